@@ -1,0 +1,43 @@
+/** Names cut out of hashes, where the kernel allows too few characters for the real ones. */
+import { sha512Hex } from "./sha512.ts";
+
+/**
+ * The iptables chain of one attachment: `CNI-`, a prefix such as `DN-`, and as much of the hash as
+ * makes it 28 characters, iptables' limit.
+ *
+ * @throws {RangeError} when the prefix leaves no room for a hash
+ */
+export function chainName(network: string, containerId: string, prefix = ""): string {
+  return hashName(28, `CNI-${prefix}`, network + containerId);
+}
+
+/**
+ * The ifb device through which the Go plugin shapes a container's outgoing traffic, whichever of its
+ * interfaces on the network that leaves by: 15 characters, the kernel's limit.
+ */
+export function ifbName(network: string, containerId: string): string {
+  return hashName(15, "bwp", network + containerId);
+}
+
+/** The ifb device through which one attachment's traffic is shaped, in one direction. */
+export function attachmentIfbName(
+  { network, containerId, ifName }: { network: string; containerId: string; ifName: string },
+  direction: "ingress" | "egress",
+): string {
+  // None of the parts can have a slash in it.
+  return hashName(15, "bwp", [network, containerId, ifName, direction].join("/"));
+}
+
+/**
+ * What stands for a name in the comments of nftables rules, which have 128 bytes: 16 hex digits.
+ */
+export function nftHash(text: string): string {
+  return sha512Hex(text).slice(0, 16);
+}
+
+function hashName(length: number, prefix: string, text: string): string {
+  if (prefix.length >= length) {
+    throw new RangeError(`${prefix} leaves no room in a name of ${length} characters`);
+  }
+  return (prefix + sha512Hex(text)).slice(0, length);
+}

@@ -1,0 +1,49 @@
+/** Hardware addresses: 6 bytes (EUI-48), 8 (EUI-64) or 20 (IP over InfiniBand). */
+import type { IpAddress } from "./address.ts";
+import { sha512Hex } from "./sha512.ts";
+
+/**
+ * The lower-case form with colons of an address written with `:`, `-` or, in groups of four digits,
+ * `.`.
+ *
+ * @throws {TypeError} naming the text
+ */
+export function parseMac(text: string): string {
+  const mac = tryParseMac(text);
+  if (mac !== undefined) return mac;
+  throw new TypeError(`${JSON.stringify(text)} is not a MAC address such as 0a:58:0a:01:02:03`);
+}
+
+/** {@linkcode parseMac}, with undefined for what is not an address. */
+export function tryParseMac(text: string): string | undefined {
+  const pairs = /^[0-9a-f]{2}(?:(:[0-9a-f]{2})+|(-[0-9a-f]{2})+)$/i.test(text);
+  const quads = /^[0-9a-f]{4}(?:\.[0-9a-f]{4})+$/i.test(text);
+  if (!pairs && !quads) return undefined;
+  const digits = text.replace(/[:.-]/g, "").toLowerCase();
+  return [12, 16, 40].includes(digits.length) ? digits.match(/../g)!.join(":") : undefined;
+}
+
+/**
+ * The bytes of an address in any of the forms of {@linkcode parseMac}. @throws {TypeError} naming
+ * the text
+ */
+export function macBytes(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(parseMac(text).split(":"), (byte) => parseInt(byte, 16));
+}
+
+/** The text of an address of any length, which is "" for none. */
+export function formatMac(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
+}
+
+/**
+ * The MAC address that belongs to an IP address: `0a:58`, locally administered, then the four bytes
+ * of an IPv4 address or the first four of the SHA-512 of the 16 bytes of an IPv6 address. Whoever
+ * gets the IP address again gets the same MAC address again, so that neighbours' caches stay right.
+ */
+export function macForAddress(ip: IpAddress): string {
+  const tail = ip.family === 4
+    ? formatMac(ip.bytes())
+    : sha512Hex(ip.bytes()).slice(0, 8).match(/../g)!.join(":");
+  return `0a:58:${tail}`;
+}

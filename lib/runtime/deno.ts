@@ -1,0 +1,211 @@
+/** The runtime adapter for Deno: `Deno.*` only, since `node:` modules double its start-up time. */
+import type {
+  Bound,
+  CType,
+  FileInfo,
+  Files,
+  RunOptions,
+  RunOutput,
+  Runtime,
+  Symbols,
+  WriteOptions,
+} from "./types.ts";
+import { readToEnd } from "./read_to_end.ts";
+
+/** @see Runtime */
+export function denoRuntime(): Runtime {
+  let errnoLocation: (() => Deno.PointerValue) | undefined;
+  return {
+    name: "deno",
+    version: Deno.version.deno,
+    files,
+    args: Deno.args,
+    pid: Deno.pid,
+    get executable() {
+      return Deno.execPath();
+    },
+    userId: () => Deno.uid() ?? -1,
+    env: (name) => Deno.env.get(name),
+    environment: () => Deno.env.toObject(),
+    bind: (library, symbols) => bind(library, symbols),
+    errno() {
+      errnoLocation ??= Deno.dlopen("libc.so.6", {
+        __errno_location: { parameters: [], result: "pointer" },
+      }).symbols.__errno_location;
+      const location = errnoLocation();
+      return location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
+    },
+    addressOf: (buffer) =>
+      Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer as ArrayBufferView<ArrayBuffer>)),
+    run,
+    readStdin: (limit) => readToEnd((into) => Deno.stdin.readSync(into) ?? 0, limit),
+    write(descriptor, text) {
+      const out = descriptor === 1 ? Deno.stdout : Deno.stderr;
+      const bytes = new TextEncoder().encode(text);
+      for (let done = 0; done < bytes.length;) done += out.writeSync(bytes.subarray(done));
+    },
+    isTerminal: (descriptor) => [Deno.stdin, Deno.stdout, Deno.stderr][descriptor]!.isTerminal(),
+    onSignal(signals, handler) {
+      for (const signal of signals) Deno.addSignalListener(signal, () => handler(signal));
+    },
+    exit: (status) => Deno.exit(status),
+  };
+}
+
+const files: Files = {
+  read: (path) => Deno.readFileSync(path),
+  readText: (path) => Deno.readTextFileSync(path),
+  write(path, data, options: WriteOptions = {}) {
+    using file = Deno.openSync(path, {
+      write: true,
+      truncate: options.create !== "new",
+      create: options.create === undefined,
+      createNew: options.create === "new",
+      mode: options.create === "never" ? undefined : options.mode ?? 0o644,
+    });
+    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+    for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+    if (options.sync) file.syncSync();
+  },
+  rename: (from, to) => Deno.renameSync(from, to),
+  link: (existing, path) => Deno.linkSync(existing, path),
+  symlink: (target, path) => Deno.symlinkSync(target, path),
+  readLink: (path) => Deno.readLinkSync(path),
+  realPath: (path) => Deno.realPathSync(path),
+  remove: (path) => Deno.removeSync(path),
+  makeDirectory: (path, mode) => Deno.mkdirSync(path, { recursive: true, mode }),
+  list: (path) => Array.from(Deno.readDirSync(path), (entry) => entry.name),
+  stat: (path) => fileInfo(Deno.statSync(path)),
+  lstat: (path) => fileInfo(Deno.lstatSync(path)),
+  chmod: (path, mode) => Deno.chmodSync(path, mode),
+  setModified: (path, ms) => Deno.utimeSync(path, new Date(ms), new Date(ms)),
+};
+
+function fileInfo(info: Deno.FileInfo): FileInfo {
+  return {
+    isFile: info.isFile,
+    isDirectory: info.isDirectory,
+    isSymlink: info.isSymlink,
+    size: info.size,
+    mode: info.mode ?? 0,
+    dev: info.dev,
+    ino: info.ino ?? 0,
+    modifiedMs: info.mtime?.getTime() ?? 0,
+  };
+}
+
+function bind<S extends Symbols>(library: string, symbols: S): Bound<S> {
+  const table: Record<string, Deno.ForeignFunction> = {};
+  for (const [name, [result, ...parameters]] of Object.entries(symbols)) {
+    table[name] = { parameters: parameters as Exclude<CType, "void">[], result };
+  }
+  return Deno.dlopen(library, table).symbols as unknown as Bound<S>;
+}
+
+async function run(
+  program: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<RunOutput> {
+  const stop = new AbortController();
+  const abort = () => stop.abort();
+  options.abort?.addEventListener("abort", abort);
+  let timedOut = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  if (options.timeoutMs !== undefined) {
+    timer = setTimeout(() => {
+      timedOut = true;
+      stop.abort();
+    }, options.timeoutMs);
+  }
+  try {
+    const child = spawn(program, {
+      args: [...args],
+      env: options.env,
+      clearEnv: options.env !== undefined,
+      cwd: options.cwd,
+      stdin: options.stdin === undefined ? "null" : "piped",
+      stdout: "piped",
+      stderr: "piped",
+    });
+    const kill = () => {
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // It has ended by itself in the meantime.
+      }
+    };
+    stop.signal.addEventListener("abort", kill);
+    if (options.abort?.aborted) kill();
+    const fed = options.stdin === undefined ? undefined : feed(child.stdin, options.stdin);
+    const output = await child.output();
+    await fed;
+    if (output.code !== 0 && wasNoProgram(program, output)) {
+      throw Object.assign(new Error(`${program} is no program for this machine`), {
+        code: "ENOEXEC",
+      });
+    }
+    return {
+      code: output.signal === null ? output.code : null,
+      signal: output.signal,
+      timedOut,
+      stdout: output.stdout,
+      stderr: output.stderr,
+    };
+  } finally {
+    clearTimeout(timer);
+    options.abort?.removeEventListener("abort", abort);
+  }
+}
+
+/** Deno names some errors of starting a program (`code`), and others only in their text. */
+function spawn(program: string, options: Deno.CommandOptions): Deno.ChildProcess {
+  try {
+    return new Deno.Command(program, options).spawn();
+  } catch (error) {
+    if (error instanceof Error && !("code" in error && error.code)) {
+      if (error.message.includes("(os error 26)")) Object.assign(error, { code: "ETXTBSY" });
+      if (error.message.includes("(os error 8)")) Object.assign(error, { code: "ENOEXEC" });
+    }
+    throw error;
+  }
+}
+
+/**
+ * Whether a shell was given a file to read that is no program: what the kernel refuses with ENOEXEC,
+ * execvp(3) has `/bin/sh` run as a script. The shell puts the file's name before what it says; the
+ * file is looked at only then.
+ */
+function wasNoProgram(program: string, { stdout, stderr }: Deno.CommandOutput): boolean {
+  if (stdout.length > 0 || !new TextDecoder().decode(stderr).startsWith(`${program}: `)) {
+    return false;
+  }
+  try {
+    const [magic, own] = [program, "/proc/self/exe"].map(magicOf);
+    return magic !== own && !magic!.startsWith("#!");
+  } catch {
+    return false;
+  }
+}
+
+/** `#!`, or what tells an executable's format and machine: `e_ident` and `e_machine` in `elf.h`. */
+function magicOf(path: string): string {
+  using file = Deno.openSync(path);
+  const header = new Uint8Array(20);
+  file.readSync(header);
+  const text = String.fromCharCode(...header);
+  // Not the operating system, which both "System V" and "Linux" stand for, nor the file's type.
+  return text.startsWith("\x7fELF") ? text.slice(0, 7) + text.slice(18) : text;
+}
+
+/** Writes all of `data`. A program that ends without reading it is no error of ours. */
+async function feed(stdin: WritableStream<Uint8Array>, data: string | Uint8Array): Promise<void> {
+  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+  const writer = stdin.getWriter();
+  try {
+    await writer.write(bytes as Uint8Array<ArrayBuffer>);
+    await writer.close();
+  } catch {
+    // EPIPE: its exit status and its own words say more than this would.
+  }
+}

@@ -1,0 +1,7 @@
+/** The runtime this process runs on. Nothing outside this folder names Deno or Bun. */
+import { bunRuntime } from "./bun.ts";
+import { denoRuntime } from "./deno.ts";
+import type { Runtime } from "./types.ts";
+
+/** Bun is asked for first: test shims sometimes define a global `Deno`. */
+export const runtime: Runtime = "Bun" in globalThis ? bunRuntime() : denoRuntime();

@@ -1,0 +1,22 @@
+/**
+ * Reads until the end of a stream, or until more than `limit` bytes have come, whichever is first.
+ * @param read fills a buffer and says how many bytes it got, 0 at the end
+ */
+export function readToEnd(read: (into: Uint8Array) => number, limit: number): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  while (size <= limit) {
+    const chunk = new Uint8Array(65536);
+    const count = read(chunk);
+    if (count === 0) break;
+    chunks.push(chunk.subarray(0, count));
+    size += count;
+  }
+  const all = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return all;
+}

@@ -1,0 +1,153 @@
+/**
+ * What differs between the programs that can run this library: one interface, and one file for
+ * each of them ({@link ./deno.ts}, {@link ./bun.ts}).
+ *
+ * File access is synchronous on purpose. A namespace belongs to a thread, and only what runs on
+ * the calling thread is certain to see it; asynchronous file access runs on threads of its own.
+ *
+ * @module
+ */
+
+/** C types as a symbol table spells them; `buffer` is a typed array passed by address. */
+export type CType = "i32" | "u32" | "i64" | "u64" | "usize" | "pointer" | "buffer" | "void";
+
+/** Symbols to load from a shared library: `name: [result, ...parameters]`. */
+export type Symbols = Readonly<Record<string, readonly [returns: CType, ...parameters: CType[]]>>;
+
+/** The JavaScript value that stands for a C value of type `T`. */
+export type CValue<T extends CType> = T extends "i32" | "u32" ? number
+  : T extends "i64" | "u64" | "usize" ? number | bigint
+  : T extends "buffer" ? ArrayBufferView | null
+  : T extends "pointer" ? object | number | null
+  : void;
+
+/** The functions of a loaded library. */
+export type Bound<S extends Symbols> = {
+  [K in keyof S]: S[K] extends readonly [infer R extends CType, ...infer P extends CType[]]
+    ? (...parameters: { [I in keyof P]: CValue<P[I]> }) => CValue<R>
+    : never;
+};
+
+/** How to run a program. */
+export interface RunOptions {
+  /** What the program reads on standard input; nothing when absent. */
+  stdin?: string | Uint8Array;
+  /** The whole environment; the caller's own when absent. */
+  env?: Readonly<Record<string, string>>;
+  /** Working directory. */
+  cwd?: string;
+  /** Milliseconds after which the program is killed. No limit when absent. */
+  timeoutMs?: number;
+  /** Kills the program when aborted. */
+  abort?: AbortSignal;
+}
+
+/** How a program ended, and what it wrote. */
+export interface RunOutput {
+  /** Exit status; null when a signal ended it. */
+  code: number | null;
+  /** Name of the signal that ended it, such as `SIGKILL`. */
+  signal: string | null;
+  /** True when `timeoutMs` ran out and the program was killed for it. */
+  timedOut: boolean;
+  stdout: Uint8Array;
+  stderr: Uint8Array;
+}
+
+/** What `stat(2)` says of a file. */
+export interface FileInfo {
+  isFile: boolean;
+  isDirectory: boolean;
+  isSymlink: boolean;
+  /** Bytes. */
+  size: number;
+  /** Permission bits and file type, as in `st_mode`. */
+  mode: number;
+  /** Device and inode number: together they name a file, and a namespace. */
+  dev: number;
+  ino: number;
+  /** Milliseconds since 1970. */
+  modifiedMs: number;
+}
+
+/** How to write a file. */
+export interface WriteOptions {
+  /** Permission bits of a file that is created, before the umask; 0o644 when absent. */
+  mode?: number;
+  /** `new`: fail with EEXIST when the file is there. `never`: fail with ENOENT when it is not. */
+  create?: "new" | "never";
+  /** Return only after the data reached the disk: `fsync(2)`. */
+  sync?: boolean;
+}
+
+/** Files, synchronously. Errors carry `code`: `ENOENT`, `EACCES`, … (see `errnoCode`). */
+export interface Files {
+  read(path: string): Uint8Array;
+  readText(path: string): string;
+  write(path: string, data: string | Uint8Array, options?: WriteOptions): void;
+  rename(from: string, to: string): void;
+  /** Hard link. */
+  link(existing: string, path: string): void;
+  symlink(target: string, path: string): void;
+  readLink(path: string): string;
+  realPath(path: string): string;
+  /** Removes a file or an empty directory. */
+  remove(path: string): void;
+  /** Makes a directory and those above it; one that is there already is fine. */
+  makeDirectory(path: string, mode?: number): void;
+  /** Names in a directory, unsorted. */
+  list(path: string): string[];
+  stat(path: string): FileInfo;
+  /** As `stat`, but of a symbolic link itself. */
+  lstat(path: string): FileInfo;
+  chmod(path: string, mode: number): void;
+  /** Sets the time of the last change, in milliseconds since 1970: `utime(2)`. */
+  setModified(path: string, ms: number): void;
+}
+
+/** Signals that a process may be asked to end with. */
+export type EndSignal = "SIGTERM" | "SIGINT" | "SIGHUP";
+
+/** What differs between the programs that can run this library. */
+export interface Runtime {
+  readonly name: "deno" | "bun";
+  /** The version of the program, such as `2.4.2`. */
+  readonly version: string;
+  readonly files: Files;
+  /** Arguments, without the program's own name. */
+  readonly args: readonly string[];
+  readonly pid: number;
+  /** Path of the running executable: this project's where it is compiled, else the runtime's. */
+  readonly executable: string;
+  /** Effective user ID. */
+  userId(): number;
+  /** One environment variable; undefined when it is not set. */
+  env(name: string): string | undefined;
+  /** The whole environment. */
+  environment(): Record<string, string>;
+  /**
+   * Opens a shared library.
+   * @throws {Error} when the library or one of `symbols` is missing, or FFI is not permitted.
+   */
+  bind<S extends Symbols>(library: string, symbols: S): Bound<S>;
+  /** C `errno`. Read it straight after the call that failed, with nothing in between. */
+  errno(): number;
+  /**
+   * Where a buffer's bytes are, for C structures that point at one another. The buffer must be in
+   * use for as long as the address is.
+   */
+  addressOf(buffer: ArrayBufferView): bigint;
+  /**
+   * Runs a program from an argument list, never through a shell.
+   * @throws {Error} with `code` (`ENOENT`, `EACCES`, `ETXTBSY`, …) when it cannot be started.
+   */
+  run(program: string, args: readonly string[], options?: RunOptions): Promise<RunOutput>;
+  /** Reads standard input to its end, or until more than `limit` bytes have come. */
+  readStdin(limit: number): Uint8Array;
+  /** Writes to standard output (1) or standard error (2), all of it. */
+  write(descriptor: 1 | 2, text: string): void;
+  isTerminal(descriptor: 0 | 1 | 2): boolean;
+  /** Calls `handler` instead of ending the process when one of `signals` comes. */
+  onSignal(signals: readonly EndSignal[], handler: (signal: EndSignal) => void): void;
+  exit(status: number): never;
+}

@@ -1,0 +1,143 @@
+/** CNI's one form of error: a code from the specification's table, a message, and details. */
+import { isObject, type JsonObject, type JsonValue } from "./json.ts";
+
+/**
+ * Well-known error codes: those of the specification (section "Error", 1 to 99) and the three that
+ * the Go library adds (0, 8 and 999). Codes from 100 belong to each plugin.
+ */
+export const ErrorCode = {
+  unknown: 0,
+  incompatibleVersion: 1,
+  unsupportedField: 2,
+  unknownContainer: 3,
+  invalidEnvironment: 4,
+  io: 5,
+  decode: 6,
+  invalidConfig: 7,
+  invalidNetNs: 8,
+  tryAgainLater: 11,
+  notAvailable: 50,
+  limitedConnectivity: 51,
+  internal: 999,
+} as const;
+
+/** What else an error has. */
+export interface CniErrorOptions {
+  /** What does not fit into the message; printed apart from it. */
+  details?: string;
+  /** The error that led to this one; not printed. */
+  cause?: unknown;
+}
+
+/** An error that a container runtime can act on. */
+export class CniError extends Error {
+  /** Always `CniError`. */
+  override readonly name = "CniError";
+  /** One of {@linkcode ErrorCode}, or 100 and up for a plugin's own. */
+  readonly code: number;
+  /** What belongs to the error but not into one line, or "". */
+  readonly details: string;
+
+  /**
+   * An error with any code; the static methods make the well-known ones.
+   * @param msg what was attempted, on what, the state found, and the remedy
+   */
+  constructor(code: number, msg: string, options: CniErrorOptions = {}) {
+    super(msg, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.details = options.details ?? "";
+  }
+
+  /** The same error with `prefix: ` before its message, unless it is there already. */
+  withContext(prefix: string): CniError {
+    if (this.message.startsWith(`${prefix}: `)) return this;
+    return new CniError(this.code, `${prefix}: ${this.message}`, {
+      details: this.details,
+      cause: this,
+    });
+  }
+
+  /** The error object of the specification; `details` only where there are any. */
+  toJson(cniVersion?: string): JsonObject {
+    return {
+      ...(cniVersion ? { cniVersion } : {}),
+      code: this.code,
+      msg: this.message,
+      ...(this.details ? { details: this.details } : {}),
+    };
+  }
+
+  /** Message and details in one line, as the Go library prints them. */
+  override toString(): string {
+    return this.details ? `${this.message}; ${this.details}` : this.message;
+  }
+
+  /**
+   * Reads an error object that another program printed; undefined when `value` is none. A missing
+   * code is 0.
+   */
+  static fromJson(value: JsonValue | undefined): CniError | undefined {
+    if (!isObject(value)) return undefined;
+    const { code = ErrorCode.unknown, msg = "", details = "" } = value;
+    if (value.code === undefined && value.msg === undefined) return undefined;
+    if (typeof code !== "number" || !Number.isSafeInteger(code) || code < 0) return undefined;
+    if (typeof msg !== "string" || typeof details !== "string") return undefined;
+    return new CniError(code, msg, { details });
+  }
+
+  /** `error` itself when it is a CniError, else one with code 999 that keeps its message. */
+  static from(error: unknown): CniError {
+    if (error instanceof CniError) return error;
+    const msg = error instanceof Error ? error.message : String(error);
+    return new CniError(ErrorCode.internal, msg, { cause: error });
+  }
+
+  /** Code 1: the configuration's, or a result's, version is not one that we speak. */
+  static incompatibleVersion(msg: string, details?: string): CniError {
+    return new CniError(ErrorCode.incompatibleVersion, msg, { details });
+  }
+  /** Code 2: the message must name the key and its value. */
+  static unsupportedField(msg: string, details?: string): CniError {
+    return new CniError(ErrorCode.unsupportedField, msg, { details });
+  }
+  /** Code 3: the container is unknown, and the runtime need not clean up. */
+  static unknownContainer(msg: string, details?: string): CniError {
+    return new CniError(ErrorCode.unknownContainer, msg, { details });
+  }
+  /** Code 4: the message must name the variables. */
+  static invalidEnvironment(msg: string, details?: string): CniError {
+    return new CniError(ErrorCode.invalidEnvironment, msg, { details });
+  }
+  /** Code 5: reading or writing failed. */
+  static io(msg: string, details?: string): CniError {
+    return new CniError(ErrorCode.io, msg, { details });
+  }
+  /** Code 6: something read is not what it should be: not JSON, not a result, not a version. */
+  static decode(msg: string, details?: string): CniError {
+    return new CniError(ErrorCode.decode, msg, { details });
+  }
+  /** Code 7: the network configuration is wrong. */
+  static invalidConfig(msg: string, details?: string): CniError {
+    return new CniError(ErrorCode.invalidConfig, msg, { details });
+  }
+  /** Code 8: the network namespace cannot be used. */
+  static invalidNetNs(msg: string, details?: string): CniError {
+    return new CniError(ErrorCode.invalidNetNs, msg, { details });
+  }
+  /** Code 11: a passing condition; the runtime should try again. */
+  static tryAgainLater(msg: string, details?: string): CniError {
+    return new CniError(ErrorCode.tryAgainLater, msg, { details });
+  }
+  /** Code 50, STATUS: the plugin cannot serve ADD. */
+  static notAvailable(msg: string, details?: string): CniError {
+    return new CniError(ErrorCode.notAvailable, msg, { details });
+  }
+  /** Code 51, STATUS: the plugin cannot serve ADD, and containers may have lost connectivity. */
+  static limitedConnectivity(msg: string, details?: string): CniError {
+    return new CniError(ErrorCode.limitedConnectivity, msg, { details });
+  }
+  /** Code 999: anything else. */
+  static internal(msg: string, details?: string): CniError {
+    return new CniError(ErrorCode.internal, msg, { details });
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * JSON as Go's `encoding/json` reads and writes it, since every other CNI program is written in Go.
+ */
+import { locateJsonError } from "./json_error.ts";
+
+/** A value of JSON; integers that a number cannot hold exactly are `bigint`. */
+export type JsonValue = null | boolean | number | bigint | string | JsonValue[] | JsonObject;
+/** An object of JSON. */
+export type JsonObject = { [key: string]: JsonValue };
+
+/**
+ * Objects and lists may be this deep inside each other; deeper ones could exhaust the stack of
+ * whoever walks them.
+ */
+const MAX_DEPTH = 1000;
+
+/** The parts of "JSON.parse source text access" (ES2026), which TypeScript does not declare yet. */
+interface SourceAccess {
+  parse(
+    text: string,
+    reviver: (key: string, value: JsonValue, context: { source: string }) => unknown,
+  ): JsonValue;
+  rawJSON(text: string): unknown;
+}
+const sourceAccess = JSON as unknown as SourceAccess;
+
+/**
+ * Parses one JSON value. Integers that a number cannot hold exactly become `bigint`, so that they
+ * survive; `__proto__` is a key like any other; of duplicate keys the last one counts.
+ *
+ * @throws {SyntaxError} naming line and column where the text is not JSON, or saying that it is
+ * nested too deeply or holds a number too large for any type.
+ */
+export function parseJson(text: string): JsonValue {
+  const value = parseText(text);
+  checkDepth(value, MAX_DEPTH);
+  // The reviver costs a call per value: only numbers of 16 digits or more, or with an exponent, can
+  // need it.
+  return /\d{16}|\d[eE]/.test(text) ? sourceAccess.parse(text, reviveNumber) : value;
+}
+
+function parseText(text: string): JsonValue {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch (error) {
+    throw new SyntaxError(`invalid JSON at ${locateJsonError(text)}`, { cause: error });
+  }
+}
+
+function reviveNumber(_key: string, value: JsonValue, { source }: { source: string }): JsonValue {
+  if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
+  if (/^-?\d+$/.test(source)) return BigInt(source);
+  if (!Number.isFinite(value)) {
+    throw new SyntaxError(`invalid JSON: the number ${source} is too large`);
+  }
+  return value;
+}
+
+function checkDepth(value: JsonValue, left: number): void {
+  if (typeof value !== "object" || value === null) return;
+  if (left === 0) throw new SyntaxError(`invalid JSON: nested more than ${MAX_DEPTH} levels deep`);
+  for (const inner of Object.values(value)) checkDepth(inner, left - 1);
+}
+
+/**
+ * Writes a value as Go does: `<`, `>`, `&` and the line separators are escaped, a `bigint` becomes
+ * its digits, keys whose value is undefined are dropped, and there is no newline at the end.
+ *
+ * @param indent Spaces per level; without it the text is one compact line.
+ * @throws {TypeError} for values that JSON has no form for: undefined, NaN, infinities.
+ */
+export function encodeJson(value: unknown, indent?: number): string {
+  const text = JSON.stringify(value, replaceNumber, indent);
+  if (text === undefined) throw new TypeError(`cannot write ${typeof value} as JSON`);
+  return text.replace(
+    /[<>&\u2028\u2029]/g,
+    (char) => "\\u" + char.charCodeAt(0).toString(16).padStart(4, "0"),
+  );
+}
+
+function replaceNumber(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return sourceAccess.rawJSON(String(value));
+  if (typeof value === "number" && !Number.isFinite(value)) {
+    throw new TypeError(`cannot write ${value} as JSON`);
+  }
+  return value;
+}
+
+/** Whether `value` is a JSON object: not null, not a list. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * A deep copy with the keys of every object in alphabetical order, which is how Go prints its maps.
+ */
+export function sortKeys<T extends JsonValue>(value: T): T;
+export function sortKeys(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map((item) => sortKeys(item));
+  if (!isObject(value)) return value;
+  // The default order compares UTF-16 units, as far as the keys of this protocol go the same as
+  // Go's bytes.
+  const keys = Object.keys(value).sort();
+  return Object.fromEntries(keys.map((key) => [key, sortKeys(value[key]!)]));
+}
+
+/**
+ * The value of `key` with Go's rule for field names: upper and lower case do not matter. The exact
+ * spelling wins, then the last of the others. Undefined when there is none.
+ */
+export function getFold(object: JsonObject, key: string): JsonValue | undefined {
+  if (Object.hasOwn(object, key)) return object[key];
+  const folded = key.toLowerCase();
+  const found = Object.keys(object).findLast((other) => other.toLowerCase() === folded);
+  return found === undefined ? undefined : object[found];
+}
+
+/**
+ * `object` as a Go program with fields named `keys` sees it: {@linkcode getFold} for each of them,
+ * absent where it is missing or null. Other keys are kept as they are, behind.
+ */
+export function foldKeys(object: JsonObject, keys: readonly string[]): JsonObject {
+  const folded = new Set(keys.map((key) => key.toLowerCase()));
+  const known = keys.map((key) => [key, getFold(object, key)] as const);
+  return Object.fromEntries([
+    ...known.filter((entry): entry is [string, JsonValue] =>
+      entry[1] !== undefined && entry[1] !== null
+    ),
+    ...Object.entries(object).filter(([key]) => !folded.has(key.toLowerCase())),
+  ]);
+}

@@ -1,0 +1,93 @@
+/**
+ * Checks of the names that reach file paths, the kernel and other programs. Messages begin as the
+ * Go library's do, and codes are the same.
+ */
+import { CniError } from "./error.ts";
+import { quote } from "./go_text.ts";
+
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
+const NAME_RULE = "a name starts with a letter or digit and goes on with letters, digits, _ . or -";
+
+/**
+ * Bytes that a container ID or network name may have. Caches and lock files are named after both,
+ * together with an interface name, and a file name has 255 bytes at most.
+ */
+const MAX_NAME = 200;
+
+function tooLong(name: string): string {
+  return `${name.length} bytes, at most ${MAX_NAME} fit into the names of files`;
+}
+
+/** @throws {CniError} code 3 when empty, 4 for other violations. */
+export function validateContainerId(id: string): void {
+  if (id === "") {
+    throw CniError.unknownContainer("missing containerID: CNI_CONTAINERID must be set");
+  }
+  if (!NAME.test(id)) {
+    throw CniError.invalidEnvironment(
+      `invalid characters in containerID ${quote(id)}: ${NAME_RULE}`,
+      id,
+    );
+  }
+  if (id.length > MAX_NAME) {
+    throw CniError.invalidEnvironment(`containerID is too long: ${tooLong(id)}`, id);
+  }
+}
+
+/** @throws {CniError} code 7 */
+export function validateNetworkName(name: string): void {
+  if (name === "") throw CniError.invalidConfig('missing network name: "name" must be set');
+  if (!NAME.test(name)) {
+    throw CniError.invalidConfig(
+      `invalid characters found in network name ${quote(name)}: ${NAME_RULE}`,
+      name,
+    );
+  }
+  if (name.length > MAX_NAME) {
+    throw CniError.invalidConfig(`network name is too long: ${tooLong(name)}`, name);
+  }
+}
+
+/**
+ * The kernel's rule for interface names (dev_valid_name in net/core/dev.c), with NUL, which would
+ * end the name early.
+ *
+ * @throws {CniError} code 4
+ */
+export function validateIfName(name: string): void {
+  if (name === "") {
+    throw CniError.invalidEnvironment("interface name is empty: CNI_IFNAME must be set");
+  }
+  if (new TextEncoder().encode(name).length > 15) {
+    throw CniError.invalidEnvironment(
+      `interface name is too long: ${quote(name)}`,
+      "interface name should be less than 16 characters",
+    );
+  }
+  if (name === "." || name === "..") {
+    throw CniError.invalidEnvironment(`interface name is . or ..: ${quote(name)}`);
+  }
+  // U+0085 is white space to Go, not to JavaScript.
+  if (/[/:\s\u0085\0]/.test(name)) {
+    throw CniError.invalidEnvironment(
+      `interface name contains / or : or whitespace characters${
+        name.includes("\0") ? " or NUL" : ""
+      }: ${quote(name)}`,
+    );
+  }
+}
+
+/**
+ * A plugin's type is the name of a file in CNI_PATH, never a path.
+ *
+ * @throws {CniError} code 7
+ */
+export function validatePluginType(type: string): void {
+  if (type === "") throw CniError.invalidConfig('no plugin name provided: "type" must be set');
+  if (/[/\0]/.test(type) || type === "." || type === "..") {
+    throw CniError.invalidConfig(
+      `invalid plugin name: ${quote(type)} must be the name of a file in CNI_PATH, not a path`,
+      type,
+    );
+  }
+}

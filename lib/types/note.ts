@@ -1,0 +1,29 @@
+/**
+ * Whose a link is: its alias in the kernel (`ip link set … alias …`) names its attachment, so that
+ * GC finds links whose container is gone from the runtime's list.
+ */
+import type { Attachment } from "./config.ts";
+
+/** What the kernel takes as a link's alias. Bytes. */
+const MAX_ALIAS = 255;
+
+/** The note on an attachment's links; none where the names are too long for one. */
+export function attachmentNote(network: string, attachment: Attachment): string | undefined {
+  // None of the three parts can have a slash in it.
+  const text = `${noteStart(network)}${attachment.containerID}/${attachment.ifname}`;
+  return new TextEncoder().encode(text).length <= MAX_ALIAS ? text : undefined;
+}
+
+/** Whether a link's alias says that it belongs to none of a network's valid attachments. */
+export function isOrphan(
+  alias: string | undefined,
+  network: string,
+  valid: readonly Attachment[],
+): boolean {
+  if (!alias?.startsWith(noteStart(network))) return false;
+  return valid.every((attachment) => attachmentNote(network, attachment) !== alias);
+}
+
+function noteStart(network: string): string {
+  return `cni:${network}/`;
+}

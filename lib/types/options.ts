@@ -1,0 +1,62 @@
+/**
+ * Reading a plugin's options with a schema. Kept apart from the schemas' building blocks: this file
+ * is part of every plugin, and zod is loaded by those that have
+ * options.
+ *
+ * @module
+ */
+import { CniError } from "./error.ts";
+import { mismatch } from "./fields.ts";
+import type { JsonObject, JsonValue } from "./json.ts";
+import type { Issue, Schema } from "./schema.ts";
+
+/**
+ * Reads a plugin's options.
+ *
+ * @param what Names the configuration in messages: the plugin.
+ * @throws {CniError} code 7 such as `invalid bridge configuration: "mtu" is "1500" (a string), but
+ * must be an integer from 0 to 65535, written without quotes`. It names everything that is wrong,
+ * not only the first.
+ */
+export function readOptions<T>(schema: Schema<T>, raw: JsonObject, what: string): T {
+  return readValue(
+    schema,
+    raw,
+    (problems) => CniError.invalidConfig(`invalid ${what} configuration: ${problems}`),
+  );
+}
+
+/**
+ * Reads any value, such as what a file holds.
+ *
+ * @param fail Makes the error of everything that is wrong, which is in one line.
+ * @throws what `fail` makes
+ */
+export function readValue<T>(
+  schema: Schema<T>,
+  value: JsonValue,
+  fail: (problems: string) => Error,
+): T {
+  // A schema is used once in the life of a process: compiling it first would cost more than it
+  // saves.
+  const result = schema.safeParse(value, { jitless: true, reportInput: true });
+  if (result.success) return result.data;
+  throw fail(result.error.issues.map(sentence).join("; "));
+}
+
+function sentence(issue: Issue): string {
+  const path = issue.path.reduce<string>(
+    (whole, part) =>
+      typeof part === "number"
+        ? `${whole}[${part}]`
+        : whole === ""
+        ? String(part)
+        : `${whole}.${String(part)}`,
+    "",
+  );
+  // Blocks say what a value must be; a plugin's own checks are sentences already.
+  if (issue.params?.expected) {
+    return mismatch(path, issue.input, issue.message);
+  }
+  return path === "" ? issue.message : `${JSON.stringify(path)}: ${issue.message}`;
+}

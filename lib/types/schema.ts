@@ -1,0 +1,157 @@
+/**
+ * Building blocks for the options of a plugin, with the semantics of Go's `encoding/json`: keys
+ * match in any case, null is as good as absent, unknown keys are ignored. Build schemas inside a
+ * function: importing this file and running a plugin without options must cost nothing.
+ */
+import * as z from "../deps/zod.ts";
+import { foldKeys, isObject, type JsonValue, parseJson } from "./json.ts";
+
+/** What is wrong with one part of a value. */
+export interface Issue {
+  /** Where: keys of objects and indices of lists, from the outside in. */
+  readonly path: readonly PropertyKey[];
+  /** What the part must be, or a sentence. */
+  readonly message: string;
+  /** The part as it was found. */
+  readonly input?: unknown;
+  /** Of an issue that a {@linkcode block} found: the message completes "must be". */
+  readonly params?: { readonly expected?: boolean };
+}
+
+/** What came of reading a value: the data, or everything that is wrong with it. */
+export type Reading<T> =
+  | { success: true; data: T }
+  | { success: false; error: { readonly issues: readonly Issue[] } };
+
+/**
+ * Reads JSON into `T`. The functions of this file make schemas, and only those can be fields and
+ * items of others; what they are inside is zod's business.
+ */
+export interface Schema<T> {
+  /** Reads a value; use `readOptions` or `readValue`, which make a sentence of what is wrong. */
+  safeParse(value: unknown, how: { jitless: boolean; reportInput: boolean }): Reading<T>;
+}
+
+/** What a schema reads. */
+export type Infer<S extends Schema<unknown>> = S extends Schema<infer T> ? T : never;
+
+/** The fields of an object, by key. */
+export type Shape = Readonly<Record<string, Schema<unknown>>>;
+
+/** The object with the fields of a shape; those that may be undefined may be absent. */
+export type ObjectOf<S extends Shape> = Flat<
+  & { [K in keyof S as undefined extends Infer<S[K]> ? never : K]: Infer<S[K]> }
+  & { [K in keyof S as undefined extends Infer<S[K]> ? K : never]?: Infer<S[K]> }
+>;
+
+/** One object type for an intersection of several. */
+export type Flat<T> = { [K in keyof T]: T[K] };
+
+/**
+ * A schema from a function: `read` gives the value, or undefined for what is not one.
+ *
+ * @param expected Completes "must be", such as `an integer from 0 to 65535`.
+ */
+export function block<T>(expected: string, read: (value: JsonValue) => T | undefined): Schema<T> {
+  const transform = z.transform((input: unknown, context) => {
+    const value = input === undefined ? undefined : read(input as JsonValue);
+    if (value !== undefined) return value;
+    const message = expected + quotesHint(input, (other) => read(other) !== undefined);
+    context.issues.push({ code: "custom", message, input, params: { expected: true } });
+    return z.NEVER;
+  });
+  return z.pipe(z.unknown(), transform) as unknown as Schema<T>;
+}
+
+/** What to say when only quotes are wrong: `"1500"` for 1500, or the other way round. */
+function quotesHint(input: unknown, fits: (value: JsonValue) => boolean): string {
+  if (typeof input === "number" || typeof input === "boolean") {
+    return fits(String(input)) ? ", written in quotes" : "";
+  }
+  if (typeof input !== "string" || !/^(-?\d+|true|false)$/.test(input)) return "";
+  return fits(parseJson(input)) ? ", written without quotes" : "";
+}
+
+/** An object with the given fields; null where a field may be absent counts as absent. */
+export function goObject<S extends Shape>(shape: S): Schema<ObjectOf<S>> {
+  const keys = Object.keys(shape);
+  const fold = block<unknown>(
+    "an object",
+    (value) => isObject(value) ? foldKeys(value, keys) : undefined,
+  );
+  const fields = z.object(shape as unknown as Record<string, z.ZodMiniType>);
+  return z.pipe(zodOf(fold), fields) as unknown as Schema<ObjectOf<S>>;
+}
+
+/** A whole number; without limits any that a number holds exactly. */
+export function integer(limits: { min?: number; max?: number } = {}): Schema<number> {
+  const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = limits;
+  const range = limits.min === undefined && limits.max === undefined
+    ? ""
+    : limits.max === undefined
+    ? ` from ${min} on`
+    : limits.min === undefined
+    ? ` up to ${max}`
+    : ` from ${min} to ${max}`;
+  return block(
+    `an integer${range}`,
+    (value) =>
+      typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max
+        ? value
+        : undefined,
+  );
+}
+
+/** A whole number of 64 bits without sign. */
+export function uint64(): Schema<bigint> {
+  return block("an integer from 0 to 18446744073709551615", (value) => {
+    const integer = typeof value === "bigint" || Number.isSafeInteger(value)
+      ? BigInt(value as number | bigint)
+      : -1n;
+    return integer >= 0n && integer < 1n << 64n ? integer : undefined;
+  });
+}
+
+/** Text, which may be empty. */
+export function string(): Schema<string> {
+  return block("a string", (value) => typeof value === "string" ? value : undefined);
+}
+
+/** `true` or `false`, without quotes. */
+export function boolean(): Schema<boolean> {
+  return block("true or false", (value) => typeof value === "boolean" ? value : undefined);
+}
+
+/** One of a few words, which the message lists. */
+export function oneOf<const T extends string>(values: readonly T[]): Schema<T> {
+  const quoted = values.map((value) => JSON.stringify(value));
+  const expected = quoted.length === 1 ? quoted[0]! : `one of ${quoted.join(", ")}`;
+  return block(expected, (value) => values.find((other) => other === value));
+}
+
+/** A list, which may be empty, of what `item` reads. */
+export function list<T>(item: Schema<T>): Schema<T[]> {
+  const outer = block<unknown>("a list", (value) => Array.isArray(value) ? value : undefined);
+  return z.pipe(zodOf(outer), z.array(zodOf(item))) as unknown as Schema<T[]>;
+}
+
+/** What `inner` reads, or undefined where it is absent: a field that need not be there. */
+export function optional<T>(inner: Schema<T>): Schema<T | undefined> {
+  return z.optional(zodOf(inner)) as unknown as Schema<T | undefined>;
+}
+
+/**
+ * `inner`, or `value` where it is absent. Objects and lists are given by a function: they may be
+ * changed.
+ */
+export function withDefault<T>(
+  inner: Schema<T>,
+  value: NoInfer<T> | (() => NoInfer<T>),
+): Schema<T> {
+  return z._default(zodOf(inner), value as T & z.core.util.NoUndefined<T>) as unknown as Schema<T>;
+}
+
+/** The schema as what it is inside. */
+function zodOf<T>(schema: Schema<T>): z.ZodMiniType<T> {
+  return schema as unknown as z.ZodMiniType<T>;
+}
