@@ -1,0 +1,41 @@
+import { call, cString } from "./call.ts";
+import { descriptors } from "./symbols.ts";
+
+/** `fcntl.h`, the values of x86-64 and arm64 alike. */
+export const O_RDONLY = 0;
+export const O_RDWR = 0o2;
+export const O_CREAT = 0o100;
+export const O_NONBLOCK = 0o4000;
+export const O_CLOEXEC = 0o2000000;
+
+/** An open file descriptor, closed when it goes out of scope; closing twice is harmless. */
+export class Descriptor implements Disposable {
+  #number: number;
+
+  constructor(number: number) {
+    this.#number = number;
+  }
+
+  /**
+   * `open(2)`, never inherited by programs that are started.
+   * @param mode permission bits of a file that is created, before the umask
+   * @throws {SystemError}
+   */
+  static open(path: string, flags: number, mode = 0): Descriptor {
+    const name = cString(path);
+    const { open } = descriptors();
+    return new Descriptor(call(() => open(name, flags | O_CLOEXEC, mode), () => `open ${path}`));
+  }
+
+  /** The descriptor's number. @throws {Error} once it is closed, for the number may be another's. */
+  get number(): number {
+    if (this.#number < 0) throw new Error("this descriptor is closed");
+    return this.#number;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#number < 0) return;
+    descriptors().close(this.#number);
+    this.#number = -1;
+  }
+}

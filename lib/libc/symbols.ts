@@ -1,0 +1,72 @@
+/**
+ * The one table of C symbols, in groups that are loaded when first used: loading costs a
+ * fraction of a millisecond a symbol, and most processes need one group.
+ */
+import { runtime } from "../runtime/mod.ts";
+import { errnoCode, messageOf } from "../runtime/errors.ts";
+import { CniError } from "../types/error.ts";
+import type { Bound, Symbols } from "../runtime/types.ts";
+
+/** Sockets. `sys/socket.h`, `poll.h` */
+export const sockets = group({
+  socket: ["i32", "i32", "i32", "i32"], //                int socket(int domain, int type, int protocol)
+  bind: ["i32", "i32", "buffer", "u32"], //               int bind(int fd, const struct sockaddr *, socklen_t)
+  getsockname: ["i32", "i32", "buffer", "buffer"], //     int getsockname(int fd, struct sockaddr *, socklen_t *)
+  setsockopt: ["i32", "i32", "i32", "i32", "buffer", "u32"], // int setsockopt(int fd, int level, int name, const void *, socklen_t)
+  sendto: ["i64", "i32", "buffer", "usize", "i32", "buffer", "u32"], // ssize_t sendto(int fd, const void *, size_t, int flags, const struct sockaddr *, socklen_t)
+  recvfrom: ["i64", "i32", "buffer", "usize", "i32", "buffer", "buffer"], // ssize_t recvfrom(int fd, void *, size_t, int flags, struct sockaddr *, socklen_t *)
+  poll: ["i32", "buffer", "u64", "i32"], //               int poll(struct pollfd *, nfds_t, int timeout)
+});
+
+/** Connections. `sys/socket.h` */
+export const connections = group({
+  connect: ["i32", "i32", "buffer", "u32"], //            int connect(int fd, const struct sockaddr *, socklen_t)
+  listen: ["i32", "i32", "i32"], //                       int listen(int fd, int backlog)
+  accept4: ["i32", "i32", "buffer", "buffer", "i32"], //  int accept4(int fd, struct sockaddr *, socklen_t *, int flags)
+  socketpair: ["i32", "i32", "i32", "i32", "buffer"], //  int socketpair(int domain, int type, int protocol, int fds[2])
+});
+
+/** Descriptors. `fcntl.h`, `unistd.h`, `sys/file.h`, `sys/ioctl.h` */
+export const descriptors = group({
+  open: ["i32", "buffer", "i32", "u32"], //               int open(const char *path, int flags, mode_t mode)
+  close: ["i32", "i32"], //                               int close(int fd)
+  flock: ["i32", "i32", "i32"], //                        int flock(int fd, int operation)
+  ioctl: ["i32", "i32", "u64", "buffer"], //              int ioctl(int fd, unsigned long request, void *)
+});
+
+/** ioctl(2) with a number where others take a pointer: `linux/if_tun.h` has such. */
+export const numberIoctl = group({
+  ioctl: ["i32", "i32", "u64", "u64"], //                 int ioctl(int fd, unsigned long request, unsigned long)
+});
+
+/** Namespaces. `sched.h` */
+export const namespaces = group({
+  setns: ["i32", "i32", "i32"], //                        int setns(int fd, int nstype)
+  unshare: ["i32", "i32"], //                             int unshare(int flags)
+});
+
+/** Mounts. `sys/mount.h` */
+export const mounts = group({
+  mount: ["i32", "buffer", "buffer", "buffer", "u64", "buffer"], // int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data)
+  umount2: ["i32", "buffer", "i32"], //                   int umount2(const char *target, int flags)
+});
+
+/** Opens libc for a group of symbols at its first use. */
+function group<S extends Symbols>(symbols: S): () => Bound<S> {
+  let bound: Bound<S> | undefined;
+  return () => bound ??= load(symbols);
+}
+
+function load<S extends Symbols>(symbols: S): Bound<S> {
+  try {
+    return runtime.bind("libc.so.6", symbols);
+  } catch (error) {
+    const denied = errnoCode(error) === undefined && /allow-ffi/.test(messageOf(error));
+    throw CniError.internal(
+      denied
+        ? "cannot call the C library: this process was started without --allow-ffi, " +
+          "which namespaces and netlink need"
+        : `cannot load libc.so.6 (${messageOf(error)}): these executables need a glibc system`,
+    );
+  }
+}

@@ -1,0 +1,31 @@
+/** Neighbours, which are ARP and NDP entries: `linux/neighbour.h`. */
+import { attr, attributes } from "./attributes.ts";
+import { ip, mac, s32, struct, u16, u8, type Value } from "./codec.ts";
+import { message } from "./message.ts";
+
+export const RTM_NEWNEIGH = 28;
+export const RTM_DELNEIGH = 29;
+export const RTM_GETNEIGH = 30;
+export const NUD_PERMANENT = 0x80;
+
+/** `struct ndmsg` */
+const ndmsg = struct({
+  family: u8,
+  pad1: u8,
+  pad2: u16,
+  index: s32,
+  state: u16,
+  flags: u8,
+  type: u8,
+});
+
+/** A neighbour message. */
+export const NEIGHBOUR = message(
+  ndmsg,
+  attributes({
+    address: attr(1, ip), //     NDA_DST
+    linkAddress: attr(2, mac), // NDA_LLADDR
+  }),
+);
+/** @see NEIGHBOUR */
+export type NeighbourMessage = Value<typeof NEIGHBOUR>;

@@ -1,0 +1,62 @@
+/** Routes: `linux/rtnetlink.h`. */
+import { attr, attributes } from "./attributes.ts";
+import { ip, struct, u32, u8, type Value } from "./codec.ts";
+import { message } from "./message.ts";
+
+export const RTM_NEWROUTE = 24;
+export const RTM_DELROUTE = 25;
+export const RTM_GETROUTE = 26;
+/** The multicast group that hears of IPv6 routes. */
+export const RTNLGRP_IPV6_ROUTE = 11;
+
+export const RT_TABLE_MAIN = 254;
+export const RT_TABLE_LOCAL = 255;
+export const RTPROT_UNSPEC = 0;
+export const RTPROT_KERNEL = 2;
+export const RTPROT_BOOT = 3;
+export const RTN_UNSPEC = 0;
+export const RTN_UNICAST = 1;
+/** To an address of this host. */
+export const RTN_LOCAL = 2;
+export const RT_SCOPE_UNIVERSE = 0;
+export const RT_SCOPE_LINK = 253;
+export const RT_SCOPE_HOST = 254;
+export const RT_SCOPE_NOWHERE = 255;
+/** The gateway is on the link although no route says so. */
+export const RTNH_F_ONLINK = 4;
+
+/** `struct rtmsg` */
+const rtmsg = struct({
+  family: u8,
+  toPrefix: u8,
+  fromPrefix: u8,
+  tos: u8,
+  shortTable: u8,
+  protocol: u8,
+  scope: u8,
+  type: u8,
+  flags: u32,
+});
+
+/** A route message. */
+export const ROUTE = message(
+  rtmsg,
+  attributes({
+    to: attr(1, ip), //        RTA_DST
+    inputDevice: attr(3, u32), // RTA_IIF
+    device: attr(4, u32), //   RTA_OIF        index
+    gateway: attr(5, ip), //   RTA_GATEWAY
+    priority: attr(6, u32), // RTA_PRIORITY   the metric
+    source: attr(7, ip), //    RTA_PREFSRC
+    metrics: attr( //          RTA_METRICS
+      8,
+      attributes({
+        mtu: attr(2, u32), //    RTAX_MTU     bytes
+        advmss: attr(8, u32), // RTAX_ADVMSS  bytes
+      }),
+    ),
+    table: attr(15, u32), //   RTA_TABLE
+  }),
+);
+/** @see ROUTE */
+export type RouteMessage = Value<typeof ROUTE>;

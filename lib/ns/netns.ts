@@ -1,0 +1,150 @@
+/**
+ * Network namespaces as objects. A namespace is a handle, not a mode: open a socket inside it and
+ * work from outside. What must happen inside (a sysctl, opening the socket) is a synchronous
+ * callback given to {@link NetNs.run}.
+ *
+ * @module
+ */
+import { call } from "../libc/call.ts";
+import { Descriptor, O_NONBLOCK, O_RDONLY } from "../libc/descriptor.ts";
+import { descriptors, namespaces } from "../libc/symbols.ts";
+import { SystemError } from "../libc/system_error.ts";
+import { runtime } from "../runtime/mod.ts";
+import { CniError } from "../types/error.ts";
+
+/** `linux/sched.h` */
+export const CLONE_NEWNET = 0x40000000;
+/** `linux/nsfs.h`: which kind of namespace a descriptor refers to. */
+const NS_GET_NSTYPE = 0xb703;
+
+/** The calling thread's own namespace. Not `/proc/self`, which is the process's first thread. */
+const OWN = "/proc/thread-self/ns/net";
+
+/** What a function run inside a namespace may return: anything but a promise. */
+export type Synchronous<T> = T extends PromiseLike<unknown> ? never : T;
+
+/** One network namespace, kept alive by an open descriptor until it is disposed of. */
+export class NetNs implements Disposable {
+  readonly #descriptor: Descriptor;
+  /** Device number: with {@link ino} it names the namespace, whatever path leads there. */
+  readonly dev: number;
+  /** Inode number, as in `net:[4026531840]`. */
+  readonly ino: number;
+
+  private constructor(
+    /** The path it was opened by. */
+    readonly path: string,
+    descriptor: Descriptor,
+  ) {
+    this.#descriptor = descriptor;
+    const info = runtime.files.stat(`/proc/thread-self/fd/${descriptor.number}`);
+    this.dev = info.dev;
+    this.ino = info.ino;
+  }
+
+  /** The namespace that the calling thread is in. */
+  static current(): NetNs {
+    return NetNs.open(OWN);
+  }
+
+  /**
+   * Opens a namespace by its path, such as `/run/netns/blue` or `/proc/PID/ns/net`.
+   * @throws {CniError} code 8 when nothing is there, or what is there is no network namespace
+   */
+  static open(path: string): NetNs {
+    const netns = NetNs.openIfPresent(path);
+    if (netns) return netns;
+    throw CniError.invalidNetNs(
+      `failed to open netns ${JSON.stringify(path)}: no such file or directory; ` +
+        "the container may have ended, or CNI_NETNS names the wrong path",
+    );
+  }
+
+  /**
+   * As {@link NetNs.open}; undefined when the path is empty or nothing is there.
+   * @throws {CniError} code 8 when what is there is no network namespace
+   */
+  static openIfPresent(path: string | undefined): NetNs | undefined {
+    if (!path) return undefined;
+    let descriptor: Descriptor;
+    try {
+      // Not blocking: a path that turns out to be a FIFO must not hang us.
+      descriptor = Descriptor.open(path, O_RDONLY | O_NONBLOCK);
+    } catch (error) {
+      if (error instanceof SystemError) {
+        if (["ENOENT", "ENOTDIR", "ESRCH"].includes(error.code)) return undefined;
+        throw CniError.invalidNetNs(`failed to open netns: ${error.message}`);
+      }
+      throw error;
+    }
+    if (descriptors().ioctl(descriptor.number, NS_GET_NSTYPE, null) !== CLONE_NEWNET) {
+      descriptor[Symbol.dispose]();
+      throw CniError.invalidNetNs(
+        `${JSON.stringify(path)} exists but is not a network namespace; ` +
+          "CNI_NETNS must name one, such as /run/netns/NAME or /proc/PID/ns/net",
+      );
+    }
+    return new NetNs(path, descriptor);
+  }
+
+  /** The open descriptor, for netlink attributes that place a link into this namespace. */
+  get descriptor(): number {
+    return this.#descriptor.number;
+  }
+
+  /** Whether both are the same namespace. */
+  is(other: NetNs): boolean {
+    return this.dev === other.dev && this.ino === other.ino;
+  }
+
+  /**
+   * Runs `inside` with the calling thread in this namespace, and puts the thread back.
+   *
+   * `inside` may not return a promise: what awaits would go on after the thread is back, and
+   * anything else that runs meanwhile would be in the wrong namespace.
+   * @throws {CniError} code 999 without the privilege to enter (CAP_SYS_ADMIN)
+   */
+  run<T>(inside: () => Synchronous<T>): T {
+    using home = NetNs.current();
+    if (this.is(home)) return inside();
+    enterByDescriptor(this.descriptor, this.path);
+    try {
+      return inside();
+    } finally {
+      leaveTo(home);
+    }
+  }
+
+  /** Closes the descriptor; the namespace stays as long as a mount, process or socket holds it. */
+  [Symbol.dispose](): void {
+    this.#descriptor[Symbol.dispose]();
+  }
+}
+
+/**
+ * Puts the calling thread into a namespace, for good. For threads that have one purpose; anything
+ * else uses {@link NetNs.run}.
+ * @param path names the namespace in an error
+ * @throws {CniError} code 999 without the privilege
+ */
+export function enterByDescriptor(descriptor: number, path: string): void {
+  const { setns } = namespaces();
+  try {
+    call(() => setns(descriptor, CLONE_NEWNET), () => `enter network namespace ${path}`);
+  } catch (error) {
+    if (error instanceof SystemError && error.code === "EPERM") {
+      throw CniError.internal(`${error.message}; run as root, or with CAP_SYS_ADMIN`);
+    }
+    throw error;
+  }
+}
+
+/** Puts the thread back; a thread that cannot be put back must not go on. */
+export function leaveTo(home: NetNs): void {
+  try {
+    enterByDescriptor(home.descriptor, home.path);
+  } catch (error) {
+    runtime.write(2, `cannot return to the host's network namespace, giving up: ${error}\n`);
+    runtime.exit(70);
+  }
+}

@@ -1,0 +1,37 @@
+import { ifPresent } from "../runtime/errors.ts";
+import { runtime } from "../runtime/mod.ts";
+import { NETNS_DIRECTORY } from "./named.ts";
+import { NetNs } from "./netns.ts";
+
+/**
+ * Every network namespace that this process can open: those with a name first, then those that
+ * only a process keeps alive. Each one once; whoever iterates disposes of them.
+ */
+export function* visibleNetNs(): Generator<NetNs> {
+  const seen = new Set<string>();
+  for (const path of paths()) {
+    // One that is gone by now, or that we may not look into, is not visible.
+    const info = tryTo(() => runtime.files.stat(path));
+    if (!info || seen.has(`${info.dev}:${info.ino}`)) continue;
+    seen.add(`${info.dev}:${info.ino}`);
+    const netns = tryTo(() => NetNs.openIfPresent(path));
+    if (netns) yield netns;
+  }
+}
+
+function* paths(): Generator<string> {
+  for (const name of ifPresent(() => runtime.files.list(NETNS_DIRECTORY)) ?? []) {
+    yield `${NETNS_DIRECTORY}/${name}`;
+  }
+  for (const pid of runtime.files.list("/proc")) {
+    if (/^\d+$/.test(pid)) yield `/proc/${pid}/ns/net`;
+  }
+}
+
+function tryTo<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch {
+    return undefined;
+  }
+}

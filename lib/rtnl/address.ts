@@ -1,0 +1,94 @@
+import { Cidr } from "../ip/cidr.ts";
+import {
+  ADDRESS,
+  IFA_F_DADFAILED,
+  IFA_F_NODAD,
+  IFA_F_PERMANENT,
+  IFA_F_TENTATIVE,
+  RTM_DELADDR,
+  RTM_GETADDR,
+  RTM_NEWADDR,
+} from "../netlink/address.ts";
+import { NLM_F_CREATE, NLM_F_EXCL } from "../netlink/message.ts";
+import { familyOf } from "./family.ts";
+import { indexOf, type Link, nameOf } from "./link.ts";
+import type { NetlinkSocket } from "./socket.ts";
+
+/** An interface's address. */
+export interface Address {
+  /** Index of the interface. */
+  device: number;
+  /** With the prefix length of its network. */
+  address: Cidr;
+  /** RT_SCOPE_*: 0 global, 253 link, 254 host. */
+  scope: number;
+  /** Set by somebody, not learnt from a router or a lease that ends. */
+  permanent: boolean;
+  /** IPv6: duplicate address detection is under way. */
+  tentative: boolean;
+  /** IPv6: duplicate address detection found another user. */
+  duplicate: boolean;
+}
+
+/** Addresses of interfaces. Every method throws {@link NetlinkError} where the kernel refuses. */
+export class Addresses {
+  /** {@link Rtnl} makes one. */
+  constructor(private readonly socket: NetlinkSocket) {}
+
+  /** `ip address show [dev DEVICE]` */
+  list(filter: { device?: Link | number; family?: 4 | 6 } = {}): Address[] {
+    const family = familyOf(filter.family);
+    const device = indexOf(filter.device);
+    // With strict checking the kernel filters by device itself.
+    const payload = ADDRESS.encode({ family, index: device });
+    const answers = this.socket.dump({ type: RTM_GETADDR, payload, purpose: "list addresses" });
+    const addresses: Address[] = [];
+    for (const answer of answers) {
+      const message = ADDRESS.decode(answer);
+      const own = message.local ?? message.address;
+      if (!own || (device !== undefined && message.index !== device)) continue;
+      const flags = message.flags ?? message.shortFlags ?? 0;
+      addresses.push({
+        device: message.index ?? 0,
+        address: new Cidr(own, message.prefix ?? 0),
+        scope: message.scope ?? 0,
+        permanent: (flags & IFA_F_PERMANENT) !== 0,
+        tentative: (flags & IFA_F_TENTATIVE) !== 0,
+        duplicate: (flags & IFA_F_DADFAILED) !== 0,
+      });
+    }
+    return addresses;
+  }
+
+  /**
+   * `ip address add ADDRESS dev DEVICE [nodad]`, with the broadcast address of an IPv4 network.
+   * @param options.noDad IPv6: use the address at once, without looking for a duplicate first
+   * @throws {NetlinkError} EEXIST when the interface has it already
+   */
+  add(device: Link, address: Cidr, options: { noDad?: boolean } = {}): void {
+    const payload = ADDRESS.encode({
+      family: familyOf(address.ip.family),
+      prefix: address.prefix,
+      index: device.index,
+      address: address.ip,
+      local: address.ip,
+      broadcast: address.broadcast(),
+      flags: options.noDad ? IFA_F_NODAD : undefined,
+    });
+    const purpose = `add address ${address} to ${nameOf(device)}`;
+    this.socket.request({ type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL, payload, purpose });
+  }
+
+  /** `ip address del ADDRESS dev DEVICE`. @throws {NetlinkError} EADDRNOTAVAIL when it has not got it */
+  remove(device: Link, address: Cidr): void {
+    const payload = ADDRESS.encode({
+      family: familyOf(address.ip.family),
+      prefix: address.prefix,
+      index: device.index,
+      address: address.ip,
+      local: address.ip,
+    });
+    const purpose = `remove address ${address} from ${nameOf(device)}`;
+    this.socket.request({ type: RTM_DELADDR, payload, purpose });
+  }
+}

@@ -1,0 +1,116 @@
+import type { Cidr } from "../ip/cidr.ts";
+import { be16, u16 } from "../netlink/codec.ts";
+import { NLM_F_CREATE, NLM_F_EXCL } from "../netlink/message.ts";
+import {
+  ETH_P_ALL,
+  ETH_P_IP,
+  ETH_P_IPV6,
+  FILTER,
+  type FilterMessage,
+  RTM_GETTFILTER,
+  RTM_NEWTFILTER,
+  type U32Key,
+} from "../netlink/tc.ts";
+import { type Link, nameOf } from "./link.ts";
+import type { NetlinkSocket } from "./socket.ts";
+
+const TC_ACT_STOLEN = 4;
+const TCA_EGRESS_REDIR = 1;
+/** Where the addresses are in a packet's header. Bytes. */
+const OFFSETS = { 4: { source: 12, destination: 16 }, 6: { source: 8, destination: 24 } } as const;
+
+/** A filter to add: which packets, and what becomes of them. */
+export interface NewFilter {
+  /** The interface whose packets it looks at. */
+  device: Link;
+  /** TC_H_*: the discipline it belongs to, and whether it looks at what arrives or what leaves. */
+  parent: number;
+  /** The lowest is asked first. Filters of different families need different ones. */
+  priority: number;
+  /** Packets whose source or destination is in a network; every packet when absent. */
+  match?: { end: "source" | "destination"; network: Cidr };
+  /** Send the packets out by this device instead; they go their way when absent. */
+  redirectTo?: Link;
+}
+
+/** A filter as the kernel has it. */
+export interface Filter {
+  /** Index of the device that packets are sent to instead. */
+  redirectTo?: number;
+}
+
+/** Filters of the `u32` sort. Every method throws `NetlinkError` where the kernel refuses. */
+export class Filters {
+  /** `Rtnl` makes one. */
+  constructor(private readonly socket: NetlinkSocket) {}
+
+  /** `tc filter show dev DEVICE parent PARENT` */
+  list(device: Link, parent: number): Filter[] {
+    const answers = this.socket.dump({
+      type: RTM_GETTFILTER,
+      payload: FILTER.encode({ index: device.index, parent }),
+      purpose: `list the filters of ${nameOf(device)}`,
+    });
+    // Besides filters there are the hash tables they are in.
+    return answers.map((answer) => FILTER.decode(answer)).filter(({ options }) => options?.keys)
+      .map(({ options }) => ({
+        redirectTo: options?.actions?.first?.options?.parameters?.device,
+      }));
+  }
+
+  /**
+   * `tc filter add dev DEVICE parent PARENT prio PRIORITY protocol all|ip|ipv6 u32 match … action
+   * mirred egress redirect dev REDIRECT`
+   */
+  add({ device, parent, priority, match, redirectTo }: NewFilter): void {
+    const family = match?.network.ip.family;
+    const protocol = family === undefined ? ETH_P_ALL : family === 4 ? ETH_P_IP : ETH_P_IPV6;
+    const message: FilterMessage = {
+      index: device.index,
+      parent,
+      info: (priority << 16 | swap(protocol)) >>> 0,
+      kind: "u32",
+      options: {
+        keys: match ? keysOf(match) : [EVERYTHING],
+        actions: redirectTo && { first: redirection(redirectTo) },
+      },
+    };
+    this.socket.request({
+      type: RTM_NEWTFILTER,
+      flags: NLM_F_CREATE | NLM_F_EXCL,
+      payload: FILTER.encode(message),
+      purpose:
+        `add a filter for ${match ? `packets with ${match.end} ${match.network}` : "packets"}` +
+        ` to ${nameOf(device)}`,
+    });
+  }
+}
+
+const EVERYTHING: U32Key = { mask: new Uint8Array(4), value: new Uint8Array(4), offset: 0 };
+
+/** One key for each four bytes of the address that the prefix reaches; for /0 one that is always met. */
+export function keysOf({ end, network }: NonNullable<NewFilter["match"]>): U32Key[] {
+  const offset = OFFSETS[network.ip.family][end];
+  const [value, mask] = [network.network().ip.bytes(), network.mask().bytes()];
+  const words = Math.max(1, Math.ceil(network.prefix / 32));
+  return Array.from({ length: words }, (_, word) => ({
+    mask: mask.slice(4 * word, 4 * word + 4),
+    value: value.slice(4 * word, 4 * word + 4),
+    offset: offset + 4 * word,
+  }));
+}
+
+function redirection({ index }: Link) {
+  const none = { index: 0, capabilities: 0, references: 0, bindings: 0 };
+  return {
+    kind: "mirred",
+    options: {
+      parameters: { ...none, action: TC_ACT_STOLEN, direction: TCA_EGRESS_REDIR, device: index },
+    },
+  };
+}
+
+/** The protocol is in network byte order, in a number that is in the machine's. */
+function swap(protocol: number): number {
+  return u16.decode(be16.encode(protocol));
+}

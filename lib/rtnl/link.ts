@@ -1,0 +1,303 @@
+import {
+  BRIDGE_PORT_LINK,
+  IFF_ALLMULTI,
+  IFF_PROMISC,
+  IFF_UP,
+  LINK,
+  type LinkMessage,
+  RTM_DELLINK,
+  RTM_GETLINK,
+  RTM_NEWLINK,
+  RTM_SETLINK,
+} from "../netlink/link.ts";
+import type { BridgePort, LinkData } from "../netlink/link_data.ts";
+import { NLM_F_CREATE, NLM_F_EXCL } from "../netlink/message.ts";
+import { AF_BRIDGE } from "./family.ts";
+import type { NetNs } from "../ns/netns.ts";
+import { NetlinkError, type NetlinkSocket } from "./socket.ts";
+
+/** Whether an interface can carry traffic: a state of RFC 2863. */
+export type OperState =
+  | "unknown"
+  | "notpresent"
+  | "down"
+  | "lowerlayerdown"
+  | "testing"
+  | "dormant"
+  | "up";
+
+/** The states in the kernel's numbering: `linux/if.h`. */
+const OPER_STATES: readonly OperState[] = [
+  "unknown",
+  "notpresent",
+  "down",
+  "lowerlayerdown",
+  "testing",
+  "dormant",
+  "up",
+];
+
+/** A network interface as the kernel has it. */
+export interface Link {
+  /** Its number in its namespace, from 1 on. */
+  index: number;
+  /** At most 15 bytes. */
+  name: string;
+  /** `veth`, `bridge`, `macvlan`, …; empty for hardware and `lo`. */
+  kind: string;
+  /** Hardware address as text; empty where the kind has none. */
+  address: string;
+  /** Hardware address that a device was made with. */
+  permanentAddress?: string;
+  /** Bytes. */
+  mtu: number;
+  /** IFF_* */
+  flags: number;
+  /** Set up by an administrator: IFF_UP. */
+  up: boolean;
+  /** It takes every frame: IFF_PROMISC. */
+  promisc: boolean;
+  /** It takes every multicast frame: IFF_ALLMULTI. */
+  allmulti: boolean;
+  /** Whether it can carry traffic; `up` alone only says that it is meant to. */
+  operState: OperState;
+  /** Index of the bridge, bond or VRF it is a port of. */
+  master?: number;
+  /** Index of the parent device, or of a veth's peer, in the namespace `lowerNetnsId` names. */
+  lower?: number;
+  /** Set when `lower` is an index in another namespace. */
+  lowerNetnsId?: number;
+  /** Packets. */
+  txqlen: number;
+  /** The group that `ip link … group` and rules speak of; 0 for none. */
+  group: number;
+  /** A note, at most 255 bytes. */
+  alias?: string;
+  /** What is particular to the kind, such as a VLAN's `id`. */
+  data: LinkData;
+  /** Its attributes as a bridge's port. */
+  port?: BridgePort;
+}
+
+/** How a link is named in a request: itself, its index, or its name. */
+export type LinkRef = Link | number | string;
+
+/** A link to create. */
+export interface NewLink {
+  /** At most 15 bytes. */
+  name: string;
+  /** `veth`, `bridge`, `macvlan`, … */
+  kind: string;
+  /** Bytes; the kernel's default when absent. */
+  mtu?: number;
+  /** Hardware address; the kernel picks a random one when absent. */
+  address?: string;
+  /** Packets; the kernel's default when absent. */
+  txqlen?: number;
+  /** Set it up at once. */
+  up?: boolean;
+  /** Index of the parent device, in the socket's namespace. */
+  lower?: number;
+  /** The bridge, bond or VRF that it becomes a port of. */
+  master?: Link | number;
+  /** The namespace to create it in; the socket's own when absent. */
+  netns?: NetNs;
+  /** What is particular to the kind. */
+  data?: LinkData;
+}
+
+/** What to change of a link. */
+export interface LinkChanges {
+  /** `up`, `down` */
+  up?: boolean;
+  /** `promisc on`, `off` */
+  promisc?: boolean;
+  /** `allmulticast on`, `off` */
+  allmulti?: boolean;
+  /** A new name; most drivers want the interface down for it. */
+  name?: string;
+  /** Bytes. */
+  mtu?: number;
+  /** Hardware address. */
+  address?: string;
+  /** Packets. */
+  txqlen?: number;
+  /** `group GROUP`; 0 for none. */
+  group?: number;
+  /** A note, at most 255 bytes; "" removes it. */
+  alias?: string;
+  /** 0 releases it from its master. */
+  master?: Link | number;
+  /** Moves it there. Its addresses and its up state are lost. */
+  netns?: NetNs;
+}
+
+/** Network interfaces. Every method throws {@link NetlinkError} where the kernel refuses. */
+export class Links {
+  /** {@link Rtnl} makes one. */
+  constructor(private readonly socket: NetlinkSocket) {}
+
+  /** `ip link show REF`. @throws {NetlinkError} ENODEV when there is none */
+  get(ref: LinkRef): Link {
+    const target = address(ref);
+    const payload = LINK.encode(target);
+    const [answer] = this.socket.request({
+      type: RTM_GETLINK,
+      payload,
+      purpose: `find interface ${nameOf(ref)}`,
+    });
+    return fromMessage(LINK.decode(answer!));
+  }
+
+  /** `ip link show REF`; undefined when there is none. */
+  find(ref: LinkRef): Link | undefined {
+    return unlessAbsent(() => this.get(ref));
+  }
+
+  /** `ip link show [type KIND] [master MASTER]` */
+  list(filter: { kind?: string; master?: number } = {}): Link[] {
+    const answers = this.socket.dump({
+      type: RTM_GETLINK,
+      payload: LINK.encode({}),
+      purpose: "list interfaces",
+    });
+    return answers.map((answer) => fromMessage(LINK.decode(answer))).filter((link) =>
+      (filter.kind === undefined || link.kind === filter.kind) &&
+      (filter.master === undefined || link.master === filter.master)
+    );
+  }
+
+  /** `ip link add NAME type KIND …`. @throws {NetlinkError} EEXIST when the name is taken */
+  add(link: NewLink): void {
+    const { name, kind, mtu, txqlen, lower, netns, data } = link;
+    const payload = LINK.encode({
+      name,
+      mtu,
+      address: link.address,
+      txqlen,
+      lower,
+      master: indexOf(link.master),
+      netnsFd: netns?.descriptor,
+      info: { kind, data },
+      ...(link.up ? { flags: IFF_UP, change: IFF_UP } : {}),
+    });
+    const where = netns ? ` in ${netns.path}` : "";
+    const purpose = `create ${kind} interface ${name}${where}`;
+    this.socket.request({ type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, payload, purpose });
+  }
+
+  /** `ip link set REF …` */
+  set(ref: LinkRef, changes: LinkChanges): void {
+    const { up, promisc, allmulti, netns, master, ...attributes } = changes;
+    const flags = [[up, IFF_UP], [promisc, IFF_PROMISC], [allmulti, IFF_ALLMULTI]] as const;
+    let [value, mask] = [0, 0];
+    for (const [wanted, bit] of flags) {
+      if (wanted === undefined) continue;
+      mask |= bit;
+      if (wanted) value |= bit;
+    }
+    const target = address(ref);
+    const payload = LINK.encode({
+      ...target,
+      ...attributes,
+      // By name the kernel would take a new name for the one to look up.
+      index: target.index ?? (attributes.name === undefined ? 0 : this.get(ref).index),
+      name: attributes.name ?? target.name,
+      master: indexOf(master),
+      netnsFd: netns?.descriptor,
+      flags: value,
+      change: mask,
+    });
+    const purpose = `change interface ${nameOf(ref)} (${describe(changes)})`;
+    this.socket.request({ type: RTM_NEWLINK, payload, purpose });
+  }
+
+  /** `bridge link set dev REF hairpin on|off isolated on|off` */
+  setPort(ref: Link, { hairpin, isolated }: { hairpin?: boolean; isolated?: boolean }): void {
+    const payload = BRIDGE_PORT_LINK.encode({
+      family: AF_BRIDGE,
+      index: ref.index,
+      port: {
+        hairpin: hairpin === undefined ? undefined : Number(hairpin),
+        isolated: isolated === undefined ? undefined : Number(isolated),
+      },
+    });
+    const purpose = `set bridge port attributes of ${nameOf(ref)}`;
+    this.socket.request({ type: RTM_SETLINK, payload, purpose });
+  }
+
+  /** `ip link del REF` */
+  remove(ref: LinkRef): void {
+    const payload = LINK.encode(address(ref));
+    this.socket.request({ type: RTM_DELLINK, payload, purpose: `remove interface ${nameOf(ref)}` });
+  }
+
+  /** `ip link del REF`; one that is not there is fine. Says whether there was one. */
+  removeIfPresent(ref: LinkRef): boolean {
+    return unlessAbsent(() => {
+      this.remove(ref);
+      return true;
+    }) ?? false;
+  }
+}
+
+/** Runs `ask`; undefined when the kernel says there is no such interface. */
+export function unlessAbsent<T>(ask: () => T): T | undefined {
+  try {
+    return ask();
+  } catch (error) {
+    if (error instanceof NetlinkError && error.code === "ENODEV") return undefined;
+    throw error;
+  }
+}
+
+/** The index of a link given as itself or as its index. */
+export function indexOf(link: Link | number): number;
+export function indexOf(link: Link | number | undefined): number | undefined;
+export function indexOf(link: Link | number | undefined): number | undefined {
+  return typeof link === "object" ? link.index : link;
+}
+
+/** A link's name for a sentence. */
+export function nameOf(ref: LinkRef): string {
+  if (typeof ref === "number") return `#${ref}`;
+  return typeof ref === "string" ? ref : ref.name;
+}
+
+function address(ref: LinkRef): { index?: number; name?: string } {
+  if (typeof ref === "number") return { index: ref };
+  return typeof ref === "string" ? { name: ref } : { index: ref.index };
+}
+
+function describe(changes: LinkChanges): string {
+  return Object.entries(changes).filter(([, value]) => value !== undefined).map(([key, value]) => {
+    if (key === "up") return value ? "up" : "down";
+    if (typeof value !== "object") return `${key} ${value}`;
+    return `${key} ${"path" in value ? value.path : value.name}`;
+  }).join(", ");
+}
+
+function fromMessage(message: LinkMessage): Link {
+  const flags = message.flags ?? 0;
+  return {
+    index: message.index ?? 0,
+    name: message.name ?? "",
+    kind: message.info?.kind ?? "",
+    address: message.address ?? "",
+    permanentAddress: message.permanentAddress,
+    mtu: message.mtu ?? 0,
+    flags,
+    up: (flags & IFF_UP) !== 0,
+    promisc: (flags & IFF_PROMISC) !== 0,
+    allmulti: (flags & IFF_ALLMULTI) !== 0,
+    operState: OPER_STATES[message.operState ?? 0] ?? "unknown",
+    master: message.master || undefined,
+    lower: message.lower || undefined,
+    lowerNetnsId: message.lowerNetnsId,
+    txqlen: message.txqlen ?? 0,
+    group: message.group ?? 0,
+    alias: message.alias || undefined,
+    data: message.info?.data ?? {},
+    port: message.info?.portData,
+  };
+}

@@ -1,0 +1,18 @@
+import { NETNS_ID, RTM_GETNSID } from "../netlink/netns_id.ts";
+import type { NetNs } from "../ns/netns.ts";
+import type { Rtnl } from "./rtnl.ts";
+
+/**
+ * The number by which links in one namespace refer to another (`Link.lowerNetnsId`); undefined
+ * where nothing has needed one yet. `ip netns list-id`
+ * @throws {NetlinkError}
+ */
+export function netnsId({ socket }: Rtnl, other: NetNs): number | undefined {
+  const [answer] = socket.request({
+    type: RTM_GETNSID,
+    payload: NETNS_ID.encode({ fd: other.descriptor }),
+    purpose: `find the ID of ${other.path}`,
+  });
+  const { id = -1 } = NETNS_ID.decode(answer!);
+  return id < 0 ? undefined : id;
+}

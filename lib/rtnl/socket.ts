@@ -1,0 +1,139 @@
+/**
+ * A netlink socket: requests with their acknowledgements, dumps that survive being interrupted,
+ * and errors in the kernel's own words. It stays in the namespace it was opened in, whatever
+ * namespace its user is in later.
+ *
+ * @module
+ */
+import { errnoInfo, errnoNumber } from "../libc/errno.ts";
+import { SystemError } from "../libc/system_error.ts";
+import {
+  type Message,
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLM_F_REQUEST,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  packMessage,
+  readOutcome,
+  unpackMessages,
+} from "../netlink/message.ts";
+import type { NetNs } from "../ns/netns.ts";
+import { KernelTransport, type Transport } from "./transport.ts";
+
+/** `linux/netlink.h` */
+export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
+
+/** A dump that is interrupted this often meets a table that never rests. */
+const DUMP_ATTEMPTS = 10;
+
+/** A request that the kernel refused. `code` is errno's name; the message has the kernel's words. */
+export class NetlinkError extends SystemError {
+  /** Always `NetlinkError`. */
+  override readonly name = "NetlinkError";
+}
+
+/** One request. */
+export interface Request {
+  /** RTM_* */
+  type: number;
+  /** NLM_F_* beyond those every request has. */
+  flags?: number;
+  /** The family's header and attributes, without the netlink header. */
+  payload: Uint8Array;
+  /** What it is for, as it stands in an error: "add route 10.1.0.0/16 dev eth0". */
+  purpose: string;
+}
+
+/** An open netlink socket. */
+export class NetlinkSocket implements Disposable {
+  readonly #transport: Transport;
+  #sequence = 0;
+
+  /** A socket on a transport. @param transport what carries the datagrams; {@link NetlinkSocket.open} makes the usual one */
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /**
+   * Opens a socket in a namespace, or in the calling thread's own.
+   * @param protocol NETLINK_ROUTE or NETLINK_NETFILTER
+   * @throws {SystemError}
+   */
+  static open(netns?: NetNs, protocol = NETLINK_ROUTE): NetlinkSocket {
+    const open = () => new KernelTransport(protocol);
+    return new NetlinkSocket(netns ? netns.run(open) : open());
+  }
+
+  /**
+   * Sends a request and waits for its acknowledgement.
+   * @returns the payloads that came before it, such as the link that was asked for
+   * @throws {NetlinkError} when the kernel refuses
+   */
+  request({ type, flags = 0, payload, purpose }: Request): Uint8Array[] {
+    const sequence = this.#send(type, flags | NLM_F_ACK, payload);
+    return this.#collect(sequence, purpose).payloads;
+  }
+
+  /**
+   * Asks for a whole table. Starts again when the table changed on the way, or the answer came
+   * faster than it was read.
+   * @throws {NetlinkError} when the kernel refuses, or the table never stands still
+   */
+  dump({ type, flags = 0, payload, purpose }: Request): Uint8Array[] {
+    for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
+      const sequence = this.#send(type, flags | NLM_F_DUMP, payload);
+      try {
+        const { payloads, interrupted } = this.#collect(sequence, purpose);
+        if (!interrupted) return payloads;
+      } catch (error) {
+        if (!(error instanceof SystemError && error.code === "ENOBUFS")) throw error;
+        this.#transport.grow();
+      }
+    }
+    throw new NetlinkError(
+      purpose,
+      errnoNumber("EAGAIN")!,
+      `the table changed during each of ${DUMP_ATTEMPTS} attempts to read it`,
+    );
+  }
+
+  /** Closes the socket. */
+  [Symbol.dispose](): void {
+    this.#transport[Symbol.dispose]();
+  }
+
+  #send(type: number, flags: number, payload: Uint8Array): number {
+    const sequence = this.#sequence = this.#sequence % 0x7fffffff + 1;
+    this.#transport.send(packMessage({ type, flags: flags | NLM_F_REQUEST, sequence, payload }));
+    return sequence;
+  }
+
+  /** Receives until the answer to `sequence` is complete. */
+  #collect(sequence: number, purpose: string): { payloads: Uint8Array[]; interrupted: boolean } {
+    const payloads: Uint8Array[] = [];
+    let interrupted = false;
+    for (;;) {
+      for (const message of unpackMessages(this.#transport.receive())) {
+        // An answer to an earlier request, one that was given up: not ours.
+        if (message.sequence !== sequence) continue;
+        if (message.flags & NLM_F_DUMP_INTR) interrupted = true;
+        if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
+          check(message, purpose);
+          return { payloads, interrupted };
+        }
+        payloads.push(message.payload);
+      }
+    }
+  }
+}
+
+function check(message: Message, purpose: string): void {
+  if (message.payload.length < 4) return;
+  const { errno, text } = readOutcome(message);
+  if (errno === 0) return;
+  // The kernel's own sentence sometimes just repeats the error's meaning.
+  throw new NetlinkError(purpose, errno, text === errnoInfo(errno).text ? undefined : text);
+}

@@ -1,0 +1,115 @@
+/**
+ * A pair of interfaces, one in the container and one on the host: what goes into one comes out of
+ * the other.
+ *
+ * @module
+ */
+import type { NetNs } from "../ns/netns.ts";
+import { runtime } from "../runtime/mod.ts";
+import { CniError } from "../types/error.ts";
+import type { Link } from "./link.ts";
+import type { Rtnl } from "./rtnl.ts";
+import { NetlinkError } from "./socket.ts";
+
+/** How often a random name may be taken before something must be wrong. */
+const ATTEMPTS = 10;
+
+/** The pair to create. */
+export interface NewVethPair {
+  /** A socket in the namespace where the near end is to be. */
+  inside: Rtnl;
+  /** A socket in the namespace where the far end is to be. */
+  host: Rtnl;
+  /** The namespace of `host`. */
+  hostNs: NetNs;
+  /** Name of the near end. The far end's is random. */
+  name: string;
+  /** Bytes, of both ends; the kernel's default when absent. */
+  mtu?: number;
+  /** Hardware address of the near end; a random one when absent. */
+  address?: string;
+  /** Hardware address of the far end. */
+  hostAddress?: string;
+  /** The bridge or VRF that the far end becomes a port of before it goes up. */
+  master?: Link;
+  /** A note on the far end, at most 255 bytes. */
+  alias?: string;
+}
+
+/** Both ends, as they were created; the far one is up by now, the near one is not. */
+export interface VethPair {
+  /** The end in the container. */
+  near: Link;
+  /** The end on the host. */
+  far: Link;
+}
+
+/**
+ * `ip link add NAME type veth peer vethXXXXXXXX netns HOST`, then the far end up, deaf to router
+ * advertisements. Each end is created where it stays: moving one later would cost the kernel an RCU
+ * grace period, some 10 ms. When a step fails, the pair is removed again.
+ * @throws {CniError} code 4 when NAME is taken
+ * @throws {NetlinkError} when the kernel refuses
+ */
+export function addVethPair(pair: NewVethPair): VethPair {
+  const { inside, host, hostNs, name, master, alias } = pair;
+  const hostName = create(pair);
+  try {
+    const near = inside.link.get(name);
+    const far = host.link.get(hostName);
+    hostNs.run(() => prepareFarEnd(hostName));
+    host.link.set(far, { up: true, master, alias });
+    return { near, far };
+  } catch (error) {
+    inside.link.removeIfPresent(name);
+    throw error;
+  }
+}
+
+/** @returns the far end's name */
+function create({ inside, hostNs, name, mtu, address, hostAddress }: NewVethPair): string {
+  for (let attempt = 1;; attempt++) {
+    const peer = randomName();
+    // Without a queue length of 0 the kernel would give the far end 1000 packets.
+    const far = { name: peer, netnsFd: hostNs.descriptor, mtu, address: hostAddress, txqlen: 0 };
+    try {
+      inside.link.add({ name, kind: "veth", mtu, address, data: { peer: far } });
+      return peer;
+    } catch (error) {
+      if (!(error instanceof NetlinkError && error.code === "EEXIST")) throw error;
+      const present = inside.link.find(name);
+      if (present) throw nameTaken(present);
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** The error for an interface name that is in use. */
+export function nameTaken({ name, kind, index, address }: Link): CniError {
+  return CniError.invalidEnvironment(
+    `interface ${name} already exists in the container: a ${kind || "device"} with index ${index}` +
+      `${address && ` and MAC ${address}`}; set CNI_IFNAME to another name, or remove it first ` +
+      "(a DEL of its attachment does)",
+  );
+}
+
+/** `veth` and 8 random hexadecimal digits. */
+function randomName(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(4));
+  return "veth" + Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * The far end takes no routes from the container's router advertisements. Nor does it look for
+ * another user of its link-local address: until it had, a second or two, the host could not ask
+ * for the container's hardware address on behalf of packets it forwards.
+ */
+function prepareFarEnd(name: string): void {
+  for (const key of ["accept_ra", "accept_dad"]) {
+    try {
+      runtime.files.write(`/proc/sys/net/ipv6/conf/${name}/${key}`, "0", { create: "never" });
+    } catch {
+      // Without IPv6, or with /proc/sys read-only, the interface works all the same.
+    }
+  }
+}
