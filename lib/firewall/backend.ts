@@ -1,0 +1,80 @@
+/** Which program rules are made with, and that all are asked when they are removed. */
+import { CniError, ErrorCode } from "../types/error.ts";
+import { iptablesWorks } from "./iptables.ts";
+import { MissingTool } from "./tool.ts";
+
+/** The programs that rules can be made with. */
+export const BACKENDS = ["iptables", "nftables"] as const;
+/** @see BACKENDS */
+export type Backend = typeof BACKENDS[number];
+
+/**
+ * Does something with one backend.
+ * @param wanted when absent iptables, or nftables where iptables does not work
+ * @param families whose iptables are needed
+ * @param purpose for errors: "masquerade 10.1.0.2/24"
+ * @throws {MissingTool} naming the packages, where neither is installed
+ * @throws what `work` throws
+ */
+export async function withBackend(
+  wanted: Backend | undefined,
+  families: readonly (4 | 6)[],
+  purpose: string,
+  work: (backend: Backend) => Promise<void>,
+): Promise<void> {
+  if (wanted) return await work(wanted);
+  try {
+    await work("iptables");
+  } catch (error) {
+    // Asked only now: where iptables works, asking first would be a process for nothing.
+    if (await iptablesWorks(families[0] ?? 4)) throw error;
+    await fallBack(error, purpose, work);
+  }
+}
+
+async function fallBack(
+  reason: unknown,
+  purpose: string,
+  work: (backend: Backend) => Promise<void>,
+): Promise<void> {
+  try {
+    await work("nftables");
+  } catch (error) {
+    if (error instanceof MissingTool && reason instanceof MissingTool) {
+      const text = `cannot ${purpose}: neither iptables nor nft is installed; install the ` +
+        'package "nftables" or "iptables"';
+      throw new MissingTool(ErrorCode.internal, text);
+    }
+    throw together([reason, error]);
+  }
+}
+
+/**
+ * Does something with every backend at once; one that fails does not keep the others from working.
+ * A program that is not installed has nothing to remove.
+ * @throws {CniError} the only failure, or one that has all of their texts
+ */
+export async function inEveryBackend<T>(work: (backend: Backend) => Promise<T>): Promise<T[]> {
+  return await inEvery(BACKENDS, work);
+}
+
+/** As {@link inEveryBackend}, for a set of backends of one's own. */
+export async function inEvery<B, T>(
+  backends: readonly B[],
+  work: (backend: B) => Promise<T>,
+): Promise<T[]> {
+  const outcomes = await Promise.allSettled(backends.map(work));
+  const failures = outcomes.flatMap((outcome) =>
+    outcome.status === "rejected" && !(outcome.reason instanceof MissingTool)
+      ? [outcome.reason]
+      : []
+  );
+  if (failures.length > 0) throw together(failures);
+  return outcomes.flatMap((outcome) => outcome.status === "fulfilled" ? [outcome.value] : []);
+}
+
+function together(failures: readonly unknown[]): CniError {
+  const errors = failures.map((failure) => CniError.from(failure));
+  if (errors.length === 1) return errors[0]!;
+  return new CniError(errors[0]!.code, errors.map(({ message }) => message).join("; "));
+}

@@ -1,0 +1,134 @@
+/**
+ * Filtering what is forwarded to and from containers: their packets are let through, unless the
+ * administrator's chain says otherwise, and bridges are kept apart where a policy asks for it.
+ *
+ * @module
+ */
+import type { Attachment } from "./attachment.ts";
+import { attachmentHash } from "./attachment.ts";
+import { inEvery } from "./backend.ts";
+import {
+  FILTER_BACKENDS,
+  type FilterBackend,
+  type FilterEntry,
+  forgetEntry,
+  isSame,
+  recallEntries,
+  recallEntry,
+  rememberEntry,
+} from "./filter_entry.ts";
+import { filterFirewalld } from "./filter_firewalld.ts";
+import { filterIptables } from "./filter_iptables.ts";
+import { filterNft } from "./filter_nft.ts";
+import { lockRules } from "./installed.ts";
+import type { IpAddress } from "../ip/address.ts";
+
+/** What each backend can do. The lock is held. */
+export interface Filter {
+  /**
+   * Makes what is missing for `entries`, those that it lets through and those whose policy it
+   * enforces.
+   * @param all every entry there is, these included
+   */
+  add(entries: readonly FilterEntry[], all: readonly FilterEntry[]): Promise<void>;
+  /**
+   * Removes what is there for `ips` and for bridges without a policy, unless `others` need it; and
+   * whatever nobody needs any more. Starts no program where nothing is there.
+   */
+  remove(gone: Removal, others: readonly FilterEntry[]): Promise<void>;
+  /** What is missing of what {@link add} made; undefined when nothing is. */
+  missing(entry: FilterEntry): Promise<string | undefined>;
+}
+
+/** What is no longer needed. */
+export interface Removal {
+  ips: readonly IpAddress[];
+  bridges: readonly string[];
+  /** Zones of firewalld that the addresses may be in. */
+  zones: readonly string[];
+  adminChains: readonly string[];
+}
+
+const FILTERS: Readonly<Record<FilterBackend, Filter>> = {
+  iptables: filterIptables,
+  nftables: filterNft,
+  firewalld: filterFirewalld,
+};
+
+/**
+ * Lets an attachment's packets through, and enforces its policy. Where it fails
+ * {@link revokeFilter} removes what was made.
+ * @throws {CniError} naming the program, the rule and the remedy
+ */
+export async function applyFilter(entry: FilterEntry): Promise<void> {
+  using _lock = await lockRules();
+  rememberEntry(entry); // first: rules that nobody knows of would stay
+  await addAll([entry], recallEntries());
+}
+
+/**
+ * Removes what an attachment has. Without an entry on disk, as the Go plugins leave none,
+ * `fallback` says what to look for.
+ */
+export async function revokeFilter(
+  attachment: Attachment,
+  fallback: Removal,
+): Promise<void> {
+  using _lock = await lockRules();
+  const entry = recallEntry(attachment);
+  const others = recallEntries().filter((other) => !isSame(other, attachment));
+  await removeAll(entry ? removalOf([entry]) : fallback, others);
+  forgetEntry(attachment);
+}
+
+/** Removes what the attachments of a network have that are not in `valid`. */
+export async function gcFilter(network: string, valid: readonly Attachment[]): Promise<void> {
+  using _lock = await lockRules();
+  const inUse = new Set(valid.map(attachmentHash));
+  const all = recallEntries();
+  const gone = all.filter(({ attachment }) =>
+    attachment.network === network && !inUse.has(attachmentHash(attachment))
+  );
+  if (gone.length === 0) return;
+  await removeAll(removalOf(gone), all.filter((entry) => !gone.includes(entry)));
+  for (const { attachment } of gone) forgetEntry(attachment);
+}
+
+/** What is missing for an entry; undefined when nothing is. */
+export async function missingOfFilter(entry: FilterEntry): Promise<string | undefined> {
+  for (const name of new Set([entry.backend, entry.enforcer])) {
+    const missing = await FILTERS[name].missing(entry);
+    if (missing) return `${name}: ${missing}`;
+  }
+  return undefined;
+}
+
+/** Makes what is missing for all entries. The lock is held by the caller. */
+export async function restoreFilter(entries: readonly FilterEntry[]): Promise<void> {
+  await addAll(entries, entries);
+}
+
+async function addAll(
+  entries: readonly FilterEntry[],
+  all: readonly FilterEntry[],
+): Promise<void> {
+  for (const name of FILTER_BACKENDS) {
+    const own = entries.filter(({ backend, enforcer, policy }) =>
+      backend === name || (enforcer === name && policy !== "open")
+    );
+    if (own.length > 0) await FILTERS[name].add(own, all);
+  }
+}
+
+async function removeAll(gone: Removal, others: readonly FilterEntry[]): Promise<void> {
+  await inEvery(FILTER_BACKENDS, (name) => FILTERS[name].remove(gone, others));
+}
+
+function removalOf(entries: readonly FilterEntry[]): Removal {
+  return {
+    ips: entries.flatMap(({ ips }) => ips),
+    bridges: entries.flatMap(({ bridge }) => bridge || []),
+    zones: entries.flatMap(({ backend, zone }) => backend === "firewalld" ? zone : []),
+    adminChains: entries.map(({ adminChain }) => adminChain),
+  };
+}

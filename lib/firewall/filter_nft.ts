@@ -1,0 +1,179 @@
+/**
+ * Filtering with nftables: table `inet cni_firewall`. Containers and bridges are elements of sets.
+ *
+ *     containers4, containers6  whose packets are let through
+ *     bridges                   those with a policy: between two of them nothing passes
+ *     within                    pairs of the same bridge, where its own containers may talk
+ *
+ * What this table accepts another table may still drop; nftables has no way to overrule it.
+ *
+ * @module
+ */
+import { IpAddress } from "../ip/address.ts";
+import type { Filter } from "./filter.ts";
+import { type FilterEntry, policyOf } from "./filter_entry.ts";
+import { nftAddTo, nftApply, nftDelete } from "./nft.ts";
+import { hasChain, listElements, listRules } from "./nft_state.ts";
+import { attachmentComment } from "./attachment.ts";
+
+const TABLE = { family: "inet", table: "cni_firewall" } as const;
+const T = `${TABLE.family} ${TABLE.table}`;
+
+/** @see Filter */
+export const filterNft: Filter = {
+  async add(entries, all) {
+    const ours = all.filter(isOurs);
+    const chains = adminChains(ours);
+    const present = new Set(presentElements().map(({ text }) => text));
+    const wanted = entries.flatMap((entry) => elementsOf(entry, ours));
+    const lines = [
+      // An element that is there for an earlier owner of the address is made anew, with its name.
+      ...wanted.filter(({ text, comment }) => comment && present.has(text))
+        .map(({ text }) => `delete element ${T} ${text}`),
+      ...wanted.filter(({ text, comment }) => comment || !present.has(text)).map(create),
+      ...bridgesOf(entries).filter((bridge) => policyOf(bridge, ours) === "isolated")
+        .map((bridge) => within(bridge)).filter((text) => present.has(text))
+        .map((text) => `delete element ${T} ${text}`),
+    ];
+    const purpose = `let packets of ${
+      entries.map((e) => e.attachment.containerId).join(", ")
+    } through`;
+    const complete = chains.every((chain) => hasChain({ ...TABLE, chain }));
+    if (complete) await nftAddTo(skeleton(chains), [...new Set(lines)], purpose);
+    else await nftApply([...skeleton(chains), ...new Set(lines)], purpose);
+  },
+
+  async remove(gone, others) {
+    const ours = others.filter(isOurs);
+    const find = () => {
+      const present = presentElements();
+      if (ours.length === 0) return removalOfAll(present.length > 0);
+      const wanted = new Set(ours.flatMap((entry) => elementsOf(entry, ours)).map((e) => e.text));
+      const ips = new Set(gone.ips.map(String));
+      return [
+        ...present.filter(({ text, key }) =>
+          (ips.has(key) || gone.bridges.includes(key)) && !wanted.has(text)
+        ).map(({ text }) => `delete element ${T} ${text}`),
+        // The last isolated attachment has left: the bridge's own containers may talk again.
+        ...gone.bridges.map((bridge) => within(bridge)).filter((text) =>
+          wanted.has(text) && !present.some((element) => element.text === text)
+        ).map((text) => `add element ${T} ${text}`),
+      ];
+    };
+    await nftDelete(find, "remove what is let through");
+  },
+
+  // deno-lint-ignore require-await -- other backends have to wait
+  async missing(entry) {
+    const present = new Set(presentElements().map(({ text }) => text));
+    const absent = elementsOf(entry, [entry]).find(({ text }) =>
+      !present.has(text) && !text.startsWith("within")
+    );
+    if (absent) return `table ${T} lacks ${absent.text}`;
+    if (listRules({ ...TABLE, chain: "forward" }).length === 0) {
+      return `chain forward of ${T} is empty`;
+    }
+    return undefined;
+  },
+};
+
+/** What everybody shares. Repeatable. */
+function skeleton(chains: readonly string[]): string[] {
+  const allow = [4, 6].flatMap((family) => {
+    const ip = family === 4 ? "ip" : "ip6";
+    return [
+      `add rule ${T} forward ct state established,related ${ip} daddr @containers${family} accept`,
+      `add rule ${T} forward ${ip} saddr @containers${family} accept`,
+    ];
+  });
+  return [
+    `add table ${T} { comment "CNI plugin firewall"; }`,
+    `add set ${T} containers4 { type ipv4_addr; }`,
+    `add set ${T} containers6 { type ipv6_addr; }`,
+    `add set ${T} bridges { type ifname; }`,
+    `add set ${T} within { type ifname . ifname; }`,
+    ...chains.map((chain) => `add chain ${T} ${chain} { comment "Your own rules go here"; }`),
+    `add chain ${T} isolation`,
+    `flush chain ${T} isolation`,
+    `add rule ${T} isolation iifname . oifname @within return`,
+    `add rule ${T} isolation iifname @bridges oifname @bridges drop`,
+    `add chain ${T} forward { type filter hook forward priority filter; }`,
+    `flush chain ${T} forward`,
+    `add rule ${T} forward jump isolation`,
+    ...chains.map((chain) => `add rule ${T} forward jump ${chain}`),
+    ...allow,
+  ];
+}
+
+function isOurs({ backend, enforcer, policy }: FilterEntry): boolean {
+  return backend === "nftables" || (enforcer === "nftables" && policy !== "open");
+}
+
+function adminChains(entries: readonly FilterEntry[]): string[] {
+  return [...new Set(entries.map(({ adminChain }) => adminChain))];
+}
+
+function bridgesOf(entries: readonly FilterEntry[]): string[] {
+  return [
+    ...new Set(entries.flatMap(({ enforcer, bridge }) => enforcer === "nftables" && bridge || [])),
+  ];
+}
+
+/** An element: the set and the key, as `nft` writes them. Containers' have a comment. */
+interface Element {
+  text: string;
+  key: string;
+  comment?: string;
+}
+
+function elementsOf(entry: FilterEntry, all: readonly FilterEntry[]): Element[] {
+  const comment = attachmentComment(entry.attachment);
+  const containers = entry.backend !== "nftables" ? [] : entry.ips.map((ip) => ({
+    text: `containers${ip.family} { ${ip} }`,
+    key: String(ip),
+    comment,
+  }));
+  const { bridge } = entry;
+  if (entry.enforcer !== "nftables" || bridge === "") return containers;
+  const apart = { text: `bridges { "${bridge}" }`, key: bridge };
+  const together = { text: within(bridge), key: bridge };
+  return policyOf(bridge, all.filter(({ enforcer }) => enforcer === "nftables")) === "isolated"
+    ? [...containers, apart]
+    : [...containers, apart, together];
+}
+
+function within(bridge: string): string {
+  return `within { "${bridge}" . "${bridge}" }`;
+}
+
+function create({ text, comment }: Element): string {
+  return `add element ${T} ${comment ? text.replace(" }", ` comment "${comment}" }`) : text}`;
+}
+
+function presentElements(): Element[] {
+  return listElements(TABLE).flatMap(({ set, key }) => {
+    if (set.startsWith("containers")) {
+      const ip = String(IpAddress.fromBytes(key));
+      return [{ text: `${set} { ${ip} }`, key: ip }];
+    }
+    // An interface's name fills 16 bytes.
+    const bridge = new TextDecoder().decode(key.subarray(0, 16)).replace(/\0.*/s, "");
+    if (set === "bridges") return [{ text: `bridges { "${bridge}" }`, key: bridge }];
+    return set === "within" ? [{ text: within(bridge), key: bridge }] : [];
+  });
+}
+
+/** The table goes with its last user, but for rules that an administrator wrote. */
+function removalOfAll(elements: boolean): string[] {
+  if (!hasChain({ ...TABLE, chain: "forward" })) return [];
+  const written = listAdminRules();
+  if (!written) return [`delete table ${T}`];
+  if (!elements) return [];
+  return ["containers4", "containers6", "bridges", "within"].map((set) => `flush set ${T} ${set}`);
+}
+
+/** Whether there are rules in chains other than ours. */
+function listAdminRules(): boolean {
+  const all = listRules(TABLE);
+  return all.some(({ chain }) => chain !== "forward" && chain !== "isolation");
+}

@@ -1,0 +1,80 @@
+/**
+ * What is installed, kept on disk: `/run/cni/firewall`, one file per attachment and kind. It is
+ * what rules are put back from when somebody flushed them, and what a DEL goes by that is told
+ * nothing. /run is empty after a reboot, and so are the rules.
+ *
+ * @module
+ */
+import { FileLock } from "../host/lock.ts";
+import { ifPresent, messageOf } from "../runtime/errors.ts";
+import { runtime } from "../runtime/mod.ts";
+import { removeIfPresent, writeAtomic } from "../runtime/write_atomic.ts";
+import { encodeJson, isObject, type JsonObject, parseJson } from "../types/json.ts";
+import { type Attachment, attachmentHash } from "./attachment.ts";
+
+const DIRECTORY = "/run/cni/firewall";
+
+/** What rules are for. */
+export type Kind = "filter" | "masquerade" | "ports";
+
+/**
+ * The lock that whoever installs, removes or restores rules must hold: between reading what is
+ * installed and acting on it, nobody else may.
+ * @throws {CniError} code 11 naming who holds it too long
+ */
+export async function lockRules(): Promise<FileLock> {
+  runtime.files.makeDirectory(DIRECTORY, 0o700);
+  return await FileLock.wait(`${DIRECTORY}/lock`, { mode: 0o600 });
+}
+
+/** Notes that rules are installed; what was noted before for the same is replaced. */
+export function remember(kind: Kind, attachment: Attachment, details: JsonObject): void {
+  const { network, containerId, ifName } = attachment;
+  const text = encodeJson({ network, containerId, ifName, ...details });
+  writeAtomic(pathOf(kind, attachment), text, 0o600);
+}
+
+/** Notes that they no longer are. */
+export function forget(kind: Kind, attachment: Attachment): void {
+  removeIfPresent(pathOf(kind, attachment));
+}
+
+/** What was noted for an attachment; undefined when nothing was. */
+export function recall(kind: Kind, attachment: Attachment): JsonObject | undefined {
+  return read(pathOf(kind, attachment));
+}
+
+/** Everything that was noted of a kind. */
+export function recallAll(kind: Kind): (JsonObject & Attachment)[] {
+  const names = ifPresent(() => runtime.files.list(DIRECTORY)) ?? [];
+  return names.filter((name) => name.endsWith(`.${kind}.json`)).sort().flatMap((name) => {
+    const noted = read(`${DIRECTORY}/${name}`);
+    return noted ? [noted as JsonObject & Attachment] : [];
+  });
+}
+
+/** Forgets a network's attachments that are not in `valid`. */
+export function forgetOthers(kind: Kind, network: string, valid: readonly Attachment[]): void {
+  const inUse = new Set(valid.map(attachmentHash));
+  for (const noted of recallAll(kind)) {
+    if (noted.network === network && !inUse.has(attachmentHash(noted))) forget(kind, noted);
+  }
+}
+
+function pathOf(kind: Kind, attachment: Attachment): string {
+  return `${DIRECTORY}/${attachmentHash(attachment)}.${kind}.json`;
+}
+
+/** A file that is damaged must not keep all others from being used. */
+function read(path: string): JsonObject | undefined {
+  const text = ifPresent(() => runtime.files.readText(path));
+  if (text === undefined) return undefined;
+  try {
+    const value = parseJson(text);
+    if (isObject(value) && typeof value.containerId === "string") return value;
+    throw new Error("it names no container");
+  } catch (error) {
+    runtime.write(2, `ignoring ${path}: ${messageOf(error)}\n`);
+    return undefined;
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * Driving iptables: `iptables-save` reads a whole table at once, `iptables-restore --noflush`
+ * changes one at once, wholly or not at all. Rules are handled as lines in the form that
+ * `iptables-save` prints, so that what is read can be compared with what is wanted, and deleted by
+ * writing `-D` for `-A`.
+ *
+ * @module
+ */
+import { errnoCode, ifPresent } from "../runtime/errors.ts";
+import { runtime } from "../runtime/mod.ts";
+import { CniError, ErrorCode } from "../types/error.ts";
+import { hasChain } from "./nft_state.ts";
+import { remedy, runTool, type Tool } from "./tool.ts";
+
+/** How long to wait for another program that holds iptables' lock. */
+const LOCK_SECONDS = 10;
+
+/** A batch that was refused. */
+export class IptablesError extends CniError {}
+
+/** A table as `iptables-save` prints it. */
+export interface SavedTable {
+  chains: Set<string>;
+  /** Rules, each as `-A CHAIN …`, in their order. */
+  rules: string[];
+}
+
+/**
+ * `iptables-save -t TABLE`, or ip6tables-save.
+ * @throws {MissingTool} naming the package
+ * @throws {IptablesError}
+ */
+export async function savedTable(family: 4 | 6, table: string): Promise<SavedTable> {
+  const tool = toolFor(family, "-save");
+  const purpose = `read iptables' table ${table}`;
+  const { code, stdout, stderr } = await runTool(tool, ["-t", table], purpose);
+  if (code !== 0) throw refused(purpose, `${tool} -t ${table}`, stderr);
+  const lines = stdout.split("\n");
+  return {
+    chains: new Set(
+      lines.filter((l) => l.startsWith(":")).map((l) => l.slice(1).split(" ", 1)[0]!),
+    ),
+    rules: lines.filter((line) => line.startsWith("-A ")),
+  };
+}
+
+/**
+ * `iptables-restore --noflush`: all of the lines for one table, or none. Lines are commands of
+ * iptables without the table: `-N CHAIN`, `-A CHAIN …`, `-D CHAIN …`.
+ * @param purpose for errors: "masquerade 10.1.0.2/24"
+ * @throws {IptablesError} naming the line that was refused
+ * @throws {MissingTool} naming the package
+ */
+export async function restore(
+  family: 4 | 6,
+  tables: Readonly<Record<string, readonly string[]>>,
+  purpose: string,
+): Promise<void> {
+  const lines = Object.entries(tables).filter(([, commands]) => commands.length > 0)
+    .flatMap(([table, commands]) => [`*${table}`, ...commands, "COMMIT"]);
+  if (lines.length === 0) return;
+  const tool = toolFor(family, "-restore");
+  const args = ["--noflush", "--wait", String(LOCK_SECONDS)];
+  const { code, stderr } = await runTool(tool, args, purpose, lines.join("\n") + "\n");
+  if (code === 0) return;
+  const [, number] = /line:? (\d+)/.exec(stderr) ?? [];
+  const line = number === undefined ? undefined : lines[Number(number) - 1];
+  throw refused(purpose, `${tool} ${args.join(" ")}${line ? `, line "${line}"` : ""}`, stderr);
+}
+
+/**
+ * Adds lines in a way that is right while the chains they start with (`-N`) are new. Where that is
+ * refused, because one is there or another is missing, `merge` says what is to be added to the
+ * table as it is.
+ * @throws as {@link restore}
+ */
+export async function restoreOrMerge(
+  family: 4 | 6,
+  table: string,
+  fresh: readonly string[],
+  merge: (saved: SavedTable) => readonly string[],
+  purpose: string,
+): Promise<void> {
+  try {
+    await restore(family, { [table]: fresh }, purpose);
+  } catch (error) {
+    if (!(error instanceof IptablesError)) throw error;
+    await restore(family, { [table]: merge(await savedTable(family, table)) }, purpose);
+  }
+}
+
+/**
+ * Deletes what `find` says, given the table as it is. Where another process deletes some of it
+ * meanwhile, the rest is looked up and tried again.
+ * @throws as {@link restore}
+ */
+export async function restoreDeletions(
+  family: 4 | 6,
+  table: string,
+  find: (saved: SavedTable) => readonly string[],
+  purpose: string,
+): Promise<void> {
+  for (let commands = find(await savedTable(family, table));;) {
+    try {
+      return await restore(family, { [table]: commands }, purpose);
+    } catch (error) {
+      const left = find(await savedTable(family, table));
+      if (left.join() === commands.join()) throw error;
+      commands = left;
+    }
+  }
+}
+
+/**
+ * Whether iptables works here: installed, permitted, and with a kernel that has its tables.
+ * Equivalent to `iptables -t filter -S INPUT 1`.
+ */
+export async function iptablesWorks(family: 4 | 6): Promise<boolean> {
+  try {
+    const args = ["--wait", String(LOCK_SECONDS), "-t", "filter", "-S", "INPUT", "1"];
+    const { code } = await runTool(toolFor(family, ""), args, "see whether iptables works");
+    return code <= 1; // 1: the chain is not there, which is an answer too
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Whether a chain may be there, without starting a program: iptables-nft's chains are chains of
+ * nftables, and what the older kind has is unknown where it has the table at all.
+ */
+export function mayHaveChain(family: 4 | 6, table: string, chain: string): boolean {
+  return permitted(() =>
+    legacyTables(family).includes(table) ||
+    hasChain({ family: family === 4 ? "ip" : "ip6", table, chain })
+  );
+}
+
+/** The tables that the older kind of iptables has in use in this network namespace. */
+function legacyTables(family: 4 | 6): string[] {
+  const path = `/proc/thread-self/net/ip${family === 4 ? "" : "6"}_tables_names`;
+  return ifPresent(() => runtime.files.readText(path))?.split("\n") ?? [];
+}
+
+/** Who may not ask the kernel is told "perhaps", and gets a proper error from the program. */
+function permitted(ask: () => boolean): boolean {
+  try {
+    return ask();
+  } catch (error) {
+    if (["EPERM", "EACCES"].includes(errnoCode(error) ?? "")) return true;
+    throw error;
+  }
+}
+
+/** A comment as `iptables-save` prints it: in quotes where it has more than word characters. */
+export function comment(text: string): string {
+  return `-m comment --comment "${text.replace(/["\\]/g, "\\$&")}"`;
+}
+
+/** A word of a rule, in quotes where it needs them. */
+export function quoteToken(token: string): string {
+  return /^[\w.,:!/+=@-]+$/.test(token) ? token : `"${token.replace(/["\\]/g, "\\$&")}"`;
+}
+
+/** The rule's comment; undefined when it has none. */
+export function commentOf(rule: string): string | undefined {
+  const [, quoted, plain] = / --comment (?:"((?:[^"\\]|\\.)*)"|(\S+))/.exec(rule) ?? [];
+  return quoted?.replace(/\\(.)/g, "$1") ?? plain;
+}
+
+/** `-A CHAIN …` turned into the command that deletes that rule. */
+export function deletion(rule: string): string {
+  return rule.replace(/^-A /, "-D ");
+}
+
+/** Whether a rule jumps or goes to `chain`. */
+export function leadsTo(rule: string, chain: string): boolean {
+  return rule.endsWith(` -j ${chain}`) || rule.endsWith(` -g ${chain}`);
+}
+
+function toolFor(family: 4 | 6, suffix: "" | "-save" | "-restore"): Tool {
+  return `${family === 4 ? "iptables" : "ip6tables"}${suffix}`;
+}
+
+function refused(purpose: string, command: string, stderr: string): IptablesError {
+  const why = stderr.split("\n").filter((line) =>
+    line !== "" && !/^(Error occurred|Try )/.test(line)
+  );
+  return new IptablesError(
+    ErrorCode.internal,
+    `cannot ${purpose}: ${command}: ${why.join("; ")}${remedy(stderr, "iptables' tables")}`,
+    { details: stderr.trim() },
+  );
+}

@@ -1,0 +1,131 @@
+/**
+ * Masquerading: what a container sends to somewhere outside its subnet carries the host's address.
+ * Multicast is left alone.
+ *
+ * The rules are the Go plugins', chain for chain and comment for comment, so that either removes
+ * what the other made. They are found by network, container ID and interface name alone.
+ *
+ * @module
+ */
+import { Cidr } from "../ip/cidr.ts";
+import { CniError } from "../types/error.ts";
+import { type Attachment, attachmentHash } from "./attachment.ts";
+import { type Backend, BACKENDS, inEveryBackend, withBackend } from "./backend.ts";
+import { forget, forgetOthers, lockRules, recallAll, remember } from "./installed.ts";
+import { masqueradeIptables } from "./masquerade_iptables.ts";
+import { masqueradeNft } from "./masquerade_nft.ts";
+import { MissingTool } from "./tool.ts";
+
+/** The programs that can masquerade; a configuration's `ipMasqBackend`. */
+export const MASQUERADE_BACKENDS: readonly ["iptables", "nftables"] = BACKENDS;
+/** One of {@link MASQUERADE_BACKENDS}. */
+export type MasqueradeBackend = Backend;
+
+/** What each backend can do. */
+export interface Masquerader {
+  /** Adds the rules for `ips`, which are addresses with their subnet's prefix length. */
+  add(attachment: Attachment, ips: readonly Cidr[]): Promise<void>;
+  /** Removes every rule of an attachment. Starts no program where there is none. */
+  remove(attachment: Attachment): Promise<void>;
+  /** Removes the rules of a network's attachments that are not in `valid`. */
+  collect(network: string, valid: readonly Attachment[]): Promise<void>;
+  /** What is missing of what {@link add} made; undefined when nothing is. */
+  missing(attachment: Attachment, ips: readonly Cidr[]): Promise<string | undefined>;
+}
+
+const MASQUERADERS: Readonly<Record<Backend, Masquerader>> = {
+  iptables: masqueradeIptables,
+  nftables: masqueradeNft,
+};
+
+/**
+ * Masquerades what comes from `ips`. Where it fails, {@link unmasquerade} removes what was made.
+ * @param backend iptables when absent, and nftables where iptables does not work
+ * @param ips the container's addresses with the prefix length of their subnet
+ * @throws {CniError} naming the program, the rule and the remedy
+ */
+export async function masquerade(
+  backend: MasqueradeBackend | undefined,
+  attachment: Attachment,
+  ips: readonly Cidr[],
+): Promise<void> {
+  using _lock = await lockRules();
+  const families = ips.map(({ ip }) => ip.family);
+  await withBackend(backend, families, `masquerade ${ips.join(" and ")}`, async (chosen) => {
+    await MASQUERADERS[chosen].add(attachment, ips);
+    remember("masquerade", attachment, { backend: chosen, ips: ips.map(String) });
+  });
+}
+
+/**
+ * Removes an attachment's masquerading, whichever backend made it. Nothing there, and a program
+ * that is not there, are success.
+ * @throws {CniError} when a rule that is there could not be removed
+ */
+export async function unmasquerade(attachment: Attachment): Promise<void> {
+  using _lock = await lockRules();
+  await inEveryBackend((name) => MASQUERADERS[name].remove(attachment));
+  forget("masquerade", attachment);
+}
+
+/**
+ * Removes the masquerading of a network's attachments that are not in `valid`.
+ * @throws {CniError}
+ */
+export async function gcMasquerade(
+  network: string,
+  valid: readonly { containerID: string; ifname: string }[],
+): Promise<void> {
+  const attachments = valid.map(({ containerID, ifname }) => ({
+    network,
+    containerId: containerID,
+    ifName: ifname,
+  }));
+  using _lock = await lockRules();
+  await inEveryBackend((name) => MASQUERADERS[name].collect(network, attachments));
+  forgetOthers("masquerade", network, attachments);
+}
+
+/**
+ * Makes again what is noted and gone. The lock is held by the caller.
+ * @param dead hashes of attachments that are known to be gone
+ * @returns the attachments that are masqueraded again
+ */
+export async function restoreMasquerade(dead: ReadonlySet<string>): Promise<Attachment[]> {
+  const restored: Attachment[] = [];
+  for (const { network, containerId, ifName, ...noted } of recallAll("masquerade")) {
+    const attachment = { network, containerId, ifName };
+    if (dead.has(attachmentHash(attachment))) continue;
+    const ips = (noted.ips as string[]).map((text) => Cidr.parse(text));
+    const masquerader = MASQUERADERS[noted.backend as Backend];
+    if (await masquerader.missing(attachment, ips) === undefined) continue;
+    await masquerader.remove(attachment); // what is left of it, or it would be there twice
+    await masquerader.add(attachment, ips);
+    restored.push(attachment);
+  }
+  return restored;
+}
+
+/**
+ * Expects the rules that {@link masquerade} made, in one backend or the other.
+ * @throws {CniError} code 999 naming what is missing
+ */
+export async function expectMasquerade(
+  attachment: Attachment,
+  ips: readonly Cidr[],
+): Promise<void> {
+  const reports: string[] = [];
+  for (const name of MASQUERADE_BACKENDS) {
+    try {
+      const missing = await MASQUERADERS[name].missing(attachment, ips);
+      if (missing === undefined) return;
+      reports.push(`${name}: ${missing}`);
+    } catch (error) {
+      if (!(error instanceof MissingTool)) throw error;
+      reports.push(`${name}: not installed`);
+    }
+  }
+  throw CniError.internal(
+    `${attachment.ifName} of ${attachment.containerId} is not masqueraded (${reports.join("; ")})`,
+  );
+}

@@ -1,0 +1,171 @@
+/**
+ * Masquerading with iptables: one chain per container and network, entered from POSTROUTING for
+ * each of its addresses.
+ *
+ * The chain's name does not say which interface it is for, and two interfaces of a container on
+ * one network share it. So each address also gets a rule without a target, which does nothing but
+ * carry the attachment's comment: by these, DEL knows what is its own and when it is the last. The
+ * Go plugins pass over them and remove them with the chain; a chain without them is all theirs.
+ */
+import { chainName } from "../ip/hash_names.ts";
+import { IpAddress } from "../ip/address.ts";
+import { Cidr } from "../ip/cidr.ts";
+import type { Attachment } from "./attachment.ts";
+import { attachmentComment, attachmentHash, hashOf, networkHash } from "./attachment.ts";
+import {
+  comment,
+  commentOf,
+  deletion,
+  leadsTo,
+  mayHaveChain,
+  restoreDeletions,
+  restoreOrMerge,
+  type SavedTable,
+  savedTable,
+} from "./iptables.ts";
+import type { Masquerader } from "./masquerade.ts";
+
+const FAMILIES = [4, 6] as const;
+const MULTICAST = { 4: "224.0.0.0/4", 6: "ff00::/8" } as const;
+
+/** @see Masquerader */
+export const masqueradeIptables: Masquerader = {
+  async add(attachment, ips) {
+    const chain = chainOf(attachment);
+    await inEveryFamily(async (family) => {
+      const own = ips.filter(({ ip }) => ip.family === family);
+      if (own.length === 0) return;
+      const rules = rulesFor(attachment, chain, own);
+      const merge = (saved: SavedTable) => [
+        ...(saved.chains.has(chain) ? [] : [`-N ${chain}`]),
+        ...rules.filter((rule) => !saved.rules.includes(rule)).map((rule) =>
+          // What another interface of this container left ends in a rule that takes everything.
+          rule.endsWith(" -j MASQUERADE") ? rule : rule.replace(`-A ${chain}`, `-I ${chain}`)
+        ),
+      ];
+      const purpose = `masquerade ${own.join(" and ")}`;
+      await restoreOrMerge(family, "nat", [`-N ${chain}`, ...rules], merge, purpose);
+    });
+  },
+
+  async remove(attachment) {
+    const chain = chainOf(attachment);
+    const hash = attachmentHash(attachment);
+    const { ifName, containerId } = attachment;
+    await inEveryFamily(async (family) => {
+      if (!mayHaveChain(family, "nat", chain)) return;
+      const find = (saved: SavedTable) => removal(saved, chain, (other) => other === hash);
+      const purpose = `stop masquerading ${ifName} of ${containerId}`;
+      await restoreDeletions(family, "nat", find, purpose);
+    });
+  },
+
+  async collect(network, valid) {
+    const inUse = new Set(valid.map(attachmentHash));
+    const used = new Set(valid.map(chainOf));
+    const gone = (hash: string) => hash.startsWith(`${networkHash(network)}-`) && !inUse.has(hash);
+    await inEveryFamily(async (family) => {
+      if (!mayHaveChain(family, "nat", "POSTROUTING")) return;
+      const find = (saved: SavedTable) =>
+        [...chainsOf(saved, network)].flatMap((chain) =>
+          used.has(chain) && markers(saved, chain).length === 0 ? [] : removal(saved, chain, gone)
+        );
+      const purpose = `remove unused masquerading of network ${network}`;
+      await restoreDeletions(family, "nat", find, purpose);
+    });
+  },
+
+  async missing(attachment, ips) {
+    const chain = chainOf(attachment);
+    const absent: string[] = [];
+    await inEveryFamily(async (family) => {
+      const own = ips.filter(({ ip }) => ip.family === family);
+      if (own.length === 0) return;
+      const wanted = rulesFor(attachment, chain, own).filter((rule) => / -j /.test(rule));
+      const present = mayHaveChain(family, "nat", chain)
+        ? (await savedTable(family, "nat")).rules
+        : [];
+      absent.push(...wanted.filter((rule) => !present.includes(rule)));
+    });
+    return absent.length === 0 ? undefined : `table nat lacks "${absent[0]}"`;
+  },
+};
+
+function chainOf({ network, containerId }: Attachment): string {
+  return chainName(network, containerId);
+}
+
+/** An attachment's rules, as `iptables-save` prints them. */
+function rulesFor(attachment: Attachment, chain: string, ips: readonly Cidr[]): string[] {
+  const { network, containerId } = attachment;
+  const why = comment(`name: "${network}" id: "${containerId}"`);
+  const marker = comment(attachmentComment(attachment));
+  const rules = ips.flatMap((own) => [
+    `-A ${chain} -s ${Cidr.host(own.ip)} ${marker}`,
+    // The chain's own network first: what stays in it is not touched.
+    `-A ${chain}${own.prefix === 0 ? "" : ` -d ${own.network()}`} ${why} -j ACCEPT`,
+  ]);
+  const family = ips[0]!.ip.family;
+  return [
+    ...new Set(rules),
+    `-A ${chain} ! -d ${MULTICAST[family]} ${why} -j MASQUERADE`,
+    ...ips.map((own) => `-A POSTROUTING -s ${Cidr.host(own.ip)} ${why} -j ${chain}`),
+  ];
+}
+
+/** The rules of a chain that say which attachment each address belongs to. */
+function markers(
+  saved: SavedTable,
+  chain: string,
+): { rule: string; hash: string; ip: IpAddress }[] {
+  return saved.rules.filter((rule) => rule.startsWith(`-A ${chain} -s `)).flatMap((rule) => {
+    const hash = hashOf(commentOf(rule));
+    const ip = addressAfter(rule, "-s")?.ip;
+    return hash && ip ? [{ rule, hash, ip }] : [];
+  });
+}
+
+/** The commands that remove from `chain` what is of `gone` attachments, and the chain with the last. */
+function removal(saved: SavedTable, chain: string, gone: (hash: string) => boolean): string[] {
+  if (!saved.chains.has(chain)) return [];
+  const references = saved.rules.filter((rule) => leadsTo(rule, chain));
+  const all = markers(saved, chain);
+  const kept = all.filter(({ hash }) => !gone(hash));
+  if (kept.length === 0) {
+    return [...references.map(deletion), `-F ${chain}`, `-X ${chain}`];
+  }
+  const leaving = all.filter(({ hash }) => gone(hash));
+  const stays = (ip: IpAddress) => kept.some((other) => other.ip.equals(ip));
+  const entries = references.filter((rule) => {
+    const from = addressAfter(rule, "-s")?.ip;
+    return from && leaving.some(({ ip }) => ip.equals(from)) && !stays(from);
+  });
+  const networks = saved.rules.filter((rule) => {
+    if (!rule.startsWith(`-A ${chain} -d `) || !rule.endsWith(" -j ACCEPT")) return false;
+    const network = addressAfter(rule, "-d");
+    return leaving.some(({ ip }) => network?.contains(ip)) &&
+      !kept.some(({ ip }) => network?.contains(ip));
+  });
+  return [...entries, ...leaving.map(({ rule }) => rule), ...networks].map(deletion);
+}
+
+/** The chains of a network's containers, by the comment on the rule that enters them. */
+function chainsOf(saved: SavedTable, network: string): Set<string> {
+  const entry = /^-A POSTROUTING .* -j (CNI-[0-9a-f]{24})$/;
+  const whose = `name: "${network}" id: "`;
+  return new Set(saved.rules.flatMap((rule) => {
+    const chain = entry.exec(rule)?.[1];
+    return chain && commentOf(rule)?.startsWith(whose) ? [chain] : [];
+  }));
+}
+
+function addressAfter(rule: string, option: "-s" | "-d"): Cidr | undefined {
+  const [, text] = new RegExp(` ${option} (\\S+)`).exec(rule) ?? [];
+  return text === undefined ? undefined : Cidr.tryParse(text);
+}
+
+/** Both families at once: they are separate tables with separate programs. */
+async function inEveryFamily(work: (family: 4 | 6) => Promise<void>): Promise<void> {
+  const outcomes = await Promise.allSettled(FAMILIES.map(work));
+  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+}

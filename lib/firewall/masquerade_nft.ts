@@ -1,0 +1,90 @@
+/**
+ * Masquerading with nftables: table `inet cni_plugins_masquerade`, and in its chain `masq_checks`
+ * one rule per address, whose comment says whose it is.
+ */
+import { isObject, type JsonObject, type JsonValue } from "../types/json.ts";
+import { attachmentComment, attachmentHash, hashOf, networkHash } from "./attachment.ts";
+import type { Masquerader } from "./masquerade.ts";
+import { nftAddTo, nftDelete, nftList } from "./nft.ts";
+import { deleteRule, listRules } from "./nft_state.ts";
+
+const TABLE = "inet cni_plugins_masquerade";
+const CHECKS = { family: "inet", table: "cni_plugins_masquerade", chain: "masq_checks" } as const;
+
+/** What all attachments share. Repeatable: two processes may find it missing at the same time. */
+const SKELETON = [
+  `add table ${TABLE} { comment "Masquerading for plugins from github.com/containernetworking/plugins"; }`,
+  `add chain ${TABLE} masq_checks { comment "Masquerade traffic from certain IPs to any (non-multicast) IP outside their subnet"; }`,
+  `add chain ${TABLE} postrouting { type nat hook postrouting priority srcnat; }`,
+  `flush chain ${TABLE} postrouting`,
+  `add rule ${TABLE} postrouting ip daddr == 224.0.0.0/4 return`,
+  `add rule ${TABLE} postrouting ip6 daddr == ff00::/8 return`,
+  `add rule ${TABLE} postrouting goto masq_checks`,
+];
+
+/** @see Masquerader */
+export const masqueradeNft: Masquerader = {
+  async add(attachment, ips) {
+    const comment = attachmentComment(attachment);
+    const rules = ips.map((own) => {
+      const ip = own.ip.family === 4 ? "ip" : "ip6";
+      return `add rule ${TABLE} masq_checks ${ip} saddr == ${own.ip} ` +
+        `${ip} daddr != ${own.network()} masquerade comment "${comment}"`;
+    });
+    await nftAddTo(SKELETON, rules, `masquerade ${ips.join(" and ")}`);
+  },
+
+  async remove(attachment) {
+    const hash = attachmentHash(attachment);
+    const { ifName, containerId } = attachment;
+    await removeRules((other) => other === hash, `stop masquerading ${ifName} of ${containerId}`);
+  },
+
+  async collect(network, valid) {
+    const inUse = new Set(valid.map(attachmentHash));
+    const gone = (hash: string) => hash.startsWith(`${networkHash(network)}-`) && !inUse.has(hash);
+    await removeRules(gone, `remove unused masquerading of network ${network}`);
+  },
+
+  async missing(attachment, ips) {
+    const hash = attachmentHash(attachment);
+    if (!listRules(CHECKS).some((rule) => hashOf(rule.comment) === hash)) {
+      return `chain masq_checks of table ${TABLE} has no rule for it`;
+    }
+    const objects = await nftList(["table", ...TABLE.split(" ")]) ?? [];
+    const rules = objects.map(({ rule }) => rule).filter(isObject);
+    const sources = rules.filter((rule) => hashOf(rule.comment as string) === hash).map(source);
+    const unmatched = ips.filter(({ ip }) => !sources.includes(String(ip)));
+    if (unmatched.length > 0) return `no rule for ${unmatched.join(" and ")}`;
+    const reached = rules.some((rule) =>
+      rule.chain === "postrouting" && goesTo(rule, CHECKS.chain)
+    );
+    return reached ? undefined : `chain postrouting of table ${TABLE} does not lead to masq_checks`;
+  },
+};
+
+async function removeRules(gone: (hash: string) => boolean, purpose: string): Promise<void> {
+  const find = () =>
+    listRules(CHECKS).filter(({ comment }) => {
+      const hash = hashOf(comment);
+      return hash !== undefined && gone(hash);
+    }).map(deleteRule);
+  await nftDelete(find, purpose);
+}
+
+/** The address in a rule's `ip saddr == ADDRESS`. */
+function source(rule: JsonObject): JsonValue | undefined {
+  for (const { match } of statements(rule)) {
+    if (!isObject(match) || !isObject(match.left) || !isObject(match.left.payload)) continue;
+    if (match.left.payload.field === "saddr") return match.right;
+  }
+  return undefined;
+}
+
+function goesTo(rule: JsonObject, chain: string): boolean {
+  return statements(rule).some(({ goto }) => isObject(goto) && goto.target === chain);
+}
+
+function statements(rule: JsonObject): JsonObject[] {
+  return (rule.expr as JsonValue[]).filter(isObject);
+}

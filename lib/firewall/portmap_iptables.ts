@@ -1,0 +1,296 @@
+/**
+ * Publishing ports with iptables: the Go plugins' chains of table `nat`, rule for rule.
+ *
+ *     PREROUTING, OUTPUT   what is for this host     -> CNI-HOSTPORT-DNAT
+ *     CNI-HOSTPORT-DNAT    a container's ports       -> CNI-DN-…, one chain per container
+ *     CNI-DN-…             what needs masquerading   -> CNI-HOSTPORT-SETMARK; then DNAT, per port
+ *     POSTROUTING          first                     -> CNI-HOSTPORT-MASQ, by the mark
+ *
+ * @module
+ */
+import type { PortProtocol } from "../host/conntrack.ts";
+import { IpAddress } from "../ip/address.ts";
+import { Cidr } from "../ip/cidr.ts";
+import { chainName } from "../ip/hash_names.ts";
+import type { Attachment } from "./attachment.ts";
+import {
+  comment,
+  commentOf,
+  deletion,
+  leadsTo,
+  mayHaveChain,
+  quoteToken,
+  restore,
+  restoreDeletions,
+  restoreOrMerge,
+  type SavedTable,
+  savedTable,
+} from "./iptables.ts";
+import { hasChain } from "./nft_state.ts";
+import {
+  type Forwarding,
+  type PortMapper,
+  type PortMapping,
+  PortTakenError,
+  type Publication,
+  type SnatOptions,
+} from "./port_mapper.ts";
+
+const DNAT = "CNI-HOSTPORT-DNAT";
+const SETMARK = "CNI-HOSTPORT-SETMARK";
+const MASQ = "CNI-HOSTPORT-MASQ";
+const GUARD = "CNI-HOSTPORT-LOCAL";
+/** How many ports one rule of the multiport match can have. */
+const MAX_PORTS = 15;
+/** What a comment can have, in bytes. */
+const MAX_COMMENT = 255;
+
+/** @see PortMapper */
+export const portMapperIptables: PortMapper = {
+  async add(attachment, publications, options) {
+    const done: Publication[] = [];
+    try {
+      for (const publication of publications) {
+        await addFamily(attachment, publication, options);
+        done.push(publication);
+      }
+    } catch (error) {
+      if (done.length > 0) await portMapperIptables.remove(attachment);
+      throw error;
+    }
+  },
+
+  async remove(attachment) {
+    const chain = chainOf(attachment);
+    const old = chainName(attachment.network, attachment.containerId, "SN-");
+    const purpose = `unpublish ports of ${attachment.containerId}`;
+    return await removeChains(
+      (family) => mayHaveChain(family, "nat", chain) || mayHaveChain(family, "nat", old),
+      (saved) => [chain, old].filter((name) => saved.chains.has(name)),
+      purpose,
+    );
+  },
+
+  async collect(network, valid) {
+    const inUse = new Set(valid.map(chainOf));
+    const whose = `dnat name: "${network}" id: "`;
+    const unused = (saved: SavedTable) => {
+      const entries = saved.rules.filter((rule) =>
+        rule.startsWith(`-A ${DNAT} `) && commentOf(rule)?.startsWith(whose)
+      );
+      const chains = entries.flatMap((rule) => / -j (CNI-DN-\S+)$/.exec(rule)?.[1] ?? []);
+      return [...new Set(chains)].filter((chain) => !inUse.has(chain));
+    };
+    const purpose = `unpublish unused ports of network ${network}`;
+    return await removeChains((family) => mayHaveChain(family, "nat", DNAT), unused, purpose);
+  },
+
+  async missing(attachment, publications) {
+    const chain = chainOf(attachment);
+    for (const { address, mappings } of publications) {
+      const { rules } = await savedTable(address.ip.family, "nat");
+      const present = rules.flatMap((rule) => readDnat(rule) ?? [])
+        .filter((found) => found.chain === chain);
+      for (const mapping of mappings) {
+        const wanted = `${address.ip} ${mapping.containerPort}`;
+        const { protocol, hostPort } = mapping;
+        if (!present.some((found) => samePort(found, mapping) && found.to === wanted)) {
+          return `chain ${chain} of table nat has no rule for ${protocol} port ${hostPort}`;
+        }
+      }
+      for (const [from, to] of [["PREROUTING", DNAT], ["OUTPUT", DNAT], [DNAT, chain]]) {
+        const entered = rules.some((rule) => rule.startsWith(`-A ${from} `) && leadsTo(rule, to!));
+        if (!entered) return `chain ${from} of table nat does not lead to ${to}`;
+      }
+    }
+    return undefined;
+  },
+
+  async guardLoopback() {
+    if (hasChain({ family: "ip", table: "raw", chain: GUARD })) return;
+    const entry = `-A PREROUTING -j ${GUARD}`;
+    const drop = `-A ${GUARD} -d 127.0.0.0/8 ! -i lo -j DROP`;
+    const merge = ({ chains, rules }: SavedTable) => [
+      ...(chains.has(GUARD) ? [] : [`-N ${GUARD}`]),
+      ...[drop, entry].filter((rule) => !rules.includes(rule)),
+    ];
+    await restoreOrMerge(4, "raw", [`-N ${GUARD}`, drop, entry], merge, "guard 127.0.0.0/8");
+  },
+};
+
+async function addFamily(
+  attachment: Attachment,
+  publication: Publication,
+  options: SnatOptions,
+): Promise<void> {
+  const { family } = publication.address.ip;
+  const chain = chainOf(attachment);
+  const saved = await savedTable(family, "nat");
+  const stale = staleChains(saved, chain, publication);
+  const commands = [
+    ...missingSkeleton(saved, options),
+    ...stale.flatMap((name) => removal(saved, name)),
+    `-N ${chain}`,
+    ...portRules(chain, publication, options),
+    ...entryRules(chain, attachment, publication),
+  ];
+  const purpose = `publish ports of ${attachment.containerId}`;
+  await restore(family, { nat: commands }, purpose);
+}
+
+/**
+ * Chains that must go first: what an earlier ADD left of this one, and those of a container that
+ * had this very address before.
+ * @throws {PortTakenError} when another container has one of the ports
+ */
+function staleChains(saved: SavedTable, own: string, publication: Publication): string[] {
+  const stale = new Set(saved.chains.has(own) ? [own] : []);
+  for (const found of saved.rules.flatMap((rule) => readDnat(rule) ?? [])) {
+    const wanted = publication.mappings.find((mapping) => samePort(found, mapping));
+    if (found.chain === own || !wanted) continue;
+    if (!found.target.equals(publication.address.ip)) {
+      throw new PortTakenError(wanted, ownerOf(saved, found.chain));
+    }
+    stale.add(found.chain);
+  }
+  return [...stale];
+}
+
+/** What all containers share, as far as it is not there. */
+function missingSkeleton(saved: SavedTable, options: SnatOptions): string[] {
+  const { snat, markBit, setMarkChain } = options;
+  const mark = `0x${(2 ** markBit).toString(16)}`;
+  const own = snat && setMarkChain === undefined;
+  const chains = own ? [SETMARK, MASQ, DNAT] : [DNAT];
+  const rules = own
+    ? [
+      `-A ${SETMARK} ${comment("CNI portfwd masquerade mark")} -j MARK --set-xmark ${mark}/${mark}`,
+      `-A ${MASQ} -m mark --mark ${mark}/${mark} -j MASQUERADE`,
+    ]
+    : [];
+  const entries = ["PREROUTING", "OUTPUT"].map((from) =>
+    `-A ${from} -m addrtype --dst-type LOCAL -j ${DNAT}`
+  );
+  // First, because the chains of masqueraded containers accept what stays in their subnet.
+  const first = `-A POSTROUTING ${comment("CNI portfwd requiring masquerade")} -j ${MASQ}`;
+  return [
+    ...chains.filter((chain) => !saved.chains.has(chain)).map((chain) => `-N ${chain}`),
+    ...[...rules, ...entries].filter((rule) => !saved.rules.includes(rule)),
+    ...(own && !saved.rules.includes(first) ? [first.replace("-A", "-I")] : []),
+  ];
+}
+
+/** The rules of a container's chain: for each port, mark what is to be masqueraded, then DNAT. */
+function portRules(chain: string, publication: Publication, options: SnatOptions): string[] {
+  const { address, mappings } = publication;
+  const { family } = address.ip;
+  const mark = options.setMarkChain ?? SETMARK;
+  const all = String(Cidr.default(family));
+  const sources = options.masqAll
+    ? [all]
+    : [String(address.network()), ...(family === 4 ? ["127.0.0.1/32"] : [])];
+  return mappings.flatMap(({ protocol, hostIp, hostPort, containerPort }) => {
+    const match = `${hostIp ? ` -d ${Cidr.host(hostIp)}` : ""} -p ${protocol} --dport ${hostPort}`;
+    const target = family === 4 ? String(address.ip) : `[${address.ip}]`;
+    return [
+      ...(options.snat ? sources : []).map((from) => `-A ${chain} -s ${from}${match} -j ${mark}`),
+      `-A ${chain}${match} -j DNAT --to-destination ${target}:${containerPort}`,
+    ];
+  });
+}
+
+/**
+ * The rules that lead to a container's chain. Containers with a host address of their own come
+ * first: behind one that takes a port on every address, they would never be asked.
+ */
+function entryRules(chain: string, attachment: Attachment, publication: Publication): string[] {
+  const { network, containerId } = attachment;
+  const { mappings, conditions } = publication;
+  const text = `dnat name: "${network}" id: "${containerId}"`;
+  const why = comment(text.length > MAX_COMMENT ? `${text.slice(0, MAX_COMMENT - 3)}...` : text);
+  const match = conditions.map((token) => ` ${quoteToken(token)}`).join("");
+  const groups = Map.groupBy(
+    mappings,
+    ({ protocol, hostIp }) => `${protocol} ${hostIp ? "-I" : "-A"}`,
+  );
+  return [...groups].sort().flatMap(([group, list]) => {
+    const [protocol, command] = group.split(" ");
+    const ports = [...new Set(list.map(({ hostPort }) => hostPort))];
+    const chunks = Array.from(
+      { length: Math.ceil(ports.length / MAX_PORTS) },
+      (_, i) => ports.slice(i * MAX_PORTS, (i + 1) * MAX_PORTS),
+    );
+    return chunks.map((chunk) =>
+      `${command} ${DNAT} -p ${protocol} ${why} -m multiport --dports ${chunk.join(",")}${match}` +
+      ` -j ${chain}`
+    );
+  });
+}
+
+async function removeChains(
+  mayBe: (family: 4 | 6) => boolean,
+  unused: (saved: SavedTable) => readonly string[],
+  purpose: string,
+): Promise<Forwarding[]> {
+  const removed = new Map<string, Forwarding>();
+  const find = (saved: SavedTable) => {
+    const chains = unused(saved);
+    for (const rule of saved.rules) {
+      const found = readDnat(rule);
+      if (found && chains.includes(found.chain)) removed.set(rule, found);
+    }
+    return chains.flatMap((chain) => removal(saved, chain));
+  };
+  for (const family of [4, 6] as const) {
+    if (mayBe(family)) await restoreDeletions(family, "nat", find, purpose);
+  }
+  return [...removed.values()];
+}
+
+function removal(saved: SavedTable, chain: string): string[] {
+  const references = saved.rules.filter((rule) => leadsTo(rule, chain));
+  return [...references.map(deletion), `-F ${chain}`, `-X ${chain}`];
+}
+
+function chainOf({ network, containerId }: Attachment): string {
+  return chainName(network, containerId, "DN-");
+}
+
+/** A rule that publishes a port. */
+interface DnatRule extends Forwarding {
+  chain: string;
+  /** Address and port, with a blank between. */
+  to: string;
+}
+
+const DNAT_RULE =
+  /^-A (CNI-DN-\S+)(?: -d (\S+))? -p (tcp|udp|sctp) .*--dport (\d+) -j DNAT --to-destination (\S+)/;
+
+function readDnat(rule: string): DnatRule | undefined {
+  const [, chain, hostIp, protocol, port, to] = DNAT_RULE.exec(rule) ?? [];
+  const [, bracketed, plain, toPort] = /^(?:\[(.*)\]|(.*)):(\d+)$/.exec(to ?? "") ?? [];
+  if (chain === undefined) return undefined;
+  const target = IpAddress.parse(bracketed ?? plain!);
+  return {
+    chain,
+    protocol: protocol as PortProtocol,
+    hostIp: hostIp === undefined ? undefined : Cidr.parse(hostIp).ip,
+    hostPort: Number(port),
+    target,
+    to: `${target} ${toPort}`,
+  };
+}
+
+function samePort(found: Forwarding, { protocol, hostIp, hostPort }: PortMapping): boolean {
+  return found.protocol === protocol && found.hostPort === hostPort &&
+    String(found.hostIp) === String(hostIp);
+}
+
+/** Whose chain it is, by the comment on the rule that enters it. */
+function ownerOf(saved: SavedTable, chain: string): string {
+  const entry = saved.rules.find((rule) => leadsTo(rule, chain));
+  const [, network, id] = /name: "(.*)" id: "(.*?)"?$/.exec(entry && commentOf(entry) || "") ?? [];
+  return id === undefined
+    ? `somebody else (chain ${chain})`
+    : `container ${id} (network ${network})`;
+}

@@ -1,0 +1,90 @@
+/**
+ * What the Go plugins published with nftables: tables `ip cni_hostport` and `ip6 cni_hostport`,
+ * a rule per port with the container ID as its comment. Nothing is added to them here.
+ *
+ * @module
+ */
+import { IpAddress } from "../ip/address.ts";
+import { isObject, type JsonObject, type JsonValue } from "../types/json.ts";
+import { nftDelete, nftList } from "./nft.ts";
+import { deleteRule, listRules } from "./nft_state.ts";
+import { type Forwarding, type PortMapping, PortTakenError } from "./port_mapper.ts";
+
+const FAMILIES = { 4: "ip", 6: "ip6" } as const;
+const CHAINS = ["hostports", "hostip_hostports", "masquerading"] as const;
+
+/**
+ * Expects that no rule of the Go plugins claims a port for another container.
+ * @throws {PortTakenError}
+ */
+export async function expectPortFree(
+  mapping: PortMapping,
+  family: 4 | 6,
+  containerId: string,
+): Promise<void> {
+  for (const rule of await portRules(family)) {
+    const { comment, hostIp, protocol, hostPort } = rule;
+    if (comment === containerId || protocol !== mapping.protocol) continue;
+    if (hostPort !== mapping.hostPort || String(hostIp) !== String(mapping.hostIp)) continue;
+    throw new PortTakenError(mapping, `container ${comment}`);
+  }
+}
+
+/** Whether a mapping is published by a rule of the Go plugins. */
+export async function hasPortRule(
+  mapping: PortMapping,
+  target: IpAddress,
+  containerId: string,
+): Promise<boolean> {
+  return (await portRules(target.family)).some((rule) =>
+    rule.comment === containerId && rule.target.equals(target) &&
+    rule.protocol === mapping.protocol && rule.hostPort === mapping.hostPort &&
+    String(rule.hostIp) === String(mapping.hostIp)
+  );
+}
+
+/** Removes all rules of a container. @returns the ports that they published */
+export async function removePortRules(containerId: string): Promise<Forwarding[]> {
+  const rulesOf = (family: 4 | 6) =>
+    CHAINS.flatMap((chain) => listRules({ family: FAMILIES[family], table: "cni_hostport", chain }))
+      .filter(({ comment }) => comment === containerId);
+  const find = () => [...rulesOf(4), ...rulesOf(6)].map(deleteRule);
+  if (find().length === 0) return [];
+  const published = [...await portRules(4), ...await portRules(6)];
+  await nftDelete(find, `unpublish ports of ${containerId}`);
+  return published.filter(({ comment }) => comment === containerId);
+}
+
+/** The rules that publish a port: `[ip daddr A] tcp dport P dnat to B:Q`. */
+async function portRules(family: 4 | 6): Promise<(Forwarding & { comment: string })[]> {
+  const where = { family: FAMILIES[family], table: "cni_hostport", chain: "hostports" } as const;
+  if (listRules(where).length === 0) return [];
+  const objects = await nftList(["chain", where.family, where.table, where.chain]) ?? [];
+  return objects.map(({ rule }) => rule).filter(isObject).flatMap((rule) => {
+    const statements = (rule.expr as JsonValue[]).filter(isObject);
+    const [protocol, hostPort] = matched(statements, "dport");
+    const [, hostIp] = matched(statements, "daddr");
+    const dnat = statements.map((statement) => statement.dnat).find(isObject);
+    if (typeof rule.comment !== "string" || typeof hostPort !== "number" || !dnat) return [];
+    return [{
+      comment: rule.comment,
+      protocol: protocol as Forwarding["protocol"],
+      hostPort,
+      hostIp: typeof hostIp === "string" ? IpAddress.parse(hostIp) : undefined,
+      target: IpAddress.parse(dnat.addr as string),
+    }];
+  });
+}
+
+/** The protocol and the value of `PROTOCOL FIELD VALUE`; nothing when the rule has no such match. */
+function matched(
+  statements: readonly JsonObject[],
+  field: string,
+): [protocol?: string, value?: JsonValue] {
+  for (const { match } of statements) {
+    const payload = isObject(match) && isObject(match.left) && match.left.payload;
+    if (!isObject(payload) || payload.field !== field) continue;
+    return [payload.protocol as string, (match as JsonObject).right];
+  }
+  return [];
+}

@@ -1,0 +1,75 @@
+import { errnoCode } from "../runtime/errors.ts";
+import { runtime } from "../runtime/mod.ts";
+import { CniError } from "../types/error.ts";
+
+/** A rule set takes milliseconds; a program that takes this long hangs. */
+const DEADLINE_MS = 30_000;
+
+/** Debian's package of each program. */
+const PACKAGES = {
+  nft: "nftables",
+  "iptables": "iptables",
+  "ip6tables": "iptables",
+  "iptables-save": "iptables",
+  "ip6tables-save": "iptables",
+  "iptables-restore": "iptables",
+  "ip6tables-restore": "iptables",
+} as const;
+
+/** The programs that the firewall is driven with. */
+export type Tool = keyof typeof PACKAGES;
+
+/** A program is not installed. */
+export class MissingTool extends CniError {}
+
+/** How a program ended. */
+export interface ToolOutput {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/**
+ * Runs a program and waits for it.
+ * @param input what it reads on standard input
+ * @param purpose for errors: "masquerade 10.1.0.2/24"
+ * @throws {MissingTool} naming the package
+ * @throws {CniError} code 999 when it was killed or did not end in 30 seconds
+ */
+export async function runTool(
+  tool: Tool,
+  args: readonly string[],
+  purpose: string,
+  input?: string,
+): Promise<ToolOutput> {
+  // Errors are told apart by their text, which must not be translated.
+  const env = { ...runtime.environment(), LC_ALL: "C" };
+  let output;
+  try {
+    output = await runtime.run(tool, args, { stdin: input, env, timeoutMs: DEADLINE_MS });
+  } catch (error) {
+    if (errnoCode(error) !== "ENOENT") throw error;
+    const text = `cannot ${purpose}: ${tool} is not installed; install the package ` +
+      `"${PACKAGES[tool]}", or see that PATH leads to it`;
+    throw new MissingTool(CniError.internal("").code, text);
+  }
+  if (output.timedOut || output.code === null) {
+    const how = output.timedOut
+      ? `did not end within ${DEADLINE_MS / 1000} seconds; is another program holding its lock?`
+      : `was killed by ${output.signal}`;
+    throw CniError.internal(`cannot ${purpose}: ${tool} ${args.join(" ")} ${how}`);
+  }
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code: output.code, stdout: text(output.stdout), stderr: text(output.stderr) };
+}
+
+/** What to do about the commonest reasons, to be put behind an error's text. */
+export function remedy(stderr: string, kernel: string): string {
+  if (/operation not permitted|permission denied|you must be root/i.test(stderr)) {
+    return "; this needs root, or CAP_NET_ADMIN over the network namespace";
+  }
+  if (/not supported|can't initialize|no such file or directory.*modprobe/i.test(stderr)) {
+    return `; the kernel lacks ${kernel}: load or enable it`;
+  }
+  return "";
+}

@@ -1,0 +1,171 @@
+/**
+ * D-Bus messages whose arguments are strings (and booleans, in answers): the D-Bus specification, "Message Format". Sent in
+ * little-endian byte order, which every receiver must understand, and so must we of what comes.
+ *
+ * @module
+ */
+
+export const METHOD_CALL = 1;
+/** Flag: a service that does not run is not to be started. */
+const NO_AUTO_START = 2;
+
+const HEADER = 16;
+/** The codes of header fields, and the type of each. */
+const FIELDS = {
+  path: [1, "o"],
+  interface: [2, "s"],
+  member: [3, "s"],
+  errorName: [4, "s"],
+  replySerial: [5, "u"],
+  destination: [6, "s"],
+  sender: [7, "s"],
+  signature: [8, "g"],
+} as const;
+
+/** A message, as far as is of interest. */
+export interface DbusMessage {
+  type: number;
+  serial: number;
+  path?: string;
+  interface?: string;
+  member?: string;
+  destination?: string;
+  errorName?: string;
+  replySerial?: number;
+  /** What the body begins with: strings, and booleans as `true` and `false`. */
+  args: string[];
+}
+
+/** The bytes of a message. */
+export function packMessage(
+  message: Omit<DbusMessage, "args"> & { args: readonly string[] },
+): Uint8Array<ArrayBuffer> {
+  const fields = new Writer();
+  const values = { ...message, signature: "s".repeat(message.args.length) || undefined };
+  for (const [name, [code, type]] of Object.entries(FIELDS)) {
+    const value = values[name as keyof typeof values];
+    if (value === undefined) continue;
+    fields.align(8);
+    fields.bytes(code, 1, type.charCodeAt(0), 0); // the field's code; its type as a signature
+    if (type === "u") fields.u32(value as number);
+    else if (type === "g") fields.signature(value as string);
+    else fields.text(value as string);
+  }
+  const body = new Writer();
+  for (const argument of message.args) body.text(argument);
+  const whole = new Writer();
+  whole.bytes("l".charCodeAt(0), message.type, NO_AUTO_START, 1);
+  whole.u32(body.length);
+  whole.u32(message.serial);
+  whole.u32(fields.length);
+  whole.append(fields);
+  whole.align(8);
+  whole.append(body);
+  return whole.take();
+}
+
+/** How long the message at the start of `bytes` is; undefined while that cannot be known. */
+export function messageLength(bytes: Uint8Array): number | undefined {
+  if (bytes.length < HEADER) return undefined;
+  const view = viewOf(bytes);
+  const little = bytes[0] === 0x6c;
+  const fields = view.getUint32(12, little);
+  return align(HEADER + fields, 8) + view.getUint32(4, little);
+}
+
+/** Reads one whole message. */
+export function unpackMessage(bytes: Uint8Array): DbusMessage {
+  const reader = new Reader(bytes);
+  const bodyLength = reader.u32At(4);
+  const message: Record<string, unknown> = { type: bytes[1], serial: reader.u32At(8) };
+  const end = HEADER + reader.u32At(12);
+  let signature = "";
+  for (reader.offset = HEADER; reader.offset < end;) {
+    reader.align(8);
+    const code = bytes[reader.offset];
+    const type = String.fromCharCode(bytes[reader.offset + 2]!);
+    reader.offset += 4;
+    const value = type === "u" ? reader.u32() : type === "g" ? reader.signature() : reader.text();
+    if (code === FIELDS.signature[0]) signature = value as string;
+    const known = Object.entries(FIELDS).find(([, [number]]) => number === code);
+    if (known) message[known[0]] = value;
+  }
+  reader.offset = bytes.length - bodyLength;
+  const simple = /^[sob]*/.exec(signature)![0];
+  message.args = Array.from(
+    simple,
+    (type) => type === "b" ? String(reader.u32() === 1) : reader.text(),
+  );
+  return message as unknown as DbusMessage;
+}
+
+class Writer {
+  #bytes: number[] = [];
+  get length(): number {
+    return this.#bytes.length;
+  }
+  bytes(...values: number[]): void {
+    this.#bytes.push(...values);
+  }
+  align(to: number): void {
+    while (this.#bytes.length % to !== 0) this.#bytes.push(0);
+  }
+  u32(value: number): void {
+    this.align(4);
+    this.bytes(value & 255, value >>> 8 & 255, value >>> 16 & 255, value >>> 24);
+  }
+  text(value: string): void {
+    const encoded = new TextEncoder().encode(value);
+    this.u32(encoded.length);
+    this.bytes(...encoded, 0);
+  }
+  signature(value: string): void {
+    this.bytes(value.length, ...new TextEncoder().encode(value), 0);
+  }
+  append(other: Writer): void {
+    this.bytes(...other.#bytes);
+  }
+  take(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#bytes);
+  }
+}
+
+class Reader {
+  offset = 0;
+  readonly #view: DataView;
+  readonly #little: boolean;
+  constructor(private readonly bytes: Uint8Array) {
+    this.#view = viewOf(bytes);
+    this.#little = bytes[0] === 0x6c;
+  }
+  align(to: number): void {
+    this.offset = align(this.offset, to);
+  }
+  u32At(offset: number): number {
+    return this.#view.getUint32(offset, this.#little);
+  }
+  u32(): number {
+    this.align(4);
+    this.offset += 4;
+    return this.u32At(this.offset - 4);
+  }
+  text(): string {
+    return this.#chars(this.u32());
+  }
+  signature(): string {
+    return this.#chars(this.bytes[this.offset++]!);
+  }
+  #chars(length: number): string {
+    const start = this.offset;
+    this.offset += length + 1; // the NUL
+    return new TextDecoder().decode(this.bytes.subarray(start, start + length));
+  }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+function align(offset: number, to: number): number {
+  return Math.ceil(offset / to) * to;
+}

@@ -1,0 +1,28 @@
+import { assertEquals } from "@std/assert";
+import { messageLength, METHOD_CALL, packMessage, unpackMessage } from "./dbus_message.ts";
+
+Deno.test("packMessage() writes what unpackMessage() and messageLength() read", () => {
+  const message = {
+    type: METHOD_CALL,
+    serial: 2,
+    path: "/org/freedesktop/DBus",
+    interface: "org.freedesktop.DBus",
+    member: "GetNameOwner",
+    destination: "org.freedesktop.DBus",
+    args: ["a.b"],
+  };
+  const bytes = packMessage(message);
+  // Byte order, type, no auto-start, version, body length.
+  assertEquals(hexOf(bytes).slice(0, 16), "6c01020108000000");
+  // The path's field; a signature of one string; the body.
+  for (const part of ["01016f0015000000", "0801670001730000", "03000000612e6200"]) {
+    assertEquals(hexOf(bytes).includes(part), true, part);
+  }
+  assertEquals(messageLength(bytes.subarray(0, 15)), undefined);
+  assertEquals(messageLength(bytes), bytes.length);
+  assertEquals(unpackMessage(bytes), { ...message, signature: "s" } as unknown as typeof message);
+});
+
+function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,43 @@
+/**
+ * Kernel parameters under /proc/sys. Those below `net/` belong to the network namespace of the
+ * thread that opens the file, so they are read and written inside `NetNs.run`.
+ *
+ * Keys are written with slashes, `net/ipv4/conf/eth0/arp_notify`: an interface's name may have
+ * dots in it.
+ *
+ * @module
+ */
+import { messageOf } from "../runtime/errors.ts";
+import { runtime } from "../runtime/mod.ts";
+import { CniError } from "../types/error.ts";
+
+/** `sysctl -n KEY`. @throws {CniError} code 5 */
+export function readSysctl(key: string): string {
+  try {
+    return runtime.files.readText(`/proc/sys/${key}`).trim();
+  } catch (error) {
+    throw CniError.io(`cannot read sysctl ${key}: ${messageOf(error)}`);
+  }
+}
+
+/** `sysctl -w KEY=VALUE`. @throws {CniError} code 5 */
+export function writeSysctl(key: string, value: string): void {
+  try {
+    runtime.files.write(`/proc/sys/${key}`, value, { create: "never" });
+  } catch (error) {
+    throw CniError.io(
+      `cannot set sysctl ${key} to ${JSON.stringify(value)}: ${messageOf(error)}; ` +
+        "is /proc/sys mounted read-only?",
+    );
+  }
+}
+
+/** Sets a parameter that this kernel, or a read-only /proc/sys, may not offer. Says whether it did. */
+export function trySysctl(key: string, value: string): boolean {
+  try {
+    writeSysctl(key, value);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Delegation: a plugin that calls another one, such as its IPAM plugin, with what it was called
+ * with itself.
+ */
+import { CniError } from "../types/error.ts";
+import { getFold, isObject, parseJson } from "../types/json.ts";
+import type { Result } from "../types/result.ts";
+import { messageOf } from "../runtime/errors.ts";
+import { runtime } from "../runtime/mod.ts";
+import { inheritArgs } from "./env.ts";
+import { execPlugin } from "./exec.ts";
+import { findForCommand, splitPath } from "./find.ts";
+import { readResult } from "./result.ts";
+
+/** What a plugin passes on. */
+export interface Delegation {
+  /** The plugin's own, whole configuration. */
+  stdin: string;
+  /** The environment it was called with; this process's own when absent. */
+  env?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Finds plugin `type` on CNI_PATH and runs it with `command`. Returns what it printed.
+ *
+ * @throws {CniError} the plugin's own error; code 7 when it cannot be found (50 for STATUS), 4
+ * without CNI_PATH.
+ */
+export async function delegate(
+  type: string,
+  command: string,
+  { stdin, env = runtime.environment() }: Delegation,
+): Promise<string> {
+  const file = findForCommand(command, type, splitPath(env.CNI_PATH ?? ""));
+  return await execPlugin(file, { stdin, env: inheritArgs(command, env) });
+}
+
+/** {@linkcode delegate} ADD. @throws {CniError} also code 6 when what it printed is no result */
+export async function delegateAdd(type: string, request: Delegation): Promise<Result> {
+  return readResult(await delegate(type, "ADD", request), versionOf(request.stdin));
+}
+
+/** {@linkcode delegate} CHECK. */
+export async function delegateCheck(type: string, request: Delegation): Promise<void> {
+  await delegate(type, "CHECK", request);
+}
+
+/** {@linkcode delegate} DEL. */
+export async function delegateDel(type: string, request: Delegation): Promise<void> {
+  await delegate(type, "DEL", request);
+}
+
+/** {@linkcode delegate} STATUS. @throws {CniError} also code 50 when the plugin cannot be found */
+export async function delegateStatus(type: string, request: Delegation): Promise<void> {
+  await delegate(type, "STATUS", request);
+}
+
+/** {@linkcode delegate} GC. */
+export async function delegateGc(type: string, request: Delegation): Promise<void> {
+  await delegate(type, "GC", request);
+}
+
+function versionOf(stdin: string): string {
+  try {
+    const config = parseJson(stdin);
+    const version = isObject(config) && getFold(config, "cniVersion");
+    return typeof version === "string" ? version : "";
+  } catch (error) {
+    throw CniError.decode(`error unmarshall network config: ${messageOf(error)}`);
+  }
+}

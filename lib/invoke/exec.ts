@@ -1,0 +1,191 @@
+/** Running a plugin (specification, section 2): configuration in, result or error object out. */
+import { CniError } from "../types/error.ts";
+import { quote } from "../types/go_text.ts";
+import { foldKeys, isObject, parseJson } from "../types/json.ts";
+import { errnoCode, messageOf } from "../runtime/errors.ts";
+import { runtime } from "../runtime/mod.ts";
+import type { RunOutput } from "../runtime/types.ts";
+import { type InProcessPlugin, lookupInProcess } from "./in_process.ts";
+
+/** How long a plugin may be killed at the latest after it was due. */
+export interface Limits {
+  /** Milliseconds after which the plugin is killed; no limit when absent. */
+  timeoutMs?: number;
+  /** Kills the plugin when aborted. */
+  abort?: AbortSignal;
+}
+
+/** What a plugin is run with. */
+export interface ExecOptions extends Limits {
+  /** The plugin's configuration. */
+  stdin: string;
+  /** The whole environment. */
+  env: Readonly<Record<string, string>>;
+}
+
+/** How long to wait for an executable that is just being written. */
+const BUSY_DEADLINE_MS = 5000;
+/** How long a killed plugin's children may keep its pipes open before we stop listening. */
+const KILL_GRACE_MS = 500;
+/**
+ * How much of a failed plugin's stderr, or of what it printed instead of an error object, an error
+ * quotes.
+ */
+const QUOTED_LINES = 12;
+const QUOTED_CHARS = 2000;
+
+/** How a plugin ended. */
+interface Ended {
+  /** "" after success, else like `exit status 1`. */
+  failure: string;
+  stdout: string;
+  stderr: string;
+}
+
+/**
+ * Runs the plugin `file` and returns what it printed. What it wrote to stderr goes to ours, if it
+ * succeeded.
+ *
+ * A plugin that is this very executable is called as a function, unless there are `limits`: only a
+ * process can be killed.
+ *
+ * @throws {CniError} the plugin's own error object; code 999 when it failed without one, was killed
+ * or timed out; code 5 when it cannot be started, 11 when the file is still being written after
+ * five seconds.
+ */
+export async function execPlugin(file: string, options: ExecOptions): Promise<string> {
+  const killable = options.timeoutMs !== undefined || options.abort !== undefined;
+  const plugin = killable ? undefined : lookupInProcess(file);
+  const ended = plugin ? await call(plugin, options) : await execute(file, options);
+  if (ended.failure !== "") throw pluginError(file, ended);
+  if (ended.stderr !== "") runtime.write(2, ended.stderr);
+  return ended.stdout;
+}
+
+async function call(plugin: InProcessPlugin, { stdin, env }: ExecOptions): Promise<Ended> {
+  const { stdout, stderr, exitCode } = await plugin({ env: { ...env }, stdin });
+  return { failure: exitCode === 0 ? "" : `exit status ${exitCode}`, stdout, stderr };
+}
+
+/** Starts a process, again and again while its file is being written. */
+async function execute(file: string, options: ExecOptions): Promise<Ended> {
+  const { stdin, env } = options;
+  const start = performance.now();
+  const busyMs = Math.min(BUSY_DEADLINE_MS, options.timeoutMs ?? Infinity);
+  for (let waitMs = 10;; waitMs = Math.min(2 * waitMs, 500)) {
+    try {
+      const output = await interruptible(
+        file,
+        options,
+        (abort) => runtime.run(file, [], { stdin, env, abort }),
+      );
+      return endOf(output);
+    } catch (error) {
+      if (errnoCode(error) !== "ETXTBSY") throw startError(file, error);
+    }
+    if (performance.now() + waitMs > start + busyMs) {
+      throw CniError.tryAgainLater(
+        `cannot execute ${file}: it has been open for writing for ${busyMs} ms (ETXTBSY); try again once it is written`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
+  }
+}
+
+/**
+ * What `run` yields, unless the limits say otherwise: then `run` is told to kill, and waited for
+ * only so long, since a killed plugin's own children may hold its pipes open.
+ */
+async function interruptible<T>(
+  file: string,
+  { timeoutMs, abort }: Limits,
+  run: (abort: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const kill = new AbortController();
+  const timers: ReturnType<typeof setTimeout>[] = [];
+  const { promise: given, reject: giveUp } = Promise.withResolvers<never>();
+  const interrupt = (why: string) => {
+    const name = quote(baseName(file));
+    const error = CniError.internal(
+      `plugin ${name} ${why} and was killed: it may have done part of its work, DEL undoes it`,
+    );
+    timers.push(setTimeout(() => giveUp(error), KILL_GRACE_MS));
+    kill.abort(error);
+  };
+  const onAbort = () => interrupt(`was interrupted (${messageOf(abort?.reason)})`);
+  if (timeoutMs !== undefined) {
+    timers.push(setTimeout(() => interrupt(`did not finish within ${timeoutMs} ms`), timeoutMs));
+  }
+  abort?.addEventListener("abort", onAbort);
+  try {
+    if (abort?.aborted) {
+      throw CniError.internal(
+        `plugin ${quote(baseName(file))} was not started: ${messageOf(abort.reason)}`,
+      );
+    }
+    const result = await Promise.race([run(kill.signal), given]);
+    kill.signal.throwIfAborted();
+    return result;
+  } finally {
+    timers.forEach(clearTimeout);
+    abort?.removeEventListener("abort", onAbort);
+  }
+}
+
+function endOf({ code, signal, stdout, stderr }: RunOutput): Ended {
+  const decoder = new TextDecoder();
+  const failure = code === 0 ? "" : code === null ? `killed by ${signal}` : `exit status ${code}`;
+  return { failure, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/**
+ * What is wrong, and what to do, by the name of the C error that starting a program failed with.
+ */
+const START_ERRORS: Readonly<Record<string, string>> = {
+  EACCES: "it may not be executed: set its execute permission (chmod 755)",
+  ENOENT: "the interpreter that its first line names, or its loader, does not exist",
+  ENOEXEC: "it is not an executable for this machine, nor a script with a #! line",
+};
+
+function startError(file: string, error: unknown): CniError {
+  if (error instanceof CniError) return error;
+  const code = errnoCode(error);
+  const known = code && START_ERRORS[code];
+  return CniError.io(`cannot execute ${file}: ${known ? `${code}, ${known}` : messageOf(error)}`);
+}
+
+/** The error of a plugin that failed: its own, or one made of what is known. */
+function pluginError(file: string, { failure, stdout, stderr }: Ended): CniError {
+  const own = errorObject(stdout);
+  if (own) return own;
+  const said = stderr.trim() === ""
+    ? "and wrote nothing to stderr"
+    : `and wrote to stderr: ${tail(stderr)}`;
+  const printed = stdout.trim() === ""
+    ? "no error object"
+    : `what is no error object: ${tail(stdout)}`;
+  return CniError.internal(
+    `plugin ${quote(baseName(file))} failed (${failure}), printed ${printed}, ${said}`,
+  );
+}
+
+function errorObject(stdout: string): CniError | undefined {
+  try {
+    const value = parseJson(stdout);
+    return isObject(value)
+      ? CniError.fromJson(foldKeys(value, ["code", "msg", "details"]))
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The last lines of `text`, quoted. */
+function tail(text: string): string {
+  const lines = text.trimEnd().split("\n").slice(-QUOTED_LINES).join("\n");
+  return quote(lines.slice(-QUOTED_CHARS));
+}
+
+function baseName(file: string): string {
+  return file.slice(file.lastIndexOf("/") + 1);
+}

@@ -1,0 +1,154 @@
+/**
+ * An IPAM result on an interface: its addresses, then the interface up, then its routes.
+ *
+ * @module
+ */
+import { readSysctl, trySysctl, writeSysctl } from "../host/sysctl.ts";
+import { IpAddress } from "../ip/address.ts";
+import { Cidr } from "../ip/cidr.ts";
+import type { NetNs } from "../ns/netns.ts";
+import type { Link } from "../rtnl/link.ts";
+import type { NewRoute } from "../rtnl/route.ts";
+import type { Rtnl } from "../rtnl/rtnl.ts";
+import { sleepSync } from "../runtime/sleep.ts";
+import { CniError } from "../types/error.ts";
+import type { IpConfig, Result, Route } from "../types/result.ts";
+
+/** How long duplicate address detection may take, and how often it is looked at. Milliseconds. */
+const DAD_DEADLINE = 5000;
+const DAD_INTERVAL = 20;
+
+/** Where and how to apply a result. */
+export interface Target {
+  /** The container's namespace. */
+  netns: NetNs;
+  /** A socket in it. */
+  inside: Rtnl;
+  /** The interface's name there. */
+  ifName: string;
+  /**
+   * IPv6: use addresses at once. Right where IPAM alone gives out the addresses of the link;
+   * looking for duplicates would take more than a second.
+   */
+  noDad: boolean;
+}
+
+/**
+ * Applies the addresses and routes of a result to an interface, and sets it up. Whoever calls
+ * removes the interface when this throws.
+ * @param result every address must be for this interface
+ * @returns the interface as it is afterwards
+ * @throws {CniError} naming the address or route, and the kernel's reason
+ */
+export function configureInterface(target: Target, result: Result): Link {
+  const { inside, netns, ifName, noDad } = target;
+  const link = inside.link.get(ifName);
+  const ips = result.ips ?? [];
+  const addresses = ips.map(addressOf);
+  if (addresses.some(({ ip }) => ip.family === 6)) netns.run(() => enableIpv6(ifName));
+  for (const address of addresses) inside.address.add(link, address, { noDad });
+  inside.link.set(link, { up: true });
+  if (!noDad && ips.some(({ address, gateway }) => gateway && address.includes(":"))) {
+    awaitUnique(inside, link);
+  }
+  addRoutes(inside, link, result);
+  return inside.link.get(link);
+}
+
+/**
+ * Adds the routes of a result, for an interface that is up and has its addresses.
+ * @throws {CniError} naming the route, and the kernel's reason
+ */
+export function addRoutes(inside: Rtnl, link: Link, { routes = [], ips = [] }: Result): void {
+  const done = new Set<string>();
+  for (const route of resolveRoutes(routes, ips, link)) {
+    // The same route twice is one route; the kernel would refuse the second.
+    const key = [route.to, route.via, route.table, route.priority].join(" ");
+    if (done.has(key)) continue;
+    done.add(key);
+    inside.route.prepend(route);
+  }
+}
+
+/** The address of an IP entry. @throws {CniError} code 7 naming it */
+export function addressOf({ address }: IpConfig): Cidr {
+  const cidr = Cidr.tryParse(address);
+  if (cidr) return cidr;
+  throw CniError.invalidConfig(
+    `IPAM returned the address ${JSON.stringify(address)}, which is no address with a prefix ` +
+      "length such as 10.1.0.2/16",
+  );
+}
+
+/**
+ * The routes of a result as the kernel is to have them. A route without a gateway goes by the
+ * first gateway of its family that IPAM gave; `"gw": "0.0.0.0"` or `"::"` says there is none.
+ */
+export function resolveRoutes(
+  routes: readonly Route[],
+  ips: readonly IpConfig[],
+  device: Link,
+): NewRoute[] {
+  const gateways = ips.flatMap(({ gateway }) => gateway ? [ipOf(gateway, "gateway")] : []);
+  return routes.map(({ dst, gw, mtu, advmss, priority, table, scope }) => {
+    const to = Cidr.tryParse(dst);
+    if (!to) {
+      throw CniError.invalidConfig(`route destination ${JSON.stringify(dst)} is no network`);
+    }
+    const via = gw
+      ? ipOf(gw, "route gateway")
+      : gateways.find(({ family }) => family === to.ip.family);
+    return {
+      to: to.network(),
+      device,
+      via: via?.isUnspecified() ? undefined : via,
+      scope,
+      table,
+      priority,
+      mtu: mtu || undefined,
+      advmss: advmss || undefined,
+    };
+  });
+}
+
+function ipOf(text: string, what: string): IpAddress {
+  const ip = IpAddress.tryParse(text);
+  if (ip) return ip;
+  throw CniError.invalidConfig(`${what} ${JSON.stringify(text)} is no IP address`);
+}
+
+/** IPv6 may be switched off for the namespace or the interface; an IPv6 address asks for it. */
+function enableIpv6(ifName: string): void {
+  for (const name of ["lo", ifName]) {
+    const key = `net/ipv6/conf/${name}/disable_ipv6`;
+    if (readSysctl(key) !== "0") writeSysctl(key, "0");
+  }
+  // Addresses that are set before the interface goes down for a moment must not be lost by it.
+  trySysctl(`net/ipv6/conf/${ifName}/keep_addr_on_down`, "1");
+}
+
+/**
+ * Waits until the kernel has found no other user of the interface's IPv6 addresses.
+ * @throws {CniError} code 999 when it found one, or did not get to an end on a link that is up
+ */
+function awaitUnique(inside: Rtnl, link: Link): void {
+  for (let waited = 0;; waited += DAD_INTERVAL) {
+    const addresses = inside.address.list({ device: link, family: 6 });
+    const duplicate = addresses.find((entry) => entry.duplicate);
+    if (duplicate) {
+      throw CniError.internal(
+        `another host on the link of ${link.name} already uses ${duplicate.address} ` +
+          "(duplicate address detection failed)",
+      );
+    }
+    const tentative = addresses.find((entry) => entry.tentative);
+    if (!tentative) return;
+    if (waited >= DAD_DEADLINE) {
+      if (inside.link.get(link).operState !== "up") return;
+      throw CniError.internal(
+        `${tentative.address} on ${link.name} is still tentative after ${DAD_DEADLINE} ms`,
+      );
+    }
+    sleepSync(DAD_INTERVAL);
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Asking the IPAM plugin that a configuration names. Specification, section 4 (delegation).
+ *
+ * @module
+ */
+import {
+  delegateAdd,
+  delegateCheck,
+  delegateDel,
+  delegateGc,
+  delegateStatus,
+} from "../invoke/delegate.ts";
+import type { NetConf } from "../types/config.ts";
+import { CniError } from "../types/error.ts";
+import { encodeJson, type JsonObject } from "../types/json.ts";
+import type { IpConfig, Result } from "../types/result.ts";
+
+/** What delegation needs of a call; every plugin's call has it. */
+export interface IpamCall {
+  /** The common keys; `ipam.type` names the plugin. */
+  readonly config: NetConf;
+  /** The whole configuration: IPAM is given all of it. */
+  readonly raw: JsonObject;
+  /** The environment of the call; IPAM is given all of it. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** What delegating an ADD needs of a call. */
+export interface IpamAddCall extends IpamCall {
+  /** Takes the reservation back when the ADD fails. */
+  readonly undo: { add(what: string, action: () => Promise<void>): void };
+}
+
+/** A result with at least one address. */
+export interface IpamResult extends Result {
+  /** At least one. */
+  ips: IpConfig[];
+}
+
+/** Whether the configuration names an IPAM plugin. Without one an interface has no addresses. */
+export function hasIpam({ config }: IpamCall): boolean {
+  return Boolean(config.ipam?.type);
+}
+
+/** For plugins that cannot do without IPAM. @throws {CniError} code 7 when the configuration names no IPAM plugin */
+export function requireIpam(call: IpamCall): void {
+  if (hasIpam(call)) return;
+  throw CniError.invalidConfig(
+    `no plugin name provided: ${call.config.type} needs an address, so "ipam" must name an IPAM ` +
+      'plugin, such as {"type": "host-local", …}',
+  );
+}
+
+/**
+ * Reserves addresses. They are released again when the ADD fails, even where IPAM's own answer
+ * turns out to be unusable.
+ * @throws {CniError} IPAM's own error; or code 7 when it gave no address
+ */
+export async function ipamAdd(call: IpamAddCall): Promise<IpamResult> {
+  requireIpam(call);
+  call.undo.add("the IPAM reservation", () => ipamDel(call));
+  const result = await delegateAdd(call.config.ipam!.type!, request(call));
+  const { ips } = result;
+  if (ips?.length) return { ...result, ips };
+  throw CniError.invalidConfig(
+    `IPAM plugin returned missing IP config: ${
+      call.config.ipam!.type
+    } succeeded without an address`,
+  );
+}
+
+/**
+ * Whether addresses are given back over the interface that has them: a DHCP server is told. Others
+ * are free once nothing carries them, so their release comes after the interface's end.
+ */
+export function releasesOverLink({ config }: IpamCall): boolean {
+  return config.ipam?.type === "dhcp";
+}
+
+/** Releases the attachment's addresses; nothing to do without IPAM. */
+export async function ipamDel(call: IpamCall): Promise<void> {
+  if (hasIpam(call)) await delegateDel(call.config.ipam!.type!, request(call));
+}
+
+/** Has IPAM check its reservation; nothing to do without IPAM. */
+export async function ipamCheck(call: IpamCall): Promise<void> {
+  if (hasIpam(call)) await delegateCheck(call.config.ipam!.type!, request(call));
+}
+
+/** Asks IPAM whether it could serve an ADD; nothing to do without IPAM. */
+export async function ipamStatus(call: IpamCall): Promise<void> {
+  if (hasIpam(call)) await delegateStatus(call.config.ipam!.type!, request(call));
+}
+
+/** Passes GC on, with its list of valid attachments; nothing to do without IPAM. */
+export async function ipamGc(call: IpamCall): Promise<void> {
+  if (hasIpam(call)) await delegateGc(call.config.ipam!.type!, request(call));
+}
+
+function request({ raw, env }: IpamCall): { stdin: string; env: Readonly<Record<string, string>> } {
+  return { stdin: encodeJson(raw), env };
+}

@@ -1,0 +1,85 @@
+/**
+ * What CHECK compares: that an interface still has the addresses and routes of a result.
+ *
+ * @module
+ */
+import { IpAddress } from "../ip/address.ts";
+import { Cidr } from "../ip/cidr.ts";
+import { parseMac } from "../ip/mac.ts";
+import { RT_TABLE_MAIN } from "../netlink/route.ts";
+import type { Link } from "../rtnl/link.ts";
+import type { Rtnl } from "../rtnl/rtnl.ts";
+import { CniError } from "../types/error.ts";
+import type { IpConfig, Result, Route } from "../types/result.ts";
+import { addressOf } from "./configure.ts";
+
+/**
+ * Every address of `ips` is on the interface, with its prefix length.
+ * @throws {CniError} code 999 naming the address and what is there instead
+ */
+export function expectAddresses(inside: Rtnl, link: Link, ips: readonly IpConfig[]): void {
+  const present = inside.address.list({ device: link }).map(({ address }) => String(address));
+  for (const entry of ips) {
+    const wanted = String(addressOf(entry));
+    if (present.includes(wanted)) continue;
+    throw CniError.internal(
+      `Failed to match addr ${wanted} on interface ${link.name}: it has ${
+        present.join(", ") || "no addresses"
+      }`,
+    );
+  }
+}
+
+/**
+ * Every route of a result is there, in the table it names.
+ * @throws {CniError} code 999 naming the route and its table
+ */
+export function expectRoutes(inside: Rtnl, routes: readonly Route[]): void {
+  if (routes.length === 0) return;
+  const present = inside.route.list();
+  for (const { dst, gw, table = RT_TABLE_MAIN } of routes) {
+    const to = Cidr.parse(dst).network();
+    const via = gw ? IpAddress.parse(gw) : undefined;
+    const found = present.some((route) =>
+      route.table === table && route.to.equals(to) &&
+      // A default route may have been given another gateway on purpose.
+      (!via || via.isUnspecified() || to.prefix === 0 || route.via?.equals(via))
+    );
+    if (found) continue;
+    throw CniError.internal(
+      `Expected Route ${dst}${gw ? ` via ${gw}` : ""} not found in routing table ` +
+        `${table === RT_TABLE_MAIN ? "main" : table}`,
+    );
+  }
+}
+
+/**
+ * The interface that a previous result says is in the container under this name.
+ * @throws {CniError} code 999 when the result has none, or in another sandbox
+ */
+export function expectInterface(
+  result: Result,
+  ifName: string,
+  netns: string,
+): { name: string; mac?: string; index: number } {
+  const interfaces = result.interfaces ?? [];
+  const index = interfaces.findIndex(({ name, sandbox }) => name === ifName && sandbox === netns);
+  const found = interfaces[index];
+  if (found) return { name: found.name, mac: found.mac, index };
+  const other = interfaces.find(({ name, sandbox }) => name === ifName && sandbox);
+  throw CniError.internal(
+    other
+      ? `Sandbox in prevResult ${other.sandbox} doesn't match configured netns: ${netns}`
+      : `prevResult has no interface ${ifName} in ${netns}`,
+  );
+}
+
+/**
+ * The interface still has the hardware address it was given.
+ * @param mac the address in the previous result; one without any expects nothing
+ * @throws {CniError} code 999
+ */
+export function expectMac(link: Link, mac: string | undefined): void {
+  if (!mac || parseMac(mac) === link.address) return;
+  throw CniError.internal(`interface ${link.name} has MAC ${link.address}, prevResult says ${mac}`);
+}

@@ -1,0 +1,44 @@
+import type { IpAddress } from "../ip/address.ts";
+import type { Cidr } from "../ip/cidr.ts";
+import { cidr, ip } from "../ip/schema.ts";
+import type { Route } from "../types/result.ts";
+import { goObject, integer, list, optional, type Schema } from "../types/schema.ts";
+
+/** A route as an IPAM configuration states it. */
+export interface ConfiguredRoute {
+  dst: Cidr;
+  gw?: IpAddress;
+  mtu?: number;
+  advmss?: number;
+  priority?: number;
+  table?: number;
+  scope?: number;
+}
+
+/** The schema of `routes` in an IPAM configuration. Specification, section 5 ("routes"). */
+export function routeList(): Schema<ConfiguredRoute[]> {
+  const count = () => optional(integer({ min: 0 }));
+  return list(goObject({
+    dst: cidr(),
+    gw: optional(ip()),
+    mtu: count(),
+    advmss: count(),
+    priority: count(),
+    table: count(),
+    scope: count(),
+  }));
+}
+
+/** The routes as a result has them; 0 is left out where it says nothing, as the Go plugins do. */
+export function resultRoutes(routes: readonly ConfiguredRoute[] | undefined): Route[] | undefined {
+  if (!routes?.length) return undefined;
+  return routes.map(({ dst, gw, mtu, advmss, priority, table, scope }) => ({
+    dst: dst.toString(),
+    ...(gw && { gw: gw.toString() }),
+    ...(mtu && { mtu }),
+    ...(advmss && { advmss }),
+    ...(priority && { priority }),
+    ...(table !== undefined && { table }),
+    ...(scope !== undefined && { scope }),
+  }));
+}
