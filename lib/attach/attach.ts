@@ -1,0 +1,94 @@
+/**
+ * ADD, as all plugins do it that bring one interface into a container: the interface under its
+ * final name, its addresses, the neighbours told, the result. What a plugin does its own way it
+ * says in a {@link Course}.
+ *
+ * @module
+ */
+import { trySysctl } from "../host/sysctl.ts";
+import { macForAddress } from "../ip/mac.ts";
+import { addressOf, configureInterface } from "../ipam/configure.ts";
+import { hasIpam, ipamAdd, type IpamResult } from "../ipam/delegate.ts";
+import { chooseDns } from "../ipam/dns.ts";
+import { NetNs } from "../ns/netns.ts";
+import { Rtnl } from "../rtnl/rtnl.ts";
+import { nameTaken } from "../rtnl/veth.ts";
+import type { AddCall } from "../skel/plugin.ts";
+import type { Result } from "../types/result.ts";
+import { announce } from "./announce.ts";
+
+/** Both sides of an attachment. */
+export interface Place {
+  hostNs: NetNs;
+  host: Rtnl;
+  /** The container's namespace, and a socket in it. */
+  sandbox: NetNs;
+  inside: Rtnl;
+}
+
+/** What differs between the plugins. */
+export interface Course {
+  /**
+   * Brings the interface into the container, under the name it is to have and down, and pushes how
+   * to take it back.
+   */
+  create(place: Place): void | Promise<void>;
+  /** Addresses that somebody else reserved already; IPAM's, where the configuration names one. */
+  reserved?: IpamResult;
+  /** Give the interface the MAC address that belongs to its first IP address. */
+  macFromAddress?: boolean;
+  /** Use IPv6 addresses at once: nobody else is on the link who could have them. */
+  noDad?: boolean;
+  /** Turns an error of the kernel into one that says who is in the way. */
+  explain?(error: unknown, place: Place): unknown;
+}
+
+/**
+ * Attaches a container with one interface. Without IPAM the interface is only set up.
+ * @throws {CniError} code 4 when the interface's name is taken, 8 for a wrong namespace
+ */
+export async function attach(call: AddCall<unknown>, course: Course): Promise<Result> {
+  const { ifName, netns, config } = call;
+  using hostNs = NetNs.current();
+  using sandbox = NetNs.open(netns);
+  using host = Rtnl.open(hostNs); // a socket keeps the namespace it was opened in:
+  using inside = Rtnl.open(sandbox); // from here on little has to switch namespaces
+  const place = { hostNs, host, sandbox, inside };
+  const present = inside.link.find(ifName);
+  if (present) throw nameTaken(present);
+  try {
+    await course.create(place);
+    const reserved = course.reserved ?? (hasIpam(call) ? await ipamAdd(call) : undefined);
+    if (reserved) configure(place, ifName, course, reserved);
+    else inside.link.set(ifName, { up: true });
+    const { address } = inside.link.get(ifName);
+    return {
+      interfaces: [{ name: ifName, mac: address || undefined, sandbox: netns }],
+      ips: reserved?.ips.map((ip) => ({ ...ip, interface: 0 })),
+      routes: reserved?.routes,
+      dns: chooseDns(config.dns, reserved?.dns),
+    };
+  } catch (error) {
+    throw course.explain?.(error, place) ?? error;
+  }
+}
+
+function configure(
+  { inside, sandbox }: Place,
+  ifName: string,
+  { macFromAddress, noDad = false }: Course,
+  { ips, routes }: IpamResult,
+): void {
+  const [first] = ips;
+  // An interface that is up by now was used to get the address, which may belong to its MAC address.
+  if (macFromAddress && !inside.link.get(ifName).up) {
+    inside.link.set(ifName, { address: macForAddress(addressOf(first!).ip) });
+  }
+  sandbox.run(() => {
+    // The kernel's own announcements, whenever the interface comes up or gets another MAC address.
+    trySysctl(`net/ipv4/conf/${ifName}/arp_notify`, "1");
+    trySysctl(`net/ipv6/conf/${ifName}/ndisc_notify`, "1");
+  });
+  const link = configureInterface({ inside, netns: sandbox, ifName, noDad }, { ips, routes });
+  announce(sandbox, link, ips.map((ip) => addressOf(ip).ip));
+}

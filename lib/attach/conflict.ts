@@ -1,0 +1,99 @@
+/**
+ * Who is in the way: the kernel says "in use", and here is found by whom.
+ *
+ * @module
+ */
+import type { NetNs } from "../ns/netns.ts";
+import { visibleNetNs } from "../ns/visible.ts";
+import type { Link } from "../rtnl/link.ts";
+import { netnsId } from "../rtnl/netns_id.ts";
+import { Rtnl } from "../rtnl/rtnl.ts";
+import { NetlinkError } from "../rtnl/socket.ts";
+import { CniError } from "../types/error.ts";
+import type { Place } from "./attach.ts";
+import { findMaster, type MasterOptions, masterSide } from "./master.ts";
+
+/** An interface that may be in the way: the master, what the master is a port of, or a sibling. */
+export interface Candidate {
+  role: "master" | "controller" | "sibling";
+  link: Link;
+  /** A socket where it is, and where that is, for messages. */
+  rtnl: Rtnl;
+  where: string;
+}
+
+/** Something of which only one can be. */
+export interface Conflict {
+  /** The errors by which the kernel tells of it. */
+  errors: readonly string[];
+  /** What both want: "VLAN 5 of eth1". */
+  what: string;
+  /** Whether this one has it. */
+  holds(candidate: Candidate, error: NetlinkError): boolean;
+}
+
+/** The interface that could not be made, or not set up. */
+export interface Thwarted extends MasterOptions {
+  ifName: string;
+}
+
+/**
+ * The error that names the interface in the way; the kernel's own where nobody is found. Looks into
+ * every namespace that can be seen, for which there is time once an ADD has failed.
+ */
+export function explainConflict(
+  error: unknown,
+  place: Place,
+  thwarted: Thwarted,
+  conflicts: readonly Conflict[],
+): unknown {
+  if (!(error instanceof NetlinkError)) return error;
+  for (const { errors, what, holds } of conflicts) {
+    if (!errors.includes(error.code)) continue;
+    for (const candidate of candidates(place, thwarted)) {
+      if (!holds(candidate, error)) continue;
+      const { link: { name, kind }, where } = candidate;
+      return CniError.internal(
+        `${what} is already in use by ${kind || "device"} ${name} ${where}: ${error.message}`,
+      );
+    }
+  }
+  return error;
+}
+
+function* candidates(place: Place, thwarted: Thwarted): Generator<Candidate> {
+  const side = masterSide(place, thwarted);
+  const { rtnl, netns, where } = side;
+  const master = findMaster(side, thwarted);
+  yield { role: "master", link: master, rtnl, where };
+  if (master.master) {
+    yield { role: "controller", link: rtnl.link.get(master.master), rtnl, where };
+  }
+  const isOwn = (netns: NetNs, link: Link) =>
+    netns.is(place.sandbox) && link.name === thwarted.ifName;
+  for (const link of rtnl.link.list()) {
+    if (link.lower !== master.index || link.lowerNetnsId !== undefined) continue;
+    if (!isOwn(netns, link)) yield { role: "sibling", link, rtnl, where };
+  }
+  for (using other of visibleNetNs()) {
+    if (other.is(netns)) continue;
+    using there = enter(other);
+    const id = there && netnsId(there, netns);
+    if (!there || id === undefined) continue; // nothing there has a master on this side
+    for (const link of there.link.list()) {
+      if (link.lower !== master.index || link.lowerNetnsId !== id) continue;
+      if (!isOwn(other, link)) {
+        yield { role: "sibling", link, rtnl: there, where: `in ${other.path}` };
+      }
+    }
+  }
+}
+
+/** Undefined for a namespace that we may see but not enter: another user's. */
+function enter(netns: NetNs): Rtnl | undefined {
+  try {
+    return Rtnl.open(netns);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,46 @@
+import { CniError, ErrorCode } from "../types/error.ts";
+import { red } from "./terminal.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** What the specification calls its codes. */
+const CODES: Readonly<Record<number, string>> = {
+  [ErrorCode.unknown]: "no code",
+  [ErrorCode.incompatibleVersion]: "incompatible CNI version",
+  [ErrorCode.unsupportedField]: "unsupported field in the network configuration",
+  [ErrorCode.unknownContainer]: "container unknown",
+  [ErrorCode.invalidEnvironment]: "invalid environment variables",
+  [ErrorCode.io]: "I/O failure",
+  [ErrorCode.decode]: "failed to decode content",
+  [ErrorCode.invalidConfig]: "invalid network configuration",
+  [ErrorCode.invalidNetNs]: "invalid network namespace",
+  [ErrorCode.tryAgainLater]: "try again later",
+  [ErrorCode.notAvailable]: "plugin not available",
+  [ErrorCode.limitedConnectivity]: "plugin not available, containers may have lost connectivity",
+  [ErrorCode.internal]: "internal error",
+};
+
+/** What helps, where the message itself cannot know. */
+const REMEDIES: Readonly<Record<number, string>> = {
+  [ErrorCode.incompatibleVersion]:
+    '"cniVersion" must be one that every plugin supports: cnitool version NETWORK lists them',
+  [ErrorCode.tryAgainLater]: "the same command may succeed in a moment",
+};
+
+/**
+ * An error as a person reads it: what failed, why, its code by name, and what to do.
+ *
+ * @param failed like `add eth0 to demo`
+ * @param remedy what helps after this command, whatever the error
+ */
+export function explain(error: unknown, failed: string, remedy = ""): string {
+  if (error instanceof UsageError) return `cnitool: ${error.message}\n`;
+  const { code, message, details } = CniError.from(error);
+  const kind = CODES[code] ?? "the plugin's own";
+  return [
+    `cnitool: ${red(`cannot ${failed}`)}`,
+    ...message.split("\n"),
+    ...(details === "" ? [] : [`details: ${details}`]),
+    `code ${code}: ${kind}`,
+    ...[REMEDIES[code] ?? "", remedy].filter(Boolean).map((text) => `what helps: ${text}`),
+  ].join("\n  ") + "\n";
+}

@@ -1,0 +1,47 @@
+/**
+ * What only a person at a terminal is shown, on standard error: colour, and that something is going
+ * on.
+ */
+import { runtime } from "../runtime/mod.ts";
+
+/** A piece of text in a colour, where standard error is a terminal and NO_COLOR is not set. */
+export function red(text: string): string {
+  return runtime.isTerminal(2) && !runtime.env("NO_COLOR") ? `\x1b[31m${text}\x1b[0m` : text;
+}
+
+/** How long something may take before it is worth a line. */
+const QUIET_MS = 1000;
+
+/**
+ * One line on the terminal, from the second second on, that says what is being done and for how
+ * long; it is gone when that is over. Nothing where standard error is not a terminal.
+ */
+export class Progress implements Disposable {
+  readonly #start = performance.now();
+  readonly #timer: ReturnType<typeof setInterval> | undefined;
+  #doing = "";
+  #isShown = false;
+
+  constructor() {
+    if (runtime.isTerminal(2)) this.#timer = setInterval(() => this.#show(), 200);
+  }
+
+  /** Says what is being done from now on. */
+  now(doing: string): void {
+    this.#doing = doing;
+    // A plugin that runs inside this process may keep the timer waiting.
+    if (this.#timer !== undefined) this.#show();
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    if (this.#isShown) runtime.write(2, "\r\x1b[K");
+  }
+
+  #show(): void {
+    const elapsedMs = performance.now() - this.#start;
+    if (elapsedMs < QUIET_MS) return;
+    runtime.write(2, `\r\x1b[K${this.#doing} … ${Math.floor(elapsedMs / 1000)} s`);
+    this.#isShown = true;
+  }
+}

@@ -1,0 +1,68 @@
+/** What `gc` is to leave alone. */
+import { runtime } from "../runtime/mod.ts";
+import { messageOf } from "../runtime/errors.ts";
+import type { Attachment } from "../types/config.ts";
+import { CniError } from "../types/error.ts";
+import { Fields } from "../types/fields.ts";
+import { parseJson } from "../types/json.ts";
+import { containerIdOf } from "./request.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** A list of this many bytes has room for 100,000 attachments. */
+const MAX_LIST = 16 << 20;
+
+/** The ways to say what is valid. */
+export interface ValidOptions {
+  keep: readonly string[];
+  valid: string | undefined;
+  all: boolean;
+}
+
+/**
+ * The attachments that are to stay.
+ * @throws {UsageError} when nothing was said, or two things that exclude each other
+ */
+export function readValid({ keep, valid, all }: ValidOptions): Attachment[] {
+  const isSaid = keep.length > 0 || valid !== undefined;
+  if (all && isSaid) {
+    throw new UsageError("--all keeps nothing: it cannot stand with --keep or --valid");
+  }
+  if (!all && !isSaid) {
+    throw new UsageError(
+      "gc must be told which attachments are still valid: --keep CONTAINERID:IFNAME for each, " +
+        "--valid FILE for a list, or --all to delete every one of them",
+    );
+  }
+  return [...keep.map(readKept), ...(valid === undefined ? [] : readList(valid))];
+}
+
+/** `CONTAINERID:IFNAME`, or `NETNS:IFNAME` where NETNS is a path. */
+function readKept(text: string): Attachment {
+  const colon = text.lastIndexOf(":");
+  const [container, ifname] = [text.slice(0, colon), text.slice(colon + 1)];
+  if (colon < 1 || ifname === "") {
+    throw new UsageError(`--keep ${text}: it must be CONTAINERID:IFNAME or NETNS:IFNAME`);
+  }
+  return { containerID: container.includes("/") ? containerIdOf(container) : container, ifname };
+}
+
+/** A list like that of the specification's GC. `-` is standard input. */
+function readList(file: string): Attachment[] {
+  const where = file === "-" ? "standard input" : file;
+  const fail = (text: string) => CniError.decode(`${where}: ${text}`);
+  let list: Fields[];
+  try {
+    const text = file === "-"
+      ? new TextDecoder().decode(runtime.readStdin(MAX_LIST))
+      : runtime.files.readText(file);
+    const all = new Fields({ attachments: parseJson(text) }, ["attachments"], "", fail);
+    list = all.each("attachments", ["containerID", "ifname"]) ?? [];
+  } catch (error) {
+    throw error instanceof CniError ? error : fail(messageOf(error));
+  }
+  return list.map((fields) => {
+    const [containerID, ifname] = [fields.string("containerID"), fields.string("ifname")];
+    if (containerID && ifname) return { containerID, ifname };
+    throw fail(`${fields.path} must have "containerID" and "ifname"`);
+  });
+}

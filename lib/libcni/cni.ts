@@ -1,0 +1,293 @@
+/**
+ * What a container runtime does with networks: attach containers, check, detach, clean up.
+ *
+ * @module
+ */
+import { readResult } from "../invoke/result.ts";
+import type { Attachment } from "../types/config.ts";
+import { CniError } from "../types/error.ts";
+import { quote } from "../types/go_text.ts";
+import { encodeJson, type JsonObject } from "../types/json.ts";
+import { validateNetworkName } from "../types/names.ts";
+import type { Result } from "../types/result.ts";
+import { atLeast } from "../types/versions.ts";
+import { messageOf } from "../runtime/errors.ts";
+import { Cache, type CachedAttachment, type CacheKey } from "./cache.ts";
+import { Caller, type CallerOptions } from "./caller.ts";
+import { listOf, type NetworkList, type PluginConfig } from "./conf.ts";
+import { throwJoined } from "./join_errors.ts";
+import { printNetworkResult } from "./network_result.ts";
+import { attachmentRequest, gcRequest, statusRequest } from "./request.ts";
+import { type RuntimeConf, validateRuntimeConf } from "./runtime_conf.ts";
+
+/** How a {@linkcode Cni} works. */
+export interface CniOptions extends CallerOptions {
+  /** Where results are kept; `/var/lib/cni` when absent. */
+  cacheDir?: string;
+  /** Told of what went wrong without mattering. */
+  warn?: (message: string) => void;
+}
+
+/** Calls plugins as the specification (sections 3 and 4) has a runtime call them. */
+export class Cni {
+  readonly #options: CniOptions;
+  readonly #plugins: Caller;
+
+  /** Opens nothing and runs nothing yet. */
+  constructor(options: CniOptions) {
+    this.#options = options;
+    this.#plugins = new Caller(options);
+  }
+
+  /**
+   * Attaches a container: ADD to every plugin in order, each given the result of the one before.
+   * The final result is cached. When a plugin fails nothing is taken back: call
+   * {@linkcode delNetworkList}, as the specification asks of a runtime.
+   *
+   * @throws {CniError} the failing plugin's, with its code; 5 when the result cannot be cached.
+   */
+  async addNetworkList(list: NetworkList, rt: RuntimeConf): Promise<Result> {
+    validateNames(list, rt);
+    const cache = this.#cache(rt);
+    cache.prepare();
+    const read = (stdout: string) => readResult(stdout, list.cniVersion);
+    let result: Result = {};
+    let prevResult: JsonObject | undefined;
+    for (const plugin of list.plugins) {
+      const stdin = attachmentRequest(plugin, list, prevResult, rt.capabilityArgs);
+      result = await this.#plugins.run("ADD", plugin, stdin, rt, read);
+      prevResult = printNetworkResult(result, list.cniVersion);
+    }
+    const { netns, args = [], capabilityArgs = {} } = rt;
+    try {
+      cache.write({
+        ...keyOf(list, rt),
+        config: list.text,
+        netns,
+        args: args.map(([key, value]) => [key, value]),
+        capabilityArgs,
+        result: prevResult,
+      });
+    } catch (error) {
+      const context = `failed to set network ${quote(list.name)} cached result`;
+      throw CniError.from(error).withContext(context);
+    }
+    return result;
+  }
+
+  /**
+   * Has every plugin check that the attachment is as it left it. Nothing is asked where the network
+   * has `disableCheck`.
+   *
+   * @throws {CniError} the first plugin's that found something; code 1 before version 0.4.0.
+   */
+  async checkNetworkList(list: NetworkList, rt: RuntimeConf): Promise<void> {
+    validateNames(list, rt);
+    if (!atLeast(list.cniVersion, "0.4.0")) {
+      throw CniError.incompatibleVersion(
+        `configuration version ${quote(list.cniVersion)} does not support the CHECK command, ` +
+          "which came with 0.4.0",
+      );
+    }
+    if (list.disableCheck) return;
+    let prevResult: JsonObject | undefined;
+    try {
+      prevResult = this.#cachedResult(list, rt);
+    } catch (error) {
+      const context = `failed to get network ${quote(list.name)} cached result`;
+      throw CniError.from(error).withContext(context);
+    }
+    for (const plugin of list.plugins) {
+      const stdin = attachmentRequest(plugin, list, prevResult, rt.capabilityArgs);
+      await this.#plugins.run("CHECK", plugin, stdin, rt, ignore);
+    }
+  }
+
+  /**
+   * Detaches a container: DEL to every plugin, the last one first. Stops at the first failure, and
+   * keeps what is cached so that it can be called again.
+   *
+   * @throws {CniError} the failing plugin's, with its code.
+   */
+  async delNetworkList(list: NetworkList, rt: RuntimeConf): Promise<void> {
+    validateNames(list, rt);
+    let prevResult: JsonObject | undefined;
+    try {
+      if (atLeast(list.cniVersion, "0.4.0")) prevResult = this.#cachedResult(list, rt);
+    } catch (error) {
+      // It would have helped the plugins, but they have to do without if need be.
+      this.#options.warn?.(`the cached result cannot be used and is dropped: ${messageOf(error)}`);
+      this.#forget(list, rt);
+    }
+    for (const plugin of list.plugins.toReversed()) {
+      const stdin = attachmentRequest(plugin, list, prevResult, rt.capabilityArgs);
+      await this.#plugins.run("DEL", plugin, stdin, rt, ignore);
+    }
+    this.#forget(list, rt);
+  }
+
+  /**
+   * Asks every plugin whether it could serve an ADD. Before version 1.1.0 nobody can be asked.
+   *
+   * @throws {CniError} the first plugin's that could not: code 50 or 51, and 50 also for one that
+   * is not installed.
+   */
+  async statusNetworkList(list: NetworkList): Promise<void> {
+    validateNetworkName(list.name);
+    if (!atLeast(list.cniVersion, "1.1.0")) return;
+    for (const plugin of list.plugins) {
+      await this.#plugins.run("STATUS", plugin, statusRequest(plugin, list), undefined, ignore);
+    }
+  }
+
+  /**
+   * Cleans up: DEL for every one of {@linkcode staleAttachments}, then, from version 1.1.0 on, GC
+   * to every plugin with the list of what is valid. Failures keep nothing else from being done.
+   * Nothing is touched where the network has `disableGC`. Not to be called while an ADD or DEL is
+   * under way.
+   *
+   * @param valid every attachment of this network that is to stay
+   * @throws {CniError} all failures in one; code 5 when the cache cannot be read.
+   */
+  async gcNetworkList(list: NetworkList, valid: readonly Attachment[]): Promise<void> {
+    validateNetworkName(list.name);
+    if (list.disableGC) return;
+    const errors: CniError[] = [];
+    for (const stale of this.staleAttachments(list, valid)) {
+      try {
+        await this.delNetworkList(list, stale);
+      } catch (error) {
+        const context = `failed to delete stale attachment ${stale.containerId} ${stale.ifName}`;
+        errors.push(CniError.from(error).withContext(context));
+      }
+    }
+    for (const plugin of atLeast(list.cniVersion, "1.1.0") ? list.plugins : []) {
+      try {
+        await this.#plugins.run("GC", plugin, gcRequest(plugin, list, valid), undefined, ignore);
+      } catch (error) {
+        errors.push(CniError.from(error));
+      }
+    }
+    throwJoined(errors);
+  }
+
+  /** The cached attachments of this network that are not `valid`. @throws {CniError} code 5 */
+  staleAttachments(
+    network: { name: string },
+    valid: readonly Attachment[],
+  ): CachedAttachment[] {
+    const isValid = ({ containerId, ifName }: CachedAttachment) =>
+      valid.some((one) => one.containerID === containerId && one.ifname === ifName);
+    return this.getCachedAttachments().filter((cached) =>
+      cached.network === network.name && !isValid(cached)
+    );
+  }
+
+  /**
+   * Checks that every plugin is installed and speaks the network's version. Returns the
+   * capabilities that the plugins ask for.
+   *
+   * @throws {CniError} all that is wrong, in one.
+   */
+  async validateNetworkList(list: NetworkList): Promise<string[]> {
+    const errors: CniError[] = [];
+    for (const { type } of list.plugins) {
+      try {
+        const versions = await this.getVersionInfo(type);
+        if (versions.includes(list.cniVersion)) continue;
+        const wanted = quote(list.cniVersion);
+        throw CniError.incompatibleVersion(
+          `plugin ${type} does not support config version ${wanted}, but ${versions.join(", ")}`,
+        );
+      } catch (error) {
+        errors.push(CniError.from(error));
+      }
+    }
+    throwJoined(errors);
+    return [...new Set(list.plugins.flatMap(({ capabilities }) => capabilities))];
+  }
+
+  /** {@linkcode addNetworkList} of one plugin, which has the network's name in its own object. */
+  async addNetwork(plugin: PluginConfig, rt: RuntimeConf): Promise<Result> {
+    return await this.addNetworkList(alone(plugin), rt);
+  }
+
+  /** {@linkcode checkNetworkList} of one plugin. */
+  async checkNetwork(plugin: PluginConfig, rt: RuntimeConf): Promise<void> {
+    await this.checkNetworkList(alone(plugin), rt);
+  }
+
+  /** {@linkcode delNetworkList} of one plugin. */
+  async delNetwork(plugin: PluginConfig, rt: RuntimeConf): Promise<void> {
+    await this.delNetworkList(alone(plugin), rt);
+  }
+
+  /**
+   * The final result of the attachment's ADD; undefined when none is cached.
+   * @throws {CniError} when the cache cannot be read
+   */
+  getCachedResult(network: { name: string }, rt: RuntimeConf): Result | undefined {
+    return this.#cache(rt).readResult(keyOf(network, rt));
+  }
+
+  /**
+   * What the attachment's ADD was called with: the network's configuration as text, and the
+   * runtime's part; undefined when nothing is cached.
+   *
+   * @throws {CniError} when the cache cannot be read
+   */
+  getCachedConfig(
+    network: { name: string },
+    rt: RuntimeConf,
+  ): { config: string; rt: RuntimeConf } | undefined {
+    const cached = this.#cache(rt).read(keyOf(network, rt));
+    if (cached === undefined) return undefined;
+    const { config, args, capabilityArgs } = cached;
+    return { config, rt: { ...rt, ...(args.length > 0 ? { args } : {}), capabilityArgs } };
+  }
+
+  /** Every cached attachment, or those of one container. @throws {CniError} code 5 */
+  getCachedAttachments(containerId = ""): CachedAttachment[] {
+    return this.#cache().list(containerId);
+  }
+
+  /** The versions of the specification that plugin `type` supports. @throws {CniError} */
+  getVersionInfo(type: string): Promise<readonly string[]> {
+    return this.#plugins.versions(type);
+  }
+
+  #cache(rt?: RuntimeConf): Cache {
+    return new Cache(this.#options.cacheDir ?? rt?.cacheDir);
+  }
+
+  #cachedResult(list: NetworkList, rt: RuntimeConf): JsonObject | undefined {
+    const result = this.getCachedResult(list, rt);
+    return result && printNetworkResult(result, list.cniVersion);
+  }
+
+  #forget(list: NetworkList, rt: RuntimeConf): void {
+    try {
+      this.#cache(rt).remove(keyOf(list, rt));
+    } catch (error) {
+      this.#options.warn?.(`cannot remove the cached result: ${messageOf(error)}`);
+    }
+  }
+}
+
+function keyOf({ name }: { name: string }, { containerId, ifName }: RuntimeConf): CacheKey {
+  return { network: name, containerId, ifName };
+}
+
+/** Before anything is run, or a file is named after them. */
+function validateNames({ name }: NetworkList, rt: RuntimeConf): void {
+  validateNetworkName(name);
+  validateRuntimeConf(rt);
+}
+
+/** A network of one plugin, whose own object is what the cache keeps. */
+function alone(plugin: PluginConfig): NetworkList {
+  return { ...listOf(plugin), text: encodeJson(plugin.json) };
+}
+
+/** Most requests have no answer but success. */
+function ignore(): void {}

@@ -1,0 +1,154 @@
+/** Finding network configurations in files and directories. */
+import { CniError } from "../types/error.ts";
+import { quote } from "../types/go_text.ts";
+import { getFold, type JsonObject } from "../types/json.ts";
+import { validateNetworkName } from "../types/names.ts";
+import { errnoCode, ifPresent, messageOf } from "../runtime/errors.ts";
+import { runtime } from "../runtime/mod.ts";
+import {
+  listOf,
+  type NetworkList,
+  parseNetworkList,
+  parseObject,
+  readPluginConfig,
+} from "./conf.ts";
+
+/** How to load. */
+export interface LoadOptions {
+  /** Told of every file that was passed over because its network's name could not be read. */
+  warn?: (message: string) => void;
+}
+
+/**
+ * The network `name` from the configuration directory: the first `*.conflist` of that name, by file
+ * name, else the first `*.conf` or `*.json` (one plugin by itself).
+ *
+ * Files of other networks do not matter, whatever is wrong with them.
+ *
+ * @throws {CniError} code 7 when there is no such network, which tells those there are and the
+ * files that could not be read; code 6 or 7 when its file is wrong; code 5 when the directory
+ * cannot be read.
+ */
+export function loadNetwork(
+  directory: string,
+  name: string,
+  { warn }: LoadOptions = {},
+): NetworkList {
+  const names = new Set<string>();
+  const broken: string[] = [];
+  const files = [
+    ...confFiles(directory, [".conflist"]),
+    ...confFiles(directory, [".conf", ".json"]),
+  ];
+  for (const file of files) {
+    let found: string;
+    try {
+      found = nameIn(file);
+    } catch (error) {
+      broken.push(messageOf(error));
+      warn?.(`passed over ${messageOf(error)}`);
+      continue;
+    }
+    if (found === name) return loadNetworkFile(file);
+    if (found !== "") names.add(found);
+  }
+  if (files.length === 0) {
+    throw CniError.invalidConfig(
+      `no net configurations found in ${directory}: put a .conflist file there, or name another directory`,
+    );
+  }
+  const known = names.size > 0
+    ? `the networks there are ${[...names].join(", ")}`
+    : "there is none there";
+  throw CniError.invalidConfig(
+    `no net configuration with name ${quote(name)} in ${directory}: ${known}`,
+    broken.length > 0 ? `could not be read: ${broken.join("; ")}` : "",
+  );
+}
+
+/**
+ * The network in one file, with the plugins that the directory named after the network, beside the
+ * file, adds to it.
+ *
+ * @throws {CniError} code 5 when a file cannot be read, 6 or 7 when one is wrong, always naming it.
+ */
+export function loadNetworkFile(file: string): NetworkList {
+  return inFile(file, () => {
+    const text = readConf(file);
+    const raw = parseObject(text);
+    if (!isList(file, raw)) return listOf(readSingle(raw));
+    const list = parseNetworkList(text);
+    const added = list.loadOnlyInlinedPlugins ? [] : pluginsBeside(file, list.name);
+    const plugins = [...list.plugins, ...added];
+    if (plugins.length === 0) {
+      throw CniError.invalidConfig(
+        `no plugin configs found: "plugins" is missing, and so is a directory ${list.name}/`,
+      );
+    }
+    return { ...list, plugins };
+  });
+}
+
+function isList(file: string, raw: JsonObject): boolean {
+  return file.endsWith(".conflist") || raw.plugins !== undefined;
+}
+
+function readSingle(raw: JsonObject) {
+  const plugin = readPluginConfig(raw);
+  if (plugin.name === "") throw CniError.invalidConfig('missing network name: "name" must be set');
+  return plugin;
+}
+
+/** The plugins in `NETWORK/*.conf` beside `file`, by file name. */
+function pluginsBeside(file: string, network: string) {
+  validateNetworkName(network);
+  const slash = file.lastIndexOf("/");
+  const directory = `${slash < 0 ? "" : file.slice(0, slash + 1)}${network}`;
+  return confFiles(directory, [".conf"]).map((path) =>
+    inFile(path, () => readPluginConfig(parseObject(readConf(path))))
+  );
+}
+
+/** The name of the network in `file`; "" when a single plugin's configuration has none. */
+function nameIn(file: string): string {
+  return inFile(file, () => {
+    const raw = parseObject(readConf(file));
+    const name = file.endsWith(".conflist") ? raw.name : getFold(raw, "name") ?? "";
+    if (typeof name === "string") return name;
+    throw CniError.invalidConfig('no name: "name" must be a string');
+  });
+}
+
+/** Files with one of the extensions, sorted by name. None when there is no such directory. */
+function confFiles(directory: string, extensions: readonly string[]): string[] {
+  let names: string[];
+  try {
+    names = ifPresent(() => runtime.files.list(directory)) ?? [];
+  } catch (error) {
+    throw CniError.io(
+      `cannot read the directory ${directory}: ${errnoCode(error) ?? messageOf(error)}`,
+    );
+  }
+  return names
+    .filter((name) => extensions.some((extension) => name.endsWith(extension)))
+    .map((name) => `${directory}/${name}`)
+    .filter((path) => !ifPresent(() => runtime.files.stat(path))?.isDirectory)
+    .sort();
+}
+
+function readConf(file: string): string {
+  try {
+    return runtime.files.readText(file);
+  } catch (error) {
+    throw CniError.io(`cannot read it: ${errnoCode(error) ?? messageOf(error)}`);
+  }
+}
+
+/** Names `file` in the errors of `read`. */
+function inFile<T>(file: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw CniError.from(error).withContext(file);
+  }
+}

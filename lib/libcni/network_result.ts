@@ -1,0 +1,17 @@
+import type { JsonObject } from "../types/json.ts";
+import { printResult, type Result } from "../types/result.ts";
+import { familyOf } from "../types/versions.ts";
+
+/**
+ * A network's result as JSON in the version of its configuration.
+ *
+ * Before 0.3.0 a result without addresses cannot be converted to, but a plugin of that time may
+ * well have returned one; what it said is then all there is.
+ *
+ * @throws {CniError} code 1 for an unknown version.
+ */
+export function printNetworkResult(result: Result, cniVersion: string): JsonObject {
+  const isOld = familyOf(cniVersion) === "0.1";
+  if (isOld && !result.ips?.length) return { cniVersion, dns: { ...result.dns } };
+  return printResult(result, cniVersion);
+}

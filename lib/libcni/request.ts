@@ -1,0 +1,67 @@
+/**
+ * What a plugin is given on standard input (specification, section 3, "Deriving execution
+ * configuration").
+ */
+import type { Attachment } from "../types/config.ts";
+import { encodeJson, type JsonObject } from "../types/json.ts";
+import type { PluginConfig } from "./conf.ts";
+
+/** What every plugin of one network is given alike. */
+export interface Network {
+  name: string;
+  cniVersion: string;
+}
+
+/**
+ * The configuration of `plugin` for ADD, CHECK or DEL.
+ *
+ * @param prevResult in the network's version
+ * @param capabilityArgs the runtime's values; the plugin gets those that it has the capability for
+ */
+export function attachmentRequest(
+  plugin: PluginConfig,
+  network: Network,
+  prevResult: JsonObject | undefined,
+  capabilityArgs: JsonObject = {},
+): string {
+  const wanted = plugin.capabilities.filter((name) => Object.hasOwn(capabilityArgs, name));
+  const runtimeConfig = Object.fromEntries(wanted.map((name) => [name, capabilityArgs[name]!]));
+  return inject(plugin, {
+    ...keysOf(network),
+    ...(prevResult ? { prevResult } : {}),
+    ...(wanted.length > 0 ? { runtimeConfig } : {}),
+  });
+}
+
+/** The configuration of `plugin` for STATUS. */
+export function statusRequest(plugin: PluginConfig, network: Network): string {
+  return inject(plugin, keysOf(network));
+}
+
+/** The configuration of `plugin` for GC: whatever is not in `valid` may be removed. */
+export function gcRequest(
+  plugin: PluginConfig,
+  network: Network,
+  valid: readonly Attachment[],
+): string {
+  const attachments = valid.map(({ containerID, ifname }) => ({ containerID, ifname }));
+  return inject(plugin, {
+    ...keysOf(network),
+    "cni.dev/valid-attachments": attachments,
+    // What libcni called it first, by mistake; plugins of that time look for it.
+    "cni.dev/attachments": attachments,
+  });
+}
+
+function keysOf({ name, cniVersion }: Network): JsonObject {
+  return { name, cniVersion };
+}
+
+/**
+ * `values` take the place of the plugin's own, and come last: to a Go program the last of `a` and
+ * `A` counts.
+ */
+function inject({ json }: PluginConfig, values: JsonObject): string {
+  const own = Object.entries(json).filter(([key]) => !Object.hasOwn(values, key));
+  return encodeJson({ ...Object.fromEntries(own), ...values });
+}

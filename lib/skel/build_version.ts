@@ -1,0 +1,2 @@
+/** This build's version. The build script puts the version of `deno.json` in its place. */
+export const BUILD_VERSION = "(from source)";

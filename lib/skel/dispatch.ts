@@ -1,0 +1,125 @@
+/**
+ * From a call to a reply: one request, one handler, exactly one JSON document.
+ *
+ * @module
+ */
+import { CniError } from "../types/error.ts";
+import { encodeJson } from "../types/json.ts";
+import { parseResult, renderResult, type Result } from "../types/result.ts";
+import { readOptions } from "../types/options.ts";
+import { NEWEST, SPEC_VERSIONS } from "../types/versions.ts";
+import { guardOwnNamespace } from "./own_namespace.ts";
+import type { Call, Plugin } from "./plugin.ts";
+import { type Invocation, readRequest, type Request } from "./request.ts";
+import { Undo } from "./undo.ts";
+
+/** What a plugin answers: what goes to standard output, and its exit status. */
+export interface Reply {
+  /** One JSON document, or "" for a command that has nothing to answer. */
+  stdout: string;
+  /** 0, or 1 where `stdout` holds an error object. */
+  exitCode: number;
+}
+
+/**
+ * Does what a call asks for. Never throws: whatever goes wrong is an error object in the reply.
+ * @param interrupted rejects when the process is told to end; the ADD under way is taken back
+ */
+export async function dispatch<O>(
+  plugin: Plugin<O>,
+  invocation: Invocation,
+  interrupted?: Promise<never>,
+): Promise<Reply> {
+  const versions = plugin.versions ?? SPEC_VERSIONS;
+  if (invocation.env.CNI_COMMAND === "VERSION") return success(versionReply(versions));
+  let request: Request | undefined;
+  try {
+    request = readRequest(invocation, plugin.name, versions);
+    const work = handle(plugin, request, invocation.env, interrupted);
+    return success(await work);
+  } catch (error) {
+    return failure(error, request?.config.cniVersion);
+  }
+}
+
+/** The reply of a plugin that failed. */
+export function failure(error: unknown, cniVersion: string = NEWEST): Reply {
+  return { stdout: encodeJson(CniError.from(error).toJson(cniVersion), 4), exitCode: 1 };
+}
+
+function success(stdout: string): Reply {
+  return { stdout, exitCode: 0 };
+}
+
+/** Specification, section 4, VERSION. Compact and with a newline, as the Go library prints it. */
+function versionReply(versions: readonly string[]): string {
+  return encodeJson({ cniVersion: NEWEST, supportedVersions: versions }) + "\n";
+}
+
+async function handle<O>(
+  plugin: Plugin<O>,
+  request: Request,
+  env: Invocation["env"],
+  interrupted: Promise<never> | undefined,
+): Promise<string> {
+  const { command, config, raw, text, rule } = request;
+  const until = <T>(work: T | Promise<T>) => interrupted ? Promise.race([work, interrupted]) : work;
+  const options = plugin.options ? readOptions(plugin.options(), raw, plugin.name) : {} as O;
+  const call: Call<O> = { config, options, raw, text, env };
+  if (rule.guarded) guardOwnNamespace(env);
+  switch (command) {
+    case "STATUS":
+      await until(plugin.status(call));
+      return "";
+    case "GC":
+      await until(plugin.gc({ ...call, validAttachments: request.validAttachments }));
+      return "";
+  }
+  const attachment = {
+    ...call,
+    containerId: env.CNI_CONTAINERID!,
+    ifName: env.CNI_IFNAME!,
+    netns: env.CNI_NETNS ?? "",
+    args: env.CNI_ARGS ?? "",
+    prevResult: previousResult(request),
+  };
+  switch (command) {
+    case "DEL":
+      await until(plugin.del(attachment));
+      return "";
+    case "CHECK":
+      await until(plugin.check(attachment));
+      return "";
+    case "ADD":
+      return await add((undo) => until(plugin.add({ ...attachment, undo })), config.cniVersion);
+  }
+}
+
+/** Runs an ADD up to the text of its result, and takes it back when anything on the way fails. */
+async function add(
+  attach: (undo: Undo) => Result | Promise<Result>,
+  cniVersion: string,
+): Promise<string> {
+  const undo = new Undo();
+  try {
+    return renderResult(await attach(undo), cniVersion);
+  } catch (error) {
+    const left = await undo.run();
+    const cause = CniError.from(error);
+    if (left.length === 0) throw cause;
+    const details = [cause.details, ...left].filter(Boolean).join("; ");
+    throw new CniError(cause.code, cause.message, { details, cause });
+  }
+}
+
+function previousResult({ config, command }: Request): Result | undefined {
+  if (config.prevResult === undefined) return undefined;
+  try {
+    return parseResult(config.prevResult, config.cniVersion);
+  } catch (error) {
+    // A DEL must not fail on what only helps it.
+    if (command === "DEL") return undefined;
+    const { message } = error as Error;
+    throw CniError.decode(`could not parse prevResult: ${message}`);
+  }
+}

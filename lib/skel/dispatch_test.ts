@@ -1,0 +1,238 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { CniError } from "../types/error.ts";
+import { goObject, integer, withDefault } from "../types/schema.ts";
+import { SPEC_VERSIONS } from "../types/versions.ts";
+import { COMMANDS } from "./commands.ts";
+import { dispatch } from "./dispatch.ts";
+import { definePlugin, type Plugin } from "./plugin.ts";
+
+const config = { cniVersion: "1.1.0", name: "net", type: "sample" };
+const environment = {
+  CNI_COMMAND: "ADD",
+  CNI_CONTAINERID: "c1",
+  CNI_NETNS: "/run/netns/none",
+  CNI_IFNAME: "eth0",
+  CNI_PATH: "/opt/cni/bin",
+};
+
+/** A plugin that records what it was asked. */
+function sample(overrides: Partial<Plugin<{ mtu: number }>> = {}) {
+  const calls: string[] = [];
+  const plugin = definePlugin<{ mtu: number }>({
+    name: "sample",
+    options: () => goObject({ mtu: withDefault(integer({ min: 0 }), 0) }),
+    add: () => {
+      calls.push("ADD");
+      return { ips: [{ address: "10.1.0.2/16" }] };
+    },
+    del: () => void calls.push("DEL"),
+    check: () => void calls.push("CHECK"),
+    status: () => void calls.push("STATUS"),
+    gc: ({ validAttachments }) => void calls.push(`GC ${JSON.stringify(validAttachments)}`),
+    ...overrides,
+  });
+  return { plugin, calls };
+}
+
+async function call(
+  plugin: Plugin<{ mtu: number }>,
+  env: Record<string, string | undefined> = {},
+  stdin: unknown = config,
+) {
+  const given = Object.entries({ ...environment, ...env }).filter(([, value]) =>
+    value !== undefined
+  );
+  const { stdout, exitCode } = await dispatch(plugin, {
+    env: Object.fromEntries(given) as Record<string, string>,
+    stdin: () => typeof stdin === "string" ? stdin : JSON.stringify(stdin),
+  });
+  return { exitCode, stdout, json: stdout === "" ? undefined : JSON.parse(stdout) };
+}
+
+Deno.test("dispatch() answers ADD with the result in the configuration's version", async () => {
+  const { plugin, calls } = sample();
+  const { exitCode, stdout } = await call(plugin, {}, { ...config, cniVersion: "0.2.0" });
+  assertEquals(exitCode, 0);
+  assertEquals(calls, ["ADD"]);
+  assertEquals(
+    stdout,
+    `{\n    "cniVersion": "0.2.0",\n    "ip4": {\n        "ip": "10.1.0.2/16"\n    },\n    "dns": {}\n}`,
+  );
+});
+
+Deno.test("dispatch() answers DEL, CHECK, STATUS and GC with nothing", async () => {
+  for (const command of ["DEL", "CHECK", "STATUS", "GC"]) {
+    const { plugin, calls } = sample();
+    const { exitCode, stdout } = await call(plugin, { CNI_COMMAND: command });
+    assertEquals([exitCode, stdout], [0, ""]);
+    assert(calls[0]!.startsWith(command));
+  }
+});
+
+Deno.test("dispatch() hands GC the valid attachments", async () => {
+  const { plugin, calls } = sample();
+  const valid = [{ containerID: "a", ifname: "eth0" }];
+  await call(plugin, { CNI_COMMAND: "GC" }, { ...config, "cni.dev/valid-attachments": valid });
+  assertEquals(calls, [`GC ${JSON.stringify(valid)}`]);
+});
+
+Deno.test("dispatch() answers VERSION compactly, without reading standard input", async () => {
+  const { plugin } = sample();
+  const { stdout } = await dispatch(plugin, {
+    env: { CNI_COMMAND: "VERSION" },
+    stdin: () => {
+      throw new Error("read");
+    },
+  });
+  const versions = JSON.stringify(SPEC_VERSIONS);
+  assertEquals(stdout, `{"cniVersion":"1.1.0","supportedVersions":${versions}}\n`);
+});
+
+Deno.test("dispatch() lists every variable that is missing", async () => {
+  for (const [command, { needs }] of Object.entries(COMMANDS)) {
+    const { plugin, calls } = sample();
+    const none = Object.fromEntries(Object.keys(environment).map((name) => [name, undefined]));
+    const { json } = await call(plugin, { ...none, CNI_COMMAND: command });
+    assertEquals(json.code, 4);
+    assertEquals(json.msg, `required env variables [${needs.join(",")}] missing`);
+    assertEquals(calls, []);
+  }
+});
+
+const BAD_INPUT: [
+  what: string,
+  env: Record<string, string>,
+  stdin: unknown,
+  code: number,
+  words: string,
+][] = [
+  ["an unknown command", { CNI_COMMAND: "FROB" }, config, 4, "unknown CNI_COMMAND: FROB"],
+  ["a container ID with a slash", { CNI_CONTAINERID: "../x" }, config, 4, "containerID"],
+  ["an interface name with a slash", { CNI_IFNAME: "a/b" }, config, 4, "interface name"],
+  ["an interface name that is too long", { CNI_IFNAME: "x".repeat(16) }, config, 4, "too long"],
+  ["no JSON", {}, "{", 6, "JSON"],
+  ["JSON that is no object", {}, "[]", 6, "JSON object"],
+  ["input that is too long", {}, " ".repeat(17 * 1024 * 1024), 6, "longer than"],
+  ["no network name", {}, { ...config, name: "" }, 7, "network name"],
+  ["a network name with a slash", {}, { ...config, name: "a/../b" }, 7, "network name"],
+  ["a wrong type in the common fields", {}, { ...config, ipam: "x" }, 7, "ipam"],
+  ["a wrong type in the plugin's options", {}, { ...config, mtu: "1500" }, 7, '"mtu" is "1500"'],
+  [
+    "a namespace that cannot be looked at",
+    { CNI_NETNS: `/${"x".repeat(5000)}` },
+    config,
+    8,
+    "CNI_NETNS",
+  ],
+  ["an unknown version", {}, { ...config, cniVersion: "9.9.9" }, 1, "incompatible CNI versions"],
+  ["a version that is no version", {}, { ...config, cniVersion: "x" }, 1, "incompatible"],
+  [
+    "STATUS before 1.1.0",
+    { CNI_COMMAND: "STATUS" },
+    { ...config, cniVersion: "1.0.0" },
+    1,
+    "STATUS",
+  ],
+  ["GC before 1.1.0", { CNI_COMMAND: "GC" }, { ...config, cniVersion: "1.0.0" }, 1, "GC"],
+  ["CHECK before 0.4.0", { CNI_COMMAND: "CHECK" }, { ...config, cniVersion: "0.3.1" }, 1, "CHECK"],
+  [
+    "a prevResult that is none",
+    {},
+    { ...config, prevResult: { cniVersion: "7" } },
+    6,
+    "prevResult",
+  ],
+];
+for (const [what, env, stdin, code, words] of BAD_INPUT) {
+  Deno.test(`dispatch() refuses ${what}, and no handler runs`, async () => {
+    const { plugin, calls } = sample();
+    const { json, exitCode } = await call(plugin, env, stdin);
+    assertEquals([json.code, exitCode], [code, 1], json.msg);
+    assertStringIncludes(`${json.msg} ${json.details ?? ""}`, words);
+    assertEquals(calls, []);
+  });
+}
+
+Deno.test("dispatch() refuses the plugin's own namespace before any work is done", async () => {
+  for (const command of ["ADD", "DEL"]) {
+    const { plugin, calls } = sample();
+    const own = { CNI_COMMAND: command, CNI_NETNS: "/proc/thread-self/ns/net" };
+    assertEquals((await call(plugin, own)).json.code, 8);
+    assertEquals(calls, []);
+    assertEquals((await call(plugin, { ...own, CNI_NETNS_OVERRIDE: "TRUE" })).exitCode, 0);
+    assertEquals(calls, [command]);
+  }
+});
+
+Deno.test("dispatch() undoes a failing ADD in reverse, and says what it could not undo", async () => {
+  const undone: string[] = [];
+  const { plugin } = sample({
+    add({ undo }) {
+      undo.add("the first", () => void undone.push("first"));
+      undo.add("the second", () => {
+        throw new Error("stuck");
+      });
+      undo.add("the third", () => void undone.push("third"));
+      throw CniError.invalidConfig("no room", "at all");
+    },
+  });
+  const { json } = await call(plugin);
+  assertEquals(undone, ["third", "first"]);
+  assertEquals([json.code, json.msg], [7, "no room"]);
+  assertEquals(json.details, "at all; the second could not be removed again: stuck");
+});
+
+Deno.test("dispatch() undoes an ADD whose result the caller's version cannot carry", async () => {
+  let undone = false;
+  const { plugin } = sample({
+    add({ undo }) {
+      undo.add("it", () => void (undone = true));
+      return { interfaces: [{ name: "eth0" }] };
+    },
+  });
+  const { json } = await call(plugin, {}, { ...config, cniVersion: "0.2.0" });
+  assertStringIncludes(json.msg, "cannot convert");
+  assert(undone);
+});
+
+Deno.test("dispatch() undoes an ADD that is interrupted", async () => {
+  let undone = false;
+  const { plugin } = sample({
+    add({ undo }) {
+      undo.add("it", () => void (undone = true));
+      return new Promise(() => {});
+    },
+  });
+  const interrupted = Promise.reject(CniError.internal("interrupted by SIGTERM"));
+  interrupted.catch(() => {});
+  const stdin = () => JSON.stringify(config);
+  const { stdout } = await dispatch(plugin, { env: environment, stdin }, interrupted);
+  assertStringIncludes(stdout, "interrupted by SIGTERM");
+  assert(undone);
+});
+
+Deno.test("dispatch() turns any exception into one error object with the configuration's version", async () => {
+  const { plugin } = sample({
+    check: () => {
+      throw new TypeError("oops");
+    },
+  });
+  const version = "1.0.0";
+  const { stdout } = await call(plugin, { CNI_COMMAND: "CHECK" }, {
+    ...config,
+    cniVersion: version,
+  });
+  assertEquals(
+    stdout,
+    `{\n    "cniVersion": "1.0.0",\n    "code": 999,\n    "msg": "oops"\n}`,
+  );
+});
+
+Deno.test("dispatch() lets DEL go on without a prevResult that cannot be read", async () => {
+  const { plugin, calls } = sample();
+  const { exitCode } = await call(plugin, { CNI_COMMAND: "DEL" }, {
+    ...config,
+    prevResult: { cniVersion: "7" },
+  });
+  assertEquals([exitCode, calls], [0, ["DEL"]]);
+});

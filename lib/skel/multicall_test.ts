@@ -1,0 +1,36 @@
+import { assertEquals } from "@std/assert";
+import { commandName } from "./called_as.ts";
+import { chooseCommand, type Commands } from "./multicall.ts";
+
+const load = () => Promise.reject(new Error("nothing is loaded to choose"));
+const COMMANDS: Commands = {
+  bridge: { kind: "plugin", load },
+  cnitool: { kind: "tool", load },
+};
+
+Deno.test("chooseCommand() goes by the name it was called by, and leaves the arguments alone", () => {
+  assertEquals(chooseCommand(COMMANDS, ["bridge", "cni"], ["cnitool"]), {
+    name: "bridge",
+    args: ["cnitool"],
+  });
+});
+
+Deno.test("chooseCommand() goes by the file's name where a symbolic link has another", () => {
+  assertEquals(chooseCommand(COMMANDS, ["mine", "bridge"], []), { name: "bridge", args: [] });
+});
+
+Deno.test("chooseCommand() takes the first argument where no name tells", () => {
+  assertEquals(chooseCommand(COMMANDS, ["cni", "cni"], ["cnitool", "add", "net"]), {
+    name: "cnitool",
+    args: ["add", "net"],
+  });
+});
+
+Deno.test("chooseCommand() finds nothing under a name that only an object's prototype has", () => {
+  assertEquals(chooseCommand(COMMANDS, ["toString"], ["constructor"]), { args: ["constructor"] });
+});
+
+Deno.test("commandName() is the last part, of a file that was replaced too", () => {
+  assertEquals(commandName("/opt/cni/bin/bridge (deleted)"), "bridge");
+  assertEquals(commandName("cnitool"), "cnitool");
+});

@@ -1,0 +1,85 @@
+/**
+ * A plugin is a value: its name, its options and what it does for each command. Reading the
+ * environment and the configuration, validating them, printing exactly one result or error and
+ * undoing a failed ADD are the same for all, and not its concern.
+ *
+ * @module
+ */
+import type { Attachment, NetConf } from "../types/config.ts";
+import type { JsonObject } from "../types/json.ts";
+import type { Result } from "../types/result.ts";
+import type { Schema } from "../types/schema.ts";
+import type { Undo } from "./undo.ts";
+
+/** What every command is given. `O` is the type of the plugin's own options. */
+export interface Call<O> {
+  /** The fields that every configuration may have. */
+  readonly config: NetConf;
+  /** The plugin's own options, validated, with their defaults. */
+  readonly options: O;
+  /** The whole configuration as it came, unknown keys included. */
+  readonly raw: JsonObject;
+  /** The same as text, for what parsing loses: a key that stands in it twice. */
+  readonly text: string;
+  /** The environment of the call: CNI_* and whatever else the caller set. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** What the commands about one attachment are given: one interface of one container. */
+export interface AttachmentCall<O> extends Call<O> {
+  /** CNI_CONTAINERID */
+  readonly containerId: string;
+  /** The interface's name inside the container. */
+  readonly ifName: string;
+  /** CNI_NETNS as it came. Empty for a DEL whose namespace is gone. */
+  readonly netns: string;
+  /** CNI_ARGS as it came; see `readArgs`. */
+  readonly args: string;
+  /** What the plugins before this one did, in the newest form. */
+  readonly prevResult?: Result;
+}
+
+/** What ADD is given. */
+export interface AddCall<O> extends AttachmentCall<O> {
+  /** Every step that worked pushes how to take it back; a failing ADD runs them in reverse. */
+  readonly undo: Undo;
+}
+
+/** What GC is given. */
+export interface GcCall<O> extends Call<O> {
+  /** The attachments that are still in use. Everything else of this network may be removed. */
+  readonly validAttachments: readonly Attachment[];
+}
+
+/** A handler may be asynchronous where it runs programs; what happens inside a namespace is not. */
+export type Handler<C, R = void> = (call: C) => R | Promise<R>;
+
+/** A plugin. Every command has a handler: leaving one out would be a silent success. */
+export interface Plugin<O = unknown> {
+  /** The executable's name, and a configuration's `type`. */
+  readonly name: string;
+  /** The versions of the specification it speaks; all of them when absent. */
+  readonly versions?: readonly string[];
+  /** The form of its own options, where it has any. A function, so that it is built only when used. */
+  readonly options?: () => Schema<O>;
+  /** Attaches, and returns the result in the newest form; it is converted for the caller. */
+  readonly add: Handler<AddCall<O>, Result>;
+  /** Detaches. Whatever is gone already is success. */
+  readonly del: Handler<AttachmentCall<O>>;
+  /** Throws when something is not as ADD left it. */
+  readonly check: Handler<AttachmentCall<O>>;
+  /** Throws code 50 or 51 when an ADD could not be served now. */
+  readonly status: Handler<Call<O>>;
+  /** Removes what belongs to none of the valid attachments. */
+  readonly gc: Handler<GcCall<O>>;
+}
+
+/**
+ * Defines a plugin; the types of `options` reach its handlers.
+ *
+ * A plugin's `main.ts` exports it as default and ends with
+ * `if (import.meta.main) await runPlugin(plugin);`
+ */
+export function definePlugin<O>(plugin: Plugin<O>): Plugin<O> {
+  return plugin;
+}

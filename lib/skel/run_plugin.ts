@@ -1,0 +1,76 @@
+/**
+ * The process around a plugin: environment and standard input in, one JSON document out, an exit
+ * status. Importing this file does nothing.
+ *
+ * @module
+ */
+import { messageOf } from "../runtime/errors.ts";
+import { runtime } from "../runtime/mod.ts";
+import type { EndSignal } from "../runtime/types.ts";
+import { CniError } from "../types/error.ts";
+import { SPEC_VERSIONS } from "../types/versions.ts";
+import { BUILD_VERSION } from "./build_version.ts";
+import { dispatch, failure, type Reply } from "./dispatch.ts";
+import type { Plugin } from "./plugin.ts";
+import { STDIN_LIMIT } from "./request.ts";
+
+/** Serves the call this process was started for, and ends the process. */
+export async function runPlugin<O>(plugin: Plugin<O>): Promise<never> {
+  if (!runtime.env("CNI_COMMAND")) {
+    runtime.exit(about(plugin));
+  }
+  // What escapes from a callback is still answered with an error object.
+  for (const event of ["error", "unhandledrejection"] as const) {
+    globalThis.addEventListener(event, (raised) => {
+      raised.preventDefault();
+      answer(failure("reason" in raised ? raised.reason : (raised as ErrorEvent).error));
+    });
+  }
+  const env = runtime.environment();
+  const stdin = () => {
+    try {
+      return runtime.readStdin(STDIN_LIMIT);
+    } catch (error) {
+      throw CniError.io(`error reading from stdin: ${messageOf(error)}`);
+    }
+  };
+  answer(await dispatch(plugin, { env, stdin }, interruption()));
+}
+
+function answer({ stdout, exitCode }: Reply): never {
+  try {
+    runtime.write(1, stdout);
+  } catch (error) {
+    runtime.write(2, `cannot write the result to standard output: ${messageOf(error)}\n`);
+    runtime.exit(1);
+  }
+  runtime.exit(exitCode);
+}
+
+/** A promise that rejects when the process is told to end. */
+function interruption(): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => {}); // Nobody may be waiting any more.
+  const told = (signal: EndSignal) =>
+    reject(CniError.internal(`interrupted by ${signal}; what had been done was taken back`));
+  runtime.onSignal(["SIGTERM", "SIGINT", "SIGHUP"], told);
+  return promise;
+}
+
+/** What a plugin says of itself when it is run by hand. Specification, section 4 ("about"). */
+function about<O>({ name, versions = SPEC_VERSIONS }: Plugin<O>): number {
+  const title = `CNI ${name} plugin ${BUILD_VERSION}`;
+  if (runtime.args.includes("--version")) {
+    runtime.write(1, `${title}\n`);
+    return 0;
+  }
+  runtime.write(2, `${title}\nCNI protocol versions supported: ${versions.join(", ")}\n`);
+  if (runtime.args.includes("--help") || runtime.isTerminal(2)) {
+    runtime.write(
+      2,
+      "\nA container runtime calls this program, with CNI_COMMAND and its other variables set and\n" +
+        "the network's configuration on standard input. To try it by hand, use cnitool.\n",
+    );
+  }
+  return 0;
+}
