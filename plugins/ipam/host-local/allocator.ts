@@ -1,0 +1,89 @@
+import type { IpAddress } from "../../../lib/ip/address.ts";
+import { Cidr } from "../../../lib/ip/cidr.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import type { RangeSet } from "./range_set.ts";
+import type { Owner, Store } from "./store.ts";
+
+/** A reserved address, and what a result says of it. */
+export interface Allocation {
+  readonly address: IpAddress;
+  /** With the prefix length of its subnet. */
+  readonly cidr: Cidr;
+  readonly gateway: IpAddress;
+}
+
+/** What to allocate. */
+export interface AllocationRequest {
+  readonly owner: Owner;
+  readonly set: RangeSet;
+  /** The set's place in the configuration. */
+  readonly setIndex: number;
+  /** This address and no other. It is in the set. */
+  readonly requested?: IpAddress;
+}
+
+/**
+ * Reserves one address of a set: the one requested, else the next in turn.
+ * @throws {CniError} code 11 when it is taken, or all are; 7 when it is the gateway's; 999 when the
+ *   attachment has one already
+ */
+export function allocate(store: Store, request: AllocationRequest): Allocation {
+  const { set, setIndex } = request;
+  const address = request.requested
+    ? reserveRequested(store, request)
+    : reserveNext(store, request);
+  store.remember(setIndex, address);
+  const { subnet, gateway } = set.rangeOf(address)!;
+  return { address, cidr: new Cidr(address, subnet.prefix), gateway };
+}
+
+function reserveRequested(store: Store, { owner, set, requested }: AllocationRequest): IpAddress {
+  const address = requested!;
+  if (address.equals(set.rangeOf(address)!.gateway)) {
+    throw CniError.invalidConfig(`requested ip ${address} is subnet's gateway; ask for another`);
+  }
+  if (store.reserve([address], owner).address) return address;
+  const holder = store.holderOf(address);
+  throw CniError.tryAgainLater(
+    `requested IP address ${address} is not available in range set ${set}: it is held by ${
+      holder ? describe(holder) : "nobody known"
+    }`,
+  );
+}
+
+function reserveNext(store: Store, { owner, set, setIndex }: AllocationRequest): IpAddress {
+  const present = store.heldBy(owner).find((address) => set.rangeOf(address));
+  if (present) {
+    throw CniError.internal(
+      `${present} has been allocated to ${owner.containerId}, duplicate allocation is not allowed: ` +
+        `interface ${owner.ifName} of that container holds it; DEL must come before another ADD`,
+    );
+  }
+  const reserved = store.reserve(set.after(store.lastReserved(setIndex)), owner);
+  if (reserved.address) return reserved.address;
+  throw CniError.tryAgainLater(exhausted(set, reserved.tried));
+}
+
+/**
+ * How many addresses of a set are taken, when that is all of them.
+ * @param addresses all that are reserved
+ */
+export function isExhausted(set: RangeSet, addresses: readonly IpAddress[]): boolean {
+  if (BigInt(addresses.length) < set.size) return false;
+  const taken = addresses.filter((address) => {
+    const range = set.rangeOf(address);
+    return range && !address.equals(range.gateway);
+  });
+  return BigInt(taken.length) >= set.size;
+}
+
+/** The sentence about a set without free addresses. */
+export function exhausted(set: RangeSet, taken: number | bigint): string {
+  return `no IP addresses available in range set: ${set}: ${taken} of ${set.size} are taken; ` +
+    "widen the range, or let the runtime collect garbage (GC)";
+}
+
+/** "container abc, interface eth0" */
+export function describe({ containerId, ifName }: Owner): string {
+  return `container ${containerId}${ifName && `, interface ${ifName}`}`;
+}

@@ -1,0 +1,283 @@
+/**
+ * Reservations as the Go plugin keeps them, below `DATADIR/NETWORK/`:
+ *
+ * - a file per address, its name, holding `CONTAINER\r\nINTERFACE` (old ones `CONTAINER` only);
+ * - `last_reserved_ip.N`, the address of set N that was given out last;
+ * - `lock`, on which `flock(2)` is held around everything.
+ *
+ * The Go plugin reads every file, subdirectories' too, to find an owner's; what this one adds for
+ * not having to is elsewhere, see {@link OwnerIndex}.
+ *
+ * @module
+ */
+import { FileLock } from "../../../lib/host/lock.ts";
+import { IpAddress } from "../../../lib/ip/address.ts";
+import { errnoCode, ifPresent, messageOf } from "../../../lib/runtime/errors.ts";
+import { runtime } from "../../../lib/runtime/mod.ts";
+import { removeIfPresent } from "../../../lib/runtime/write_atomic.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import { OwnerIndex } from "./owner_index.ts";
+import type { Owner, Reserved, Store } from "./store.ts";
+
+/**
+ * What a file is written under before it gets its name. Only one process has the lock, so one name
+ * will do; it is no address, so a file that a killed process left counts for nothing.
+ */
+const TEMPORARY = ".writing";
+
+/** After so many taken addresses in a row, reading the directory once is cheaper than going on. */
+const PATIENCE = 64;
+
+/** Reservations below a directory, locked. @see Store */
+export class DiskStore implements Store {
+  readonly #dataDir: string;
+  readonly #directory: string;
+  readonly #lock: FileLock;
+  readonly #index: OwnerIndex;
+  /** Whether the index was found, or made, to be in accord with the files. */
+  #indexed = false;
+  /** Whether we did what changes a directory's modification time. */
+  #touched = false;
+  /** What the index is to say of owners whose reservations changed: noted once, at the end. */
+  readonly #changes = new Map<string, { owner: Owner; addresses: Set<string> }>();
+
+  private constructor(dataDir: string, network: string) {
+    this.#dataDir = dataDir;
+    this.#directory = `${dataDir}/${network}`;
+    this.#index = new OwnerIndex(dataDir, network);
+    this.#lock = FileLock.acquire(`${this.#directory}/lock`);
+  }
+
+  /**
+   * Locks a network's reservations, making their directory where there is none.
+   * @throws {CniError} code 11 when somebody keeps the lock, 5 when the directory is not usable
+   */
+  static open(dataDir: string, network: string): DiskStore {
+    return inDirectory(dataDir, () => {
+      runtime.files.makeDirectory(`${dataDir}/${network}`, 0o755);
+      return new DiskStore(dataDir, network);
+    });
+  }
+
+  /** As {@link DiskStore.open}; undefined where nothing was ever reserved. */
+  static openIfPresent(dataDir: string, network: string): DiskStore | undefined {
+    return inDirectory(dataDir, () => {
+      if (!ifPresent(() => runtime.files.stat(`${dataDir}/${network}`))) return undefined;
+      return new DiskStore(dataDir, network);
+    });
+  }
+
+  heldBy(owner: Owner): IpAddress[] {
+    return this.#indexedWork(() => this.#held(owner).addresses.map(IpAddress.parse));
+  }
+
+  holderOf(address: IpAddress): Owner | undefined {
+    return this.#ownerOf(address.toString());
+  }
+
+  reserve(candidates: Iterable<IpAddress>, owner: Owner): Reserved {
+    return this.#indexedWork(() => {
+      // The name comes last, for a file that is complete: whoever is killed on the way leaves a
+      // whole reservation or none. A link, unlike a rename, replaces nothing.
+      this.#writeTemporary(`${owner.containerId}\r\n${owner.ifName}`, { sync: true });
+      try {
+        return this.#linkFirst(candidates, owner);
+      } finally {
+        removeIfPresent(this.#path(TEMPORARY));
+      }
+    });
+  }
+
+  release(address: IpAddress, owner: Owner): void {
+    this.#indexedWork(() => {
+      const name = address.toString();
+      if (this.#isOwner(name, owner)) this.#remove(name, owner);
+    });
+  }
+
+  releaseAll(owner: Owner): void {
+    this.#indexedWork(() => {
+      const { addresses, owner: noted } = this.#held(owner);
+      for (const name of addresses) this.#remove(name, noted);
+    });
+  }
+
+  lastReserved(setIndex: number): IpAddress | undefined {
+    const text = ifPresent(() => runtime.files.readText(this.#path(lastName(setIndex))));
+    return text === undefined ? undefined : IpAddress.tryParse(text.trim());
+  }
+
+  remember(setIndex: number, address: IpAddress): void {
+    this.#indexedWork(() => {
+      // Not worth waiting for the disk: it says where to start looking.
+      this.#writeTemporary(address.toString(), { sync: false });
+      runtime.files.rename(this.#path(TEMPORARY), this.#path(lastName(setIndex)));
+    });
+  }
+
+  addresses(): IpAddress[] {
+    return this.#names().map(IpAddress.parse);
+  }
+
+  prune(keep: (owner: Owner) => boolean): void {
+    this.#indexedWork(() => {
+      for (const name of this.#names()) {
+        const owner = this.#ownerOf(name);
+        if (!owner) this.#removeFile(name);
+        else if (!keep(owner)) this.#remove(name, owner);
+      }
+    });
+  }
+
+  /** Proves that a reservation could be written. @throws {CniError} code 5 */
+  requireWritable(): void {
+    this.#indexedWork(() => {
+      this.#writeTemporary("", { sync: false });
+      removeIfPresent(this.#path(TEMPORARY));
+    });
+  }
+
+  [Symbol.dispose](): void {
+    using _lock = this.#lock; // Released whatever happens here.
+    if (!this.#touched) return;
+    for (const { owner, addresses } of this.#changes.values()) {
+      this.#index.set(owner, [...addresses]);
+    }
+    this.#changes.clear();
+    this.#index.stamp();
+    this.#touched = false;
+  }
+
+  /** Makes sure of the index, works, and says of what goes wrong where it did. */
+  #indexedWork<T>(work: () => T): T {
+    return inDirectory(this.#dataDir, () => {
+      if (!this.#indexed && !this.#index.isCurrent()) this.#makeIndex();
+      this.#indexed = true;
+      return work();
+    });
+  }
+
+  /** What an owner holds, and the owner as noted: old files name no interface. */
+  #held(owner: Owner): { owner: Owner; addresses: string[] } {
+    const old = { containerId: owner.containerId, ifName: "" };
+    for (const noted of [owner, old]) {
+      const addresses = this.#noted(noted);
+      if (addresses.length > 0) return { owner: noted, addresses };
+    }
+    return { owner, addresses: [] };
+  }
+
+  #noted(owner: Owner): string[] {
+    const changed = this.#changes.get(keyOf(owner));
+    if (changed) return [...changed.addresses];
+    const addresses = this.#index.get(owner);
+    if (addresses.every((name) => this.#isOwner(name, owner))) return addresses;
+    // Somebody rewrote a file in place.
+    this.#makeIndex();
+    return this.#index.get(owner);
+  }
+
+  #makeIndex(): void {
+    this.#touched = true;
+    const reservations: [string, Owner][] = [];
+    for (const name of this.#names()) {
+      const owner = this.#ownerOf(name);
+      if (owner) reservations.push([name, owner]);
+    }
+    this.#index.rebuild(reservations);
+  }
+
+  /** The names of all files that are reservations. */
+  #names(): string[] {
+    return runtime.files.list(this.#directory).filter((name) =>
+      /^[0-9a-f]+[.:][0-9a-f.:]+$/.test(name)
+    );
+  }
+
+  #ownerOf(name: string): Owner | undefined {
+    const text = ifPresent(() => runtime.files.readText(this.#path(name)))?.trim();
+    if (!text) return undefined;
+    const [containerId = "", ifName = ""] = text.split("\r\n");
+    return { containerId, ifName };
+  }
+
+  #isOwner(name: string, owner: Owner): boolean {
+    const holder = this.#ownerOf(name);
+    return holder !== undefined && keyOf(holder) === keyOf(owner);
+  }
+
+  #linkFirst(candidates: Iterable<IpAddress>, owner: Owner): Reserved {
+    let taken: Set<string> | undefined;
+    let tried = 0;
+    for (const address of candidates) {
+      const name = address.toString();
+      if (++tried === PATIENCE) taken = new Set(this.#names());
+      if (taken?.has(name) || !this.#linkTemporary(name)) continue;
+      this.#change(owner, (addresses) => addresses.add(name));
+      return { address };
+    }
+    return { address: undefined, tried };
+  }
+
+  #change(owner: Owner, change: (addresses: Set<string>) => void): void {
+    const key = keyOf(owner);
+    let changed = this.#changes.get(key);
+    if (!changed) {
+      this.#changes.set(key, changed = { owner, addresses: new Set(this.#index.get(owner)) });
+    }
+    change(changed.addresses);
+  }
+
+  #remove(name: string, owner: Owner): void {
+    this.#removeFile(name);
+    this.#change(owner, (addresses) => addresses.delete(name));
+  }
+
+  #removeFile(name: string): void {
+    this.#touched = true;
+    removeIfPresent(this.#path(name));
+  }
+
+  #writeTemporary(text: string, { sync }: { sync: boolean }): void {
+    const path = this.#path(TEMPORARY);
+    this.#touched = true;
+    // Never opened when it is there: it may be another name of a reservation.
+    removeIfPresent(path);
+    runtime.files.write(path, text, { create: "new", mode: 0o600, sync });
+  }
+
+  /** Gives the temporary file another name; false when there is a file of that name. */
+  #linkTemporary(name: string): boolean {
+    try {
+      runtime.files.link(this.#path(TEMPORARY), this.#path(name));
+      return true;
+    } catch (error) {
+      if (errnoCode(error) === "EEXIST") return false;
+      throw error;
+    }
+  }
+
+  #path(name: string): string {
+    return `${this.#directory}/${name}`;
+  }
+}
+
+function keyOf({ containerId, ifName }: Owner): string {
+  return `${containerId}\r\n${ifName}`;
+}
+
+function lastName(setIndex: number): string {
+  return `last_reserved_ip.${setIndex}`;
+}
+
+function inDirectory<T>(dataDir: string, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof CniError) throw error;
+    throw CniError.io(
+      `cannot use ${dataDir} for reservations: ${messageOf(error)}; ` +
+        '"dataDir" must be a directory that this process may write to',
+    );
+  }
+}

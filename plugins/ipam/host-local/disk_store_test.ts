@@ -1,0 +1,124 @@
+import { assertEquals } from "@std/assert";
+import { IpAddress } from "../../../lib/ip/address.ts";
+import { testStore } from "../../../tests/contract/store.ts";
+import { MemoryStore } from "../../../tests/support/memory_store.ts";
+import { DiskStore } from "./disk_store.ts";
+import type { Owner } from "./store.ts";
+
+const A: Owner = { containerId: "a", ifName: "eth0" };
+const B: Owner = { containerId: "b", ifName: "eth0" };
+const ip = IpAddress.parse;
+
+/** A directory that ends with the test, and what is in it. */
+class Directory implements Disposable {
+  readonly path = Deno.makeTempDirSync({ prefix: "host-local-" });
+  readonly network = `${this.path}/net`;
+  readonly owners = `${this.path}/.owners/net`;
+
+  open(): DiskStore {
+    return DiskStore.open(this.path, "net");
+  }
+
+  work<T>(work: (store: DiskStore) => T): T {
+    using store = this.open();
+    return work(store);
+  }
+
+  /** As the Go plugin, or an administrator, would: without the index. */
+  write(name: string, text: string): void {
+    Deno.writeTextFileSync(`${this.network}/${name}`, text);
+  }
+
+  names(): string[] {
+    return Array.from(Deno.readDirSync(this.network), ({ name }) => name).sort();
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+testStore("DiskStore", () => new Directory());
+testStore("MemoryStore", () => {
+  const store = new MemoryStore();
+  return { open: () => store, [Symbol.dispose]: () => {} };
+});
+
+Deno.test("DiskStore writes the files that the Go plugin writes", () => {
+  using directory = new Directory();
+  directory.work((store) => {
+    store.reserve([ip("10.0.0.2")], { containerId: "x1", ifName: "eth0" });
+    store.remember(0, ip("10.0.0.2"));
+  });
+  assertEquals(directory.names(), ["10.0.0.2", "last_reserved_ip.0", "lock"]);
+  const bytes = Deno.readFileSync(`${directory.network}/10.0.0.2`);
+  assertEquals([...bytes], [0x78, 0x31, 0x0d, 0x0a, 0x65, 0x74, 0x68, 0x30]);
+  assertEquals(Deno.readTextFileSync(`${directory.network}/last_reserved_ip.0`), "10.0.0.2");
+  const mode = (name: string) => Deno.statSync(`${directory.network}/${name}`).mode! & 0o777;
+  assertEquals([mode("10.0.0.2"), mode("last_reserved_ip.0"), mode("lock")], [0o600, 0o600, 0o750]);
+});
+
+Deno.test("DiskStore notices what others add, remove and rewrite", () => {
+  using directory = new Directory();
+  directory.work((store) => store.reserve([ip("10.0.0.2")], A));
+  directory.write("10.0.0.3", "b\r\neth0");
+  directory.write("10.0.0.4", "  a\r\neth1 \n");
+  directory.work((store) => {
+    assertEquals(store.heldBy(B).map(String), ["10.0.0.3"]);
+    assertEquals(store.heldBy({ containerId: "a", ifName: "eth1" }).map(String), ["10.0.0.4"]);
+  });
+  Deno.removeSync(`${directory.network}/10.0.0.3`);
+  directory.work((store) => assertEquals(store.heldBy(B), []));
+  directory.write("10.0.0.2", "b\r\neth0"); // Does not change the directory.
+  directory.work((store) => {
+    assertEquals(store.heldBy(A), []);
+    assertEquals(store.heldBy(B).map(String), ["10.0.0.2"]);
+  });
+});
+
+Deno.test("DiskStore reads no other reservation while nobody else writes", () => {
+  using directory = new Directory();
+  directory.work((store) => {
+    store.reserve([ip("10.0.0.2")], A);
+    store.reserve([ip("10.0.0.3")], B);
+  });
+  // What it does not read it does not see.
+  directory.write("10.0.0.3", "a\r\neth0");
+  directory.work((store) => assertEquals(store.heldBy(A).map(String), ["10.0.0.2"]));
+});
+
+Deno.test("DiskStore makes its index anew when that is missing, partial or stale", () => {
+  using directory = new Directory();
+  directory.work((store) => store.reserve([ip("10.0.0.2")], A));
+  Deno.removeSync(directory.owners, { recursive: true });
+  directory.work((store) => assertEquals(store.heldBy(A).map(String), ["10.0.0.2"]));
+  Deno.removeSync(`${directory.owners}/a:eth0`);
+  Deno.symlinkSync("10.0.0.2", `${directory.owners}/gone:eth0`);
+  directory.work((store) => {
+    assertEquals(store.heldBy(A).map(String), ["10.0.0.2"]);
+    assertEquals(store.heldBy({ containerId: "gone", ifName: "eth0" }), []);
+  });
+  const owners = Array.from(Deno.readDirSync(directory.owners), ({ name }) => name);
+  assertEquals(owners, ["a:eth0"]);
+});
+
+Deno.test("DiskStore survives what a killed process leaves", () => {
+  using directory = new Directory();
+  directory.work((store) => store.reserve([ip("10.0.0.2")], A));
+  // Killed between giving the file its name and removing the temporary one.
+  Deno.linkSync(`${directory.network}/10.0.0.2`, `${directory.network}/.writing`);
+  directory.work((store) => store.reserve([ip("10.0.0.3")], B));
+  directory.work((store) => {
+    assertEquals(store.holderOf(ip("10.0.0.2")), A);
+    assertEquals(store.holderOf(ip("10.0.0.3")), B);
+  });
+  assertEquals(directory.names(), ["10.0.0.2", "10.0.0.3", "lock"]);
+});
+
+Deno.test("DiskStore prunes files that name nobody", () => {
+  using directory = new Directory();
+  directory.work((store) => store.reserve([ip("10.0.0.2")], A));
+  directory.write("10.0.0.3", "");
+  directory.work((store) => store.prune(() => true));
+  assertEquals(directory.names(), ["10.0.0.2", "lock"]);
+});

@@ -1,0 +1,144 @@
+/**
+ * host-local gives each attachment an address of every range set, from files on this host.
+ *
+ * Made: one file per address, and a note of the one given out last. Undone: the files. What is
+ * where is in `disk_store.ts`; the Go plugin understands it, and the two can take turns.
+ *
+ * @module
+ */
+import { Cidr } from "../../../lib/ip/cidr.ts";
+import { resultRoutes } from "../../../lib/ipam/routes.ts";
+import {
+  type AddCall,
+  type AttachmentCall,
+  type Call,
+  definePlugin,
+  type GcCall,
+} from "../../../lib/skel/plugin.ts";
+import { runPlugin } from "../../../lib/skel/run_plugin.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import type { Result } from "../../../lib/types/result.ts";
+import { allocate, type Allocation, describe, exhausted, isExhausted } from "./allocator.ts";
+import { dataDirectory, type Options, options, rangeSets, requestedAddresses } from "./config.ts";
+import { DiskStore } from "./disk_store.ts";
+import { readResolvConf } from "./resolv_conf.ts";
+import type { Owner } from "./store.ts";
+
+const hostLocal = definePlugin<Options>({
+  name: "host-local",
+  options,
+  add,
+
+  del(call) {
+    using store = openIfPresent(call);
+    store?.releaseAll(ownerOf(call));
+  },
+
+  check,
+  status,
+
+  gc(call) {
+    using store = openIfPresent(call);
+    store?.prune((owner) => isValid(owner, call));
+  },
+});
+
+export default hostLocal;
+
+function add(call: AddCall<Options>): Result {
+  const { config, options, undo } = call;
+  const sets = rangeSets(call);
+  const requested = requestedAddresses(options, call.args);
+  const { resolvConf, routes } = options.ipam!;
+  const dns = resolvConf ? readResolvConf(resolvConf) : undefined;
+  const owner = ownerOf(call);
+
+  const allocations: Allocation[] = [];
+  undo.add("the reserved addresses", () => {
+    using store = DiskStore.openIfPresent(dataDirectory(options), config.name);
+    for (const { address } of allocations) store?.release(address, owner);
+  });
+  using store = DiskStore.open(dataDirectory(options), config.name);
+  for (const [setIndex, set] of sets.entries()) {
+    const wish = requested.findIndex((address) => set.rangeOf(address));
+    const [wanted] = wish < 0 ? [] : requested.splice(wish, 1);
+    try {
+      allocations.push(allocate(store, { owner, set, setIndex, requested: wanted }));
+    } catch (error) {
+      throw CniError.from(error).withContext(`failed to allocate for range ${setIndex}`);
+    }
+  }
+  if (requested.length > 0) {
+    throw CniError.invalidConfig(
+      `failed to allocate all requested IPs: ${requested.join(" ")}: they are in none of the ` +
+        `range sets ${sets.join(" and ")}, or another one was requested of the same set`,
+    );
+  }
+  return {
+    ips: allocations.map(({ cidr, gateway }) => ({
+      address: cidr.toString(),
+      gateway: gateway.toString(),
+    })),
+    routes: resultRoutes(routes),
+    dns,
+  };
+}
+
+/** The attachment holds an address, and every one that the previous result took from our sets. */
+function check(call: AttachmentCall<Options>): void {
+  const sets = rangeSets(call);
+  using store = openIfPresent(call);
+  const held = store?.heldBy(ownerOf(call)) ?? [];
+  if (!store || held.length === 0) {
+    throw CniError.internal(
+      `host-local: Failed to find address added by container ${call.containerId} for interface ` +
+        call.ifName,
+    );
+  }
+  for (const { address } of call.prevResult?.ips ?? []) {
+    const ip = Cidr.tryParse(address)?.ip;
+    if (!ip || !sets.some((set) => set.rangeOf(ip))) continue;
+    if (held.some((one) => one.equals(ip))) continue;
+    const holder = store.holderOf(ip);
+    throw CniError.internal(
+      `host-local: ${ip} of prevResult is ${
+        holder ? `held by ${describe(holder)}` : "not reserved"
+      }; ${describe(ownerOf(call))} holds ${held.join(", ")}`,
+    );
+  }
+}
+
+/** Whether an ADD would find the directory writable and an address in every set. */
+function status(call: Call<Options>): void {
+  const sets = rangeSets(call);
+  try {
+    const { resolvConf } = call.options.ipam!;
+    if (resolvConf) readResolvConf(resolvConf);
+    using store = DiskStore.open(dataDirectory(call.options), call.config.name);
+    store.requireWritable();
+    const addresses = store.addresses();
+    for (const set of sets) {
+      if (isExhausted(set, addresses)) throw CniError.notAvailable(exhausted(set, set.size));
+    }
+  } catch (error) {
+    const { message, details } = CniError.from(error);
+    throw CniError.notAvailable(message, details);
+  }
+}
+
+/** Old reservations name a container only: they are valid as long as any of its interfaces is. */
+function isValid({ containerId, ifName }: Owner, { validAttachments }: GcCall<Options>): boolean {
+  return validAttachments.some((valid) =>
+    valid.containerID === containerId && (ifName === "" || valid.ifname === ifName)
+  );
+}
+
+function ownerOf({ containerId, ifName }: AttachmentCall<Options>): Owner {
+  return { containerId, ifName };
+}
+
+function openIfPresent({ config, options }: Call<Options>): DiskStore | undefined {
+  return DiskStore.openIfPresent(dataDirectory(options), config.name);
+}
+
+if (import.meta.main) await runPlugin(hostLocal);

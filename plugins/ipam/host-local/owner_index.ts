@@ -1,0 +1,99 @@
+/**
+ * Which addresses an attachment holds, without reading every reservation. The Go plugin finds them
+ * by reading all files of a network; this index is beside those files, where it does not see it:
+ * `DATADIR/.owners/NETWORK/` has a symbolic link per owner, whose name is `CONTAINER:INTERFACE`
+ * and whose target is the list of addresses, not a path: `10.1.2.3,fd00::3`. A link is made in one
+ * step, and cannot be half written.
+ *
+ * The Go plugin knows nothing of it, and neither does an administrator who removes a file by hand.
+ * So each change ends with giving both directories one and the same modification time, a second
+ * back and without a fraction. Whoever adds or removes a file later changes the time of one. Only
+ * while both are equal is the index believed; otherwise it is made anew from the files.
+ *
+ * @module
+ */
+import { ifPresent } from "../../../lib/runtime/errors.ts";
+import { runtime } from "../../../lib/runtime/mod.ts";
+import { removeIfPresent } from "../../../lib/runtime/write_atomic.ts";
+import type { Owner } from "./store.ts";
+
+/** What replaces a link is made under this name; owners' names begin with a letter or digit. */
+const NEW = ".new";
+
+export class OwnerIndex {
+  readonly #reservations: string;
+  readonly #directory: string;
+
+  constructor(dataDir: string, network: string) {
+    this.#reservations = `${dataDir}/${network}`;
+    this.#directory = `${dataDir}/.owners/${network}`;
+  }
+
+  /** Whether nobody changed the reservations since {@link OwnerIndex.stamp}. */
+  isCurrent(): boolean {
+    const index = ifPresent(() => runtime.files.stat(this.#directory));
+    return index !== undefined && index.modifiedMs % 1000 === 0 &&
+      index.modifiedMs === runtime.files.stat(this.#reservations).modifiedMs;
+  }
+
+  /** The addresses noted for an owner, as text. */
+  get(owner: Owner): string[] {
+    return ifPresent(() => runtime.files.readLink(this.#path(nameOf(owner))))?.split(",") ?? [];
+  }
+
+  /** Notes the addresses of an owner; none removes it. */
+  set(owner: Owner, addresses: readonly string[]): void {
+    this.#write(nameOf(owner), addresses.join(","));
+  }
+
+  /** Notes these owners and no others. */
+  rebuild(reservations: Iterable<readonly [address: string, owner: Owner]>): void {
+    const wanted = new Map<string, string>();
+    for (const [address, owner] of reservations) {
+      const name = nameOf(owner);
+      if (!isFileName(name)) continue; // Nobody can ask for an owner whose name no runtime may use.
+      const others = wanted.get(name);
+      wanted.set(name, others ? `${others},${address}` : address);
+    }
+    runtime.files.makeDirectory(this.#directory, 0o755);
+    for (const name of runtime.files.list(this.#directory)) {
+      if (!wanted.has(name)) runtime.files.remove(this.#path(name));
+      else if (runtime.files.readLink(this.#path(name)) === wanted.get(name)) wanted.delete(name);
+    }
+    for (const [name, addresses] of wanted) this.#write(name, addresses);
+  }
+
+  /** Declares the index to be in accord with the reservations as they are now. */
+  stamp(): void {
+    // In the past, so that no later change can have the same time; whole, so that all clocks and
+    // file systems can express it.
+    const time = (Math.floor(Date.now() / 1000) - 1) * 1000;
+    runtime.files.setModified(this.#directory, time);
+    runtime.files.setModified(this.#reservations, time);
+  }
+
+  #write(name: string, addresses: string): void {
+    const path = this.#path(name);
+    if (addresses === "") {
+      removeIfPresent(path);
+      return;
+    }
+    const replacement = this.#path(NEW);
+    removeIfPresent(replacement);
+    runtime.files.symlink(addresses, replacement);
+    runtime.files.rename(replacement, path);
+  }
+
+  #path(name: string): string {
+    return `${this.#directory}/${name}`;
+  }
+}
+
+/** Neither part can have a colon in it; an owner without interface is `CONTAINER:`. */
+function nameOf({ containerId, ifName }: Owner): string {
+  return `${containerId}:${ifName}`;
+}
+
+function isFileName(name: string): boolean {
+  return /^[a-zA-Z0-9][^/\0]*$/.test(name) && new TextEncoder().encode(name).length <= 255;
+}

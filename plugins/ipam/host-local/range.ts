@@ -1,0 +1,73 @@
+import type { IpAddress } from "../../../lib/ip/address.ts";
+import type { Cidr } from "../../../lib/ip/cidr.ts";
+import { CniError } from "../../../lib/types/error.ts";
+
+/** A range as a configuration states it. */
+export interface RangeOptions {
+  subnet: Cidr;
+  rangeStart?: IpAddress;
+  rangeEnd?: IpAddress;
+  gateway?: IpAddress;
+}
+
+/** A stretch of a subnet, both ends included, whose addresses are given to containers. */
+export class AddressRange {
+  readonly subnet: Cidr;
+  readonly start: IpAddress;
+  readonly end: IpAddress;
+  /** Given to no container. It need not lie in the range. */
+  readonly gateway: IpAddress;
+
+  /**
+   * Without bounds it is the whole subnet, but for the network's own address and IPv4's broadcast
+   * address; the gateway is the subnet's first address unless stated.
+   * @throws {CniError} code 7
+   */
+  constructor({ subnet, rangeStart, rangeEnd, gateway }: RangeOptions) {
+    const { ip, prefix } = subnet;
+    if (prefix > ip.bits - 2) {
+      throw CniError.invalidConfig(
+        `Network ${subnet} too small to allocate from; the longest prefix is /${ip.bits - 2}`,
+      );
+    }
+    if (!ip.equals(subnet.first())) {
+      throw CniError.invalidConfig(
+        `Network has host bits set. For a subnet mask of length ${prefix} the network address is ` +
+          `${subnet.first()}, not ${ip}`,
+      );
+    }
+    this.subnet = subnet;
+    this.gateway = gateway ?? ip.add(1);
+    this.start = rangeStart ?? ip.add(1);
+    this.end = rangeEnd ?? (ip.family === 4 ? subnet.last().add(-1) : subnet.last());
+    for (const [name, bound] of [["RangeStart", this.start], ["RangeEnd", this.end]] as const) {
+      if (!subnet.contains(bound)) {
+        throw CniError.invalidConfig(`${name} ${bound} not in network ${subnet}`);
+      }
+    }
+    if (this.start.compare(this.end) > 0) {
+      throw CniError.invalidConfig(
+        `RangeStart ${this.start} of network ${subnet} is behind its RangeEnd ${this.end}`,
+      );
+    }
+  }
+
+  /** How many addresses it can give out. */
+  get size(): bigint {
+    const all = this.end.value - this.start.value + 1n;
+    return this.contains(this.gateway) ? all - 1n : all;
+  }
+
+  contains(address: IpAddress): boolean {
+    return address.family === this.start.family &&
+      address.compare(this.start) >= 0 && address.compare(this.end) <= 0;
+  }
+
+  overlaps(other: AddressRange): boolean {
+    return this.contains(other.start) || other.contains(this.start);
+  }
+
+  toString(): string {
+    return `${this.start}-${this.end}`;
+  }
+}

@@ -1,0 +1,38 @@
+import { messageOf } from "../../../lib/runtime/errors.ts";
+import { runtime } from "../../../lib/runtime/mod.ts";
+import type { Dns } from "../../../lib/types/config.ts";
+import { CniError } from "../../../lib/types/error.ts";
+
+/** A resolver's settings from a file. @throws {CniError} code 5 when it cannot be read */
+export function readResolvConf(path: string): Dns {
+  try {
+    return parseResolvConf(runtime.files.readText(path));
+  } catch (error) {
+    throw CniError.io(`cannot read "resolvConf" ${JSON.stringify(path)}: ${messageOf(error)}`);
+  }
+}
+
+/**
+ * resolv.conf(5), with the Go plugin's leniency: lists grow with each line, of `domain` the last
+ * one counts, and what is neither is skipped.
+ */
+export function parseResolvConf(text: string): Dns {
+  const dns: Dns = {};
+  for (const line of text.split("\n")) {
+    const [keyword = "", ...values] = line.trim().split(/\s+/);
+    if (/^[#;]/.test(keyword) || values.length === 0) continue;
+    switch (keyword) {
+      case "nameserver":
+        (dns.nameservers ??= []).push(values[0]!);
+        break;
+      case "domain":
+        dns.domain = values[0];
+        break;
+      case "search":
+      case "options":
+        (dns[keyword] ??= []).push(...values);
+        break;
+    }
+  }
+  return dns;
+}
