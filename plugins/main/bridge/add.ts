@@ -1,0 +1,174 @@
+import { requestedMac } from "../../../lib/attach/requested_mac.ts";
+import { masquerade, unmasquerade } from "../../../lib/firewall/masquerade.ts";
+import { enableForwarding } from "../../../lib/host/forwarding.ts";
+import { trySysctl } from "../../../lib/host/sysctl.ts";
+import type { Cidr } from "../../../lib/ip/cidr.ts";
+import { addressOf, configureInterface } from "../../../lib/ipam/configure.ts";
+import { hasIpam, ipamAdd } from "../../../lib/ipam/delegate.ts";
+import { chooseDns } from "../../../lib/ipam/dns.ts";
+import { NetNs } from "../../../lib/ns/netns.ts";
+import type { Link } from "../../../lib/rtnl/link.ts";
+import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { addVethPair, nameTaken } from "../../../lib/rtnl/veth.ts";
+import type { AddCall, AttachmentCall } from "../../../lib/skel/plugin.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import type { Interface, Result } from "../../../lib/types/result.ts";
+import { awaitPort } from "./await_port.ts";
+import { ensureBridge, findBridge } from "./bridge.ts";
+import { isGateway, type Options, trunkVlans, validateOptions } from "./config.ts";
+import {
+  addGateways,
+  gatewayAddresses,
+  type GatewayPlace,
+  macForAddresses,
+  withDefaultRoutes,
+  withGateways,
+} from "./gateway.ts";
+import { noteOf } from "./orphans.ts";
+import { setPortVlans } from "./port_vlans.ts";
+import { addSpoofCheck, removeSpoofCheck } from "./spoof_check.ts";
+
+/** Index of the container's interface in the result. */
+const CONTAINER = 2;
+
+/** The container's end of the pair. */
+interface ContainerEnd {
+  sandbox: NetNs;
+  inside: Rtnl;
+  near: Link;
+  /** The MAC address that was asked for. */
+  mac: string | undefined;
+}
+
+/** Attaches a container. @throws {CniError} */
+export async function add(call: AddCall<Options>): Promise<Result> {
+  const { ifName, netns, options, undo } = call;
+  validateOptions(call);
+  const mac = requestedMac(call);
+  using here = NetNs.current();
+  using sandbox = NetNs.open(netns);
+  using host = Rtnl.open(here); // a socket keeps the namespace it was opened in:
+  using inside = Rtnl.open(sandbox); // from here on little has to switch namespaces
+  findBridge(host, options.bridge);
+  const present = inside.link.find(ifName);
+  if (present) throw nameTaken(present);
+
+  const bridge = ensureBridge(host, options, undo);
+  const { near, far } = addVethPair({
+    inside,
+    host,
+    hostNs: here,
+    name: ifName,
+    mtu: options.mtu || undefined,
+    address: mac,
+    master: bridge,
+    alias: noteOf(call),
+  });
+  undo.add("the veth pair", () => removeLink(call));
+  const { hairpinMode: hairpin, portIsolation: isolated } = options;
+  if (hairpin || isolated) host.link.setPort(far, { hairpin, isolated });
+  setPortVlans(host, bridge, far, { ...options, trunk: trunkVlans(options) });
+
+  const container = { sandbox, inside, near, mac };
+  const place = { host, hostNs: here, bridge, port: far, options, undo };
+  const { result, vlanInterface } = hasIpam(call)
+    ? await addLayer3(call, container, place)
+    : await addLayer2(call, container, far);
+  if (!options.disableContainerInterface) awaitPort(host.link, far);
+
+  const interfaces: Interface[] = [
+    describe(host.link.get(bridge)),
+    describe(host.link.get(far)),
+    { ...describe(inside.link.get(near)), sandbox: netns },
+  ];
+  if (vlanInterface) interfaces.push(describe(host.link.get(vlanInterface)));
+  return { ...result, interfaces, dns: chooseDns(call.config.dns, result.dns) };
+}
+
+/** What is left to do for a container that manages its own addresses. */
+async function addLayer2(
+  call: AddCall<Options>,
+  { inside, near }: ContainerEnd,
+  port: Link,
+): Promise<{ result: Result; vlanInterface?: string }> {
+  const { options } = call;
+  if (options.macspoofchk) await guardAddress(call, port, near.address);
+  if (!options.disableContainerInterface) inside.link.set(near, { up: true });
+  return { result: {} };
+}
+
+/** Addresses, routes, gateway and masquerading. */
+async function addLayer3(
+  call: AddCall<Options>,
+  { sandbox, inside, near, mac }: ContainerEnd,
+  place: GatewayPlace,
+): Promise<{ result: Result; vlanInterface?: string }> {
+  const { ifName, options, undo } = call;
+  const reserved = await ipamAdd(call);
+  const ips = withGateways(reserved.ips, options).map((ip) => ({ ...ip, interface: CONTAINER }));
+  const routes = withDefaultRoutes(reserved.routes ?? [], ips, options);
+  const result = { ips, routes, dns: reserved.dns };
+  const addresses = ips.map(addressOf);
+  const gateways = isGateway(options) ? gatewayAddresses(ips) : [];
+  requireMtu(near.mtu, addresses);
+
+  // An interface that is up by now was used to get the address, which may belong to its MAC address.
+  if (!mac && !inside.link.get(near).up) {
+    inside.link.set(near, { address: macForAddresses(addresses) });
+  }
+  if (options.macspoofchk) {
+    await guardAddress(call, place.port, inside.link.get(near).address);
+  }
+  sandbox.run(() => tuneInterface(ifName, options));
+  // With accept_dad off addresses are usable at once, without the flag that "no DAD" would leave.
+  configureInterface({ inside, netns: sandbox, ifName, noDad: false }, result);
+
+  let vlanInterface: string | undefined;
+  if (gateways.length > 0) {
+    vlanInterface = addGateways(place, gateways);
+    enableForwarding(gateways.map(({ ip }) => ip.family));
+  }
+  if (options.ipMasq) {
+    undo.add("the masquerading", () => unmasquerade(attachmentOf(call)));
+    await masquerade(options.ipMasqBackend, attachmentOf(call), addresses);
+  }
+  return { result, vlanInterface };
+}
+
+/** The kernel has no IPv6 on a link with a smaller MTU. RFC 8200, section 5. */
+function requireMtu(mtu: number, addresses: readonly Cidr[]): void {
+  const six = addresses.find(({ ip }) => ip.family === 6);
+  if (!six || mtu >= 1280) return;
+  throw CniError.invalidConfig(
+    `"mtu" is ${mtu}, but IPv6 needs 1280 at least, and IPAM gave the address ${six}`,
+  );
+}
+
+async function guardAddress(call: AddCall<Options>, port: Link, mac: string): Promise<void> {
+  call.undo.add("the filter of forged MAC addresses", () => removeSpoofCheck(call));
+  await addSpoofCheck(call, port.name, mac);
+}
+
+/** Announces the IPv4 address when it is set; looks for duplicates of IPv6 addresses, or not. */
+function tuneInterface(ifName: string, { enabledad }: Options): void {
+  if (enabledad) trySysctl(`net/ipv6/conf/${ifName}/enhanced_dad`, "1");
+  trySysctl(`net/ipv6/conf/${ifName}/accept_dad`, enabledad ? "1" : "0");
+  trySysctl(`net/ipv4/conf/${ifName}/arp_notify`, "1");
+}
+
+/** Removes the container's end of the pair, and with it the host's. */
+export function removeLink({ netns, ifName }: AttachmentCall<Options>): void {
+  using sandbox = NetNs.openIfPresent(netns);
+  if (!sandbox) return; // the pair went away with its namespace
+  using inside = Rtnl.open(sandbox);
+  inside.link.removeIfPresent(ifName);
+}
+
+/** Whose masquerading rules these are. */
+export function attachmentOf({ config, containerId, ifName }: AttachmentCall<Options>) {
+  return { network: config.name, containerId, ifName };
+}
+
+function describe({ name, address }: Link): Interface {
+  return { name, mac: address };
+}

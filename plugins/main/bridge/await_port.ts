@@ -1,0 +1,30 @@
+import type { Link, Links } from "../../../lib/rtnl/link.ts";
+import { sleepSync } from "../../../lib/runtime/sleep.ts";
+import { CniError } from "../../../lib/types/error.ts";
+
+/** How long a bridge port may take to come up, and how often it is looked at. Milliseconds. */
+const DEADLINE = 2500;
+const INTERVAL = 1;
+
+/**
+ * Waits until the bridge passes frames of a port on: the kernel does that some time after both ends
+ * of the pair are up, on a thread of its own.
+ * @throws {CniError} code 999 when it does not get there
+ */
+export function awaitPort(
+  links: Pick<Links, "get">,
+  { index, name }: Pick<Link, "index" | "name">,
+  deadline = DEADLINE,
+): void {
+  for (let waited = 0;; waited += INTERVAL) {
+    const { operState } = links.get(index);
+    if (operState === "up") return;
+    if (waited >= deadline) {
+      throw CniError.internal(
+        `bridge port in error state: ${name} is ${operState} after ${deadline} ms, ` +
+          "although both ends of the pair were set up",
+      );
+    }
+    sleepSync(INTERVAL);
+  }
+}

@@ -1,0 +1,109 @@
+import { trySysctl } from "../../../lib/host/sysctl.ts";
+import type { Link } from "../../../lib/rtnl/link.ts";
+import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { NetlinkError } from "../../../lib/rtnl/socket.ts";
+import { runtime } from "../../../lib/runtime/mod.ts";
+import type { Undo } from "../../../lib/skel/undo.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import { type Options, wantsVlans } from "./config.ts";
+
+/**
+ * The bridge of the configuration, made if there is none, and up. One that exists keeps its MTU
+ * and its VLAN filtering: it may be someone else's.
+ * @throws {CniError} code 7 when the name belongs to something that is no bridge
+ */
+export function ensureBridge(host: Rtnl, options: Options, undo: Undo): Link {
+  const { bridge: name, mtu, promiscMode } = options;
+  let bridge = findBridge(host, name);
+  if (!bridge) {
+    if (create(host, name, mtu, wantsVlans(options))) {
+      undo.add(`bridge ${name}`, () => removeUnlessUsed(name));
+    }
+    bridge = findBridge(host, name);
+    if (!bridge) {
+      throw CniError.tryAgainLater(`bridge ${name} was removed while it was being set up`);
+    }
+    prepareHostInterface(name, options);
+  } else if (wantsVlans(options) && !bridge.data.vlanFiltering) {
+    runtime.write(
+      2,
+      `bridge ${name} does not filter VLANs, so "vlan" and "vlanTrunk" separate nothing; ` +
+        `if it is this network's own: ip link set ${name} type bridge vlan_filtering 1\n`,
+    );
+  }
+  const promisc = promiscMode && !bridge.promisc ? true : undefined;
+  if (!bridge.up || promisc) host.link.set(bridge, { up: true, promisc });
+  if (promisc) undo.add(`promiscuous mode of ${name}`, () => notPromiscuous(name));
+  return bridge;
+}
+
+/**
+ * The bridge of that name; undefined when there is no such interface.
+ * @throws {CniError} code 7 when it is no bridge
+ */
+export function findBridge(host: Rtnl, name: string): Link | undefined {
+  const link = host.link.find(name);
+  if (!link || link.kind === "bridge") return link;
+  throw CniError.invalidConfig(
+    `"bridge" is ${
+      JSON.stringify(name)
+    }, but "${name}" already exists but is not a bridge: it is ` +
+      `a ${link.kind || "device"} with index ${link.index}; choose another name, or remove it: ` +
+      `ip link del ${name}`,
+  );
+}
+
+/**
+ * Whether anything but the interfaces of `own` is attached to a bridge. What several attachments
+ * share is taken back only where it is not.
+ */
+export function isUsedByOthers(host: Rtnl, bridge: Link, own: readonly Link[]): boolean {
+  return host.link.list({ master: bridge.index })
+    .some((port) => !own.some(({ index }) => index === port.index));
+}
+
+/**
+ * No container may advertise routes to the host. Nor does the interface look for another user of its
+ * addresses: until it had, a second or two, the host could not ask for a container's hardware
+ * address on behalf of packets it forwards.
+ */
+export function prepareHostInterface(name: string, { enabledad }: Options): void {
+  trySysctl(`net/ipv6/conf/${name}/accept_ra`, "0");
+  if (!enabledad) trySysctl(`net/ipv6/conf/${name}/accept_dad`, "0");
+}
+
+/** @returns false when somebody else was faster */
+function create(host: Rtnl, name: string, mtu: number, vlanFiltering: boolean): boolean {
+  try {
+    host.link.add({
+      name,
+      kind: "bridge",
+      mtu: mtu || undefined,
+      data: vlanFiltering ? { vlanFiltering: 1 } : {},
+    });
+    return true;
+  } catch (error) {
+    if (!(error instanceof NetlinkError)) throw error;
+    if (error.code === "EEXIST") return false;
+    if (vlanFiltering && error.code === "EOPNOTSUPP") throw withoutVlans(error);
+    throw error;
+  }
+}
+
+/** The error for a kernel that refused anything about VLANs. */
+export function withoutVlans(error: NetlinkError): CniError {
+  return CniError.internal(
+    `${error.message}; "vlan" and "vlanTrunk" need a kernel with CONFIG_BRIDGE_VLAN_FILTERING`,
+  );
+}
+
+function removeUnlessUsed(name: string): void {
+  using host = Rtnl.open();
+  const bridge = host.link.find(name);
+  if (bridge && !isUsedByOthers(host, bridge, [])) host.link.removeIfPresent(bridge);
+}
+
+function notPromiscuous(name: string): void {
+  using host = Rtnl.open();
+  if (host.link.find(name)) host.link.set(name, { promisc: false });
+}

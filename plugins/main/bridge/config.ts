@@ -1,0 +1,140 @@
+import { MASQUERADE_BACKENDS } from "../../../lib/firewall/masquerade.ts";
+import { hasIpam } from "../../../lib/ipam/delegate.ts";
+import type { AttachmentCall } from "../../../lib/skel/plugin.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import { validateIfName } from "../../../lib/types/names.ts";
+import {
+  boolean,
+  goObject,
+  type Infer,
+  integer,
+  list,
+  oneOf,
+  optional,
+  string,
+  withDefault,
+} from "../../../lib/types/schema.ts";
+
+const off = () => withDefault(boolean(), false);
+const vlanId = () => optional(integer({ min: 1, max: 4094 }));
+
+/** bridge's own options. */
+export const options = () =>
+  goObject({
+    /** Name of the bridge; it is made where there is none. */
+    bridge: withDefault(string(), "cni0"),
+    /** Give the bridge the gateway's address, and let the host forward. */
+    isGateway: off(),
+    /** As `isGateway`, and the container's default route goes there. */
+    isDefaultGateway: off(),
+    /** Replace an address of the bridge that is in the gateway's way. */
+    forceAddress: off(),
+    /** Give traffic that leaves the subnet the host's address. */
+    ipMasq: off(),
+    ipMasqBackend: optional(oneOf(MASQUERADE_BACKENDS)),
+    /** Bytes, of a bridge that is made and of both ends of the pair; 0 keeps the kernel's default. */
+    mtu: withDefault(integer({ min: 0, max: 65535 }), 0),
+    /** Let the container reach itself through the bridge. */
+    hairpinMode: off(),
+    promiscMode: off(),
+    /** VLAN of the container's untagged frames; 0 for none. */
+    vlan: withDefault(integer({ min: 0, max: 4094 }), 0),
+    /** VLANs whose tagged frames the container gets too: single ones, ranges, or both in one. */
+    vlanTrunk: optional(list(goObject({ minID: vlanId(), maxID: vlanId(), id: vlanId() }))),
+    /** Keep the bridge's default VLAN (1) on the port beside those above. */
+    preserveDefaultVlan: off(),
+    /** Drop frames that leave the container with another source MAC than its own. */
+    macspoofchk: off(),
+    /** Look for duplicates of the container's IPv6 addresses before using them. */
+    enabledad: off(),
+    /** Leave the container's end down. */
+    disableContainerInterface: off(),
+    /** Let the container reach the host and ports that are not isolated, nothing else. */
+    portIsolation: off(),
+    args: optional(goObject({ cni: optional(goObject({ mac: optional(string()) })) })),
+    runtimeConfig: optional(goObject({ mac: optional(string()) })),
+  });
+
+/** @see options */
+export type Options = Infer<ReturnType<typeof options>>;
+
+/** Whether the bridge has a part in the container's addresses. */
+export function isGateway(options: Options): boolean {
+  return options.isGateway || options.isDefaultGateway;
+}
+
+/**
+ * What no single option is wrong about, but several together are.
+ * @throws {CniError} code 7 naming the options
+ */
+export function validateOptions(call: AttachmentCall<Options>): void {
+  const { options } = call;
+  if (options.hairpinMode && options.promiscMode) {
+    throw CniError.invalidConfig(
+      "cannot set hairpin mode and promiscuous mode at the same time: a promiscuous bridge already " +
+        'gives a container its own frames back; remove "hairpinMode" or "promiscMode"',
+    );
+  }
+  if (options.disableContainerInterface && hasIpam(call)) {
+    throw CniError.invalidConfig(
+      "cannot use IPAM when DisableContainerInterface flag is set: an interface that is down takes " +
+        'no routes; remove "ipam" or "disableContainerInterface"',
+    );
+  }
+  validateHostName("bridge", options.bridge);
+  if (options.vlan !== 0 && isGateway(options) && hasIpam(call)) {
+    validateHostName("bridge", gatewayName(options));
+  }
+  if (options.macspoofchk && !/^[A-Za-z0-9_.-]+$/.test(call.ifName)) {
+    throw CniError.invalidEnvironment(
+      `CNI_IFNAME is ${JSON.stringify(call.ifName)}: with "macspoofchk" it becomes part of an ` +
+        'nftables chain\'s name, which takes letters, digits, "_", "." and "-" only',
+    );
+  }
+  trunkVlans(options);
+}
+
+/** The interface that carries the gateway's address on a VLAN of the bridge. */
+export function gatewayName({ bridge, vlan }: Options): string {
+  return `${bridge}.${vlan}`;
+}
+
+/** Whether the bridge has to tell VLANs apart. */
+export function wantsVlans({ vlan, vlanTrunk }: Options): boolean {
+  return vlan !== 0 || vlanTrunk !== undefined;
+}
+
+/**
+ * The VLANs of `vlanTrunk`, each once, in ascending order.
+ * @throws {CniError} code 7 naming the entry
+ */
+export function trunkVlans({ vlanTrunk = [] }: Options): number[] {
+  const ids = new Set<number>();
+  vlanTrunk.forEach(({ minID, maxID, id }, index) => {
+    const entry = `"vlanTrunk[${index}]": `;
+    if (minID !== undefined && maxID !== undefined) {
+      if (minID > maxID) {
+        throw CniError.invalidConfig(
+          `${entry}minID is greater than maxID in trunk parameter: ${minID} > ${maxID}`,
+        );
+      }
+      for (let vlan = minID; vlan <= maxID; vlan++) ids.add(vlan);
+    } else if (minID !== undefined || maxID !== undefined) {
+      const missing = minID === undefined ? "minID" : "maxID";
+      throw CniError.invalidConfig(
+        `${entry}minID and maxID should be configured simultaneously, ${missing} is missing`,
+      );
+    }
+    if (id !== undefined) ids.add(id);
+  });
+  return [...ids].sort((a, b) => a - b);
+}
+
+function validateHostName(option: string, name: string): void {
+  try {
+    validateIfName(name);
+  } catch (error) {
+    const { message } = error as Error;
+    throw CniError.invalidConfig(`${JSON.stringify(option)} gives an unusable name: ${message}`);
+  }
+}

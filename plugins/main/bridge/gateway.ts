@@ -1,0 +1,201 @@
+/**
+ * The bridge as the containers' gateway: which address that is, and putting it on the bridge, or on
+ * an interface of its own where the containers are in a VLAN of the bridge.
+ *
+ * @module
+ */
+import { IpAddress } from "../../../lib/ip/address.ts";
+import { Cidr } from "../../../lib/ip/cidr.ts";
+import { macForAddress } from "../../../lib/ip/mac.ts";
+import { addressOf } from "../../../lib/ipam/configure.ts";
+import { RT_SCOPE_LINK } from "../../../lib/netlink/route.ts";
+import type { NetNs } from "../../../lib/ns/netns.ts";
+import type { Link } from "../../../lib/rtnl/link.ts";
+import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { NetlinkError } from "../../../lib/rtnl/socket.ts";
+import { addVethPair } from "../../../lib/rtnl/veth.ts";
+import type { Undo } from "../../../lib/skel/undo.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import type { IpConfig, Route } from "../../../lib/types/result.ts";
+import { isUsedByOthers, prepareHostInterface } from "./bridge.ts";
+import { gatewayName, isGateway, type Options } from "./config.ts";
+import { setPortVlans } from "./port_vlans.ts";
+
+/** The addresses of a result, each with a gateway where the bridge is to be one. */
+export function withGateways(ips: readonly IpConfig[], options: Options): IpConfig[] {
+  if (!isGateway(options)) return [...ips];
+  return ips.map((ip) => ({ ...ip, gateway: ip.gateway || String(firstHost(ip)) }));
+}
+
+/** The routes of a result, with a default route for each family that has none yet. */
+export function withDefaultRoutes(
+  routes: readonly Route[],
+  ips: readonly IpConfig[],
+  { isDefaultGateway }: Options,
+): Route[] {
+  if (!isDefaultGateway) return [...routes];
+  const defaults = new Map<number, Route>();
+  for (const ip of ips) {
+    const { family } = addressOf(ip).ip;
+    const to = Cidr.default(family);
+    // One without a gateway counts: it is going to get the gateway of its family.
+    const given = routes.some(({ dst }) => Cidr.tryParse(dst)?.equals(to));
+    if (!given && !defaults.has(family)) defaults.set(family, { dst: String(to), gw: ip.gateway });
+  }
+  return [...routes, ...defaults.values()];
+}
+
+/** The gateways' addresses as the bridge is to have them: with their network's prefix length. */
+export function gatewayAddresses(ips: readonly IpConfig[]): Cidr[] {
+  return ips.map((entry) => {
+    const own = addressOf(entry);
+    const gateway = IpAddress.tryParse(entry.gateway ?? "");
+    if (gateway?.family === own.ip.family && !gateway.equals(own.ip)) {
+      return new Cidr(gateway, own.prefix);
+    }
+    throw CniError.invalidConfig(
+      `the gateway of ${entry.address} is ${JSON.stringify(entry.gateway)}, but must be another ` +
+        'address of the same family; set "gateway" in "ipam"',
+    );
+  });
+}
+
+/** The first address behind the network's own, which is the gateway's by custom. */
+function firstHost(entry: IpConfig): IpAddress {
+  const own = addressOf(entry);
+  if (own.prefix < own.ip.bits) return own.first().add(1);
+  throw CniError.invalidConfig(
+    `"isGateway" needs a gateway for ${entry.address}, a network of a single address; ` +
+      'set "gateway" in "ipam"',
+  );
+}
+
+/** The MAC address that belongs to a set of addresses: the first IPv4 one's, or the first one's. */
+export function macForAddresses(addresses: readonly Cidr[]): string {
+  const chosen = addresses.find(({ ip }) => ip.family === 4) ?? addresses[0]!;
+  return macForAddress(chosen.ip);
+}
+
+/** Where to put the gateway's addresses. */
+export interface GatewayPlace {
+  host: Rtnl;
+  hostNs: NetNs;
+  bridge: Link;
+  /** The container's port. */
+  port: Link;
+  options: Options;
+  undo: Undo;
+}
+
+/**
+ * Puts the gateway's addresses on the bridge, or on `BRIDGE.VLAN`, and gives it the MAC address that
+ * belongs to them.
+ * @returns the name of `BRIDGE.VLAN`; undefined for the bridge itself
+ * @throws {CniError} code 7 when another address is in the way
+ */
+export function addGateways(place: GatewayPlace, gateways: readonly Cidr[]): string | undefined {
+  const { host, bridge, options } = place;
+  if (options.vlan === 0) {
+    addAddresses(place, host.link.get(bridge), gateways);
+    return undefined;
+  }
+  const device = ensureVlanInterface(place, gateways);
+  addAddresses(place, device, gateways);
+  return device.name;
+}
+
+/** @throws {CniError} code 999 when the bridge, or `BRIDGE.VLAN`, has lost a gateway's address */
+export function expectGateways(host: Rtnl, gateways: readonly Cidr[], options: Options): void {
+  const name = options.vlan === 0 ? options.bridge : gatewayName(options);
+  const device = host.link.get(name);
+  const present = host.address.list({ device }).map(({ address }) => address);
+  const lacking = gateways.find((gateway) => !present.some((address) => address.equals(gateway)));
+  if (!lacking) return;
+  throw CniError.internal(
+    `${name} has lost the gateway's address ${lacking}: it has ${present.join(", ") || "none"}`,
+  );
+}
+
+function addAddresses(place: GatewayPlace, device: Link, gateways: readonly Cidr[]): void {
+  const { host, options, undo } = place;
+  const global = host.address.list({ device }).filter(({ scope }) => scope !== RT_SCOPE_LINK);
+  const present = global.map(({ address }) => address);
+  const wanted = gateways.filter((gateway) => !present.some((address) => address.equals(gateway)));
+  if (wanted.length === 0) return;
+
+  const inTheWay = present.filter((address) =>
+    !gateways.some((gateway) => gateway.equals(address)) &&
+    wanted.some((gateway) => conflicts(address, gateway))
+  );
+  if (inTheWay.length > 0 && !options.forceAddress) {
+    throw CniError.invalidConfig(
+      `"${device.name}" already has an IP address different from ${wanted.join(", ")}: ` +
+        `${inTheWay.join(", ")}; set "forceAddress" to replace it, or use another "bridge"`,
+    );
+  }
+  const before = { address: device.address, added: wanted, removed: inTheWay };
+  undo.add(`the addresses of ${device.name}`, () => restore(place, device, before));
+  for (const address of inTheWay) host.address.remove(device, address);
+  // The MAC address of a gateway that is in use already stays: its neighbours know it.
+  const isFirst = present.length === inTheWay.length;
+  // Set, be it to what it is: a bridge would otherwise take the lowest of its ports' from now on.
+  // Read anew: another attachment may have set it since, and an address after that.
+  const mac = isFirst ? macForAddresses(gateways) : host.link.get(device).address;
+  host.link.set(device, { address: mac });
+  for (const address of wanted) {
+    try {
+      host.address.add(device, address, { noDad: !options.enabledad });
+    } catch (error) {
+      // Another attachment came first.
+      if (!(error instanceof NetlinkError && error.code === "EEXIST")) throw error;
+    }
+  }
+}
+
+/** IPv4 has one gateway on a bridge; IPv6 may have several, in networks apart from each other. */
+function conflicts(present: Cidr, gateway: Cidr): boolean {
+  if (present.ip.family !== gateway.ip.family) return false;
+  return gateway.ip.family === 4 || present.overlaps(gateway);
+}
+
+/** Takes back what {@link addAddresses} changed, unless others use the bridge by now. */
+function restore(
+  { bridge, port }: GatewayPlace,
+  device: Link,
+  before: { address: string; added: readonly Cidr[]; removed: readonly Cidr[] },
+): void {
+  using host = Rtnl.open();
+  const present = host.link.find(device);
+  if (!present || isUsedByOthers(host, bridge, [port, device])) return;
+  const addresses = host.address.list({ device: present }).map(({ address }) => address);
+  for (const address of before.added) {
+    if (addresses.some((other) => other.equals(address))) host.address.remove(present, address);
+  }
+  for (const address of before.removed) host.address.add(present, address);
+  host.link.set(present, { address: before.address });
+}
+
+/** `BRIDGE.VLAN`: one end of a pair whose other end is a port of the bridge in that VLAN. */
+function ensureVlanInterface(place: GatewayPlace, gateways: readonly Cidr[]): Link {
+  const { host, hostNs, bridge, port, options, undo } = place;
+  const name = gatewayName(options);
+  const present = host.link.find(name);
+  if (present) return present;
+  const { near, far } = addVethPair({
+    inside: host,
+    host,
+    hostNs,
+    name,
+    mtu: bridge.mtu,
+    address: macForAddresses(gateways),
+    master: bridge,
+  });
+  undo.add(`interface ${name}`, () => {
+    using host = Rtnl.open();
+    if (!isUsedByOthers(host, bridge, [port, far])) host.link.removeIfPresent(name);
+  });
+  setPortVlans(host, bridge, far, { ...options, trunk: [] });
+  prepareHostInterface(name, options);
+  host.link.set(near, { up: true });
+  return near;
+}

@@ -1,0 +1,78 @@
+/**
+ * bridge joins containers to a bridge on the host, each with a veth pair, and can make the bridge
+ * their gateway.
+ *
+ * Made, in this order: the bridge where there is none, the pair, its VLANs, the address reservation,
+ * the filter against forged MAC addresses, addresses and routes inside, the gateway's addresses on
+ * the bridge, forwarding, masquerading. Undone: the pair (addresses, routes and VLANs go with it),
+ * the reservation, filter and masquerading. The bridge stays, for the next container.
+ *
+ * @module
+ */
+import { requireMasquerade, requireNft } from "../../../lib/firewall/available.ts";
+import { expectMasquerade, gcMasquerade, unmasquerade } from "../../../lib/firewall/masquerade.ts";
+import { addressOf } from "../../../lib/ipam/configure.ts";
+import {
+  ipamCheck,
+  ipamDel,
+  ipamGc,
+  ipamStatus,
+  releasesOverLink,
+} from "../../../lib/ipam/delegate.ts";
+import { definePlugin } from "../../../lib/skel/plugin.ts";
+import { runAll } from "../../../lib/skel/run_all.ts";
+import { runPlugin } from "../../../lib/skel/run_plugin.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import { add, attachmentOf, removeLink } from "./add.ts";
+import { checkLinks } from "./check.ts";
+import { type Options, options } from "./config.ts";
+import { removeOrphans } from "./orphans.ts";
+import { expectSpoofCheck, gcSpoofChecks, removeSpoofCheck } from "./spoof_check.ts";
+
+const bridge = definePlugin<Options>({
+  name: "bridge",
+  options,
+  add,
+
+  async del(call) {
+    const ends = [() => removeLink(call), () => ipamDel(call)];
+    await runAll(
+      ...(releasesOverLink(call) ? ends.toReversed() : ends),
+      // Whatever the configuration says by now: both look before they start a program.
+      () => removeSpoofCheck(call),
+      () => unmasquerade(attachmentOf(call)),
+    );
+  },
+
+  async check(call) {
+    const { options, prevResult } = call;
+    await ipamCheck(call);
+    if (!prevResult) throw CniError.invalidConfig("bridge: Required prevResult missing");
+    const { port, mac, ips } = checkLinks(call, prevResult);
+    if (options.macspoofchk) await expectSpoofCheck(call, port.name, mac);
+    if (options.ipMasq && ips.length > 0) {
+      await expectMasquerade(attachmentOf(call), ips.map(addressOf));
+    }
+  },
+
+  async status(call) {
+    const { ipMasq, ipMasqBackend, macspoofchk } = call.options;
+    await ipamStatus(call);
+    if (macspoofchk) await requireNft('"macspoofchk"');
+    if (ipMasq) await requireMasquerade(ipMasqBackend);
+  },
+
+  async gc(call) {
+    const { config, options, validAttachments } = call;
+    await runAll(
+      () => removeOrphans(options.bridge, config.name, validAttachments),
+      () => gcSpoofChecks(validAttachments),
+      () => gcMasquerade(config.name, validAttachments),
+      () => ipamGc(call),
+    );
+  },
+});
+
+export default bridge;
+
+if (import.meta.main) await runPlugin(bridge);

@@ -1,0 +1,70 @@
+import type { BridgeVlan } from "../../../lib/rtnl/bridge_vlan.ts";
+import type { Link } from "../../../lib/rtnl/link.ts";
+import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { NetlinkError } from "../../../lib/rtnl/socket.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import { withoutVlans } from "./bridge.ts";
+
+/** Which VLANs a port takes part in. */
+export interface PortVlans {
+  /** Of its untagged frames; 0 for none. */
+  vlan: number;
+  /** Of its tagged frames. */
+  trunk: readonly number[];
+  /** Keep the VLAN that the bridge gives every new port. */
+  preserveDefaultVlan: boolean;
+}
+
+/**
+ * The VLANs a port is to have beside the bridge's default; none where VLANs play no part. A trunk
+ * without a VLAN for untagged frames takes them in VLAN 1.
+ */
+export function portVlans({ vlan, trunk }: PortVlans): BridgeVlan[] {
+  const native = vlan || (trunk.length > 0 ? 1 : 0);
+  if (native === 0) return [];
+  const tagged = trunk.filter((id) => id !== native);
+  return [
+    { id: native, pvid: true, untagged: true },
+    ...tagged.map((id) => ({ id, pvid: false, untagged: false })),
+  ];
+}
+
+/** `bridge vlan del dev PORT vid DEFAULT`, `bridge vlan add dev PORT …` */
+export function setPortVlans(host: Rtnl, bridge: Link, port: Link, wanted: PortVlans): void {
+  const vlans = portVlans(wanted);
+  if (vlans.length === 0) return;
+  try {
+    // A new port has the bridge's default VLAN and no other.
+    const inherited = bridge.data.vlanDefaultPvid;
+    if (inherited && !wanted.preserveDefaultVlan) host.bridgeVlan.remove(port, inherited);
+    host.bridgeVlan.add(port, vlans);
+  } catch (error) {
+    if (error instanceof NetlinkError && error.code === "EOPNOTSUPP") throw withoutVlans(error);
+    throw error;
+  }
+}
+
+/** @throws {CniError} code 999 when a port's VLANs are not those it was given */
+export function expectPortVlans(host: Rtnl, bridge: Link, port: Link, wanted: PortVlans): void {
+  const vlans = portVlans(wanted);
+  if (vlans.length === 0) return;
+  const present = host.bridgeVlan.list(port);
+  const lacking = vlans.filter((vlan) =>
+    !present.some(({ id, pvid, untagged }) =>
+      id === vlan.id && pvid === vlan.pvid && untagged === vlan.untagged
+    )
+  );
+  const kept = wanted.preserveDefaultVlan ? bridge.data.vlanDefaultPvid : undefined;
+  const extra = present.filter(({ id }) => id !== kept && !vlans.some((vlan) => vlan.id === id));
+  if (lacking.length === 0 && extra.length === 0) return;
+  throw CniError.internal(
+    `bridge port ${port.name} has VLANs ${describe(present)}, but should have ${describe(vlans)}`,
+  );
+}
+
+function describe(vlans: readonly BridgeVlan[]): string {
+  const words = vlans.map(({ id, pvid, untagged }) =>
+    `${id}${pvid ? " PVID" : ""}${untagged ? " untagged" : ""}`
+  );
+  return words.join(", ") || "none";
+}

@@ -1,0 +1,192 @@
+/**
+ * ptp joins one container to the host with a veth pair and routes everything over it.
+ *
+ * Seen from the container the subnet looks ordinary, but no neighbour is reached directly: the
+ * route the kernel adds for the subnet gives way to one through the gateway. The gateway's address
+ * sits, as /32 or /128, on the host end of every container's pair.
+ *
+ * Made, in this order: the address reservation, the pair, addresses and routes inside, address and
+ * route on the host, forwarding, masquerading. Undone: the pair (addresses and routes go with it),
+ * the masquerading, the reservation.
+ *
+ * @module
+ */
+import { requireMasquerade } from "../../../lib/firewall/available.ts";
+import {
+  expectMasquerade,
+  gcMasquerade,
+  masquerade,
+  unmasquerade,
+} from "../../../lib/firewall/masquerade.ts";
+import { enableForwarding } from "../../../lib/host/forwarding.ts";
+import { IpAddress } from "../../../lib/ip/address.ts";
+import { Cidr } from "../../../lib/ip/cidr.ts";
+import { macForAddress } from "../../../lib/ip/mac.ts";
+import { addressOf, addRoutes, configureInterface } from "../../../lib/ipam/configure.ts";
+import {
+  ipamAdd,
+  ipamCheck,
+  ipamDel,
+  ipamGc,
+  ipamStatus,
+  requireIpam,
+} from "../../../lib/ipam/delegate.ts";
+import { chooseDns } from "../../../lib/ipam/dns.ts";
+import {
+  expectAddresses,
+  expectInterface,
+  expectMac,
+  expectRoutes,
+} from "../../../lib/ipam/expect.ts";
+import { RT_SCOPE_HOST, RT_SCOPE_LINK } from "../../../lib/netlink/route.ts";
+import { NetNs } from "../../../lib/ns/netns.ts";
+import type { Link } from "../../../lib/rtnl/link.ts";
+import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { addVethPair } from "../../../lib/rtnl/veth.ts";
+import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import { runAll } from "../../../lib/skel/run_all.ts";
+import { runPlugin } from "../../../lib/skel/run_plugin.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import type { IpConfig, Result } from "../../../lib/types/result.ts";
+import { type Options, options } from "./config.ts";
+
+/** An address and the gateway it is reached through. */
+interface Routed {
+  own: Cidr;
+  gateway: IpAddress;
+}
+
+const ptp = definePlugin<Options>({
+  name: "ptp",
+  options,
+  add,
+
+  async del(call) {
+    await runAll(
+      () => removeLink(call),
+      () => unmasquerade(attachmentOf(call)),
+      () => ipamDel(call), // last: an address is free once nothing carries it
+    );
+  },
+
+  async check(call) {
+    await ipamCheck(call);
+    const { ifName, netns, prevResult, options } = call;
+    if (!prevResult) throw CniError.invalidConfig("ptp: Required prevResult missing");
+    const expected = expectInterface(prevResult, ifName, netns);
+    using sandbox = NetNs.open(netns);
+    using inside = Rtnl.open(sandbox);
+    const link = inside.link.get(ifName);
+    if (link.kind !== "veth") {
+      throw CniError.internal(`interface ${ifName} is a ${link.kind || "device"}, not a veth`);
+    }
+    expectMac(link, expected.mac);
+    const ips = (prevResult.ips ?? []).filter((ip) => ip.interface === expected.index);
+    expectAddresses(inside, link, ips);
+    expectRoutes(inside, prevResult.routes ?? []);
+    if (options.ipMasq) await expectMasquerade(attachmentOf(call), ips.map(addressOf));
+  },
+
+  async status(call) {
+    await ipamStatus(call);
+    if (call.options.ipMasq) await requireMasquerade(call.options.ipMasqBackend);
+  },
+
+  async gc(call) {
+    await runAll(
+      () => gcMasquerade(call.config.name, call.validAttachments),
+      () => ipamGc(call),
+    );
+  },
+});
+
+async function add(call: AddCall<Options>): Promise<Result> {
+  const { ifName, netns, options, undo } = call;
+  requireIpam(call);
+  using here = NetNs.current();
+  using sandbox = NetNs.open(netns);
+  using host = Rtnl.open(here); // a socket keeps the namespace it was opened in:
+  using inside = Rtnl.open(sandbox); // from here on little has to switch namespaces
+
+  const reserved = await ipamAdd(call);
+  const routed = reserved.ips.map(requireGateway);
+  const [first] = routed;
+  enableForwarding(routed.map(({ own }) => own.ip.family));
+
+  const pair = addVethPair({
+    inside,
+    host,
+    hostNs: here,
+    name: ifName,
+    mtu: options.mtu || undefined,
+    address: macForAddress(first!.own.ip),
+    hostAddress: macForAddress(first!.gateway),
+  });
+  undo.add("the veth pair", () => removeLink(call));
+  const near = configureInterface({ inside, netns: sandbox, ifName, noDad: true }, {
+    ips: reserved.ips, // without routes: their gateway is not reachable yet
+  });
+  const far = host.link.get(pair.far.name);
+  for (const address of routed) {
+    addContainerEnd(inside, near, address);
+    addHostEnd(host, far, address);
+  }
+  addRoutes(inside, near, reserved);
+  if (options.ipMasq) {
+    undo.add("the masquerading", () => unmasquerade(attachmentOf(call)));
+    await masquerade(options.ipMasqBackend, attachmentOf(call), routed.map(({ own }) => own));
+  }
+  return {
+    interfaces: [
+      { name: far.name, mac: far.address },
+      { name: near.name, mac: near.address, sandbox: netns },
+    ],
+    ips: reserved.ips.map((ip) => ({ ...ip, interface: 1 })),
+    routes: reserved.routes,
+    dns: chooseDns(call.config.dns, reserved.dns),
+  };
+}
+
+/** @throws {CniError} code 7 when the address came without a gateway: nothing could route to it */
+function requireGateway(ip: IpConfig): Routed {
+  const gateway = ip.gateway && IpAddress.tryParse(ip.gateway);
+  if (gateway) return { own: addressOf(ip), gateway };
+  throw CniError.invalidConfig(
+    `cannot route ${ip.address}: the IPAM plugin gave no gateway; set one in "ipam"`,
+  );
+}
+
+/**
+ * `ip route add GATEWAY dev eth0 scope link src OWN`, and the subnet through it instead of
+ * through the route the kernel made for the address.
+ */
+function addContainerEnd(inside: Rtnl, device: Link, { own, gateway }: Routed): void {
+  const subnet = own.network();
+  const single = Cidr.host(own.ip).prefix === own.prefix;
+  if (!single) inside.route.removeIfPresent({ to: subnet, device });
+  const source = own.ip;
+  inside.route.add({ to: Cidr.host(gateway), device, source, scope: RT_SCOPE_LINK });
+  if (!single) inside.route.add({ to: subnet, device, source, via: gateway });
+}
+
+/** `ip address add GATEWAY/32 dev HOSTVETH`, `ip route replace OWN/32 dev HOSTVETH scope host`. */
+function addHostEnd(host: Rtnl, device: Link, { own, gateway }: Routed): void {
+  host.address.add(device, Cidr.host(gateway), { noDad: true });
+  // Replaced, not added: a route that a lost container left must not keep this one unreachable.
+  host.route.replace({ to: Cidr.host(own.ip), device, scope: RT_SCOPE_HOST });
+}
+
+function removeLink({ netns, ifName }: AttachmentCall<Options>): void {
+  using sandbox = NetNs.openIfPresent(netns);
+  if (!sandbox) return; // the pair went away with its namespace
+  using inside = Rtnl.open(sandbox);
+  inside.link.removeIfPresent(ifName);
+}
+
+function attachmentOf({ config, containerId, ifName }: AttachmentCall<Options>) {
+  return { network: config.name, containerId, ifName };
+}
+
+export default ptp;
+
+if (import.meta.main) await runPlugin(ptp);
