@@ -1,0 +1,126 @@
+/**
+ * Which of the host's devices is meant.
+ *
+ * @module
+ */
+import type { Link } from "../../../lib/rtnl/link.ts";
+import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { ifPresent, messageOf } from "../../../lib/runtime/errors.ts";
+import { runtime } from "../../../lib/runtime/mod.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import type { Options } from "./config.ts";
+
+const PCI = "/sys/bus/pci/devices";
+const AUXILIARY = "/sys/bus/auxiliary/devices";
+
+/** Drivers that hand a device to a program in user space. */
+const USER_SPACE_DRIVERS = ["vfio-pci", "uio_pci_generic", "igb_uio"];
+
+/** A device by what it is known by. */
+export type Selector =
+  | { by: "name"; name: string }
+  | { by: "address"; address: string }
+  /** Directories under /sys, of which one lists the interface's name. */
+  | { by: "path"; what: string; directories: readonly string[] };
+
+/** The device meant, and whether a program in user space drives it. */
+export interface Selection {
+  selector: Selector;
+  dpdk: boolean;
+}
+
+/**
+ * Reads the selectors; the host's devices are looked at only for `deviceID` and the driver.
+ * @throws {CniError} code 7 without a selector, or for one that is malformed
+ */
+export function select(options: Options): Selection {
+  const { device, hwaddr, kernelpath } = options;
+  const { pci, auxiliary } = busAddress(options);
+  const dpdk = pci ? isDrivenFromUserSpace(pci) : options.DPDKMode;
+  const selection = (selector: Selector) => ({ selector, dpdk });
+  if (device) return selection({ by: "name", name: device });
+  if (hwaddr) return selection({ by: "address", address: hwaddr });
+  if (kernelpath) {
+    const directories = [`${validKernelPath(kernelpath)}/net`];
+    return selection({ by: "path", what: `kernel device ${kernelpath}`, directories });
+  }
+  if (pci) {
+    const directories = [`${PCI}/${pci}/net`, ...virtioDirectories(pci)];
+    return selection({ by: "path", what: `PCI device ${pci}`, directories });
+  }
+  if (auxiliary) {
+    const directories = [`${AUXILIARY}/${auxiliary}/net`];
+    return selection({ by: "path", what: `auxiliary device ${auxiliary}`, directories });
+  }
+  throw CniError.invalidConfig('specify either "device", "hwaddr", "kernelpath" or "pciBusID"');
+}
+
+/** The interface of a device, where the host has it. */
+export function findDevice(host: Rtnl, selector: Selector): Link | undefined {
+  switch (selector.by) {
+    case "name":
+      return host.link.find(selector.name);
+    case "address":
+      return host.link.list().find(({ address }) => address === selector.address);
+    case "path":
+      return selector.directories
+        .flatMap((directory) => ifPresent(() => runtime.files.list(directory)) ?? [])
+        .map((name) => host.link.find(name)).find((link) => link !== undefined);
+  }
+}
+
+/** A selector for messages: "PCI device 0000:00:1f.6". */
+export function describe(selector: Selector): string {
+  if (selector.by === "name") return `device ${selector.name}`;
+  return selector.by === "address" ? `device with MAC ${selector.address}` : selector.what;
+}
+
+/** The runtime's device, which replaces the configuration's PCI address, or that address. */
+function busAddress({ pciBusID, runtimeConfig }: Options): { pci?: string; auxiliary?: string } {
+  const id = runtimeConfig?.deviceID;
+  if (!id) return { pci: pciBusID && fileName(pciBusID, "pciBusID") };
+  const name = fileName(id, "runtimeConfig.deviceID");
+  if (exists(`${PCI}/${name}`)) return { pci: name };
+  if (exists(`${AUXILIARY}/${name}`)) return { auxiliary: name };
+  throw CniError.invalidConfig(
+    `runtime config DeviceID ${id} not found or unsupported: neither ${PCI} nor ${AUXILIARY} has it`,
+  );
+}
+
+/** It becomes part of a path. */
+function fileName(text: string, option: string): string {
+  if (/^[\w:-][\w:.-]*$/.test(text)) return text;
+  throw CniError.invalidConfig(
+    `${JSON.stringify(option)} is ${JSON.stringify(text)}, but must be the name of a device, ` +
+      'such as "0000:00:1f.6"',
+  );
+}
+
+function validKernelPath(path: string): string {
+  if (path.startsWith("/sys/devices/") && !path.split("/").includes("..")) return path;
+  throw CniError.invalidConfig(
+    `kernel device path ${JSON.stringify(path)} must be absolute and begin with /sys/devices/`,
+  );
+}
+
+/** A virtio device has its interface one directory further down. */
+function virtioDirectories(pci: string): string[] {
+  return (ifPresent(() => runtime.files.list(`${PCI}/${pci}`)) ?? [])
+    .filter((name) => name.startsWith("virtio")).map((name) => `${PCI}/${pci}/${name}/net`);
+}
+
+function isDrivenFromUserSpace(pci: string): boolean {
+  try {
+    const driver = runtime.files.realPath(`${PCI}/${pci}/driver`);
+    return USER_SPACE_DRIVERS.includes(driver.slice(driver.lastIndexOf("/") + 1));
+  } catch (error) {
+    throw CniError.invalidConfig(
+      `error with host device: cannot read the driver of PCI device ${pci}: ${messageOf(error)}; ` +
+        "is the device there, and has it got a driver?",
+    );
+  }
+}
+
+function exists(path: string): boolean {
+  return ifPresent(() => runtime.files.stat(path)) !== undefined;
+}

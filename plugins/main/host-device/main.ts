@@ -1,0 +1,138 @@
+/**
+ * host-device moves one of the host's own interfaces into a container: a network card, an SR-IOV
+ * virtual function, or any other.
+ *
+ * Made: a record of what the device is like, the move with the new name (the device's alias holds
+ * the old one), the address reservation, addresses and routes. Undone: the reservation, then the
+ * move; the device gets its name, flags and addresses back. A device that a program in user space
+ * drives (DPDK) has no interface: for it only addresses are reserved.
+ *
+ * @module
+ */
+import { attach, type Place } from "../../../lib/attach/attach.ts";
+import { checkAttachment } from "../../../lib/attach/check.ts";
+import {
+  hasIpam,
+  ipamAdd,
+  ipamCheck,
+  ipamDel,
+  ipamGc,
+  ipamStatus,
+} from "../../../lib/ipam/delegate.ts";
+import { chooseDns } from "../../../lib/ipam/dns.ts";
+import type { Link } from "../../../lib/rtnl/link.ts";
+import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { type AddCall, definePlugin, type GcCall } from "../../../lib/skel/plugin.ts";
+import { runAll } from "../../../lib/skel/run_all.ts";
+import { runPlugin } from "../../../lib/skel/run_plugin.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import type { Result } from "../../../lib/types/result.ts";
+import { type Options, options } from "./config.ts";
+import { describe, findDevice, select, type Selector } from "./device.ts";
+import { bringHome, findStranded, isSame, moveIn, restore } from "./journey.ts";
+import { dropRecord, keepRecord, listRecords } from "./record.ts";
+
+const hostDevice = definePlugin<Options>({
+  name: "host-device",
+  options,
+  add,
+
+  async del(call) {
+    const name = call.options.device || undefined;
+    await runAll(() => ipamDel(call), () => bringHome(call, { name, patient: true }));
+  },
+
+  async check(call) {
+    if (select(call.options).dpdk) await ipamCheck(call);
+    else await checkAttachment(call, undefined);
+  },
+
+  async status(call) {
+    if (call.options.device) expectDevice({ by: "name", name: call.options.device });
+    await ipamStatus(call);
+  },
+
+  async gc(call) {
+    await runAll(...orphans(call).map((record) => () => bringHome(record)), () => ipamGc(call));
+  },
+});
+
+async function add(call: AddCall<Options>): Promise<Result> {
+  const { selector, dpdk } = select(call.options);
+  if (dpdk) return await reserveOnly(call);
+  return await attach(call, {
+    create(place) {
+      const { containerId, ifName, netns, config, undo } = call;
+      const device = findAtHome(place, selector);
+      const holder = { network: config.name, containerId, ifName, netns };
+      undo.add(`${device.name}'s move`, () => bringHome(call));
+      keepRecord(holder, place.host, device);
+      moveIn(place, device, ifName);
+    },
+  });
+}
+
+/** A result for a device without an interface: what drives it is told its address. */
+async function reserveOnly(call: AddCall<Options>): Promise<Result> {
+  const { ifName, netns, config } = call;
+  const interfaces = [{ name: ifName, sandbox: netns }];
+  if (!hasIpam(call)) return { interfaces };
+  const { ips, routes, dns } = await ipamAdd(call);
+  return {
+    interfaces,
+    ips: ips.map((ip) => ({ ...ip, interface: 0 })),
+    routes,
+    dns: chooseDns(config.dns, dns),
+  };
+}
+
+/**
+ * The device, on the host and under its own name. One that was left under another when its
+ * container's namespace was deleted is put right first.
+ */
+function findAtHome({ host }: Place, selector: Selector): Link {
+  const named = selector.by === "name" ? selector.name : undefined;
+  const found = findDevice(host, selector) ?? (named ? findStranded(host, named) : undefined);
+  if (!found) throw notFound(selector);
+  const record = listRecords().find(({ device }) =>
+    isSame(found, device) && [found.name, found.alias].includes(device.name)
+  );
+  const name = record?.device.name ?? named ?? found.name;
+  if (found.name !== name) restore(host, found, record?.device ?? { name });
+  if (record) dropRecord(record);
+  return host.link.get(found.index);
+}
+
+/** The error for a device that the host has not got: in use, or not there at all. */
+function notFound(selector: Selector): CniError {
+  const by = selector.by === "path" ? undefined : selector;
+  const record = listRecords().find(({ device }) =>
+    by?.by === "name" ? device.name === by.name : by && device.address === by.address
+  );
+  return CniError.internal(
+    `failed to find host device: ${describe(selector)} is ` +
+      (record
+        ? `in use: container ${record.containerId} has it as ${record.ifName} in ${record.netns}`
+        : "not on the host"),
+  );
+}
+
+/** STATUS: the device is on the host, or in a container. @throws {CniError} code 50 */
+function expectDevice(selector: Selector & { by: "name" }): void {
+  using host = Rtnl.open();
+  const known = findDevice(host, selector) ?? findStranded(host, selector.name) ??
+    listRecords().find(({ device }) => device.name === selector.name);
+  if (!known) throw CniError.notAvailable(notFound(selector).message);
+}
+
+/** The records of this network's attachments that are not valid any more. */
+function orphans({ config, validAttachments }: GcCall<Options>) {
+  return listRecords().filter(({ network, containerId, ifName }) =>
+    network === config.name &&
+    !validAttachments.some((valid) => valid.containerID === containerId && valid.ifname === ifName)
+  );
+}
+
+export default hostDevice;
+
+if (import.meta.main) await runPlugin(hostDevice);

@@ -1,0 +1,99 @@
+/**
+ * What a device was like on the host, kept while it is in a container. The device's own alias holds
+ * its name too, as the Go plugin's does: each finds the way home for the other's devices.
+ *
+ * @module
+ */
+import { Cidr } from "../../../lib/ip/cidr.ts";
+import type { Link } from "../../../lib/rtnl/link.ts";
+import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { ifPresent } from "../../../lib/runtime/errors.ts";
+import { runtime } from "../../../lib/runtime/mod.ts";
+import { removeIfPresent, writeAtomic } from "../../../lib/runtime/write_atomic.ts";
+import { encodeJson } from "../../../lib/types/json.ts";
+
+/** Gone with the next start of the machine, as the containers are. */
+const DIRECTORY = "/run/cni/host-device";
+
+/** Whose device it is now. */
+export interface Holder {
+  network: string;
+  containerId: string;
+  ifName: string;
+  netns: string;
+}
+
+/** A device as it was on the host. */
+export interface DeviceState {
+  name: string;
+  kind: string;
+  /** The MAC address it had, and the one that cannot be changed, where it has one. */
+  address: string;
+  permanentAddress: string;
+  alias: string;
+  /** Bytes. */
+  mtu: number;
+  up: boolean;
+  promisc: boolean;
+  allmulti: boolean;
+  /** With prefix lengths. Those that the kernel or a lease gave come back by themselves. */
+  addresses: string[];
+}
+
+/** One device in a container. */
+export interface DeviceRecord extends Holder {
+  device: DeviceState;
+}
+
+/** Notes what a device is like, on the disk before anything is changed. */
+export function keepRecord(holder: Holder, host: Rtnl, link: Link): DeviceRecord {
+  const { name, kind, address, permanentAddress = "", alias = "", mtu } = link;
+  const { up, promisc, allmulti } = link;
+  const addresses = host.address.list({ device: link })
+    .filter((entry) => entry.permanent && !entry.address.ip.isLinkLocal())
+    .map((entry) => String(entry.address));
+  const device = {
+    ...{ name, kind, address, permanentAddress, alias, mtu },
+    ...{ up, promisc, allmulti, addresses },
+  };
+  const record = { ...holder, device };
+  runtime.files.makeDirectory(DIRECTORY, 0o700);
+  writeAtomic(pathOf(holder), encodeJson(record));
+  return record;
+}
+
+/** The record of an attachment; undefined without one, or where it is damaged. */
+export function findRecord(
+  holder: Pick<Holder, "containerId" | "ifName">,
+): DeviceRecord | undefined {
+  return read(pathOf(holder));
+}
+
+/** The records of all attachments. */
+export function listRecords(): DeviceRecord[] {
+  const names = ifPresent(() => runtime.files.list(DIRECTORY)) ?? [];
+  return names.filter((name) => name.endsWith(".json"))
+    .flatMap((name) => read(`${DIRECTORY}/${name}`) ?? []);
+}
+
+/** The device is home, or will never be. */
+export function dropRecord(holder: Pick<Holder, "containerId" | "ifName">): void {
+  removeIfPresent(pathOf(holder));
+}
+
+/** A container has one interface of a name; neither part can have a slash in it. */
+function pathOf({ containerId, ifName }: Pick<Holder, "containerId" | "ifName">): string {
+  return `${DIRECTORY}/${containerId}_${ifName}.json`;
+}
+
+function read(path: string): DeviceRecord | undefined {
+  const text = ifPresent(() => runtime.files.readText(path));
+  if (text === undefined) return undefined;
+  try {
+    const record = JSON.parse(text) as DeviceRecord;
+    for (const address of record.device.addresses) Cidr.parse(address);
+    return record;
+  } catch {
+    return undefined; // the alias still says where the device belongs
+  }
+}

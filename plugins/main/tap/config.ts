@@ -1,0 +1,32 @@
+import {
+  boolean,
+  goObject,
+  type Infer,
+  integer,
+  optional,
+  string,
+  withDefault,
+} from "../../../lib/types/schema.ts";
+
+const id = () => optional(integer({ min: 0, max: 0xffffffff }));
+
+/** tap's own options. */
+export const options = () =>
+  goObject({
+    /** Let several queues be opened, each by another thread of the program. */
+    multiQueue: withDefault(boolean(), false),
+    /** Bytes; 0 for the kernel's default. */
+    mtu: withDefault(integer({ min: 0, max: 65535 }), 0),
+    mac: optional(string()),
+    /** User and group ID that may open the other end; absent for anybody who is privileged. */
+    owner: id(),
+    group: id(),
+    /** SELinux label of the other end, such as `system_u:system_r:container_t:s0`. */
+    selinuxContext: withDefault(string(), ""),
+    /** A bridge in the container that the interface becomes a port of. */
+    bridge: withDefault(string(), ""),
+    runtimeConfig: optional(goObject({ mac: optional(string()) })),
+  });
+
+/** @see options */
+export type Options = Infer<ReturnType<typeof options>>;
