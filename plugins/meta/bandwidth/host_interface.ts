@@ -1,0 +1,41 @@
+import type { Link } from "../../../lib/rtnl/link.ts";
+import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import type { Result } from "../../../lib/types/result.ts";
+
+/**
+ * The host's end of the veth pair that a container's interface is one end of; undefined when there
+ * is no such interface, it is no veth, or its other end is not on the host.
+ */
+export function findPeer(host: Rtnl, inside: Rtnl, ifName: string): Link | undefined {
+  const near = inside.link.find(ifName);
+  if (near?.kind !== "veth" || near.lower === undefined) return undefined;
+  const far = host.link.find(near.lower);
+  // Indices start anew in each namespace: only a peer that names us back is ours.
+  return far?.kind === "veth" && far.lower === near.index ? far : undefined;
+}
+
+/**
+ * As {@link findPeer}, and a previous result knows it.
+ * @throws {CniError} code 999 saying what is there instead
+ */
+export function requirePeer(host: Rtnl, inside: Rtnl, ifName: string, result: Result): Link {
+  if (!result.interfaces?.length) throw CniError.internal("no interfaces provided in prevResult");
+  const near = inside.link.get(ifName);
+  if (near.kind !== "veth") {
+    throw CniError.internal(
+      `container interface ${ifName} has no veth peer: it is a ${
+        near.kind || "device"
+      }, and only ` +
+        'veth pairs can be limited; remove "bandwidth" from this network\'s plugins',
+    );
+  }
+  const far = findPeer(host, inside, ifName);
+  if (!far) throw CniError.internal(`veth peer with index ${near.lower} is not in host ns`);
+  if (result.interfaces.some(({ name, sandbox }) => name === far.name && !sandbox)) return far;
+  const known = result.interfaces.filter(({ sandbox }) => !sandbox).map(({ name }) => name);
+  throw CniError.internal(
+    `no veth peer of container interface found in host ns: it is ${far.name}, and prevResult has ` +
+      `${known.join(", ") || "no interface on the host"}`,
+  );
+}

@@ -1,0 +1,81 @@
+/**
+ * bandwidth limits how much traffic a container's interface may receive and send, on the host's end
+ * of its veth pair.
+ *
+ * Made, in this order: the token bucket on the host's end, an ifb device with a token bucket of its
+ * own, filters that send what the container sends through it. Undone: all of it.
+ *
+ * @module
+ */
+import { NetNs } from "../../../lib/ns/netns.ts";
+import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
+import { runPlugin } from "../../../lib/skel/run_plugin.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import { isOrphan } from "../../../lib/types/note.ts";
+import { versionsFrom } from "../../../lib/types/versions.ts";
+import { type Options, options, readLimits } from "./config.ts";
+import { findPeer, requirePeer } from "./host_interface.ts";
+import { type Attachment, expectShaped, shape, unshape } from "./shaping.ts";
+
+const bandwidth = definePlugin<Options>({
+  name: "bandwidth",
+  versions: versionsFrom("0.3.0"),
+  options,
+
+  add(call) {
+    const prevResult = requirePrevResult(call);
+    const limits = readLimits(call.options);
+    if (!limits.ingress && !limits.egress) return prevResult;
+    using sandbox = NetNs.open(call.netns);
+    using inside = Rtnl.open(sandbox);
+    using host = Rtnl.open();
+    const device = requirePeer(host, inside, call.ifName, prevResult);
+    const made = shape(host, device, attachmentOf(call), limits, call.undo);
+    const interfaces = made.map(({ name, address }) => ({ name, mac: address }));
+    return { ...prevResult, interfaces: [...prevResult.interfaces ?? [], ...interfaces] };
+  },
+
+  del(call) {
+    using host = Rtnl.open();
+    using sandbox = NetNs.openIfPresent(call.netns);
+    using inside = sandbox && Rtnl.open(sandbox);
+    const device = inside && findPeer(host, inside, call.ifName);
+    unshape(host, device, attachmentOf(call));
+  },
+
+  check(call) {
+    const prevResult = requirePrevResult(call);
+    const limits = readLimits(call.options);
+    if (!limits.ingress && !limits.egress) return;
+    using sandbox = NetNs.open(call.netns);
+    using inside = Rtnl.open(sandbox);
+    using host = Rtnl.open();
+    const device = requirePeer(host, inside, call.ifName, prevResult);
+    expectShaped(host, device, attachmentOf(call), limits);
+  },
+
+  status({ options }) {
+    try {
+      readLimits(options);
+    } catch (error) {
+      throw CniError.notAvailable(CniError.from(error).message);
+    }
+  },
+
+  gc({ config, validAttachments }) {
+    using host = Rtnl.open();
+    for (const ifb of host.link.list({ kind: "ifb" })) {
+      if (isOrphan(ifb.alias, config.name, validAttachments)) host.link.removeIfPresent(ifb);
+    }
+  },
+});
+
+function attachmentOf({ config, containerId, ifName }: AttachmentCall<Options>): Attachment {
+  return { network: config.name, containerId, ifName };
+}
+
+export default bandwidth;
+
+if (import.meta.main) await runPlugin(bandwidth);

@@ -1,0 +1,39 @@
+import {
+  FILTER_BACKENDS,
+  type FilterBackend,
+  INGRESS_POLICIES,
+  type IngressPolicy,
+} from "../../../lib/firewall/filter_entry.ts";
+import {
+  block,
+  goObject,
+  type Infer,
+  type Schema,
+  withDefault,
+} from "../../../lib/types/schema.ts";
+
+/** firewall's own options. Everywhere "" is as good as absent. */
+export const options = () =>
+  goObject({
+    /** Found out when absent: firewalld where it runs, else iptables, else nftables. */
+    backend: withDefault(word<FilterBackend | "">(["", ...FILTER_BACKENDS]), ""),
+    /** The administrator's chain, which is asked before packets are let through. */
+    iptablesAdminChainName: withDefault(name("the name of a chain", /^[\w.-]{0,28}$/), "CNI-ADMIN"),
+    firewalldZone: withDefault(name("the name of a zone", /^[\w-]*$/), "trusted"),
+    ingressPolicy: withDefault(word<IngressPolicy | "">(["", ...INGRESS_POLICIES]), "open"),
+  });
+
+/** @see options */
+export type Options = Infer<ReturnType<typeof options>>;
+
+function word<T extends string>(words: readonly T[]): Schema<T> {
+  const known = words.filter((each) => each !== "").map((each) => JSON.stringify(each)).join(", ");
+  return block(`one of ${known}`, (value) => words.find((each) => each === value));
+}
+
+function name(expected: string, pattern: RegExp): Schema<string> {
+  return block(
+    expected,
+    (value) => typeof value === "string" && pattern.test(value) ? value : undefined,
+  );
+}

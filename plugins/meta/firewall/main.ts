@@ -1,0 +1,185 @@
+/**
+ * firewall lets a container's packets through where the host forwards nothing else, and keeps
+ * bridges apart where its policy says so. It comes behind the plugin that gave the container its
+ * address, and passes that plugin's result on.
+ *
+ * Made, in this order: a note on disk of what is to be there; the rules. Undone: the rules, unless
+ * another attachment needs them, the chains that nobody uses any more, the note. The note is what
+ * `cni firewall-reload` puts rules back from, and what a DEL goes by that is told nothing.
+ *
+ * @module
+ */
+import { type Backend, withBackend } from "../../../lib/firewall/backend.ts";
+import { availableBackend } from "../../../lib/firewall/available.ts";
+import {
+  applyFilter,
+  gcFilter,
+  missingOfFilter,
+  type Removal,
+  revokeFilter,
+} from "../../../lib/firewall/filter.ts";
+import {
+  type FilterBackend,
+  type FilterEntry,
+  type IngressPolicy,
+  recallEntry,
+} from "../../../lib/firewall/filter_entry.ts";
+import { firewalldRuns } from "../../../lib/firewall/filter_firewalld.ts";
+import { Cidr } from "../../../lib/ip/cidr.ts";
+import type { IpAddress } from "../../../lib/ip/address.ts";
+import { NetNs } from "../../../lib/ns/netns.ts";
+import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import { runPlugin } from "../../../lib/skel/run_plugin.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import type { Result } from "../../../lib/types/result.ts";
+import { versionsFrom } from "../../../lib/types/versions.ts";
+import { type Options, options } from "./config.ts";
+
+const firewall = definePlugin<Options>({
+  name: "firewall",
+  versions: versionsFrom("0.4.0"),
+  options,
+  add,
+  del: revoke,
+
+  async check(call) {
+    const { prevResult } = call;
+    if (!prevResult) throw CniError.invalidConfig("missing prevResult from earlier plugin");
+    const noted = recallEntry(attachmentOf(call));
+    const backend = noted?.backend ?? await chooseBackend(call.options);
+    const wanted = entryOf(call, prevResult, backend, noted?.enforcer ?? enforcerOf(backend));
+    const missing = await missingOfFilter(wanted);
+    if (missing) throw CniError.internal(`expected rule not found: ${missing}`);
+  },
+
+  async status({ options }) {
+    await chooseBackend(options);
+  },
+
+  async gc({ config, validAttachments }) {
+    const valid = validAttachments.map(({ containerID, ifname }) => ({
+      network: config.name,
+      containerId: containerID,
+      ifName: ifname,
+    }));
+    await gcFilter(config.name, valid);
+  },
+});
+
+async function add(call: AddCall<Options>): Promise<Result> {
+  const { prevResult, undo, options } = call;
+  if (!prevResult) throw CniError.invalidConfig("missing prevResult from earlier plugin");
+  undo.add("the firewall's rules", () => revoke(call));
+  const { backend } = options;
+  const zoned = backend === "firewalld" || backend === "" && firewalldRuns();
+  const apply = (chosen: Backend) =>
+    applyFilter(entryOf(call, prevResult, zoned ? "firewalld" : chosen, chosen));
+  if (zoned && policyOf(options) === "open") await apply("iptables");
+  else {
+    const families = addressesOf(prevResult).map(({ family }) => family);
+    const wanted = backend === "firewalld" ? undefined : backend || undefined;
+    await withBackend(wanted, families, "install the firewall's rules", apply);
+  }
+  if (policyOf(options) === "isolated") isolatePorts(prevResult);
+  return prevResult;
+}
+
+/** What ADD makes, by the attachment's note or, where the Go plugins made it, by prevResult. */
+async function revoke(call: AttachmentCall<Options>): Promise<void> {
+  const { prevResult, options } = call;
+  const bridge = policyOf(options) === "open" ? undefined : prevResult?.interfaces?.[0]?.name;
+  const fallback: Removal = {
+    ips: prevResult ? addressesOf(prevResult) : [],
+    bridges: bridge ? [bridge] : [],
+    zones: [zoneOf(options)],
+    adminChains: [adminChainOf(options)],
+  };
+  await revokeFilter(attachmentOf(call), fallback);
+}
+
+/**
+ * The backend that is asked for, or what the host has: firewalld where it runs, since it would
+ * drop what only others let through.
+ * @throws {CniError} code 50 when it does not work
+ */
+async function chooseBackend({ backend }: Options): Promise<FilterBackend> {
+  if (backend === "firewalld") {
+    if (firewalldRuns()) return backend;
+    throw CniError.notAvailable('"backend": "firewalld": firewalld does not run; start it');
+  }
+  if (backend === "" && firewalldRuns()) return "firewalld";
+  return await availableBackend(backend || undefined, `"backend": "${backend}"`);
+}
+
+function enforcerOf(backend: FilterBackend): Backend {
+  return backend === "firewalld" ? "iptables" : backend;
+}
+
+function entryOf(
+  call: AttachmentCall<Options>,
+  result: Result,
+  backend: FilterBackend,
+  enforcer: Backend,
+): FilterEntry {
+  const policy = policyOf(call.options);
+  using netns = NetNs.open(call.netns);
+  return {
+    attachment: attachmentOf(call),
+    backend,
+    enforcer,
+    ips: addressesOf(result),
+    adminChain: adminChainOf(call.options),
+    zone: zoneOf(call.options),
+    policy,
+    bridge: policy === "open" ? "" : bridgeOf(result, policy),
+    netns: { path: call.netns, dev: netns.dev, ino: netns.ino },
+  };
+}
+
+function addressesOf({ ips = [] }: Result): IpAddress[] {
+  return ips.map(({ address }) => Cidr.parse(address).ip);
+}
+
+/** @throws {CniError} code 7 when the plugin before made no interface that could be a bridge */
+function bridgeOf({ interfaces = [] }: Result, policy: IngressPolicy): string {
+  const [first] = interfaces;
+  if (first?.name && !first.sandbox) return first.name;
+  throw CniError.invalidConfig(
+    `interface needs to be set for ingress policy "${policy}", make sure to chain "firewall" ` +
+      'plugin with "bridge"',
+  );
+}
+
+/**
+ * Frames that a bridge passes on by itself meet no rules, unless the host is set up so. Between
+ * isolated ports it passes none.
+ */
+function isolatePorts({ interfaces = [] }: Result): void {
+  using host = Rtnl.open();
+  const bridge = host.link.find(interfaces[0]!.name);
+  for (const { name, sandbox } of interfaces) {
+    const port = sandbox ? undefined : host.link.find(name);
+    if (port && bridge && port.master === bridge.index) host.link.setPort(port, { isolated: true });
+  }
+}
+
+function policyOf({ ingressPolicy }: Options): IngressPolicy {
+  return ingressPolicy || "open";
+}
+
+function zoneOf({ firewalldZone }: Options): string {
+  return firewalldZone || "trusted";
+}
+
+function adminChainOf({ iptablesAdminChainName }: Options): string {
+  return iptablesAdminChainName || "CNI-ADMIN";
+}
+
+function attachmentOf({ config, containerId, ifName }: AttachmentCall<Options>) {
+  return { network: config.name, containerId, ifName };
+}
+
+export default firewall;
+
+if (import.meta.main) await runPlugin(firewall);

@@ -1,0 +1,65 @@
+/**
+ * firewall-reload puts back the rules of living attachments: masquerading, published ports and the
+ * firewall's own. Somebody flushed them, not knowing whose they were.
+ *
+ * @module
+ */
+import { restoreRules } from "../../../../lib/firewall/restore.ts";
+import { SystemError } from "../../../../lib/libc/system_error.ts";
+import { messageOf } from "../../../../lib/runtime/errors.ts";
+import { runtime } from "../../../../lib/runtime/mod.ts";
+import { RulesetEvents } from "../ruleset_events.ts";
+
+const HELP = `Puts back the rules of containers that somebody flushed.
+
+usage: firewall-reload            once
+       firewall-reload --watch    now, and whenever firewalld or nftables are reloaded
+`;
+
+/** @returns the exit status: 0, 1 for a failure, 2 for a wrong command line */
+export async function main(args: readonly string[]): Promise<number> {
+  const [option, ...more] = args;
+  if (option === "--help" || option === "-h") {
+    runtime.write(1, HELP);
+    return 0;
+  }
+  if (more.length > 0 || (option !== undefined && option !== "--watch")) {
+    runtime.write(
+      2,
+      `firewall-reload: unknown argument ${JSON.stringify(more[0] ?? option)}\n${HELP}`,
+    );
+    return 2;
+  }
+  try {
+    if (option === "--watch") await watch();
+    else await reload();
+    return 0;
+  } catch (error) {
+    runtime.write(2, `firewall-reload: ${messageOf(error)}\n`);
+    return 1;
+  }
+}
+
+async function reload(): Promise<void> {
+  for (const { what, attachment } of await restoreRules()) {
+    const { network, containerId, ifName } = attachment;
+    runtime.write(1, `put back: ${what} of ${containerId} (${ifName} on network ${network})\n`);
+  }
+}
+
+/** Never returns. @throws when the bus goes away, for a service manager to start this again */
+async function watch(): Promise<never> {
+  using events = new RulesetEvents(); // before the first reload, so that nothing is missed
+  for (;;) {
+    try {
+      await reload();
+    } catch (error) {
+      if (error instanceof SystemError) throw error;
+      // One container's trouble must not keep the next event from being heard.
+      runtime.write(2, `firewall-reload: ${messageOf(error)}\n`);
+    }
+    events.wait();
+  }
+}
+
+if (import.meta.main) runtime.exit(await main(runtime.args));

@@ -1,0 +1,160 @@
+import { BACKENDS } from "../../../lib/firewall/backend.ts";
+import type { Backend } from "../../../lib/firewall/backend.ts";
+import type { PortMapping, SnatOptions } from "../../../lib/firewall/port_mapper.ts";
+import { IpAddress } from "../../../lib/ip/address.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import { isObject, type JsonObject } from "../../../lib/types/json.ts";
+import { readOptions } from "../../../lib/types/options.ts";
+import {
+  block,
+  boolean,
+  goObject,
+  type Infer,
+  integer,
+  list,
+  oneOf,
+  optional,
+  withDefault,
+} from "../../../lib/types/schema.ts";
+
+/** Kubernetes uses bits 14 and 15, Calico 20 to 31. */
+const DEFAULT_MARK_BIT = 13;
+
+/** portmap's own options. */
+export const options = () =>
+  goObject({
+    backend: optional(oneOf(BACKENDS)),
+    /** Change the source address of what comes from the container itself or from 127.0.0.0/8. */
+    snat: withDefault(boolean(), true),
+    /** Change every source address. */
+    masqAll: withDefault(boolean(), false),
+    markMasqBit: optional(integer({ min: 0, max: 31 })),
+    externalSetMarkChain: optional(chain()),
+    /** What packets must match besides, in the backend's own words. */
+    conditionsV4: withDefault(list(token()), () => []),
+    conditionsV6: withDefault(list(token()), () => []),
+  });
+
+/** @see options */
+export type Options = Infer<ReturnType<typeof options>>;
+
+/** A chain's name; iptables has 28 characters for it. */
+function chain() {
+  return block(
+    "the name of an iptables chain",
+    (value) => typeof value === "string" && /^[\w.-]{1,28}$/.test(value) ? value : undefined,
+  );
+}
+
+/** Part of a rule. It must not end the rule and begin another. */
+function token() {
+  return block("text without ; # or line breaks", (value) =>
+    // deno-lint-ignore no-control-regex -- these are what must not be there
+    typeof value === "string" && !/[;#\x00-\x1f]/.test(value) ? value : undefined);
+}
+
+/** A mapping, and the only address family that it is for, if it is for one only. */
+export interface RequestedMapping extends PortMapping {
+  family?: 4 | 6;
+}
+
+/**
+ * The ports to publish, from `runtimeConfig`. Read by the commands that need them only: DEL must
+ * work with whatever the runtime still knows.
+ * @throws {CniError} code 7 naming the value
+ */
+export function readMappings(runtimeConfig: JsonObject | undefined): RequestedMapping[] {
+  const raw = { portMappings: null, ...(isObject(runtimeConfig) ? runtimeConfig : {}) };
+  const { portMappings } = readOptions(runtimeOptions(), raw, "portmap runtimeConfig");
+  const mappings = portMappings.map(({ hostPort, containerPort, protocol, hostIP }) => ({
+    protocol,
+    hostPort: port("host", hostPort),
+    containerPort: port("container", containerPort),
+    // Bound to every address of a family, or of both: a mapping for that family.
+    family: hostIP ? hostIP.family : undefined,
+    hostIp: hostIP && !hostIP.isUnspecified() ? hostIP : undefined,
+  }));
+  const seen = new Map<string, number>();
+  return mappings.filter(({ protocol, hostPort, containerPort, hostIp, family }) => {
+    const name = `${protocol} port ${hostPort}${hostIp ? ` of ${hostIp}` : ""}`;
+    const key = `${name} ${family}`;
+    const other = seen.get(key);
+    seen.set(key, containerPort);
+    if (other === undefined || other === containerPort) return other === undefined;
+    throw CniError.invalidConfig(
+      `portMappings has ${name} twice, for container ports ${other} and ${containerPort}`,
+    );
+  });
+}
+
+const runtimeOptions = () =>
+  goObject({
+    portMappings: withDefault(
+      list(goObject({
+        hostPort: withDefault(integer(), 0),
+        containerPort: withDefault(integer(), 0),
+        protocol: protocol(),
+        hostIP: optional(hostIp()),
+      })),
+      () => [],
+    ),
+  });
+
+function protocol() {
+  return block('"tcp", "udp" or "sctp"', (value) => {
+    const word = typeof value === "string" ? value.toLowerCase() : "";
+    return (["tcp", "udp", "sctp"] as const).find((known) => known === word);
+  });
+}
+
+/** An address; "" is as good as absent. */
+function hostIp() {
+  return block(
+    "an IP address, or nothing for every address of the host",
+    (value) =>
+      value === "" ? null : typeof value === "string" ? IpAddress.tryParse(value) : undefined,
+  );
+}
+
+function port(whose: "host" | "container", number: number): number {
+  if (number > 0 && number < 65536) return number;
+  throw CniError.invalidConfig(
+    `Invalid ${whose} port number: ${number}: a port is from 1 to 65535`,
+  );
+}
+
+/**
+ * The options in the form of the library, and the backend that they ask for.
+ * @throws {CniError} code 7 when they are for different backends
+ */
+export function readBackend(options: Options): { backend?: Backend; snat: SnatOptions } {
+  const { backend, snat, masqAll, markMasqBit, externalSetMarkChain } = options;
+  if (markMasqBit !== undefined && externalSetMarkChain !== undefined) {
+    throw CniError.invalidConfig("Cannot specify externalSetMarkChain and markMasqBit");
+  }
+  const specific: Record<Backend, string[]> = { iptables: [], nftables: [] };
+  if (externalSetMarkChain !== undefined) specific.iptables.push("externalSetMarkChain");
+  for (const key of ["conditionsV4", "conditionsV6"] as const) {
+    const [first] = options[key];
+    // No condition of nftables starts with a dash or an exclamation mark, all of iptables' do.
+    if (first) specific[/^[-!]/.test(first) ? "iptables" : "nftables"].push(key);
+  }
+  const [asked] = BACKENDS.filter((name) => specific[name].length > 0);
+  const chosen = backend ?? asked;
+  for (const other of BACKENDS) {
+    if (chosen === undefined || other === chosen || specific[other].length === 0) continue;
+    throw CniError.invalidConfig(
+      `${chosen} backend was requested but configuration contains ${other}-specific options ` +
+        `[${specific[other].join(" ")}]`,
+    );
+  }
+  return {
+    backend: chosen,
+    snat: {
+      snat,
+      masqAll,
+      markBit: markMasqBit ?? DEFAULT_MARK_BIT,
+      setMarkChain: externalSetMarkChain,
+    },
+  };
+}

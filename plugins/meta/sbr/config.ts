@@ -1,0 +1,61 @@
+import type { IpAddress } from "../../../lib/ip/address.ts";
+import { ip } from "../../../lib/ip/schema.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import {
+  boolean,
+  goObject,
+  type Infer,
+  integer,
+  list,
+  optional,
+  withDefault,
+} from "../../../lib/types/schema.ts";
+
+/** sbr's own options. */
+export const options = () =>
+  goObject({
+    /** The table to look up, which somebody else fills; one is found and filled when absent. */
+    table: optional(integer({ min: 1, max: 2 ** 32 - 1 })),
+    /** At most one per family, in place of the addresses' own. */
+    gateways: withDefault(list(ip()), () => []),
+    /** Keep the subnets in the main table, with the address as preferred source. */
+    addSourceHints: withDefault(boolean(), false),
+    /** Leave the main table as it is. */
+    keepMainRoutes: withDefault(boolean(), false),
+  });
+
+/** @see options */
+export type Options = Infer<ReturnType<typeof options>>;
+
+/**
+ * What is wrong with several values together.
+ * @throws {CniError} code 7 naming them
+ */
+export function validateOptions({ gateways, addSourceHints, keepMainRoutes }: Options): void {
+  if (gateways.length > 2) {
+    throw CniError.invalidConfig(
+      "gateways list cannot contain more than 2 entries (one IPv4, one IPv6): " +
+        `"gateways" has ${gateways.length}`,
+    );
+  }
+  const [first, second] = gateways;
+  if (first && second && first.family === second.family) {
+    throw CniError.invalidConfig(
+      `gateways list contains multiple IPv${first.family} addresses: ${first} and ${second}`,
+    );
+  }
+  if (addSourceHints && keepMainRoutes) {
+    throw CniError.invalidConfig(
+      '"addSourceHints" changes the main table and "keepMainRoutes" leaves it alone: remove one',
+    );
+  }
+}
+
+/** The gateway of traffic from an address: the configured one of its family, or its own. */
+export function gatewayOf(
+  { gateways }: Options,
+  family: 4 | 6,
+  own: IpAddress | undefined,
+): IpAddress | undefined {
+  return gateways.find((gateway) => gateway.family === family) ?? own;
+}

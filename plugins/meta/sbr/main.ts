@@ -1,0 +1,174 @@
+/**
+ * sbr lets what comes from an interface's addresses leave by that interface, whatever the main
+ * routing table says: source based routing, for containers with several networks.
+ *
+ * Made, for each address: a rule and a table of its own, filled from the main table, which then
+ * gives up the interface's routes. Undone: rules and tables; a failing ADD gives the routes back.
+ *
+ * @module
+ */
+import { FileLock } from "../../../lib/host/lock.ts";
+import { IpAddress } from "../../../lib/ip/address.ts";
+import { Cidr } from "../../../lib/ip/cidr.ts";
+import { addressOf } from "../../../lib/ipam/configure.ts";
+import { NetNs } from "../../../lib/ns/netns.ts";
+import type { Rule } from "../../../lib/rtnl/rule.ts";
+import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
+import { runPlugin } from "../../../lib/skel/run_plugin.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import type { IpConfig, Result } from "../../../lib/types/result.ts";
+import { gatewayOf, type Options, options, validateOptions } from "./config.ts";
+import {
+  addRule,
+  addSourceHints,
+  addTable,
+  mainRoutes,
+  type OnUndo,
+  removeMain,
+  removeRoutes,
+  restoreMain,
+  type Source,
+} from "./routing.ts";
+
+const sbr = definePlugin<Options>({
+  name: "sbr",
+  options,
+  add,
+
+  del(call) {
+    using sandbox = NetNs.openIfPresent(call.netns);
+    if (!sandbox) return; // rules and tables went away with the namespace
+    using _lock = lock(sandbox);
+    using inside = Rtnl.open(sandbox);
+    const link = inside.link.find(call.ifName);
+    const rules = findRules(call, inside, [
+      ...ipsOf(call.prevResult ?? {}, call.ifName).map(({ address }) => Cidr.tryParse(address)),
+      ...link ? inside.address.list({ device: link }).map(({ address }) => address) : [],
+    ]);
+    for (const rule of rules) inside.rule.removeIfPresent(rule);
+    const filled = call.options.table === undefined ? rules.map(({ table }) => table) : [];
+    if (link) removeRoutes(inside, link, filled);
+  },
+
+  check(call) {
+    const sources = requireSources(call, requirePrevResult(call));
+    using sandbox = NetNs.open(call.netns);
+    using inside = Rtnl.open(sandbox);
+    const link = inside.link.get(call.ifName);
+    const routes = inside.route.list({ device: link });
+    for (const { own, gateway } of sources) {
+      const rules = findRules(call, inside, [own]);
+      if (rules.length === 0) {
+        const { table = "of its own" } = call.options;
+        throw CniError.internal(`no rule sends what comes from ${own.ip} to table ${table}`);
+      }
+      if (call.options.table !== undefined || !gateway) continue;
+      const found = routes.some(({ table, to, via }) =>
+        to.prefix === 0 && via?.equals(gateway) && rules.some((rule) => rule.table === table)
+      );
+      if (found) continue;
+      throw CniError.internal(
+        `no default route by ${gateway} dev ${call.ifName} in table ${rules[0]!.table}, which is ` +
+          `looked up for what comes from ${own.ip}`,
+      );
+    }
+  },
+
+  status({ options }) {
+    try {
+      validateOptions(options);
+      using host = Rtnl.open();
+      host.rule.list(); // refused by a kernel without policy routing
+    } catch (error) {
+      throw CniError.notAvailable(`sbr cannot route by source: ${CniError.from(error).message}`);
+    }
+  },
+
+  gc() {
+    // Rules and tables are in the containers' namespaces, and go with them.
+  },
+});
+
+function add(call: AddCall<Options>): Result {
+  const { options, ifName } = call;
+  const prevResult = requirePrevResult(call);
+  validateOptions(options);
+  const sources = requireSources(call, prevResult);
+  using sandbox = NetNs.open(call.netns);
+  using _lock = lock(sandbox);
+  using inside = Rtnl.open(sandbox);
+  const undo: OnUndo = (what, step) =>
+    call.undo.add(what, () => {
+      using again = NetNs.openIfPresent(call.netns);
+      if (!again) return;
+      using inside = Rtnl.open(again);
+      step(inside);
+    });
+
+  if (options.table !== undefined) {
+    for (const source of sources) addRule(inside, source, options.table, undo);
+    return prevResult;
+  }
+  const device = inside.link.get(ifName);
+  const routes = mainRoutes(inside, device);
+  for (const source of sources) addTable(inside, device, source, routes, undo);
+  if (options.keepMainRoutes) return prevResult;
+  undo("the main table", (inside) => restoreMain(inside, device, routes));
+  const leaving = options.addSourceHints ? addSourceHints(inside, device, sources, routes) : routes;
+  removeMain(inside, device, leaving);
+  return prevResult;
+}
+
+/**
+ * One ADD or DEL at a time in a namespace, ours or the Go plugin's: both lock the namespace's own
+ * file. It is never created: a missing one is a missing namespace.
+ */
+function lock(sandbox: NetNs): FileLock {
+  return FileLock.acquire(sandbox.path, { create: false });
+}
+
+/**
+ * The addresses that a result has on an interface.
+ * @throws {CniError} code 7 when there are none
+ */
+function requireSources({ ifName, options }: AttachmentCall<Options>, result: Result): Source[] {
+  const ips = ipsOf(result, ifName);
+  if (ips.length === 0) {
+    throw CniError.invalidConfig(
+      `No IP addresses supplied on interface: ${ifName}; in the network's "plugins" put sbr behind ` +
+        "a plugin with IPAM",
+    );
+  }
+  return ips.map((entry) => {
+    const own = addressOf(entry);
+    const gateway = entry.gateway ? IpAddress.tryParse(entry.gateway) : undefined;
+    return { own, gateway: gatewayOf(options, own.ip.family, gateway) };
+  });
+}
+
+/** Addresses that do not say whose they are belong to this interface. */
+function ipsOf({ ips = [], interfaces = [] }: Result, ifName: string): IpConfig[] {
+  return ips.filter((entry) => {
+    const owner = entry.interface === undefined ? undefined : interfaces[entry.interface];
+    return owner === undefined || owner.name === ifName;
+  });
+}
+
+/** The rules for traffic from these addresses: all of them, or those of the configured table. */
+function findRules(
+  { options }: AttachmentCall<Options>,
+  inside: Rtnl,
+  sources: readonly (Cidr | undefined)[],
+): Rule[] {
+  return inside.rule.list().filter(({ from, table }) =>
+    from?.prefix === from?.ip.bits &&
+    sources.some((source) => source && from?.ip.equals(source.ip)) &&
+    (options.table === undefined || options.table === table)
+  );
+}
+
+export default sbr;
+
+if (import.meta.main) await runPlugin(sbr);

@@ -1,0 +1,109 @@
+/**
+ * What an ADD found before it changed it, kept in a file until DEL. The file is the Go plugin's:
+ * its name, its place and its keys, and two more keys that the Go plugin passes over.
+ *
+ * @module
+ */
+import { mac } from "../../../lib/ip/schema.ts";
+import { ifPresent, messageOf } from "../../../lib/runtime/errors.ts";
+import { runtime } from "../../../lib/runtime/mod.ts";
+import { removeIfPresent, writeAtomic } from "../../../lib/runtime/write_atomic.ts";
+import type { Attachment } from "../../../lib/types/config.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import { encodeJson, type JsonValue, parseJson } from "../../../lib/types/json.ts";
+import { readValue } from "../../../lib/types/options.ts";
+import { boolean, goObject, integer, optional, string } from "../../../lib/types/schema.ts";
+import { type LinkSettings, sysctlTable } from "./config.ts";
+
+/** The values that were there before. */
+export interface Backup {
+  link: LinkSettings;
+  /** Path below /proc/sys to value. */
+  sysctl: Record<string, string>;
+  /** The network's name, by which GC knows the files that are its own. */
+  network: string;
+}
+
+/** The file of one attachment. */
+export function backupPath(directory: string, { containerID, ifname }: Attachment): string {
+  return `${directory}/${fileName({ containerID, ifname })}`;
+}
+
+function fileName({ containerID, ifname }: Attachment): string {
+  return `${containerID}_${ifname}.json`;
+}
+
+/** @throws {CniError} code 5 naming the file */
+export function writeBackup(path: string, { link, sysctl, network }: Backup): void {
+  try {
+    runtime.files.makeDirectory(path.slice(0, path.lastIndexOf("/")), 0o700);
+    writeAtomic(path, encodeJson({ ...link, sysctl, network }, 1));
+  } catch (error) {
+    throw CniError.io(
+      `cannot keep the values to restore in ${path}: ${messageOf(error)}; "dataDir" must name a ` +
+        "directory that can be written to",
+    );
+  }
+}
+
+/**
+ * The backup of one attachment, the Go plugin's too; undefined when there is none.
+ * @throws {CniError} code 6 for a file that is none
+ */
+export function readBackup(path: string): Backup | undefined {
+  const text = ifPresent(() => runtime.files.readText(path));
+  if (text === undefined) return undefined;
+  let value: JsonValue;
+  try {
+    value = parseJson(text);
+  } catch (error) {
+    throw damaged(path, messageOf(error));
+  }
+  const { network = "", sysctl = {}, ...link } = readValue(
+    schema(),
+    value,
+    (problems) => damaged(path, problems),
+  );
+  return { link, sysctl, network };
+}
+
+const schema = () =>
+  goObject({
+    mac: optional(mac()),
+    promisc: optional(boolean()),
+    mtu: optional(integer()),
+    allmulti: optional(boolean()),
+    txQLen: optional(integer()),
+    sysctl: optional(sysctlTable()),
+    network: optional(string()),
+  });
+
+/** Removes a network's backups but those of valid attachments. */
+export function removeStaleBackups(
+  directory: string,
+  network: string,
+  valid: readonly Attachment[],
+): void {
+  const keep = new Set(valid.map(fileName));
+  for (const name of ifPresent(() => runtime.files.list(directory)) ?? []) {
+    if (!name.endsWith(".json") || keep.has(name)) continue;
+    const path = `${directory}/${name}`;
+    // The Go plugin's files do not say whose they are.
+    if (readNetwork(path) === network) removeIfPresent(path);
+  }
+}
+
+function readNetwork(path: string): string | undefined {
+  try {
+    return readBackup(path)?.network;
+  } catch {
+    return undefined; // A file of somebody else's.
+  }
+}
+
+function damaged(path: string, why: string): CniError {
+  return CniError.decode(
+    `cannot restore what is kept in ${path}: ${why}; the file is removed, and the interface keeps ` +
+      "its values",
+  );
+}

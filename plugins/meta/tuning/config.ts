@@ -1,0 +1,152 @@
+import { tryParseMac } from "../../../lib/ip/mac.ts";
+import type { AttachmentCall, Call } from "../../../lib/skel/plugin.ts";
+import { readArgs } from "../../../lib/types/args.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import { isObject } from "../../../lib/types/json.ts";
+import { duplicateKeys } from "../../../lib/types/json_duplicates.ts";
+import {
+  block,
+  boolean,
+  goObject,
+  type Infer,
+  integer,
+  optional,
+  string,
+} from "../../../lib/types/schema.ts";
+import { locate, type Sysctl } from "./sysctls.ts";
+
+const INT32 = 2 ** 31 - 1;
+
+/** Keys of sysctls and their values. */
+export const sysctlTable = () =>
+  block(
+    'an object of strings such as {"net.ipv4.conf.IFNAME.arp_notify": "1"}',
+    (value) => {
+      const strings = isObject(value) && Object.values(value).every((v) => typeof v === "string");
+      return strings ? value as Record<string, string> : undefined;
+    },
+  );
+
+/** What may stand in the configuration itself, and in its `args.cni`, which wins. */
+const settings = () => ({
+  /** Key to value; `IFNAME` in a key stands for the interface. */
+  sysctl: optional(sysctlTable()),
+  mac: optional(string()),
+  /** Only true does anything. */
+  promisc: optional(boolean()),
+  /** Bytes; 0 leaves it. */
+  mtu: optional(integer({ min: 0, max: INT32 })),
+  allmulti: optional(boolean()),
+  /** Packets. */
+  txQLen: optional(integer({ min: 0, max: INT32 })),
+});
+
+/** tuning's own options. */
+export const options = () =>
+  goObject({
+    ...settings(),
+    /** Where the values that were there before are kept until DEL. */
+    dataDir: optional(string()),
+    args: optional(goObject({ cni: optional(goObject(settings())) })),
+    runtimeConfig: optional(goObject({ mac: optional(string()) })),
+  });
+
+/** @see options */
+export type Options = Infer<ReturnType<typeof options>>;
+
+/** What an ADD is to change. What is absent stays as it is. */
+export interface Tuning {
+  sysctls: Sysctl[];
+  link: LinkSettings;
+}
+
+/** What of the interface is to change, in the order in which it is changed. */
+export interface LinkSettings {
+  mac?: string;
+  promisc?: boolean;
+  mtu?: number;
+  allmulti?: boolean;
+  txQLen?: number;
+}
+
+/**
+ * What the configuration, `args`, the runtime and CNI_ARGS ask for together.
+ * @throws {CniError} code 4 or 7 naming the key, its value and where it came from
+ */
+export function readTuning(call: AttachmentCall<Options>): Tuning {
+  const { options } = call;
+  const { promisc, mtu, allmulti, txQLen } = { ...options, ...options.args?.cni };
+  return {
+    sysctls: readSysctls(call, call.ifName),
+    link: {
+      mac: readMac(call),
+      promisc: promisc || undefined,
+      mtu: mtu || undefined,
+      allmulti,
+      txQLen,
+    },
+  };
+}
+
+/**
+ * The sysctls asked for, in the configuration's order, then those of `args`.
+ * @param ifName what `IFNAME` in a key stands for
+ * @throws {CniError} code 7 naming the key
+ */
+export function readSysctls({ options, text }: Call<Options>, ifName: string): Sysctl[] {
+  const sources = [options.sysctl, options.args?.cni?.sysctl];
+  if (sources.every((source) => source === undefined)) return [];
+  for (const [key, path] of duplicateKeys(text).map((path) => [path.pop()!, path] as const)) {
+    if (!["sysctl", "args.cni.sysctl"].includes(path.join(".").toLowerCase())) continue;
+    throw CniError.invalidConfig(
+      `duplicated sysctl keys are not allowed: ${JSON.stringify(key)} stands twice in ` +
+        `"${path.join(".")}"; keep one of them`,
+    );
+  }
+  const found = new Map<string, Sysctl>();
+  for (const source of sources) {
+    const own = new Map<string, Sysctl>();
+    for (const [key, value] of Object.entries(source ?? {})) {
+      const sysctl = { key, path: locate(key, ifName), value };
+      const other = own.get(sysctl.path);
+      if (other && other.value !== value) {
+        throw CniError.invalidConfig(
+          `"sysctl" gives ${sysctl.path} two values: ${JSON.stringify(other.value)} as ` +
+            `${JSON.stringify(other.key)}, ${JSON.stringify(value)} as ${JSON.stringify(key)}; ` +
+            "keep one of them",
+        );
+      }
+      own.set(sysctl.path, sysctl);
+    }
+    for (const [path, sysctl] of own) found.set(path, sysctl);
+  }
+  return [...found.values()];
+}
+
+/** @throws {CniError} code 7 for a `dataDir` that is no absolute path */
+export function dataDirectory({ dataDir }: Options): string {
+  const directory = dataDir || "/run/cni/tuning";
+  if (directory.startsWith("/") && !directory.includes("\0")) return directory;
+  throw CniError.invalidConfig(
+    `"dataDir" is ${JSON.stringify(dataDir)}, but must be an absolute path such as ` +
+      '"/run/cni/tuning"',
+  );
+}
+
+/** Of several MAC addresses that of `args` wins, then the runtime's, then CNI_ARGS'. */
+function readMac({ options, args }: AttachmentCall<Options>): string | undefined {
+  const sources = [
+    ["args.cni.mac", options.args?.cni?.mac],
+    ["runtimeConfig.mac", options.runtimeConfig?.mac],
+    ["MAC in CNI_ARGS", readArgs(args, ["MAC"]).MAC],
+    ["mac", options.mac],
+  ] as const;
+  const [source, text] = sources.find(([, text]) => text) ?? [];
+  if (!text) return undefined;
+  const mac = tryParseMac(text);
+  if (mac) return mac;
+  throw CniError.invalidConfig(
+    `invalid args ${text} for MAC addr: "${source}" must be a MAC address such as ` +
+      '"0a:58:0a:01:02:03"',
+  );
+}

@@ -1,0 +1,116 @@
+/**
+ * vrf puts a container's interface into a VRF, a device with a routing table of its own for the
+ * interfaces that belong to it. All of it is in the container's namespace.
+ *
+ * Made, in this order: the VRF where there is none, the membership; addresses and routes move along.
+ * Undone: the membership, and the VRF with the last one.
+ *
+ * @module
+ */
+import { FileLock } from "../../../lib/host/lock.ts";
+import { RT_TABLE_MAIN } from "../../../lib/netlink/route.ts";
+import { NetNs } from "../../../lib/ns/netns.ts";
+import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { type AddCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
+import { runAll } from "../../../lib/skel/run_all.ts";
+import { runPlugin } from "../../../lib/skel/run_plugin.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import type { Result } from "../../../lib/types/result.ts";
+import { versionsFrom } from "../../../lib/types/versions.ts";
+import { type Options, options, validateOptions } from "./config.ts";
+import { createVrf, expectVrfSupport, findVrf, removeIfEmpty } from "./device.ts";
+import { belongingsOf, changeMaster } from "./membership.ts";
+
+const vrf = definePlugin<Options>({
+  name: "vrf",
+  versions: versionsFrom("0.3.1"),
+  options,
+  add,
+
+  async del({ options, netns, ifName }) {
+    validateOptions(options);
+    using sandbox = NetNs.openIfPresent(netns);
+    if (!sandbox) return; // the VRF went away with its namespace
+    using _lock = lock(sandbox);
+    using inside = Rtnl.open(sandbox);
+    const device = inside.link.find(options.vrfname);
+    if (device?.kind !== "vrf") return;
+    await runAll(
+      () => {
+        const link = inside.link.find(ifName);
+        if (link?.master === device.index) inside.link.set(link, { master: 0 });
+      },
+      () => removeIfEmpty(inside, device),
+    );
+  },
+
+  check(call) {
+    const { options, netns, ifName } = call;
+    requirePrevResult(call);
+    validateOptions(options);
+    using sandbox = NetNs.open(netns);
+    using inside = Rtnl.open(sandbox);
+    const device = findVrf(inside, options);
+    if (!device) throw CniError.internal(`VRF ${options.vrfname} does not exist in ${netns}`);
+    if (inside.link.get(ifName).master !== device.index) {
+      throw CniError.internal(`failed to find ${ifName} associated to vrf ${options.vrfname}`);
+    }
+  },
+
+  status({ options }) {
+    try {
+      validateOptions(options);
+      using host = Rtnl.open();
+      expectVrfSupport(host);
+    } catch (error) {
+      throw CniError.notAvailable(CniError.from(error).message);
+    }
+  },
+
+  gc() {
+    // VRFs are in the containers' namespaces, and go with them.
+  },
+});
+
+function add(call: AddCall<Options>): Result {
+  const { options, netns, ifName, undo } = call;
+  const prevResult = requirePrevResult(call);
+  validateOptions(options);
+  using sandbox = NetNs.open(netns);
+  // Two interfaces that join at a time must not both make the VRF, or take one table for two.
+  using _lock = lock(sandbox);
+  using inside = Rtnl.open(sandbox);
+  const link = inside.link.get(ifName);
+  if (link.master !== undefined) {
+    throw CniError.internal(
+      `interface ${ifName} has already a master set: ${inside.link.get(link.master).name}`,
+    );
+  }
+  const present = findVrf(inside, options);
+  const device = present ?? createVrf(inside, options);
+  if (!present) {
+    undo.add(`the VRF ${device.name}`, () => {
+      using namespace = NetNs.open(netns);
+      using again = Rtnl.open(namespace);
+      removeIfEmpty(again, device);
+    });
+  }
+  const belongings = belongingsOf(inside, link);
+  undo.add(`${ifName}'s place in ${device.name}`, () => {
+    using namespace = NetNs.open(netns);
+    using again = Rtnl.open(namespace);
+    changeMaster(namespace, again, link, undefined, belongings, RT_TABLE_MAIN);
+  });
+  changeMaster(sandbox, inside, link, device, belongings, device.data.table ?? 0);
+  return prevResult;
+}
+
+/** The file that everybody locks who chooses a routing table in a namespace: its own. */
+function lock(sandbox: NetNs): FileLock {
+  return FileLock.acquire(sandbox.path, { create: false });
+}
+
+export default vrf;
+
+if (import.meta.main) await runPlugin(vrf);
