@@ -1,0 +1,153 @@
+/**
+ * dhcp's configuration, and what it means for the daemon.
+ *
+ * @module
+ */
+import { CniError } from "../../../lib/types/error.ts";
+import {
+  boolean,
+  goObject,
+  type Infer,
+  integer,
+  list,
+  oneOf,
+  optional,
+  string,
+  withDefault,
+} from "../../../lib/types/schema.ts";
+import { DEFAULT_SOCKET } from "./daemon_client.ts";
+import { IPV6_MODES, type Wishes } from "./protocol.ts";
+import { DEFAULT_PARAMETERS, Option } from "./v4/options.ts";
+
+/** What dhcp reads of a network's configuration. */
+export const options = () =>
+  goObject({
+    ipam: optional(goObject({
+      /** Where the daemon listens, its `-hostprefix` included. */
+      daemonSocketPath: withDefault(string(), DEFAULT_SOCKET),
+      /** DHCPv4 options to send. */
+      provide: withDefault(
+        list(goObject({
+          option: string(),
+          value: optional(string()),
+          /** The key in CNI_ARGS whose value it is. */
+          fromArg: optional(string()),
+        })),
+        [],
+      ),
+      /** DHCPv4 options to ask for, before those that are asked for anyway. */
+      request: withDefault(
+        list(goObject({
+          option: string(),
+          /** Ask for none but those listed. */
+          skipDefault: withDefault(boolean(), false),
+        })),
+        [],
+      ),
+      /** The metric of every route; 0 leaves it to the kernel. */
+      priority: withDefault(integer({ min: 0 }), 0),
+      ipv4: withDefault(boolean(), true),
+      ipv6: withDefault(oneOf(IPV6_MODES), "off"),
+    })),
+  });
+
+/** @see options */
+export type Options = Infer<ReturnType<typeof options>>;
+type IpamOptions = NonNullable<Options["ipam"]>;
+
+const NAMES: Readonly<Record<string, number>> = {
+  "dhcp-client-identifier": Option.clientId,
+  "subnet-mask": Option.subnetMask,
+  "routers": Option.routers,
+  "host-name": 12,
+  "user-class": 77,
+  "vendor-class-identifier": 60,
+};
+
+/** Options that are the conversation itself, and not for a configuration to set. */
+const RESERVED: readonly number[] = [
+  0,
+  Option.requestedAddress,
+  Option.overload,
+  Option.messageType,
+  Option.serverId,
+  Option.parameterList,
+  Option.maxMessageSize,
+  255,
+];
+
+/** @throws {CniError} code 7 when there is no `ipam` */
+export function requireIpam({ ipam }: Options): IpamOptions {
+  if (ipam) return ipam;
+  throw CniError.invalidConfig("IPAM config missing 'ipam' key");
+}
+
+/**
+ * What to tell the daemon.
+ * @param args CNI_ARGS
+ * @throws {CniError} code 7 naming the option
+ */
+export function wishes(ipam: IpamOptions, args: string): Wishes {
+  if (!ipam.ipv4 && ipam.ipv6 === "off") {
+    throw CniError.invalidConfig(
+      '"ipam.ipv4" is false and "ipam.ipv6" is "off": one of them must be on',
+    );
+  }
+  const skipDefault = ipam.request.some(({ skipDefault }) => skipDefault);
+  const requested = ipam.request.map(({ option }) => codeOf(option));
+  return {
+    ipv4: ipam.ipv4,
+    ipv6: ipam.ipv6,
+    provide: [...provided(ipam, args)],
+    request: [...new Set([...requested, ...(skipDefault ? [] : DEFAULT_PARAMETERS)])],
+    ...(ipam.priority && { priority: ipam.priority }),
+  };
+}
+
+/** Of an option that is given twice the last value counts. */
+function provided({ provide }: IpamOptions, args: string): Map<number, string> {
+  const values = new Map<number, string>();
+  const arguments_ = lenientArgs(args);
+  for (const { option, value, fromArg } of provide) {
+    const code = codeOf(option);
+    const given = fromArg ? arguments_.get(fromArg) : undefined;
+    for (const text of [value, given]) {
+      if (!text) continue;
+      const { length } = new TextEncoder().encode(text);
+      if (length > 255) {
+        throw CniError.invalidConfig(
+          `value too long for option ${option}: ${length} bytes, at most 255 fit`,
+        );
+      }
+      values.set(code, text);
+    }
+  }
+  return values;
+}
+
+function codeOf(option: string): number {
+  const code = NAMES[option] ?? (/^\d{1,3}$/.test(option) ? Number(option) : NaN);
+  if (!(code <= 255)) {
+    throw CniError.invalidConfig(
+      `Can not parse option ${
+        JSON.stringify(option)
+      }: it must be a number from 0 to 255 or one of ${Object.keys(NAMES).join(", ")}`,
+    );
+  }
+  if (RESERVED.includes(code)) {
+    throw CniError.invalidConfig(
+      `option ${JSON.stringify(option)} belongs to DHCP itself and cannot be set or asked for`,
+    );
+  }
+  return code;
+}
+
+/** CNI_ARGS as upstream reads them here: whatever is no pair is not there. */
+function lenientArgs(text: string): Map<string, string> {
+  return new Map(
+    text.split(";").flatMap((piece) => {
+      const [key, ...value] = piece.split("=");
+      return key && value.length > 0 ? [[key, value.join("=")]] : [];
+    }),
+  );
+}

@@ -1,0 +1,62 @@
+import type { IpAddress } from "../../../../lib/ip/address.ts";
+import { formatMac, macBytes } from "../../../../lib/ip/mac.ts";
+import type { Poller } from "../../../../lib/libc/poller.ts";
+import { drain } from "../drain.ts";
+import { OpenInterface, type Place } from "../interface.ts";
+import { Mailbox } from "../mailbox.ts";
+import { ETH_P_ARP, everybody, openPacketSocket } from "../packet_socket.ts";
+
+/**
+ * How often to ask, and how long to listen each time. RFC 5227 takes seconds, for links that are
+ * slow; a container's neighbours answer within a millisecond, and an ADD waits for this.
+ */
+const PROBES = 2;
+const PROBE_MS = 50;
+
+/**
+ * Asks the link whether somebody uses an address: `arping -D`. RFC 5227, section 2.1.
+ * @returns the hardware address of whoever does
+ * @throws {Vanished}
+ */
+export async function findUser(
+  place: Place,
+  address: IpAddress,
+  poller: Poller,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  using open = OpenInterface.at(place);
+  const own = macBytes(open.link.address);
+  if (own.length !== 6) return undefined; // No Ethernet, no ARP as we speak it.
+  using socket = openPacketSocket(open, ETH_P_ARP, [[0x06, 0, 0, 0x40000]]);
+  const inbox = new Mailbox<Uint8Array>();
+  using _watch = poller.watch(socket, () => drain(socket, 64, (packet) => inbox.put(packet)));
+  for (let probe = 0; probe < PROBES; probe++) {
+    socket.send(question(own, address), everybody(open.link.index, ETH_P_ARP));
+    const until = Date.now() + PROBE_MS;
+    for (;;) {
+      const packet = await inbox.take(until, signal);
+      if (!packet) break;
+      const user = userOf(packet, address);
+      if (user && user !== open.link.address) return user;
+    }
+  }
+  return undefined;
+}
+
+/** Who has this address? Nobody in particular asks: the sender's protocol address is 0. RFC 826. */
+function question(hardware: Uint8Array, address: IpAddress): Uint8Array<ArrayBuffer> {
+  const packet = new Uint8Array(28);
+  packet.set([0, 1, 8, 0, 6, 4, 0, 1]); // Ethernet, IPv4, their lengths, request
+  packet.set(hardware, 8);
+  packet.set(address.bytes(), 24);
+  return packet;
+}
+
+/** Who says, in an answer or a question of its own, that it has the address. */
+function userOf(packet: Uint8Array, address: IpAddress): string | undefined {
+  if (packet.length < 28 || packet[4] !== 6 || packet[5] !== 4) return undefined;
+  const sender = packet.subarray(14, 18);
+  return address.bytes().every((byte, index) => byte === sender[index])
+    ? formatMac(packet.subarray(8, 14))
+    : undefined;
+}

@@ -1,0 +1,402 @@
+/**
+ * An IPv6 client: DHCPv6 by RFC 8415, with what the link's router advertises, without which a host
+ * knows neither its router nor how far its link reaches.
+ *
+ * @module
+ */
+import { IpAddress } from "../../../../lib/ip/address.ts";
+import { Cidr } from "../../../../lib/ip/cidr.ts";
+import { sha512Hex } from "../../../../lib/ip/sha512.ts";
+import type { Poller } from "../../../../lib/libc/poller.ts";
+import { CniError } from "../../../../lib/types/error.ts";
+import type { Dns } from "../../../../lib/types/config.ts";
+import type { Route } from "../../../../lib/types/result.ts";
+import { type Client, type Configuration, type Renewal, times } from "../configuration.ts";
+import { bringUp, type Place } from "../interface.ts";
+import { decodeNames } from "../names.ts";
+import type { Ipv6Mode, Key } from "../protocol.ts";
+import type { Time } from "../time.ts";
+import type { Timing } from "../timing.ts";
+import { fromHex, toHex } from "./hex.ts";
+import { autonomousAddress, prepare } from "./link_local.ts";
+import {
+  encodeAssociation,
+  encodeMessage,
+  type Grant,
+  type Message,
+  messageStatus,
+  MessageType,
+  Option,
+  readAddresses,
+  readGrant,
+  uint16,
+} from "./message.ts";
+import { Port } from "./port.ts";
+import { type Advertisement, solicitRouter } from "./router.ts";
+
+/** A router that is asked and does not answer for so long is taken not to be there. Milliseconds. */
+const ROUTER_PATIENCE = 3000;
+/** Where its earlier word will do. A router takes half a second to answer. Milliseconds. */
+const RENEWAL_PATIENCE = 700;
+/** What is nice to know is not waited for any longer. Milliseconds. */
+const INFORMATION_PATIENCE = 3000;
+/** First and longest pause of each exchange. Milliseconds. RFC 8415, section 7.6. */
+const PAUSES = {
+  solicit: [1000, 3_600_000],
+  request: [1000, 30_000],
+  renew: [10_000, 600_000],
+  rebind: [10_000, 600_000],
+  information: [1000, 3_600_000],
+} as const;
+const REQUEST_TRIES = 10;
+/** Of the preferred lifetime, where the server leaves it to the client. RFC 8415, section 21.4. */
+const FRACTIONS = [0.5, 0.8] as const;
+/** NoBinding, NoAddrsAvail, NotOnLink: this address is over. RFC 8415, section 21.13. */
+const REFUSALS: readonly number[] = [2, 3, 4];
+
+/** Who asks, and for what. */
+export interface Identity6 {
+  key: Key;
+  mode: Ipv6Mode;
+  /** For every route. */
+  priority?: number;
+}
+
+/** An IPv6 configuration. */
+export interface Configuration6 extends Configuration {
+  /** The server's identifier, in hexadecimal; absent where addresses are the router's. */
+  serverId?: string;
+}
+
+/** One exchange. */
+interface Exchange {
+  type: number;
+  options: readonly (readonly [code: number, value: Uint8Array])[];
+  pauses: readonly [first: number, longest: number];
+  tries?: number;
+  until: Time;
+  accept: (answer: Message) => boolean;
+}
+
+export class Client6 implements Client<Configuration6> {
+  constructor(
+    private readonly place: Place,
+    private readonly identity: Identity6,
+    private readonly surroundings: { timing: Timing; poller: Poller },
+  ) {}
+
+  async acquire(deadline: Time, signal: AbortSignal): Promise<Configuration6> {
+    await bringUp(this.place);
+    await prepare(this.place, signal);
+    const { mode } = this.identity;
+    // A server can give addresses where no router is; without a server the router has to.
+    const patience = mode === "stateful"
+      ? soonest(Date.now() + ROUTER_PATIENCE, deadline)
+      : deadline;
+    const advertisement = await this.#router(patience, signal);
+    const isManaged = mode === "stateful" || mode === "auto" && advertisement?.managed;
+    const granted = isManaged
+      ? await this.#stateful(advertisement, deadline, signal)
+      : advertisement && await this.#stateless(advertisement, signal);
+    if (granted) return granted;
+    throw CniError.tryAgainLater(
+      `no IPv6 address for interface ${this.place.ifName} within ${
+        this.surroundings.timing.resendTimeoutMs / 1000
+      } s: ${
+        !isManaged && !advertisement
+          ? "no router advertises itself"
+          : isManaged
+          ? "no DHCPv6 server granted one"
+          : `router ${advertisement!.router} advertises no prefix of 64 bits to make one of`
+      }`,
+    );
+  }
+
+  async renew(current: Configuration6, signal: AbortSignal): Promise<Renewal<Configuration6>> {
+    return await this.#extend(current, MessageType.renew, current.rebindAt, signal);
+  }
+
+  async rebind(current: Configuration6, signal: AbortSignal): Promise<Renewal<Configuration6>> {
+    return await this.#extend(current, MessageType.rebind, current.expiresAt, signal);
+  }
+
+  release(current: Configuration6): void {
+    if (!current.serverId) return; // Nobody keeps a list.
+    using port = new Port(this.place, this.surroundings.poller);
+    port.send(encodeMessage({
+      type: MessageType.release,
+      transaction: newTransaction(),
+      options: new Map([
+        ...this.#common(0),
+        [Option.serverId, fromHex(current.serverId)],
+        [Option.addresses, encodeAssociation(addressesOf(current))],
+      ]),
+    }));
+  }
+
+  /** Solicit, Advertise, Request, Reply; or Solicit and Reply with a server in a hurry. */
+  async #stateful(
+    advertisement: Advertisement | undefined,
+    deadline: Time,
+    signal: AbortSignal,
+  ): Promise<Configuration6 | undefined> {
+    using port = new Port(this.place, this.surroundings.poller);
+    while (deadline === null || Date.now() < deadline) {
+      const offer = await this.#exchange(port, {
+        type: MessageType.solicit,
+        options: [[Option.addresses, encodeAssociation([])], [
+          Option.rapidCommit,
+          new Uint8Array(0),
+        ]],
+        pauses: PAUSES.solicit,
+        until: deadline,
+        accept: (answer) =>
+          grantOf(answer) !== undefined &&
+          (answer.type === MessageType.advertise ||
+            answer.type === MessageType.reply && answer.options.has(Option.rapidCommit)),
+      }, signal);
+      if (!offer) return undefined;
+      const reply = offer.type === MessageType.reply ? offer : await this.#exchange(port, {
+        type: MessageType.request,
+        options: [
+          [Option.serverId, offer.options.get(Option.serverId)!],
+          [Option.addresses, encodeAssociation(grantOf(offer)!.addresses.map(({ ip }) => ip))],
+        ],
+        pauses: PAUSES.request,
+        tries: REQUEST_TRIES,
+        until: deadline,
+        accept: (answer) => answer.type === MessageType.reply && isFrom(answer, offer),
+      }, signal);
+      const grant = reply && grantOf(reply);
+      if (grant) return this.#configuration(reply, grant, { advertisement });
+    }
+    return undefined;
+  }
+
+  /** Addresses of the router's prefixes, and what a server adds to that. */
+  async #stateless(
+    advertisement: Advertisement,
+    signal: AbortSignal,
+  ): Promise<Configuration6 | undefined> {
+    const usable = advertisement.prefixes.flatMap((prefix) => {
+      const ip = prefix.autonomous && autonomousAddress(prefix.network, this.place.mac);
+      return ip ? [{ ip, ...prefix }] : [];
+    });
+    if (usable.length === 0) return undefined;
+    const wantsMore = advertisement.other || this.identity.mode === "stateless";
+    const answer = wantsMore ? await this.#information(signal) : undefined;
+    const valid = Math.min(...usable.map(({ valid }) => valid));
+    const preferred = Math.min(...usable.map(({ preferred }) => preferred)) || valid;
+    return {
+      ips: usable.map(({ ip }) => this.#ipConfig(ip, advertisement)),
+      routes: this.#routes(advertisement),
+      dns: dnsOf(answer, advertisement),
+      server: `router ${advertisement.router}`,
+      ...times(lifetimes(valid, preferred), FRACTIONS),
+    };
+  }
+
+  async #information(signal: AbortSignal): Promise<Message | undefined> {
+    using port = new Port(this.place, this.surroundings.poller);
+    return await this.#exchange(port, {
+      type: MessageType.informationRequest,
+      options: [],
+      pauses: PAUSES.information,
+      until: Date.now() + INFORMATION_PATIENCE,
+      accept: (answer) => answer.type === MessageType.reply,
+    }, signal);
+  }
+
+  async #extend(
+    current: Configuration6,
+    type: typeof MessageType.renew | typeof MessageType.rebind,
+    until: Time,
+    signal: AbortSignal,
+  ): Promise<Renewal<Configuration6>> {
+    const { serverId } = current;
+    if (!serverId) {
+      const advertisement = await this.#router(until, signal);
+      const granted = advertisement && await this.#stateless(advertisement, signal);
+      return { granted, refused: false };
+    }
+    const isRenewal = type === MessageType.renew;
+    const server = fromHex(serverId);
+    using port = new Port(this.place, this.surroundings.poller);
+    const answer = await this.#exchange(port, {
+      type,
+      options: [
+        ...(isRenewal ? [[Option.serverId, server] as const] : []),
+        [Option.addresses, encodeAssociation(addressesOf(current))],
+      ],
+      pauses: atMostHalf(isRenewal ? PAUSES.renew : PAUSES.rebind, until),
+      until,
+      accept: (answer) =>
+        answer.type === MessageType.reply &&
+        (!isRenewal || toHex(answer.options.get(Option.serverId)) === serverId),
+    }, signal);
+    const grant = answer && grantOf(answer);
+    if (!grant) return { refused: answer !== undefined };
+    const since = Date.now();
+    const advertisement = await this.#router(soonest(since + RENEWAL_PATIENCE, until), signal);
+    const granted = this.#configuration(answer, grant, { advertisement, before: current, since });
+    return { granted, refused: false };
+  }
+
+  /** Sends until there is an answer, `tries` are used up or the time is. RFC 8415, section 15. */
+  async #exchange(
+    port: Port,
+    { type, options, pauses: [first, longest], tries = Infinity, until, accept }: Exchange,
+    signal: AbortSignal,
+  ): Promise<Message | undefined> {
+    const { timeoutMs, resendMaxMs } = this.surroundings.timing;
+    const transaction = newTransaction();
+    const begun = Date.now();
+    for (
+      let pause = Math.min(first, timeoutMs);;
+      pause = Math.min(pause * 2, longest, resendMaxMs)
+    ) {
+      if (tries-- <= 0 || (until !== null && Date.now() >= until)) return undefined;
+      const all = new Map([...this.#common(Date.now() - begun), ...options]);
+      port.send(encodeMessage({ type, transaction, options: all }));
+      const next = soonest(Date.now() + pause * (0.9 + Math.random() * 0.2), until);
+      for (;;) {
+        const answer = await port.inbox.take(next, signal);
+        if (!answer) break;
+        const isOurs = answer.transaction === transaction && answer.options.has(Option.serverId) &&
+          toHex(answer.options.get(Option.clientId)) === toHex(this.#duid());
+        if (isOurs && accept(answer)) return answer;
+      }
+    }
+  }
+
+  /** @param elapsed milliseconds */
+  #common(elapsed: number): (readonly [code: number, value: Uint8Array])[] {
+    return [
+      [Option.clientId, this.#duid()],
+      [Option.wanted, Uint8Array.of(0, Option.nameServers, 0, Option.domainList)],
+      [Option.elapsed, uint16(Math.min(Math.floor(elapsed / 10), 0xffff))],
+    ];
+  }
+
+  /** DUID-UUID: the same for the same attachment, whichever interface it has. RFC 8415, section 11.5. */
+  #duid(): Uint8Array {
+    const { containerId, network, ifName } = this.identity.key;
+    const hash = sha512Hex(`${containerId}/${network}/${ifName}`).slice(0, 32);
+    return Uint8Array.of(0, 4, ...fromHex(hash));
+  }
+
+  /**
+   * @param context.before what is kept of it where no router answers
+   * @param context.since when the server answered
+   */
+  #configuration(
+    answer: Message,
+    grant: Grant,
+    { advertisement, before, since }: {
+      advertisement: Advertisement | undefined;
+      before?: Configuration6;
+      since?: number;
+    },
+  ): Configuration6 {
+    const serverId = toHex(answer.options.get(Option.serverId))!;
+    const valid = Math.min(...grant.addresses.map(({ valid }) => valid));
+    const preferred = Math.min(...grant.addresses.map(({ preferred }) => preferred)) || valid;
+    const stated = { lease: valid, renewal: grant.renewal, rebinding: grant.rebinding };
+    const known = (ip: IpAddress) =>
+      before?.ips.find(({ address }) => Cidr.parse(address).ip.equals(ip));
+    return {
+      ips: grant.addresses.map(({ ip }) =>
+        advertisement ? this.#ipConfig(ip, advertisement) : known(ip) ?? this.#ipConfig(ip)
+      ),
+      routes: advertisement ? this.#routes(advertisement) : before?.routes ?? [],
+      dns: dnsOf(answer, advertisement),
+      server: `DHCPv6 ${serverId}`,
+      serverId,
+      ...times(
+        grant.renewal && grant.rebinding ? stated : lifetimes(valid, preferred),
+        FRACTIONS,
+        since,
+      ),
+    };
+  }
+
+  /** A prefix that is on the link says how far the link reaches; without one it ends at the host. */
+  #ipConfig(ip: IpAddress, advertisement?: Advertisement) {
+    const onLink = advertisement?.prefixes.find(({ network, onLink }) =>
+      onLink && network.contains(ip)
+    );
+    const gateway = advertisement && advertisement.lifetime > 0 && advertisement.router.toString();
+    return {
+      address: new Cidr(ip, onLink?.network.prefix ?? ip.bits).toString(),
+      ...(gateway && { gateway }),
+    };
+  }
+
+  #routes({ router, lifetime, mtu }: Advertisement): Route[] {
+    if (lifetime === 0) return [];
+    const { priority } = this.identity;
+    return [{
+      dst: "::/0",
+      gw: router.toString(),
+      ...(mtu && { mtu }),
+      ...(priority && { priority }),
+    }];
+  }
+
+  #router(until: Time, signal: AbortSignal): Promise<Advertisement | undefined> {
+    return solicitRouter(this.place, this.surroundings.poller, until, signal);
+  }
+}
+
+/** Addresses that a server grants with success; undefined where it does not. */
+function grantOf(message: Message): Grant | undefined {
+  const grant = readGrant(message);
+  const refused = grant && (REFUSALS.includes(grant.status) || messageStatus(message) !== 0);
+  return grant && !refused && grant.addresses.length > 0 ? grant : undefined;
+}
+
+function isFrom(answer: Message, other: Message): boolean {
+  const id = (message: Message) => toHex(message.options.get(Option.serverId));
+  return id(answer) === id(other);
+}
+
+function addressesOf({ ips }: Configuration6): IpAddress[] {
+  return ips.map(({ address }) => Cidr.parse(address).ip);
+}
+
+function dnsOf(answer: Message | undefined, advertisement: Advertisement | undefined): Dns {
+  const stated = readAddresses(answer?.options.get(Option.nameServers));
+  const nameservers = stated.length > 0 ? stated : advertisement?.nameservers ?? [];
+  const names = answer?.options.get(Option.domainList);
+  const search = names ? decodeNames(names) ?? [] : advertisement?.search ?? [];
+  return {
+    ...(nameservers.length > 0 && { nameservers: nameservers.map(String) }),
+    ...(search.length > 0 && { search }),
+  };
+}
+
+/** When to ask again follows from how long an address is preferred. */
+function lifetimes(valid: number, preferred: number) {
+  return {
+    lease: valid,
+    renewal: preferred * FRACTIONS[0],
+    rebinding: preferred * FRACTIONS[1],
+  };
+}
+
+/** Short leases leave no time for the usual pauses. */
+function atMostHalf(
+  [first, longest]: readonly [number, number],
+  until: Time,
+): readonly [number, number] {
+  const half = until === null ? Infinity : Math.max((until - Date.now()) / 2, 100);
+  return [Math.min(first, half), longest];
+}
+
+function soonest(time: number, other: Time): number {
+  return Math.min(time, other ?? Infinity);
+}
+
+function newTransaction(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]! >>> 8;
+}

@@ -1,0 +1,59 @@
+import { trySysctl } from "../../../../lib/host/sysctl.ts";
+import { IpAddress } from "../../../../lib/ip/address.ts";
+import type { Cidr } from "../../../../lib/ip/cidr.ts";
+import { macBytes } from "../../../../lib/ip/mac.ts";
+import { CniError } from "../../../../lib/types/error.ts";
+import { OpenInterface, type Place } from "../interface.ts";
+import { sleepUntil } from "../time.ts";
+
+/** How long the kernel may take to find that nobody has the address yet. Milliseconds. */
+const DEADLINE = 5000;
+const INTERVAL = 20;
+
+/**
+ * Sees to it that an interface speaks IPv6, and waits for its link-local address. The kernel is
+ * told to leave router advertisements to us: two that give one interface its addresses and routes
+ * would be in each other's way.
+ */
+export async function prepare(place: Place, signal: AbortSignal): Promise<void> {
+  {
+    using open = OpenInterface.at(place);
+    const base = `net/ipv6/conf/${place.ifName}`;
+    open.netns.run(() => {
+      trySysctl(`${base}/accept_ra`, "0");
+      trySysctl(`${base}/disable_ipv6`, "0");
+    });
+  }
+  for (let waited = 0; waited < DEADLINE; waited += INTERVAL) {
+    {
+      using open = OpenInterface.at(place);
+      if (findLinkLocal(open)) return;
+    }
+    await sleepUntil(Date.now() + INTERVAL, signal);
+  }
+}
+
+/** @throws {CniError} code 999 when there is none, or it is another's as well */
+export function linkLocal(open: OpenInterface): IpAddress {
+  const address = findLinkLocal(open);
+  if (address) return address;
+  throw CniError.internal(
+    `interface ${open.link.name} has no usable link-local IPv6 address; ` +
+      "is IPv6 switched off (net.ipv6.conf.*.disable_ipv6), or is another host using it?",
+  );
+}
+
+function findLinkLocal({ inside, link }: OpenInterface): IpAddress | undefined {
+  return inside.address.list({ device: link, family: 6 }).find((
+    { address, tentative, duplicate },
+  ) => address.ip.isLinkLocal() && !tentative && !duplicate)?.address.ip;
+}
+
+/** The address that a host makes of a prefix of 64 bits: RFC 4291, appendix A. */
+export function autonomousAddress(network: Cidr, mac: string): IpAddress | undefined {
+  const bytes = macBytes(mac);
+  if (network.prefix !== 64 || bytes.length !== 6) return undefined;
+  const whole = network.ip.bytes();
+  whole.set([bytes[0]! ^ 2, bytes[1]!, bytes[2]!, 0xff, 0xfe, ...bytes.subarray(3)], 8);
+  return IpAddress.fromBytes(whole);
+}

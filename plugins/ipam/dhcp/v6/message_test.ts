@@ -1,0 +1,58 @@
+import { assertEquals } from "@std/assert";
+import { IpAddress } from "../../../../lib/ip/address.ts";
+import {
+  decodeMessage,
+  encodeAssociation,
+  encodeMessage,
+  readAddresses,
+  readGrant,
+} from "./message.ts";
+
+const ip = IpAddress.parse("fd00::7");
+/** An option: code and bytes. */
+const option = (
+  code: number,
+  ...value: number[]
+) => [0, code, value.length >> 8, value.length & 255, ...value];
+const u32 = (value: number) => [value >>> 24, value >> 16 & 255, value >> 8 & 255, value & 255];
+const address = (preferred: number, valid: number) =>
+  option(5, ...ip.bytes(), ...u32(preferred), ...u32(valid));
+const reply = (...options: number[][]) =>
+  decodeMessage(Uint8Array.from([7, 1, 2, 3, ...options.flat()]));
+const association = (...inner: number[][]) =>
+  option(3, ...u32(1), ...u32(50), ...u32(80), ...inner.flat());
+
+Deno.test("encodeMessage() writes what RFC 8415 draws", () => {
+  const options = new Map([[1, Uint8Array.of(0, 4)], [3, encodeAssociation([ip])]]);
+  const bytes = encodeMessage({ type: 5, transaction: 0x010203, options });
+  assertEquals([...bytes], [
+    ...[5, 1, 2, 3],
+    ...option(1, 0, 4),
+    ...option(3, ...u32(1), ...u32(0), ...u32(0), ...address(0, 0)),
+  ]);
+});
+
+Deno.test("readGrant() reads addresses with their times, and leaves bad ones out", () => {
+  const grant = readGrant(reply(association(address(60, 100)))!);
+  assertEquals(grant, {
+    addresses: [{ ip, preferred: 60, valid: 100 }],
+    renewal: 50,
+    rebinding: 80,
+    status: 0,
+  });
+  const addresses = (...inner: number[][]) => readGrant(reply(association(...inner))!)?.addresses;
+  assertEquals(addresses(address(200, 100), address(0, 0)), []);
+  assertEquals(readGrant(reply(association(option(13, 0, 2)))!)?.status, 2);
+  assertEquals(readGrant(reply(association([0, 5, 0, 99]))!), undefined);
+  assertEquals(readGrant(reply(option(3, 0, 0))!), undefined);
+  assertEquals(readGrant(reply(option(3, ...u32(9), ...u32(1), ...u32(2)))!), undefined);
+});
+
+Deno.test("decodeMessage() takes nothing that is cut short", () => {
+  assertEquals(reply(option(1, 0, 4))?.transaction, 0x010203);
+  assertEquals(reply([0, 1, 0, 9, 1]), undefined);
+  assertEquals(reply([0, 1, 0]), undefined);
+  assertEquals(decodeMessage(Uint8Array.of(7, 1)), undefined);
+  assertEquals(decodeMessage(Uint8Array.of(12, 1, 2, 3)), undefined);
+  assertEquals(readAddresses(Uint8Array.from([...ip.bytes(), 1])), []);
+});
