@@ -1,0 +1,194 @@
+/**
+ * How long ADD and DEL take, whole process, and how much memory; beside another directory's
+ * executables run by run, so that a machine that slows down slows both.
+ *
+ *     deno task bench [--against DIR]… [--runs N] [--fill N] [CASE…]
+ *
+ * @module
+ */
+import { parseArgs } from "../lib/deps/parse_args.ts";
+import { createNetNs, removeNetNs } from "../lib/ns/named.ts";
+import { Rtnl } from "../lib/rtnl/rtnl.ts";
+import { add, del, peakMemory } from "./bench/attach.ts";
+import { type Case, CASES } from "./bench/cases.ts";
+import { chart, type Group } from "./bench/chart.ts";
+import { median, medianRatio } from "./bench/statistics.ts";
+import { hasProgram, isFile } from "./support/files.ts";
+import { isIsolated, reexecIsolated } from "./support/isolate.ts";
+import { ownState } from "./support/own_state.ts";
+import { bold, dim } from "./support/style.ts";
+
+const HELP = `Measures ADD and DEL, whole process.
+
+usage: deno task bench [OPTION…] [CASE…]
+
+  --bin DIR      the executables to measure (default: dist/bin)
+  --against DIR  other executables to run side by side, such as /usr/lib/cni; may be given again
+  --runs N       runs of each, after one that is not counted (default: 15)
+  --fill N       for host-local: N addresses are taken already
+  --svg FILE     where to write the chart (default: dist/bench.svg)
+  --help         this text
+
+cases: ${CASES.map(({ name }) => JSON.stringify(name)).join(", ")}
+
+It happens in namespaces of its own. Medians are in milliseconds; a ratio is the median of the ratios
+of neighbouring runs, ours to theirs: below 1 we are faster.
+`;
+
+const ROOT = new URL("..", import.meta.url).pathname;
+const args = parseArgs(Deno.args, {
+  boolean: ["help"],
+  string: ["bin", "against", "runs", "fill", "svg"],
+  collect: ["against"],
+  default: { bin: `${ROOT}dist/bin`, runs: "15", fill: "0", svg: `${ROOT}dist/bench.svg` },
+});
+if (args.help) {
+  console.log(HELP.trimEnd());
+  Deno.exit(0);
+}
+if (!isIsolated()) Deno.exit(await reexecIsolated({ network: true }));
+
+const runs = Number(args.runs);
+const fill = Number(args.fill);
+const directories = [args.bin, ...args.against as string[]].map((path) =>
+  Deno.realPathSync(String(path))
+);
+const wanted = args._.map(String);
+
+/** What one case took, for each directory. */
+interface Measurement {
+  add: number[][];
+  del: number[][];
+  memory: (number | undefined)[];
+}
+
+ownState();
+prepareUplink();
+const groups: Group[] = [];
+console.log(directories.map((directory, i) => `${bold(letter(i))}  ${directory}`).join("\n"));
+console.log(`${runs} runs${fill ? `, ${fill} addresses taken` : ""}\n`);
+console.log(header());
+for (const test of CASES) {
+  if (wanted.length > 0 && !wanted.includes(test.name)) continue;
+  const lacking = (test.needs ?? []).find((program) => !hasProgram(program));
+  if (lacking) {
+    console.log(dim(`${test.name}: left out, ${lacking} is not installed`));
+    continue;
+  }
+  const present = directories.map((directory) =>
+    test.plugins.every(({ type, ipam }) =>
+      isFile(`${directory}/${type}`) &&
+      (!ipam || isFile(`${directory}/${(ipam as { type: string }).type}`))
+    )
+  );
+  if (!present[0]) {
+    console.log(dim(`${test.name}: left out, ${directories[0]} has not all of its plugins`));
+    continue;
+  }
+  report(test, measure(test, present));
+}
+Deno.mkdirSync(`${ROOT}dist`, { recursive: true });
+const title = `CNI ADD and DEL, median of ${runs} runs`;
+Deno.writeTextFileSync(String(args.svg), chart(title, directories, groups));
+console.log(`\nchart: ${args.svg}`);
+
+function measure(test: Case, present: readonly boolean[]): Measurement {
+  const result: Measurement = {
+    add: directories.map(() => []),
+    del: directories.map(() => []),
+    memory: [],
+  };
+  for (let run = -1; run < runs; run++) {
+    directories.forEach((directory, i) => {
+      if (!present[i]) return;
+      prefill(dataDirOf(i));
+      inContainer((netns) => {
+        const containerId = `bench-${run + 1}-${i}`;
+        const attachment = { directory, dataDir: dataDirOf(i), netns, containerId };
+        const added = add(test, attachment);
+        const deleted = del(test, attachment, added.result);
+        if (run < 0) return; // caches are warm now
+        result.add[i]!.push(added.ms);
+        result.del[i]!.push(deleted);
+      });
+    });
+  }
+  result.memory = directories.map((directory, i) => {
+    const attachment = { directory, dataDir: dataDirOf(i), containerId: "memory" };
+    return present[i]
+      ? inContainer((netns) => peakMemory(test, { ...attachment, netns }))
+      : undefined;
+  });
+  return result;
+}
+
+function report(test: Case, { add, del, memory }: Measurement): void {
+  for (const [command, times] of [["ADD", add], ["DEL", del]] as const) {
+    const medians = times.map((values) => values.length ? median(values) : undefined);
+    groups.push({ label: `${test.name} ${command}`, values: medians });
+    const ratios = times.slice(1).map((values) =>
+      values.length ? medianRatio(times[0]!, values) : NaN
+    );
+    console.log(row([
+      test.name,
+      command,
+      ...medians.map((value) => value === undefined ? "-" : value.toFixed(1)),
+      ...ratios.map((ratio) => Number.isNaN(ratio) ? "-" : `${ratio.toFixed(2)}x`),
+      ...memory.map((kB) => kB === undefined ? "-" : `${(kB / 1024).toFixed(0)}`),
+    ]));
+  }
+}
+
+function header(): string {
+  return bold(row([
+    "case",
+    "",
+    ...directories.map((_, i) => `${letter(i)} ms`),
+    ...directories.slice(1).map((_, i) => `A/${letter(i + 1)}`),
+    ...directories.map((_, i) => `${letter(i)} MB`),
+  ]));
+}
+
+function row([name = "", command = "", ...numbers]: string[]): string {
+  return name.padEnd(54) + command.padEnd(5) + numbers.map((text) => text.padStart(9)).join("");
+}
+
+function letter(i: number): string {
+  return String.fromCharCode(65 + i);
+}
+
+/** Runs something with a container of its own. */
+function inContainer<T>(use: (netns: string) => T): T {
+  const name = `bench-${crypto.randomUUID().slice(0, 8)}`;
+  using netns = createNetNs(name);
+  try {
+    return use(netns.path);
+  } finally {
+    removeNetNs(name);
+  }
+}
+
+/** Something for macvlan to sit on: one end of a veth pair. */
+function prepareUplink(): void {
+  using rtnl = Rtnl.open();
+  rtnl.link.add({ name: "bench-up0", kind: "veth", data: { peer: { name: "bench-up1" } } });
+  for (const name of ["bench-up0", "bench-up1"]) rtnl.link.set(name, { up: true });
+}
+
+function dataDirOf(i: number): string {
+  return `/var/lib/cni/bench-${i}`;
+}
+
+/** Addresses that are taken, in host-local's own files: once, and again where a run removed them. */
+function prefill(dataDir: string): void {
+  const directory = `${dataDir}/bench`;
+  if (fill === 0 || isFile(`${directory}/10.201.0.2`)) return;
+  Deno.mkdirSync(directory, { recursive: true });
+  for (let n = 0; n < fill; n++) {
+    const address = 2 + n;
+    const name = `10.201.${address >> 8}.${address & 255}`;
+    Deno.writeTextFileSync(`${directory}/${name}`, `filled-${n}\r\neth0`, { mode: 0o600 });
+  }
+  const last = 1 + fill;
+  Deno.writeTextFileSync(`${directory}/last_reserved_ip.0`, `10.201.${last >> 8}.${last & 255}`);
+}

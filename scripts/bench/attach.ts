@@ -1,0 +1,141 @@
+/**
+ * Calls a case's plugins as a container runtime does, one process each, and takes the time.
+ *
+ * @module
+ */
+import { call } from "../../lib/libc/call.ts";
+import { Descriptor, O_RDONLY } from "../../lib/libc/descriptor.ts";
+import { runtime } from "../../lib/runtime/mod.ts";
+import { isFile } from "../support/files.ts";
+import type { Case } from "./cases.ts";
+
+const dup2 = runtime.bind("libc.so.6", { dup2: ["i32", "i32", "i32"] }).dup2;
+
+/** GNU time, which knows how much memory a process and those it waited for took. */
+const TIME = "/usr/bin/time";
+const MEMORY_FILE = "/run/bench-memory";
+
+/** One attachment in the making. */
+export interface Attachment {
+  directory: string;
+  /** host-local's: one for each directory, since another's writes cost the next one time. */
+  dataDir: string;
+  netns: string;
+  containerId: string;
+  /** Runs the plugins under GNU time: their duration means nothing then. */
+  memory?: boolean;
+}
+
+/**
+ * The largest process of an ADD: kB; undefined where GNU time is not installed. Asking the kernel
+ * ourselves would count our own memory, which a child shares until it executes.
+ */
+export function peakMemory(test: Case, attachment: Attachment): number | undefined {
+  if (!isFile(TIME)) return undefined;
+  Deno.writeTextFileSync(MEMORY_FILE, "");
+  const { result } = add(test, { ...attachment, memory: true });
+  del(test, attachment, result);
+  const lines = Deno.readTextFileSync(MEMORY_FILE).trim().split("\n");
+  return Math.max(...lines.map(Number));
+}
+
+/** ADD down the chain. @returns milliseconds, and the last result */
+export function add(test: Case, attachment: Attachment): { ms: number; result: unknown } {
+  if (throughCnitool(test, attachment)) {
+    const { ms, stdout } = runCnitool("add", test, attachment);
+    return { ms, result: JSON.parse(stdout) };
+  }
+  let result: unknown;
+  let ms = 0;
+  for (const plugin of test.plugins) {
+    const run = runPlugin("ADD", plugin, attachment, result);
+    result = JSON.parse(run.stdout);
+    ms += run.ms;
+  }
+  return { ms, result };
+}
+
+/** DEL up the chain. @returns milliseconds */
+export function del(test: Case, attachment: Attachment, result: unknown): number {
+  if (throughCnitool(test, attachment)) return runCnitool("del", test, attachment).ms;
+  return test.plugins.toReversed()
+    .reduce((ms, plugin) => ms + runPlugin("DEL", plugin, attachment, result).ms, 0);
+}
+
+function throughCnitool({ cnitool }: Case, { directory }: Attachment): boolean {
+  return cnitool === true && isFile(`${directory}/cnitool`);
+}
+
+function runCnitool(command: string, { plugins }: Case, attachment: Attachment): Run {
+  const list = plugins.map(({ runtimeConfig: _, ...plugin }) => withDataDir(plugin, attachment));
+  Deno.writeTextFileSync(
+    "/run/bench.conflist",
+    JSON.stringify({ cniVersion: "1.0.0", name: "bench", plugins: list }),
+  );
+  const capabilities = Object.assign({}, ...plugins.map(({ runtimeConfig }) => runtimeConfig));
+  return timed("cnitool", [command, "/run/bench.conflist", attachment.netns], attachment, {
+    CAP_ARGS: JSON.stringify(capabilities),
+  });
+}
+
+/** One plugin, as a container runtime calls it. */
+function runPlugin(
+  command: string,
+  plugin: Record<string, unknown>,
+  attachment: Attachment,
+  prevResult: unknown,
+): Run {
+  const own = withDataDir(plugin, attachment);
+  const config = { cniVersion: "1.0.0", name: "bench", ...own, prevResult };
+  const file = "/run/bench-stdin";
+  Deno.writeTextFileSync(file, JSON.stringify(config));
+  // outputSync takes no piped input, so our own standard input becomes the plugin's.
+  using input = Descriptor.open(file, O_RDONLY);
+  call(() => dup2(input.number, 0), () => "redirect standard input");
+  return timed(String(plugin.type), [], attachment, {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: attachment.containerId,
+    CNI_NETNS: attachment.netns,
+    CNI_IFNAME: "eth0",
+  });
+}
+
+function withDataDir(
+  { ipam, ...plugin }: Record<string, unknown>,
+  { dataDir }: Attachment,
+): Record<string, unknown> {
+  return ipam ? { ...plugin, ipam: { ...ipam, dataDir } } : plugin;
+}
+
+/** What a process printed, and how long it took from before it was started until it had ended. */
+interface Run {
+  ms: number;
+  stdout: string;
+}
+
+function timed(
+  name: string,
+  args: readonly string[],
+  { directory, memory }: Attachment,
+  env: Record<string, string>,
+): Run {
+  const executable = `${directory}/${name}`;
+  const measured = ["--format=%M", "--append", `--output=${MEMORY_FILE}`, executable, ...args];
+  const process = new Deno.Command(memory ? TIME : executable, {
+    args: memory ? measured : [...args],
+    stdin: "inherit",
+    clearEnv: true,
+    env: {
+      PATH: Deno.env.get("PATH") ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+      CNI_PATH: directory,
+      ...env,
+    },
+  });
+  const start = performance.now();
+  const { code, stdout, stderr } = process.outputSync();
+  const ms = performance.now() - start;
+  const text = new TextDecoder().decode(stdout);
+  if (code === 0) return { ms, stdout: text };
+  const words = text + new TextDecoder().decode(stderr);
+  throw new Error(`${executable} ${args.join(" ")} failed with status ${code}: ${words}`);
+}

@@ -1,0 +1,68 @@
+/** A network to attach to: one plugin, or a chain. */
+export interface Case {
+  name: string;
+  plugins: readonly Record<string, unknown>[];
+  /** The programs the kernel's side of it needs. */
+  needs?: readonly string[];
+  /** Through `cnitool`, where a directory has it; else one process a plugin, as without. */
+  cnitool?: boolean;
+}
+
+/** How host-local is asked for addresses. */
+function hostLocal(dual: boolean): Record<string, unknown> {
+  return {
+    type: "host-local",
+    ranges: [[{ subnet: "10.201.0.0/16" }], ...(dual ? [[{ subnet: "fd00:201::/64" }]] : [])],
+    routes: [{ dst: "0.0.0.0/0" }, ...(dual ? [{ dst: "::/0" }] : [])],
+  };
+}
+
+const bridge = { type: "bridge", bridge: "bench0", isGateway: true };
+
+/** The network of most nodes. */
+const chain = [
+  { ...bridge, ipMasq: true, ipam: hostLocal(false) },
+  {
+    type: "portmap",
+    capabilities: { portMappings: true },
+    runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: "tcp" }] },
+  },
+  { type: "firewall" },
+  { type: "tuning", sysctl: { "net.core.somaxconn": "511" } },
+  {
+    type: "bandwidth",
+    ingressRate: 100_000_000,
+    ingressBurst: 1_000_000,
+    egressRate: 100_000_000,
+    egressBurst: 1_000_000,
+  },
+];
+
+/** Everything that is measured, simplest first. */
+export const CASES: readonly Case[] = [
+  { name: "loopback", plugins: [{ type: "loopback" }] },
+  {
+    name: "static",
+    plugins: [{
+      type: "static",
+      ipam: { type: "static", addresses: [{ address: "10.1.0.2/16" }] },
+    }],
+  },
+  { name: "host-local", plugins: [{ type: "host-local", ipam: hostLocal(false) }] },
+  { name: "ptp", plugins: [{ type: "ptp", ipam: hostLocal(false) }] },
+  { name: "ptp, dual stack", plugins: [{ type: "ptp", ipam: hostLocal(true) }] },
+  { name: "bridge", plugins: [{ ...bridge, ipam: hostLocal(false) }] },
+  { name: "bridge, dual stack", plugins: [{ ...bridge, ipam: hostLocal(true) }] },
+  {
+    name: "bridge, ipMasq",
+    plugins: [{ ...bridge, ipMasq: true, ipam: hostLocal(false) }],
+    needs: ["iptables"],
+  },
+  { name: "macvlan", plugins: [{ type: "macvlan", master: "bench-up0", ipam: hostLocal(false) }] },
+  {
+    name: "chain: bridge, portmap, firewall, tuning, bandwidth",
+    plugins: chain,
+    needs: ["iptables"],
+  },
+  { name: "the chain, through cnitool", plugins: chain, needs: ["iptables"], cnitool: true },
+];

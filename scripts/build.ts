@@ -1,0 +1,73 @@
+/**
+ * `deno task build`: see {@link USAGE}.
+ *
+ * @module
+ */
+import { parseArgs } from "../lib/deps/parse_args.ts";
+import { resolve } from "../lib/deps/path.ts";
+import { build, type BuildOptions } from "./build/build.ts";
+import { findTarget, hostTarget, type RuntimeName } from "./build/targets.ts";
+
+const ROOT = decodeURIComponent(new URL("..", import.meta.url).pathname).replace(/\/$/, "");
+
+/** `deno task` changes to the project's directory; a relative path is meant from here. */
+const CALLED_FROM = Deno.env.get("INIT_CWD") ?? Deno.cwd();
+
+const USAGE = `Builds executables of the plugins and of cnitool.
+
+usage: deno task build [PLUGIN...] [OPTION...]
+
+Without --separate: one executable, DIR/cni, which is whatever it is called as, hard-linked as
+DIR/bin/NAME for every NAME. PLUGIN chooses which it has; all, when none is named.
+
+options:
+  --runtime deno|bun  what to compile with, and which runtime to carry (default: deno).
+                      Bun is taken from PATH, else from the npm registry.
+  --separate          compile each plugin by itself, with Deno's permissions limited to those in
+                      its permissions.json (Bun has no permissions)
+  --target MACHINE    x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu, or Bun's name for it
+                      (default: this machine)
+  --out DIR           where to (default: dist in the project's directory)
+  --help              print this
+
+environment:
+  DENORT_BIN          the base executable for deno compile, instead of downloading it
+`;
+
+/** @throws {Error} when the command line is not understood */
+function readOptions(args: readonly string[]): BuildOptions | undefined {
+  const parsed = parseArgs(args, {
+    boolean: ["separate", "help"],
+    string: ["runtime", "target", "out"],
+    default: { runtime: "deno" },
+    alias: { help: "h" },
+    unknown(argument, key) {
+      if (key !== undefined) throw new Error(`unknown option ${argument}; see --help`);
+      return true;
+    },
+  });
+  if (parsed.help) return undefined;
+  const runtime = parsed.runtime as RuntimeName;
+  if (runtime !== "deno" && runtime !== "bun") {
+    throw new Error(`--runtime must be deno or bun, not ${JSON.stringify(parsed.runtime)}`);
+  }
+  return {
+    root: ROOT,
+    output: parsed.out ? resolve(CALLED_FROM, parsed.out as string) : `${ROOT}/dist`,
+    names: parsed._.map(String),
+    runtime,
+    separate: parsed.separate as boolean,
+    target: parsed.target ? findTarget(parsed.target as string) : hostTarget(),
+  };
+}
+
+if (import.meta.main) {
+  try {
+    const options = readOptions(Deno.args);
+    if (options) await build(options);
+    else console.log(USAGE);
+  } catch (error) {
+    console.error(`build: ${error instanceof Error ? error.message : error}`);
+    Deno.exit(1);
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * Bundles, compiles, and puts the executables into place.
+ *
+ * @module
+ */
+import { bundle, stopBundler } from "./bundle.ts";
+import { type BuildCommand, findCommands, selectCommands } from "./commands.ts";
+import { compileWithBun } from "./compile_bun.ts";
+import { compileWithDeno } from "./compile_deno.ts";
+import { multicallEntry, singleEntry } from "./entry.ts";
+import { install, installLink, linksTo } from "./install.ts";
+import { Progress, size } from "./progress.ts";
+import { ProgramError, run } from "./run.ts";
+import { withStaging } from "./staging.ts";
+import { checkMachine, hostTarget, type RuntimeName, type Target } from "./targets.ts";
+
+/** What to build, and where. */
+export interface BuildOptions {
+  /** The project's directory, absolute. */
+  root: string;
+  /** Where the executables go, absolute: the multi-call one here, every command's in `bin`. */
+  output: string;
+  /** Names of plugins and tools; all when empty. */
+  names: readonly string[];
+  runtime: RuntimeName;
+  /** Each command an executable of its own, instead of one that is all of them. */
+  separate: boolean;
+  target: Target;
+}
+
+/**
+ * Builds. Returns the directory that goes on CNI_PATH.
+ * @throws {NoBaseExecutable} when `deno compile` lacks what it must download
+ */
+export async function build(options: BuildOptions): Promise<string> {
+  const { root, output, names, separate } = options;
+  const commands = selectCommands(findCommands(root), names);
+  const bin = `${output}/bin`;
+  Deno.mkdirSync(bin, { recursive: true });
+  const progress = new Progress();
+  try {
+    await withStaging(output, async (staging) => {
+      const make = (name: string, entry: string, permissions: readonly string[]) =>
+        compileOne({ ...options, staging, progress, name, entry, permissions });
+      if (separate) {
+        for (const command of commands) {
+          const entry = singleEntry(root, command);
+          install(await make(command.name, entry, command.permissions), `${bin}/${command.name}`);
+        }
+      } else {
+        const built = await make("cni", multicallEntry(root, commands), ["--allow-all"]);
+        await progress.step(
+          "link",
+          bin,
+          () => installAll(built, output, staging, commands),
+          String,
+        );
+      }
+    });
+  } finally {
+    await stopBundler();
+  }
+  return bin;
+}
+
+/** One executable, and what is needed to make it. */
+interface Making extends BuildOptions {
+  staging: string;
+  progress: Progress;
+  name: string;
+  /** Code of the entry point. */
+  entry: string;
+  permissions: readonly string[];
+}
+
+/** Makes one executable in the staging directory and returns its path. */
+async function compileOne(making: Making): Promise<string> {
+  const { root, runtime, target, staging, progress, name, entry, permissions } = making;
+  const version = JSON.parse(Deno.readTextFileSync(`${root}/deno.json`)).version as string;
+  const directory = `${staging}/${name}-modules`;
+  const bundled = await progress.step(
+    "bundle",
+    name,
+    () => bundle({ root, version, entry, directory }),
+    ({ metafile }) => {
+      const modules = Object.values(metafile.outputs);
+      const total = size(modules.reduce((sum, { bytes }) => sum + bytes, 0));
+      return `${name}: ${total} in ${modules.length} modules`;
+    },
+  );
+  const path = `${staging}/${name}`;
+  await progress.step(
+    "compile",
+    `${name} for ${target[runtime]}`,
+    async () => {
+      if (runtime === "deno") {
+        await compileWithDeno(bundled, path, target, permissions);
+        return `Deno ${Deno.version.deno}`;
+      }
+      return `Bun ${(await compileWithBun(bundled, path, target)).version}`;
+    },
+    (by) => `${name}: ${size(Deno.statSync(path).size)} with ${by} for ${target[runtime]}`,
+  );
+  checkMachine(path, target);
+  if (target === hostTarget()) await checkRuns(path, version);
+  else progress.note(`${name} is for another machine, so it was not tried`);
+  return path;
+}
+
+/** Starts what was compiled: a base executable of another version makes executables that fail. */
+async function checkRuns(path: string, version: string): Promise<void> {
+  let said: string;
+  try {
+    said = (await run(path, ["--version"], {
+      clearEnv: true,
+      env: { NO_COLOR: "1" },
+      cwd: "/",
+    })).stdout;
+  } catch (error) {
+    if (!(error instanceof ProgramError)) throw error;
+    said = error.stderr;
+  }
+  if (said.includes(version)) return;
+  const hint = Deno.env.has("DENORT_BIN")
+    ? `; DENORT_BIN must name the denort of Deno ${Deno.version.deno}`
+    : "";
+  throw new Error(
+    `what was compiled does not run: asked for its version, ${version}, it said ` +
+      JSON.stringify(said) + hint,
+  );
+}
+
+/** Puts the multi-call executable and its names into place; says what was done. */
+function installAll(
+  built: string,
+  output: string,
+  staging: string,
+  commands: readonly BuildCommand[],
+): string {
+  const path = `${output}/cni`;
+  const bin = `${output}/bin`;
+  const before = linksTo(path, bin);
+  install(built, path);
+  let copies = 0;
+  for (const { name } of commands) {
+    const how = installLink(path, `${bin}/${name}`, `${staging}/link-${name}`);
+    if (how === "copy") copies++;
+  }
+  // Names that an earlier build had and this one has not; anything else there is not ours.
+  const names = new Set(commands.map(({ name }) => name));
+  for (const name of before.filter((name) => !names.has(name))) Deno.removeSync(`${bin}/${name}`);
+  return `${bin}: ${names.size} names of ${path}` +
+    (copies > 0 ? `, ${copies} of them copies: this file system has no hard links` : "");
+}

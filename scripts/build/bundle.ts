@@ -1,0 +1,72 @@
+import * as esbuild from "esbuild";
+import { sourcePlugin } from "./source_plugin.ts";
+
+/** What to bundle. */
+export interface BundleOptions {
+  /** The project's directory. */
+  root: string;
+  /** The version that the executables report. */
+  version: string;
+  /** Code of the entry point; see `entry.ts`. */
+  entry: string;
+  /** Where the modules go: a directory of their own. */
+  directory: string;
+}
+
+/** A bundle on disk. */
+export interface Bundle {
+  /** Path of the module to start with. */
+  main: string;
+  /** Paths of the modules that are loaded by their URL: Workers and what they import. */
+  workers: string[];
+  /** What went where, and why. */
+  metafile: esbuild.Metafile;
+}
+
+/**
+ * Bundles an entry point with everything it uses: a small module to start with, one for each
+ * command, loaded only when it is called, and what several share.
+ */
+export async function bundle(options: BundleOptions): Promise<Bundle> {
+  const { root, version, directory } = options;
+  const entries = new Map([["main", options.entry]]);
+  const workers = new Map<string, string>();
+  const plugin = sourcePlugin({ root, version, entries, workers });
+  for (;;) {
+    const known = [...workers];
+    const { metafile, outputFiles } = await esbuild.build({
+      entryPoints: [
+        { in: "entry:main", out: "main" },
+        ...known.map(([path, name]) => ({ in: path, out: name })),
+      ],
+      plugins: [plugin],
+      absWorkingDir: root,
+      outdir: directory,
+      bundle: true,
+      splitting: true,
+      minify: true,
+      format: "esm",
+      charset: "utf8",
+      legalComments: "none",
+      target: "esnext",
+      platform: "neutral",
+      mainFields: ["module", "main"],
+      // The generated entry point starts the command; an entry of a bundle is not "main" to itself.
+      define: { "import.meta.main": "false" },
+      metafile: true,
+      write: false,
+      logLevel: "silent",
+    });
+    // What was found on the way may in turn name more.
+    if (workers.size > known.length) continue;
+    Deno.mkdirSync(directory, { recursive: true });
+    for (const { path, contents } of outputFiles) Deno.writeFileSync(path, contents);
+    const output = (name: string) => `${directory}/${name}.js`;
+    return { main: output("main"), workers: known.map(([, name]) => output(name)), metafile };
+  }
+}
+
+/** Ends the bundler's process, which would keep this one alive. */
+export async function stopBundler(): Promise<void> {
+  await esbuild.stop();
+}

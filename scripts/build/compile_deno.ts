@@ -1,0 +1,57 @@
+import type { Bundle } from "./bundle.ts";
+import { ProgramError, runDeno } from "./run.ts";
+import type { Target } from "./targets.ts";
+
+/** `deno compile` has no base executable, and cannot fetch one. */
+export class NoBaseExecutable extends Error {
+  override name = "NoBaseExecutable";
+}
+
+/**
+ * Compiles a bundle with `deno compile`.
+ * @param permissions `--allow-…` arguments; whatever they leave out is denied without asking
+ * @throws {NoBaseExecutable} when the base executable can be had nowhere
+ */
+export async function compileWithDeno(
+  { main, workers }: Bundle,
+  output: string,
+  target: Target,
+  permissions: readonly string[],
+): Promise<void> {
+  try {
+    await runDeno([
+      "compile",
+      "--quiet",
+      "--no-prompt",
+      ...permissions,
+      "--no-check",
+      // The bundle is complete: nothing outside it takes part.
+      "--no-config",
+      "--no-lock",
+      "--no-remote",
+      "--no-npm",
+      // The code cache is a file with a predictable name in /tmp, from where any user could have
+      // root's plugins load code. It would save 1 ms of 27.
+      "--no-code-cache",
+      ...workers.map((worker) => `--include=${worker}`),
+      `--target=${target.deno}`,
+      `--output=${output}`,
+      main,
+    ], main.slice(0, main.lastIndexOf("/")));
+  } catch (error) {
+    if (error instanceof ProgramError && /denort|base binary/i.test(error.stderr)) {
+      throw new NoBaseExecutable(explain(error.stderr, target), { cause: error });
+    }
+    throw error;
+  }
+}
+
+function explain(stderr: string, { deno: machine }: Target): string {
+  const lines = stderr.split("\n").map((line) => line.replace(/^\s*(\d+:|error:)\s*/, "").trim());
+  const said = lines.find((line) => /denort/.test(line)) ?? lines[0];
+  const wanted = `denort ${Deno.version.deno} for ${machine}`;
+  return `deno compile could not get its base executable, ${wanted}: ${said}\n` +
+    "It is downloaded from Deno's own host unless DENORT_BIN names it. Ways out:\n" +
+    `  DENORT_BIN=/path/to/denort  ${wanted}, fetched elsewhere\n` +
+    "  --runtime bun               needs nothing but the npm registry";
+}

@@ -1,0 +1,27 @@
+/**
+ * Entry points, generated from the folders that were found.
+ *
+ * @module
+ */
+import type { BuildCommand } from "./commands.ts";
+
+/** Of the executable that is all of `commands`, and loads the one it is called by. */
+export function multicallEntry(root: string, commands: readonly BuildCommand[]): string {
+  const rows = commands.map(({ name, kind, entry }) =>
+    `  ${JSON.stringify(name)}: { kind: "${kind}", load: () => import(${JSON.stringify(entry)}) },`
+  );
+  return `import { runMulticall } from ${JSON.stringify(`${root}/lib/skel/multicall.ts`)};
+await runMulticall({
+${rows.join("\n")}
+});
+`;
+}
+
+/** Of an executable that is one command, whatever name it is called by. */
+export function singleEntry(root: string, { kind, entry }: BuildCommand): string {
+  return `import { runtime } from ${JSON.stringify(`${root}/lib/runtime/mod.ts`)};
+import { runCommand } from ${JSON.stringify(`${root}/lib/skel/run_command.ts`)};
+import * as module from ${JSON.stringify(entry)};
+await runCommand({ kind: "${kind}", load: () => Promise.resolve(module) }, runtime.args);
+`;
+}

@@ -1,0 +1,64 @@
+/**
+ * What esbuild has to be told about this project's sources.
+ *
+ * @module
+ */
+import type { OnLoadArgs, OnLoadResult, Plugin } from "esbuild";
+import { npmPackage } from "./npm_package.ts";
+
+/** What {@link sourcePlugin} needs and collects. */
+export interface SourceOptions {
+  /** The project's directory. */
+  root: string;
+  /** Takes the place of what `lib/skel/build_version.ts` says. */
+  version: string;
+  /** The generated entry points' code, by name; they are imported as `entry:NAME`. */
+  entries: ReadonlyMap<string, string>;
+  /** Entry points of their own that were found: path of the source to name of the output. */
+  workers: Map<string, string>;
+}
+
+/**
+ * - `entry:NAME` is a generated entry point.
+ * - `npm:NAME@VERSION/SUBPATH` is found in Deno's cache.
+ * - `new URL("./worker.ts", import.meta.url)` names a module that is loaded by its URL, by a Worker
+ *   or by `import()`. Bundled, it becomes an entry point of its own, beside all others, and the
+ *   URL names that.
+ */
+export function sourcePlugin(options: SourceOptions): Plugin {
+  return {
+    name: "sources",
+    setup(build) {
+      build.onResolve({ filter: /^entry:/ }, ({ path }) => ({ path, namespace: "entry" }));
+      build.onLoad({ filter: /^/, namespace: "entry" }, ({ path }) => ({
+        contents: options.entries.get(path.slice("entry:".length)),
+        resolveDir: options.root,
+      }));
+      build.onResolve({ filter: /^npm:/ }, async ({ path, kind }) => {
+        const { name, directory, subpath } = await npmPackage(path);
+        // With a subpath through the package's own "exports"; without, its main module.
+        const inside = subpath ? name + subpath : ".";
+        return await build.resolve(inside, { kind, resolveDir: directory });
+      });
+      build.onLoad({ filter: /\.ts$/ }, (args) => loadSource(args, options));
+    },
+  };
+}
+
+const CODE_LINE = /^(?!\s*(?:\*|\/\/)).*import\.meta\.url.*$/gm;
+const MODULE_URL = /new URL\("(\.[^"]+\.ts)", import\.meta\.url\)/g;
+
+async function loadSource({ path }: OnLoadArgs, options: SourceOptions): Promise<OnLoadResult> {
+  if (path === `${options.root}/lib/skel/build_version.ts`) {
+    return { contents: `export const BUILD_VERSION = ${JSON.stringify(options.version)};` };
+  }
+  const toOutput = (_: string, relative: string) => {
+    const worker = new URL(relative, `file://${path}`).pathname;
+    const name = worker.slice(options.root.length + 1).replace(/\.ts$/, "").replaceAll("/", "-");
+    options.workers.set(worker, name);
+    return `new URL("./${name}.js", import.meta.url)`;
+  };
+  const source = await Deno.readTextFile(path);
+  const contents = source.replace(CODE_LINE, (line) => line.replace(MODULE_URL, toOutput));
+  return { contents, loader: "ts" };
+}

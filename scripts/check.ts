@@ -1,0 +1,18 @@
+/**
+ * Checks that no compiler makes: that folders import only from below, that only `lib/runtime` names
+ * a runtime, and that what users see is documented.
+ *
+ *     deno task check
+ *
+ * @module
+ */
+import { findings as layers } from "./check/layers.ts";
+import { findings as runtimes } from "./check/runtimes.ts";
+import { findings as plugins } from "./check/plugins.ts";
+import { sources } from "./check/sources.ts";
+
+const files = sources();
+const found = [...layers(files), ...runtimes(files), ...plugins()];
+for (const finding of found) console.error(finding);
+console.log(`${files.length} files checked, ${found.length} findings`);
+Deno.exit(found.length === 0 ? 0 : 1);

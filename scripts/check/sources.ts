@@ -1,0 +1,24 @@
+/** A source file of the project. */
+export interface Source {
+  /** From the project's directory. */
+  path: string;
+  text: string;
+}
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+
+/** Every TypeScript file that git knows or would add. */
+export function sources(): Source[] {
+  const { stdout } = new Deno.Command("git", {
+    args: ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts"],
+    cwd: ROOT,
+  }).outputSync();
+  const paths = new TextDecoder().decode(stdout).split("\n").filter(Boolean);
+  return paths.flatMap((path) => {
+    try {
+      return { path, text: Deno.readTextFileSync(ROOT + path) };
+    } catch {
+      return []; // deleted, and not yet committed so
+    }
+  });
+}

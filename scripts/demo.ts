@@ -1,0 +1,209 @@
+/**
+ * Two containers on one network, from building the executables to proving that nothing is left.
+ *
+ *     deno task demo [--runtime deno|bun]
+ *
+ * It happens in a network namespace of its own; the host's network is not touched. Root is not
+ * needed where the system allows user namespaces.
+ *
+ * @module
+ */
+import { parseArgs } from "../lib/deps/parse_args.ts";
+import { createNetNs, removeNetNs } from "../lib/ns/named.ts";
+import type { NetNs } from "../lib/ns/netns.ts";
+import { Rtnl } from "../lib/rtnl/rtnl.ts";
+import { isIsolated, reexecIsolated } from "./support/isolate.ts";
+import { hasProgram } from "./support/files.ts";
+import { ownState } from "./support/own_state.ts";
+import { picture } from "./support/picture.ts";
+import { ping } from "./support/ping.ts";
+import { bold, dim, green as good, red, yellow } from "./support/style.ts";
+
+const HELP = `Builds the executables and shows them at work: two containers on one bridge.
+
+usage: deno task demo [--runtime deno|bun]
+
+  --runtime NAME  what to compile with; Deno where its base executable can be had, else Bun
+  --help          this text
+`;
+
+const ROOT = new URL("..", import.meta.url).pathname;
+/** Where the demo's own files go, in the isolated run: a file system of its own. */
+const STATE = "/run/demo";
+const NETWORK = "demo";
+const CONTAINERS = ["blue", "green"] as const;
+
+const args = parseArgs(Deno.args, { boolean: ["help"], string: ["runtime", "bin"] });
+if (args.help) {
+  console.log(HELP.trimEnd());
+  Deno.exit(0);
+}
+try {
+  Deno.exit(await main());
+} catch (error) {
+  console.error(red(`\nThe demo failed: ${error instanceof Error ? error.message : error}`));
+  Deno.exit(1);
+}
+
+async function main(): Promise<number> {
+  if (isIsolated()) return await show(String(args.bin));
+  // Building needs the network, so it comes before leaving it.
+  const bin = await build(args.runtime as string | undefined);
+  return await reexecIsolated({ network: true, args: ["--bin", bin] }) ?? 1;
+}
+
+/** Builds with what was asked for; else with Deno, and with Bun where Deno's base is out of reach. */
+async function build(wanted: string | undefined): Promise<string> {
+  title("Build the executables");
+  const bin = `${ROOT}dist/bin`;
+  for (const runtime of wanted ? [wanted] : ["deno", "bun"]) {
+    const { success } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", `${ROOT}scripts/build.ts`, "--runtime", runtime],
+    }).spawn().status;
+    if (success) {
+      console.log(`Compiled with ${runtime === "bun" ? "Bun" : "Deno"}; they are in ${bin}.`);
+      return bin;
+    }
+    if (!wanted && runtime === "deno") {
+      console.log(
+        yellow("Deno's base executable cannot be had here, so the demo uses the Bun build."),
+      );
+    }
+  }
+  throw new Error("the executables could not be built");
+}
+
+/** The demo itself, in namespaces of its own. */
+async function show(bin: string): Promise<number> {
+  ownState();
+  const config = networkConfiguration();
+  title("The network");
+  console.log(config);
+  Deno.mkdirSync(`${STATE}/net.d`, { recursive: true });
+  Deno.writeTextFileSync(`${STATE}/net.d/10-${NETWORK}.conflist`, config);
+
+  title("Two containers: network namespaces, empty so far");
+  const containers = CONTAINERS.map((name) => ({ name, netns: createNetNs(name) }));
+  for (const { name, netns } of containers) console.log(`${bold(name)}  ${netns.path}`);
+  const cnitool = (command: string, netns: NetNs) => run(bin, command, netns);
+
+  const gateways = new Set<string>();
+  const addresses = new Map<string, string[]>();
+  for (const { name, netns } of containers) {
+    title(`cnitool add ${NETWORK} ${netns.path}`);
+    const printed = await cnitool("add", netns);
+    console.log(printed);
+    const { ips } = JSON.parse(printed) as { ips: { address: string; gateway: string }[] };
+    addresses.set(name, ips.map(({ address }) => address.split("/")[0]!));
+    for (const { gateway } of ips) gateways.add(gateway);
+  }
+
+  title("What exists now");
+  console.log(picture(containers));
+
+  title("Ping");
+  const [blue, green] = containers;
+  const targets = [
+    ...[...gateways].map((to) => ({ from: blue!, to, what: "the gateway" })),
+    ...addresses.get("green")!.map((to) => ({ from: blue!, to, what: "green" })),
+    ...addresses.get("blue")!.map((to) => ({ from: green!, to, what: "blue" })),
+  ];
+  for (const { from, to, what } of targets) {
+    const ms = ping(from.netns, to);
+    step(ms !== undefined, `${from.name} to ${what}, ${to}`, ms && `${ms.toFixed(2)} ms`);
+  }
+
+  title("cnitool check");
+  for (const { name, netns } of containers) {
+    await cnitool("check", netns);
+    step(true, `${name} is as ADD left it`);
+  }
+
+  title("cnitool del");
+  for (const { name, netns } of containers) {
+    await cnitool("del", netns);
+    step(true, `${name} is detached`);
+  }
+  proveEmpty(containers.map(({ netns }) => netns));
+  for (const { name, netns } of containers) {
+    netns[Symbol.dispose]();
+    removeNetNs(name);
+  }
+  console.log(bold(good("\nEverything worked, and nothing is left.")));
+  return 0;
+}
+
+/** The example network; without masquerading where the machine has no program for it. */
+function networkConfiguration(): string {
+  const text = Deno.readTextFileSync(`${ROOT}examples/bridge.conflist`);
+  if (hasProgram("nft") || hasProgram("iptables")) return text.trimEnd();
+  console.log(yellow(
+    "Neither nft nor iptables is installed, so the masquerade is left out: apt-get install nftables",
+  ));
+  const config = JSON.parse(text);
+  delete config.plugins[0].ipMasq;
+  return JSON.stringify(config, null, 2);
+}
+
+async function run(bin: string, command: string, netns: NetNs): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(`${bin}/cnitool`, {
+    args: [command, NETWORK, netns.path],
+    env: { CNI_PATH: bin, NETCONFPATH: `${STATE}/net.d` },
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trimEnd();
+  if (code === 0) return text(stdout);
+  throw new Error(`cnitool ${command} ${NETWORK} ${netns.path}: ${text(stderr)}`);
+}
+
+/** Interfaces, reservations, cached results and rules: none may be left but the empty bridge. */
+function proveEmpty(netnses: readonly NetNs[]): void {
+  title("What is left");
+  using host = Rtnl.open();
+  const veths = host.link.list({ kind: "veth" }).map(({ name }) => name);
+  step(veths.length === 0, "no veth on the host", veths.join(", "));
+  for (const netns of netnses) {
+    using inside = Rtnl.open(netns);
+    const others = inside.link.list({ kind: "veth" }).map(({ name }) => name);
+    step(others.length === 0, `no interface but lo in ${netns.path}`, others.join(", "));
+  }
+  const reserved = list(`/var/lib/cni/networks/${NETWORK}`).filter((name) =>
+    /^[0-9a-f.:]+$/.test(name)
+  );
+  step(reserved.length === 0, "no address reserved", reserved.join(", "));
+  const cached = list("/var/lib/cni/results");
+  step(cached.length === 0, "no cached result", cached.join(", "));
+  if (hasProgram("nft")) {
+    const { stdout } = new Deno.Command("nft", { args: ["list", "ruleset"], stderr: "null" })
+      .outputSync();
+    const rules = new TextDecoder().decode(stdout).split("\n").filter((line) =>
+      line.includes(`net: ${NETWORK}`)
+    );
+    step(rules.length === 0, "no masquerade rule", rules.join("\n"));
+  }
+  const bridges = host.link.list({ kind: "bridge" }).map(({ name }) => name);
+  console.log(
+    dim(
+      `  The bridge ${
+        bridges.join(", ")
+      } stays, as it does for the Go plugins: it is the network's.`,
+    ),
+  );
+}
+
+function list(directory: string): string[] {
+  try {
+    return Array.from(Deno.readDirSync(directory), ({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+function title(text: string): void {
+  console.log(`\n${bold(text)}`);
+}
+
+/** Says that a step worked; one that did not ends the demo. */
+function step(worked: boolean, what: string, detail: string | number | undefined = ""): void {
+  if (!worked) throw new Error(`${what}: it is not so ${detail}`.trimEnd());
+  console.log(`  ${good("✓")} ${what}${detail ? `  ${dim(String(detail))}` : ""}`);
+}

@@ -1,0 +1,12 @@
+/** Colours, where a person looks at them: not in files and pipes, and not where NO_COLOR is set. */
+const colourful = Deno.stdout.isTerminal() && !Deno.env.get("NO_COLOR");
+
+const style = (code: number) => (text: string): string =>
+  colourful ? `\x1b[${code}m${text}\x1b[0m` : text;
+
+export const bold = style(1);
+export const dim = style(2);
+export const red = style(31);
+export const green = style(32);
+export const yellow = style(33);
+export const cyan = style(36);

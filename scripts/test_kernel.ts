@@ -1,0 +1,187 @@
+/**
+ * `deno task test:kernel`: see {@link USAGE}.
+ *
+ * @module
+ */
+import { parseArgs } from "../lib/deps/parse_args.ts";
+import { resolve } from "../lib/deps/path.ts";
+import { build } from "./build/build.ts";
+import { hostTarget } from "./build/targets.ts";
+import { Progress } from "./build/progress.ts";
+import { appears, follow } from "./test_kernel/follow.ts";
+import { commandFile, guestEnvironment } from "./test_kernel/guest_command.ts";
+import { initramfs } from "./test_kernel/initramfs.ts";
+import { fetchKernel, type Kernel } from "./test_kernel/kernel.ts";
+import { type End, RunningMachine } from "./test_kernel/machine.ts";
+import { linkTests } from "./test_kernel/link_tests.ts";
+import { installPackages } from "./test_kernel/packages.ts";
+
+const USAGE =
+  `Runs a command on a Debian kernel under emulation: by default the integration tests of
+the link types that this machine's kernel lacks, with the Bun executables, which are built first.
+
+usage: deno task test:kernel [OPTION...] [-- COMMAND [ARGUMENT...]]
+
+The guest has this machine's files, programs and current directory; what it writes is gone
+afterwards, except in the directory $CNI_TEST_REPORT. It has no network but its own.
+
+options:
+  --bin DIR          test the executables in DIR instead
+  --report DIR       keep what the command writes to $CNI_TEST_REPORT, with its output
+                     (output.log) and the kernel's (console.log)
+  --timeout SECONDS  stop the guest after so long (default: 1800)
+  --help             print this
+
+The exit status is COMMAND's; 124 when the guest was stopped after the timeout, 125 when it ended
+without a status or did not start, 130 when it was interrupted.
+
+Debian's packages provide everything: missing ones are installed, for which this must be root. The
+kernel is unpacked to cni-test-kernel in $XDG_CACHE_HOME or ~/.cache, and used again.
+`;
+
+/** As timeout(1) has them: the command took too long; something of our own failed. */
+const TIMED_OUT = 124;
+const FAILED = 125;
+const INTERRUPTED = 130;
+
+const ROOT = decodeURIComponent(new URL("..", import.meta.url).pathname).replace(/\/$/, "");
+
+/** `deno task` changes to the project's directory; a relative path is meant from here. */
+const CALLED_FROM = Deno.env.get("INIT_CWD") ?? Deno.cwd();
+
+interface Options {
+  /** The command; the link tests when empty. */
+  words: string[];
+  bin?: string;
+  report?: string;
+  seconds: number;
+}
+
+/** @throws {Error} when the command line is not understood */
+function readOptions(args: readonly string[]): Options | undefined {
+  const parsed = parseArgs(args, {
+    "--": true,
+    boolean: ["help"],
+    string: ["bin", "report", "timeout"],
+    alias: { help: "h" },
+    unknown(argument) {
+      throw new Error(`unknown argument ${argument}; a command goes after --; see --help`);
+    },
+  });
+  if (parsed.help) return undefined;
+  const timeout = (parsed.timeout ?? "1800") as string;
+  if (!/^[1-9]\d{0,5}$/.test(timeout)) {
+    throw new Error(`--timeout must be a number of seconds, not ${JSON.stringify(timeout)}`);
+  }
+  const words = parsed["--"] as string[];
+  return {
+    words,
+    bin: parsed.bin ? resolve(CALLED_FROM, parsed.bin as string) : undefined,
+    report: parsed.report ? resolve(CALLED_FROM, parsed.report as string) : undefined,
+    seconds: Number(timeout),
+  };
+}
+
+async function main(options: Options): Promise<number> {
+  const { report, seconds } = options;
+  const progress = new Progress();
+  const words = options.words.length > 0 ? options.words : await testCommand(options.bin);
+  await installPackages(progress);
+  const kernel = await fetchKernel(progress);
+  const work = await Deno.makeTempDir({ prefix: "cni-test-kernel-" });
+  try {
+    const machine = await prepare(kernel, words, work, report ?? `${work}/report`);
+    const { control, report: reports } = machine.shares;
+    const output = `${reports}/output.log`;
+    await using guest = new RunningMachine(machine, seconds);
+    const booted = await progress.step(
+      "boot",
+      `Linux ${kernel.release}`,
+      () => appears(output, guest.end),
+      (up) => `Linux ${kernel.release}${up ? "" : " did not come up"}`,
+    );
+    const start = performance.now();
+    if (booted) await follow(output, guest.end);
+    const status = exitStatus(await guest.end, `${control}/status`, machine.console, seconds);
+    const took = ((performance.now() - start) / 1000).toFixed(1);
+    progress.note(`Linux ${kernel.release}: status ${status} after ${took} s`);
+    return status;
+  } finally {
+    await Deno.remove(work, { recursive: true });
+  }
+}
+
+/** Runs the link tests on executables: under emulation the sources are five times as slow. */
+async function testCommand(bin: string | undefined): Promise<string[]> {
+  const directory = bin ?? await build({
+    root: ROOT,
+    output: `${ROOT}/dist/test-kernel`,
+    names: [],
+    runtime: "bun",
+    separate: false,
+    target: hostTarget(),
+  });
+  const script = `${ROOT}/scripts/run_tests.ts`;
+  return [Deno.execPath(), "run", "-A", script, "--bin", directory, ...linkTests()];
+}
+
+/** Writes everything that the guest is started with. */
+async function prepare(kernel: Kernel, words: readonly string[], work: string, report: string) {
+  const control = `${work}/control`;
+  await Deno.mkdir(control);
+  await Deno.mkdir(report, { recursive: true });
+  await Deno.remove(`${report}/output.log`).catch(ignoreAbsence);
+  await Deno.copyFile(
+    new URL("test_kernel/guest/session.sh", import.meta.url),
+    `${control}/session.sh`,
+  );
+  const env = guestEnvironment(Deno.env.toObject(), Deno.stdout.isTerminal() && !Deno.noColor);
+  const modules = `${kernel.root}/lib/modules/${kernel.release}`;
+  await Deno.writeTextFile(
+    `${control}/command.sh`,
+    commandFile({ words, directory: Deno.cwd(), env }, modules),
+  );
+  await Deno.writeFile(`${work}/initramfs`, await initramfs(kernel));
+  return {
+    kernel: kernel.image,
+    initramfs: `${work}/initramfs`,
+    console: `${report}/console.log`,
+    shares: { control, report },
+  };
+}
+
+function exitStatus(end: End, statusFile: string, consoleFile: string, seconds: number): number {
+  const status = Number.parseInt(readIfPresent(statusFile));
+  if (status >= 0) return status;
+  if (end === "signal") return INTERRUPTED;
+  const lines = readIfPresent(consoleFile).trim().split("\n").slice(-30).join("\n") || "(nothing)";
+  const what = end === "deadline"
+    ? `was stopped after ${seconds} seconds (--timeout)`
+    : "ended before its command did";
+  console.error(`test_kernel: the guest ${what}; its console ends with:\n${lines}`);
+  return end === "deadline" ? TIMED_OUT : FAILED;
+}
+
+function readIfPresent(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    ignoreAbsence(error);
+    return "";
+  }
+}
+
+function ignoreAbsence(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
+
+if (import.meta.main) {
+  try {
+    const options = readOptions(Deno.args);
+    if (!options) console.log(USAGE.trimEnd());
+    else Deno.exitCode = await main(options);
+  } catch (error) {
+    console.error(`test_kernel: ${error instanceof Error ? error.message : error}`);
+    Deno.exitCode = FAILED;
+  }
+}

@@ -1,0 +1,61 @@
+/** Milliseconds between looks at a file. */
+const PAUSE = 100;
+
+/** Waits until there is a file; returns false when `ended` settles before. */
+export async function appears(path: string, ended: Promise<unknown>): Promise<boolean> {
+  const over = settled(ended);
+  for (;;) {
+    const last = over.value;
+    try {
+      await Deno.stat(path);
+      return true;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    if (last) return false;
+    await over.pause();
+  }
+}
+
+/**
+ * Copies a file to standard output while somebody writes it, until `ended` has settled. What is
+ * printed afterwards begins on a line of its own.
+ */
+export async function follow(path: string, ended: Promise<unknown>): Promise<void> {
+  const over = settled(ended);
+  using file = await Deno.open(path);
+  const buffer = new Uint8Array(65536);
+  let end = NEWLINE;
+  for (;;) {
+    // Asked before the look: what was written before the end is there to be read now.
+    const last = over.value;
+    const length = await file.read(buffer);
+    if (length) {
+      await write(buffer.subarray(0, length));
+      end = buffer[length - 1]!;
+    } else if (last) break;
+    else await over.pause();
+  }
+  if (end !== NEWLINE) await write(new Uint8Array([NEWLINE]));
+}
+
+const NEWLINE = 10;
+
+/** Whether a promise has settled, and a pause that ends early when it does. */
+function settled(promise: Promise<unknown>): { value: boolean; pause(): Promise<void> } {
+  const state = {
+    value: false,
+    async pause() {
+      const { promise: paused, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, PAUSE);
+      await Promise.race([end, paused]);
+      clearTimeout(timer);
+    },
+  };
+  const end = promise.finally(() => state.value = true);
+  return state;
+}
+
+async function write(bytes: Uint8Array): Promise<void> {
+  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await Deno.stdout.write(rest));
+}

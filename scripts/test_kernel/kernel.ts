@@ -1,0 +1,63 @@
+import { run } from "../build/run.ts";
+import { type Progress, size } from "../build/progress.ts";
+import { isFile } from "../support/files.ts";
+import { downloadPackage, kernelPackage } from "./packages.ts";
+
+/** An unpacked kernel. */
+export interface Kernel {
+  /** What `uname -r` says on it. */
+  release: string;
+  /** Path of the image to boot. */
+  image: string;
+  /** The directory that holds its `lib/modules`. */
+  root: string;
+}
+
+/** Debian's current stable kernel, downloaded and unpacked when it is not yet there. */
+export async function fetchKernel(progress: Progress): Promise<Kernel> {
+  const name = await kernelPackage();
+  const cache = `${cacheDirectory()}/cni-test-kernel`;
+  const root = `${cache}/${name}`;
+  const release = name.slice("linux-image-".length);
+  const kernel = { release, root, image: `${root}/boot/vmlinuz-${release}` };
+  if (isFile(kernel.image)) return kernel;
+  await Deno.mkdir(cache, { recursive: true });
+  // Complete or not there at all: under its own name only once everything is unpacked.
+  const work = await Deno.makeTempDir({ dir: cache, prefix: ".unpacking-" });
+  try {
+    const file = await progress.step(
+      "download",
+      name,
+      () => downloadPackage(name, work),
+      (file) => `${name}: ${size(Deno.statSync(file).size)}`,
+    );
+    await progress.step(
+      "unpack",
+      name,
+      () => unpack(file, release, `${work}/root`),
+      () => root,
+    );
+    await Deno.rename(`${work}/root`, root).catch((error) => {
+      if (!isFile(kernel.image)) throw error; // else somebody else was faster
+    });
+  } finally {
+    await Deno.remove(work, { recursive: true });
+  }
+  return kernel;
+}
+
+async function unpack(file: string, release: string, root: string): Promise<void> {
+  await run("dpkg", ["--extract", file, root]);
+  // Debian 13 ships modules below /usr/lib only; modprobe looks below /lib.
+  await Deno.symlink("usr/lib", `${root}/lib`).catch((error) => {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  });
+  await run("depmod", ["--basedir", root, release]);
+}
+
+function cacheDirectory(): string {
+  const home = Deno.env.get("HOME");
+  const cache = Deno.env.get("XDG_CACHE_HOME") || (home && `${home}/.cache`);
+  if (!cache) throw new Error("neither XDG_CACHE_HOME nor HOME says where to keep the kernel");
+  return cache;
+}
