@@ -1,0 +1,79 @@
+/**
+ * What gets into a bundle. A plugin is started for every container, so what it does not need is
+ * paid for every time.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { type Bundle, bundle, stopBundler } from "../../scripts/build/bundle.ts";
+import { findCommands } from "../../scripts/build/commands.ts";
+import { multicallEntry, singleEntry } from "../../scripts/build/entry.ts";
+import { fromFileUrl } from "../support/paths.ts";
+
+const ROOT = fromFileUrl(new URL("../..", import.meta.url));
+const COMMANDS = findCommands(ROOT);
+
+/** What loopback may bring along: itself, the way to a link's flags, and the process around it. */
+const LOOPBACK_MAY_HAVE = [
+  /^entry:/,
+  /^plugins\/main\/loopback\//,
+  /^lib\/(runtime|types|ip|netlink|libc|rtnl|skel)\//,
+  /^lib\/ns\/netns\.ts$/,
+];
+
+Deno.test("loopback's bundle has nothing that loopback does not need", async () => {
+  const loopback = COMMANDS.find(({ name }) => name === "loopback")!;
+  const { metafile } = await bundleHere(singleEntry(ROOT, loopback));
+  const sources = Object.values(metafile.outputs).flatMap(sourcesOf);
+  assert(sources.includes("plugins/main/loopback/main.ts"), `only ${sources}`);
+  const foreign = sources.filter((path) => !LOOPBACK_MAY_HAVE.some((may) => may.test(path)));
+  assertEquals(foreign, []);
+});
+
+Deno.test("the multi-call executable starts with no plugin's code", async () => {
+  const { metafile } = await bundleHere(multicallEntry(ROOT, COMMANDS));
+  const start = Object.keys(metafile.outputs).find((path) =>
+    metafile.outputs[path]!.entryPoint === "entry:entry:main"
+  )!;
+  const sources = withStaticImports(metafile, start).flatMap((path) =>
+    sourcesOf(metafile.outputs[path]!)
+  );
+  assert(sources.includes("lib/skel/multicall.ts"), `only ${sources}`);
+  assertEquals(sources.filter((path) => path.startsWith("plugins/")), []);
+});
+
+Deno.test("of zod, a bundle of everything has what is used and not all languages", async () => {
+  const { metafile } = await bundleHere(multicallEntry(ROOT, COMMANDS));
+  const languages = Object.values(metafile.outputs).flatMap(sourcesOf)
+    .filter((path) => /\/zod\/.*\/locales\//.test(path) && !path.endsWith("/en.js"));
+  assertEquals(languages, [], 'import zod as `import * as z from ".../deps/zod.ts"`');
+});
+
+type Metafile = Bundle["metafile"];
+
+async function bundleHere(entry: string): Promise<Bundle> {
+  const directory = Deno.makeTempDirSync({ prefix: "cni-bundle-test-" });
+  try {
+    return await bundle({ root: ROOT, version: "1.2.3", entry, directory });
+  } finally {
+    await stopBundler();
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+/** The sources of which something is left in an output, by their path from the project's directory. */
+function sourcesOf({ inputs }: Metafile["outputs"][string]): string[] {
+  return Object.entries(inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+    .map(([path]) => path);
+}
+
+/** An output and all that is loaded with it, without what is loaded later, by `import()`. */
+function withStaticImports({ outputs }: Metafile, first: string): string[] {
+  const found = new Set([first]);
+  for (const path of found) {
+    for (const { path: imported, kind } of outputs[path]!.imports) {
+      if (kind === "import-statement") found.add(imported);
+    }
+  }
+  return [...found];
+}

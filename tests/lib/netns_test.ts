@@ -1,0 +1,117 @@
+import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
+import { startPinnedWorker } from "../../lib/ns/pinned.ts";
+import { createNetNs, removeNetNs } from "../../lib/ns/named.ts";
+import { NetNs } from "../../lib/ns/netns.ts";
+import { Rtnl } from "../../lib/rtnl/rtnl.ts";
+import { CniError } from "../../lib/types/error.ts";
+import { kernelTest } from "../support/sandbox.ts";
+
+kernelTest("createNetNs() mounts a namespace that `ip netns` knows and can enter", (sandbox) => {
+  using netns = createNetNs("blue");
+  assertEquals(netns.path, "/var/run/netns/blue");
+  assertEquals(sandbox.run("ip", ["netns", "list"]).trim().split(" ")[0], "blue");
+  sandbox.run("ip", ["netns", "exec", "blue", "ip", "link", "set", "lo", "up"]);
+  assert(sandbox.ip("link show dev lo", netns)[0].flags.includes("UP"));
+  removeNetNs("blue");
+  assertEquals(sandbox.run("ip", ["netns", "list"]), "");
+  removeNetNs("blue"); // again: what is gone is fine
+});
+
+kernelTest("createNetNs() refuses names that are no file names, and names that are taken", () => {
+  for (const name of ["", "..", "a/b", "a\0b", "x".repeat(300), "-x"]) {
+    assertEquals(assertThrows(() => createNetNs(name), CniError).code, 4, JSON.stringify(name));
+  }
+  using _blue = createNetNs("blue");
+  assertEquals(assertThrows(() => createNetNs("blue"), CniError).code, 8);
+});
+
+kernelTest("run() is inside for its callback, and back after it, even when it throws", () => {
+  using netns = createNetNs("blue");
+  using home = NetNs.current();
+  const seen = netns.run(() => {
+    using inside = NetNs.current();
+    return inside.ino;
+  });
+  assertEquals(seen, netns.ino);
+  assertThrows(
+    () =>
+      netns.run(() => {
+        throw new Error("inside");
+      }),
+    Error,
+    "inside",
+  );
+  using now = NetNs.current();
+  assert(now.is(home));
+  assertNotEquals(now.ino, netns.ino);
+});
+
+kernelTest("open() says what is wrong: nothing there, or no network namespace", () => {
+  Deno.writeTextFileSync("/run/test/file", "");
+  const cases = [
+    ["/run/netns/none", "no such file"],
+    ["/run/test/file", "not a network namespace"],
+    [
+      "/proc/self/ns/mnt",
+      "not a network namespace",
+    ],
+  ] as const;
+  for (const [path, words] of cases) {
+    const error = assertThrows(() => NetNs.open(path), CniError, words);
+    assertEquals(error.code, 8);
+    assert(error.message.includes(path));
+  }
+  assertEquals(NetNs.openIfPresent("/run/netns/none"), undefined);
+  assertEquals(NetNs.openIfPresent(""), undefined);
+});
+
+kernelTest("a socket stays in the namespace it was opened in", (sandbox) => {
+  using netns = createNetNs("blue");
+  using inside = Rtnl.open(netns);
+  inside.link.add({ name: "eth0", kind: "bridge" });
+  assertEquals(sandbox.links(netns), ["eth0"]);
+  assertEquals(sandbox.links(), []);
+});
+
+kernelTest("a pinned Worker's asynchronous work stays inside", async () => {
+  using netns = createNetNs("blue");
+  using inside = Rtnl.open(netns);
+  inside.link.set("lo", { up: true });
+  const module = new URL("./pinned_listener.ts", import.meta.url);
+  const worker = await startPinnedWorker(netns, module);
+  try {
+    const { promise, resolve } = Promise.withResolvers<{ port: number; inode: number }>();
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.postMessage("listen");
+    const { port, inode } = await promise;
+    assertEquals(inode, netns.ino);
+    // Reachable inside, and only there.
+    await assertRejects(
+      () => Deno.connect({ hostname: "127.0.0.1", port }),
+      Deno.errors.ConnectionRefused,
+    );
+    assertEquals(netns.run(() => connects(port)), true);
+  } finally {
+    worker.terminate();
+  }
+}, { needs: ["busybox"] });
+
+kernelTest("a pinned Worker that cannot load its module says so", async () => {
+  using netns = createNetNs("blue");
+  await assertRejects(
+    () => startPinnedWorker(netns, new URL("file:///none.ts")),
+    CniError,
+    netns.path,
+  );
+});
+
+/** Whether a port of this namespace's loopback accepts a connection. */
+function connects(port: number): boolean {
+  const { success } = new Deno.Command("busybox", {
+    args: ["nc", "-w", "2", "127.0.0.1", String(port)],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).outputSync();
+  return success;
+}

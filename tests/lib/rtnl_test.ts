@@ -1,0 +1,207 @@
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { IpAddress } from "../../lib/ip/address.ts";
+import { Cidr } from "../../lib/ip/cidr.ts";
+import { RT_TABLE_MAIN } from "../../lib/netlink/route.ts";
+import type { Link } from "../../lib/rtnl/link.ts";
+import { Rtnl } from "../../lib/rtnl/rtnl.ts";
+import { NetlinkError } from "../../lib/rtnl/socket.ts";
+import { kernelTest } from "../support/sandbox.ts";
+
+/** A bridge that is up, for addresses and routes. */
+function device(rtnl: Rtnl, name = "br0"): Link {
+  rtnl.link.add({ name, kind: "bridge" });
+  rtnl.link.set(name, { up: true });
+  return rtnl.link.get(name);
+}
+
+/** Runs `attempt`, which the kernel must refuse. */
+function refused(attempt: () => unknown, code: string): string {
+  const error = assertThrows(attempt, NetlinkError);
+  assertEquals(error.code, code);
+  return error.message;
+}
+
+kernelTest("link: add, set, get, list and remove agree with `ip link`", (sandbox) => {
+  using rtnl = Rtnl.open();
+  using container = sandbox.container();
+  const peer = { name: "eth0", netnsFd: container.descriptor };
+  const address = "02:00:00:00:00:01";
+  rtnl.link.add({ name: "v0", kind: "veth", mtu: 1400, address, txqlen: 7, data: { peer } });
+  const bridge = device(rtnl);
+  rtnl.link.set("v0", { up: true, master: bridge, alias: "a note", promisc: true });
+  const [shown] = sandbox.ip("-d link show dev v0");
+  assertEquals(
+    [shown.mtu, shown.address, shown.txqlen, shown.master, shown.ifalias, shown.linkinfo.info_kind],
+    [1400, address, 7, "br0", "a note", "veth"],
+  );
+  assert(shown.flags.includes("UP") && shown.flags.includes("PROMISC"));
+  assertEquals(sandbox.links(container), ["eth0"]);
+
+  const link = rtnl.link.get("v0");
+  assertEquals(
+    [link.index, link.mtu, link.address, link.txqlen, link.master, link.alias, link.kind, link.up],
+    [shown.ifindex, 1400, address, 7, bridge.index, "a note", "veth", true],
+  );
+  assertEquals(link.lower, sandbox.ip("link show dev eth0", container)[0].ifindex);
+  assertEquals(rtnl.link.list({ master: bridge.index }).map(({ name }) => name), ["v0"]);
+  assertEquals(rtnl.link.list({ kind: "bridge" }).map(({ name }) => name), ["br0"]);
+
+  rtnl.link.set(link, { name: "v1", master: 0, mtu: 1300, promisc: false });
+  const [renamed] = sandbox.ip("-d link show dev v1");
+  assertEquals([renamed.mtu, renamed.master], [1300, undefined]);
+  assert(rtnl.link.removeIfPresent("v1"));
+  assertEquals([rtnl.link.removeIfPresent("v1"), rtnl.link.find("v1")], [false, undefined]);
+  assertEquals(sandbox.links(container), []);
+});
+
+kernelTest(
+  "link: set() by a name that is not there changes nothing and makes nothing",
+  (sandbox) => {
+    using rtnl = Rtnl.open();
+    refused(() => rtnl.link.set("none0", { up: true }), "ENODEV");
+    assertEquals(sandbox.links(), []);
+  },
+);
+
+kernelTest("link: setPort() sets hairpin and isolation, and leaves the other alone", (sandbox) => {
+  using rtnl = Rtnl.open();
+  rtnl.link.add({ name: "v0", kind: "veth", data: { peer: { name: "v1" } } });
+  rtnl.link.set("v0", { master: device(rtnl) });
+  const port = rtnl.link.get("v0");
+  const shown = () => {
+    const { hairpin, isolated } = sandbox.ip("-d link show dev v0")[0].linkinfo.info_slave_data;
+    return { hairpin, isolated };
+  };
+  rtnl.link.setPort(port, { hairpin: true });
+  assertEquals(shown(), { hairpin: true, isolated: false });
+  rtnl.link.setPort(port, { isolated: true });
+  assertEquals(shown(), { hairpin: true, isolated: true });
+  rtnl.link.setPort(port, { hairpin: false, isolated: false });
+  assertEquals(shown(), { hairpin: false, isolated: false });
+});
+
+kernelTest("address: add, list and remove agree with `ip address`", (sandbox) => {
+  using rtnl = Rtnl.open();
+  const link = device(rtnl);
+  rtnl.address.add(link, Cidr.parse("10.1.2.3/16"));
+  rtnl.address.add(link, Cidr.parse("10.9.9.9/32"));
+  rtnl.address.add(link, Cidr.parse("fd00::3/64"), { noDad: true });
+  const shown = sandbox.ip("address show dev br0")[0].addr_info
+    .filter(({ scope }: { scope: string }) => scope === "global");
+  const brief = shown.map((a: Record<string, unknown>) => [a.local, a.prefixlen, a.broadcast]);
+  assertEquals(brief, [
+    ["10.1.2.3", 16, "10.1.255.255"],
+    ["10.9.9.9", 32, undefined],
+    ["fd00::3", 64, undefined],
+  ]);
+  const listed = rtnl.address.list({ device: link }).map(({ address }) => String(address))
+    .filter((text) => !text.startsWith("fe80"));
+  assertEquals(listed.sort(), ["10.1.2.3/16", "10.9.9.9/32", "fd00::3/64"]);
+  assertEquals(rtnl.address.list({ device: link, family: 4 }).length, 2);
+  const words = refused(() => rtnl.address.add(link, Cidr.parse("10.1.2.3/16")), "EEXIST");
+  assertStringIncludes(words, "cannot add address 10.1.2.3/16 to br0: EEXIST");
+  rtnl.address.remove(link, Cidr.parse("10.1.2.3/16"));
+  refused(() => rtnl.address.remove(link, Cidr.parse("10.1.2.3/16")), "EADDRNOTAVAIL");
+  assertEquals(rtnl.address.list({ device: link, family: 4 }).length, 1);
+});
+
+kernelTest("route: add, replace, prepend, list and remove agree with `ip route`", (sandbox) => {
+  using rtnl = Rtnl.open();
+  const link = device(rtnl);
+  rtnl.address.add(link, Cidr.parse("10.1.0.2/16"));
+  const to = Cidr.parse("10.7.0.0/16");
+  const via = (last: number) => IpAddress.parse(`10.1.0.${last}`);
+  rtnl.route.add({ to, device: link, via: via(1), priority: 5, mtu: 1300, advmss: 1200 });
+  const [shown] = sandbox.ip("route show 10.7.0.0/16");
+  assertEquals(
+    [shown.gateway, shown.metric, shown.metrics],
+    ["10.1.0.1", 5, [{ mtu: 1300, advmss: 1200 }]],
+  );
+  const words = refused(
+    () => rtnl.route.add({ to, device: link, via: via(3), priority: 5 }),
+    "EEXIST",
+  );
+  assertStringIncludes(words, "add route 10.7.0.0/16 via 10.1.0.3 dev br0 metric 5 table main");
+  rtnl.route.prepend({ to, device: link, via: via(3), priority: 5 });
+  assertEquals(sandbox.ip("route show 10.7.0.0/16").map((r) => r.gateway), [
+    "10.1.0.3",
+    "10.1.0.1",
+  ]);
+  const other = Cidr.parse("10.8.0.0/16");
+  rtnl.route.replace({ to: other, device: link, via: via(4), table: 300 });
+  rtnl.route.replace({ to: other, device: link, via: via(5), table: 300 });
+  assertEquals(sandbox.ip("route show table 300").map((r) => r.gateway), ["10.1.0.5"]);
+  const listed = rtnl.route.list({ table: 300 });
+  assertEquals(listed.map(({ to, via }) => `${to} ${via}`), ["10.8.0.0/16 10.1.0.5"]);
+  rtnl.route.remove({ to: other, table: 300 });
+  refused(() => rtnl.route.remove({ to: other, table: 300 }), "ESRCH");
+  rtnl.route.removeIfPresent({ to: other, table: 300 });
+});
+
+kernelTest("route: a route of any scope is removed without naming its scope", (sandbox) => {
+  using rtnl = Rtnl.open();
+  const link = device(rtnl);
+  rtnl.address.add(link, Cidr.parse("10.1.0.2/16"));
+  // The kernel's own connected route has scope link.
+  rtnl.route.remove({ to: Cidr.parse("10.1.0.0/16"), device: link });
+  sandbox.run("ip", ["route", "add", "10.1.0.9/32", "dev", "br0", "scope", "host"]);
+  rtnl.route.remove({ to: Cidr.parse("10.1.0.9/32"), device: link });
+  assertEquals(rtnl.route.list({ table: RT_TABLE_MAIN, family: 4 }), []);
+});
+
+kernelTest("route: an unreachable gateway is named, with the kernel's own words", () => {
+  using rtnl = Rtnl.open();
+  const route = { to: Cidr.default(4), device: device(rtnl), via: IpAddress.parse("192.0.2.1") };
+  const words = refused(() => rtnl.route.add(route), "ENETUNREACH");
+  assertStringIncludes(words, "route default (0.0.0.0/0) via 192.0.2.1 dev br0");
+  assertStringIncludes(words, "Nexthop has invalid gateway");
+});
+
+kernelTest("rule: add, list and remove agree with `ip rule`", (sandbox) => {
+  using rtnl = Rtnl.open();
+  const rules = [
+    { family: 4, from: Cidr.parse("10.1.0.2/32"), table: 1000, priority: 40 },
+    { family: 6, from: Cidr.parse("fd00::2/128"), table: 100, priority: 41 },
+  ] as const;
+  for (const rule of rules) rtnl.rule.add(rule);
+  const own = (family: string) =>
+    sandbox.ip(`${family} rule show`).filter(({ priority }) => priority === 40 || priority === 41)
+      .map(({ src, table }) => [src, table]);
+  assertEquals([own("-4"), own("-6")], [[["10.1.0.2", "1000"]], [["fd00::2", "100"]]]);
+  const found = rtnl.rule.list({ family: 4 }).find(({ table }) => table === 1000);
+  assertEquals([String(found?.from), found?.priority], ["10.1.0.2/32", 40]);
+  for (const rule of rules) rtnl.rule.remove(rule);
+  refused(() => rtnl.rule.remove(rules[0]), "ENOENT");
+  rtnl.rule.removeIfPresent(rules[1]);
+  assertEquals([own("-4"), own("-6")], [[], []]);
+});
+
+kernelTest("neighbour: replace, list and remove agree with `ip neighbour`", (sandbox) => {
+  using rtnl = Rtnl.open();
+  const link = device(rtnl);
+  const address = IpAddress.parse("10.1.0.7");
+  rtnl.neighbour.replace(link, address, "02:00:00:00:00:07");
+  const [shown] = sandbox.ip("neighbour show dev br0");
+  assertEquals([shown.dst, shown.lladdr, shown.state], ["10.1.0.7", "02:00:00:00:00:07", [
+    "PERMANENT",
+  ]]);
+  // The kernel adds entries for multicast addresses by itself.
+  const own = () =>
+    rtnl.neighbour.list({ device: link }).filter((entry) => entry.address.equals(address));
+  const [listed] = own();
+  assertEquals([String(listed?.address), listed?.linkAddress], ["10.1.0.7", "02:00:00:00:00:07"]);
+  rtnl.neighbour.removeIfPresent(link, address);
+  rtnl.neighbour.removeIfPresent(link, address);
+  assertEquals(own(), []);
+});
+
+kernelTest("one answer of many addresses and routes is read to its end", () => {
+  using rtnl = Rtnl.open();
+  const link = device(rtnl);
+  const many = 3000;
+  rtnl.address.add(link, Cidr.parse("10.0.0.1/8"));
+  for (let i = 0; i < many; i++) {
+    rtnl.route.add({ to: Cidr.host(IpAddress.parse("172.16.0.0").add(i)), device: link });
+  }
+  assertEquals(rtnl.route.list({ table: RT_TABLE_MAIN, device: link, family: 4 }).length, many + 1);
+});

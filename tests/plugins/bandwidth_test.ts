@@ -1,0 +1,310 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { attachmentIfbName, ifbName } from "../../lib/ip/hash_names.ts";
+import { NetNs } from "../../lib/ns/netns.ts";
+import { plugin, pluginError } from "../support/plugins.ts";
+import { kernelTest, type Sandbox } from "../support/sandbox.ts";
+import { udpRate } from "../support/udp_rate.ts";
+
+const MBIT = 1_000_000;
+const limits = {
+  ingressRate: 8 * MBIT,
+  ingressBurst: 160_000,
+  egressRate: 4 * MBIT,
+  egressBurst: 80_000,
+};
+const prevResult = {
+  cniVersion: "1.1.0",
+  interfaces: [
+    { name: "host0", mac: "02:00:00:00:00:01" },
+    { name: "eth0", mac: "02:00:00:00:00:02", sandbox: "/var/run/netns/c1" },
+  ],
+  ips: [{ address: "10.1.0.2/24", interface: 1 }],
+};
+const config = { cniVersion: "1.1.0", name: "net", type: "bandwidth", prevResult };
+const limited = { ...config, ...limits };
+const egressIfb = attachmentIfbName(
+  { network: "net", containerId: "test", ifName: "eth0" },
+  "egress",
+);
+
+/** A container and the host, joined by veth pairs with addresses in two networks of each family. */
+function container(sandbox: Sandbox, ...names: string[]): NetNs {
+  const netns = sandbox.container();
+  for (const [index, name] of ["eth0", ...names].entries()) {
+    const host = `host${index}`;
+    const pair = `link add ${host} type veth peer name ${name} netns c1`;
+    sandbox.run("ip", pair.split(" "));
+    sandbox.run("ip", ["link", "set", host, "up"]);
+    sandbox.run("ip", ["link", "set", name, "up"], { netns });
+    for (const network of [`10.${index + 1}.0`, `10.${index + 1}.1`]) {
+      sandbox.run("ip", ["address", "add", `${network}.1/24`, "dev", host]);
+      sandbox.run("ip", ["address", "add", `${network}.2/24`, "dev", name], { netns });
+    }
+    for (const network of [`fd00:${index + 1}`, `fd01:${index + 1}`]) {
+      sandbox.run("ip", ["address", "add", `${network}::1/64`, "dev", host, "nodad"]);
+      sandbox.run("ip", ["address", "add", `${network}::2/64`, "dev", name, "nodad"], { netns });
+    }
+  }
+  return netns;
+}
+
+// deno-lint-ignore no-explicit-any -- tc's JSON has no types
+function tc(sandbox: Sandbox, args: string): any[] {
+  return JSON.parse(sandbox.run("tc", ["-j", ...args.split(" ")]) || "[]");
+}
+
+/** The kinds of a device's disciplines, without those it always has. */
+function kinds(sandbox: Sandbox, device: string): string[] {
+  return tc(sandbox, `qdisc show dev ${device}`).map(({ kind }) => kind)
+    .filter((kind) => kind !== "noqueue");
+}
+
+function ifbs(sandbox: Sandbox): string[] {
+  return sandbox.ip("link show type ifb").map(({ ifname }) => ifname)
+    .filter((name) => !/^ifb\d$/.test(name)).sort();
+}
+
+function within10Percent(rate: number, expected: number): void {
+  assert(
+    rate > 0.9 * expected && rate < 1.1 * expected,
+    `${(rate / MBIT).toFixed(2)} Mbit/s, expected ${expected / MBIT}`,
+  );
+}
+
+kernelTest("bandwidth: ADD limits both directions as tc would, DEL takes it back", (sandbox) => {
+  const netns = container(sandbox);
+  const result = plugin(sandbox, { command: "ADD", config: limited, netns });
+  const [ifb] = sandbox.ip(`-d link show dev ${egressIfb}`);
+  assertEquals(result.interfaces, [
+    ...prevResult.interfaces,
+    { name: egressIfb, mac: ifb.address },
+  ]);
+  assertEquals(result.ips, prevResult.ips);
+  assertEquals([ifb.mtu, ifb.ifalias, ifb.flags.includes("UP")], [1500, "cni:net/test/eth0", true]);
+
+  // 8 Mbit/s are 1 MB/s; the limit is 25 ms of it and the burst of 20 kB.
+  const bucket = (device: string) => {
+    const { kind, handle, root, options } = tc(sandbox, `qdisc show dev ${device}`)[0];
+    return { kind, handle, root, ...options };
+  };
+  assertEquals(bucket("host0"), {
+    kind: "tbf",
+    handle: "1:",
+    root: true,
+    rate: 1_000_000,
+    burst: 20_000,
+    lat: 25_000,
+  });
+  assertEquals([bucket(egressIfb).rate, bucket(egressIfb).burst], [500_000, 10_000]);
+  assertEquals(kinds(sandbox, "host0"), ["tbf", "ingress"]);
+  const filter = tc(sandbox, "filter show dev host0 ingress").find(({ options }) => options?.match);
+  assertEquals([filter.protocol, filter.pref, filter.options.actions[0].to_dev], [
+    "all",
+    1,
+    egressIfb,
+  ]);
+  plugin(sandbox, { command: "CHECK", config: { ...limited, prevResult: result }, netns });
+
+  plugin(sandbox, { command: "DEL", config: limited, netns });
+  assertEquals([kinds(sandbox, "host0"), ifbs(sandbox)], [[], []]);
+  for (const gone of [netns, "", "/run/netns/gone"]) {
+    plugin(sandbox, { command: "DEL", config: limited, netns: gone });
+  }
+  plugin(sandbox, { command: "ADD", config: limited, netns });
+}, { needs: ["tc"] });
+
+/** Slow, and with so much waiting that the sender may be late now and then. */
+const patient = {
+  ...limited,
+  ingressRate: 2 * MBIT,
+  ingressBurst: 80_000,
+  egressRate: 3 * MBIT,
+  latency: 1000,
+};
+
+kernelTest("bandwidth: real traffic keeps to the limits, within a tenth", (sandbox) => {
+  const netns = container(sandbox);
+  using host = NetNs.current();
+  plugin(sandbox, { command: "ADD", config: patient, netns });
+  within10Percent(udpRate(host, netns, "10.1.0.2"), patient.ingressRate);
+  within10Percent(udpRate(netns, host, "10.1.0.1"), patient.egressRate);
+  within10Percent(udpRate(host, netns, "fd00:1::2"), patient.ingressRate);
+  within10Percent(udpRate(netns, host, "fd00:1::1"), patient.egressRate);
+});
+
+kernelTest(
+  "bandwidth: subnets are excepted from the limits, or the only ones limited",
+  (sandbox) => {
+    const netns = container(sandbox);
+    using host = NetNs.current();
+    const rates = (network: string, v6: string) => [
+      udpRate(host, netns, `${network}.2`, { measureMs: 800 }) / patient.ingressRate,
+      udpRate(netns, host, `${network}.1`, { measureMs: 800 }) / patient.egressRate,
+      udpRate(host, netns, `${v6}::2`, { measureMs: 800 }) / patient.ingressRate,
+      udpRate(netns, host, `${v6}::1`, { measureMs: 800 }) / patient.egressRate,
+    ];
+    const subnets = ["10.1.1.0/24", "fd01:1::/64"];
+    for (const key of ["unshapedSubnets", "shapedSubnets"]) {
+      const config = { ...patient, [key]: subnets };
+      const result = plugin(sandbox, { command: "ADD", config, netns });
+      assertEquals(result.interfaces.length, 4);
+      plugin(sandbox, { command: "CHECK", config: { ...config, prevResult: result }, netns });
+      const [apart, others] = [rates("10.1.1", "fd01:1"), rates("10.1.0", "fd00:1")];
+      const [free, bound] = key === "unshapedSubnets" ? [apart, others] : [others, apart];
+      assert(free.every((rate) => rate > 2), `${key}: free are ${free}`);
+      assert(bound.every((rate) => rate > 0.8 && rate < 1.2), `${key}: bound are ${bound}`);
+      plugin(sandbox, { command: "DEL", config, netns });
+      assertEquals([kinds(sandbox, "host0"), ifbs(sandbox)], [[], []]);
+    }
+  },
+  { needs: ["tc"] },
+);
+
+kernelTest("bandwidth: one direction alone, and a latency of one's own", (sandbox) => {
+  const netns = container(sandbox);
+  const { ingressRate, ingressBurst, egressRate, egressBurst } = limits;
+  const ingress = { ...config, ingressRate, ingressBurst, latency: 100 };
+  const first = plugin(sandbox, { command: "ADD", config: ingress, netns });
+  assertEquals(first, prevResult);
+  assertEquals([kinds(sandbox, "host0"), ifbs(sandbox)], [["tbf"], []]);
+  assertEquals(tc(sandbox, "qdisc show dev host0")[0].options.lat, 100_000);
+  plugin(sandbox, { command: "CHECK", config: ingress, netns });
+  plugin(sandbox, { command: "DEL", config: ingress, netns });
+  const egress = { ...config, egressRate, egressBurst };
+  plugin(sandbox, { command: "ADD", config: egress, netns });
+  assertEquals([kinds(sandbox, "host0"), ifbs(sandbox)], [["ingress"], [egressIfb]]);
+  plugin(sandbox, { command: "CHECK", config: egress, netns });
+}, { needs: ["tc"] });
+
+kernelTest("bandwidth: the runtime's limits count where the configuration has none", (sandbox) => {
+  const netns = container(sandbox);
+  const rateOf = () => tc(sandbox, "qdisc show dev host0")[0].options.rate;
+  const runtimeConfig = { bandwidth: { ingressRate: 800_000, ingressBurst: 160_000 } };
+  plugin(sandbox, { command: "ADD", config: { ...config, runtimeConfig }, netns });
+  assertEquals(rateOf(), 100_000);
+  plugin(sandbox, { command: "DEL", config: { ...config, runtimeConfig }, netns });
+  plugin(sandbox, { command: "ADD", config: { ...limited, runtimeConfig }, netns });
+  assertEquals(rateOf(), 1_000_000);
+  plugin(sandbox, { command: "DEL", config: limited, netns });
+  const zero = { ...config, runtimeConfig, ingressRate: 0 };
+  assertEquals(plugin(sandbox, { command: "ADD", config: zero, netns }), prevResult);
+  assertEquals(plugin(sandbox, { command: "ADD", config, netns }), prevResult);
+  assertEquals(kinds(sandbox, "host0"), []);
+}, { needs: ["tc"] });
+
+kernelTest("bandwidth: rates beyond 32 bits arrive undamaged", (sandbox) => {
+  const netns = container(sandbox);
+  const fast = { ...config, ingressRate: 80_000_000_000, ingressBurst: 800_000_000 };
+  plugin(sandbox, { command: "ADD", config: fast, netns });
+  const { rate, lat } = tc(sandbox, "qdisc show dev host0")[0].options;
+  assertEquals([rate, lat], [10_000_000_000, 25_000]);
+  plugin(sandbox, { command: "CHECK", config: fast, netns });
+}, { needs: ["tc"] });
+
+kernelTest("bandwidth: two interfaces of one container are limited apart", (sandbox) => {
+  const netns = container(sandbox, "eth1");
+  const second = {
+    ...limited,
+    prevResult: { ...prevResult, interfaces: [{ name: "host1" }, { name: "eth1", sandbox: "x" }] },
+  };
+  plugin(sandbox, { command: "ADD", config: limited, netns });
+  plugin(sandbox, { command: "ADD", config: second, netns, ifName: "eth1" });
+  assertEquals(ifbs(sandbox).length, 2);
+  plugin(sandbox, { command: "DEL", config: second, netns, ifName: "eth1" });
+  assertEquals(ifbs(sandbox), [egressIfb]);
+  plugin(sandbox, { command: "CHECK", config: limited, netns });
+});
+
+kernelTest("bandwidth: DEL and GC remove what nobody uses", (sandbox) => {
+  const netns = container(sandbox, "eth1");
+  const upstream = ifbName("net", "test");
+  plugin(sandbox, { command: "ADD", config: limited, netns });
+  sandbox.run("ip", ["link", "add", upstream, "type", "ifb"]);
+  plugin(sandbox, { command: "DEL", config: limited, netns: "" });
+  assertEquals(ifbs(sandbox), []);
+
+  sandbox.run("tc", ["qdisc", "del", "dev", "host0", "root"]);
+  sandbox.run("tc", ["qdisc", "del", "dev", "host0", "ingress"]);
+  const second = {
+    ...limited,
+    prevResult: { ...prevResult, interfaces: [{ name: "host1" }, { name: "eth1", sandbox: "x" }] },
+  };
+  plugin(sandbox, { command: "ADD", config: limited, netns });
+  plugin(sandbox, { command: "ADD", config: second, netns, ifName: "eth1" });
+  const gc = (name: string, valid: unknown[]) =>
+    plugin(sandbox, {
+      command: "GC",
+      config: { ...config, name, prevResult: undefined, "cni.dev/valid-attachments": valid },
+    });
+  gc("othernet", []);
+  assertEquals(ifbs(sandbox).length, 2);
+  gc("net", [{ containerID: "test", ifname: "eth0" }]);
+  assertEquals(ifbs(sandbox), [egressIfb]);
+}, { needs: ["tc"] });
+
+kernelTest("bandwidth: CHECK sees what is missing or changed", (sandbox) => {
+  const netns = container(sandbox);
+  const fails = (words: string) => {
+    const error = pluginError(sandbox, { command: "CHECK", config: limited, netns });
+    assertStringIncludes(error.msg, words);
+  };
+  plugin(sandbox, { command: "ADD", config: limited, netns });
+  sandbox.run("ip", ["link", "set", egressIfb, "down"]);
+  fails("is down");
+  sandbox.run("ip", ["link", "set", egressIfb, "up"]);
+  sandbox.run("tc", ["filter", "del", "dev", "host0", "ingress"]);
+  fails("0 egress filters");
+  sandbox.run("ip", ["link", "del", egressIfb]);
+  fails("get ifb device");
+  const change = "qdisc change dev host0 root handle 1: tbf rate 9mbit burst 20000 latency 25ms";
+  sandbox.run("tc", change.split(" "));
+  fails("Rate doesn't match");
+  sandbox.run("tc", ["qdisc", "del", "dev", "host0", "root"]);
+  fails("Failed to find qdisc");
+}, { needs: ["tc"] });
+
+kernelTest("bandwidth: a failing ADD leaves nothing behind", (sandbox) => {
+  const netns = container(sandbox);
+  const interfaces = prevResult.interfaces;
+  const failures: [more: Record<string, unknown>, code: number, words: string][] = [
+    [{ ingressBurst: 0 }, 7, 'if rate is set, burst must also be set: "ingressRate" is 8000000'],
+    [{ egressRate: 0 }, 7, 'if burst is set, rate must also be set: "egressRate" is 0'],
+    [{ egressBurst: 34359738360 }, 7, "burst cannot be more than 4GB"],
+    [{ egressRate: 7 }, 7, "at least 8"],
+    [{ egressRate: -1 }, 7, '"egressRate" is -1'],
+    [{ latency: 0 }, 7, '"latency" is 0'],
+    [{ shapedSubnets: ["10.0.0.0"] }, 7, "shapedSubnets[0]"],
+    [{ shapedSubnets: ["::/0"], unshapedSubnets: ["::/1"] }, 7, "cannot be both specified"],
+    [{ prevResult: undefined }, 7, "must be called as chained plugin"],
+    [{ prevResult: { cniVersion: "1.1.0" } }, 999, "no interfaces provided"],
+    [{ prevResult: { interfaces: [interfaces[1]] } }, 999, "no veth peer of container interface"],
+    [{ prevResult: { interfaces: [{ name: "eth0", sandbox: "x" }] } }, 999, "it is host0"],
+  ];
+  for (const [more, code, words] of failures) {
+    const error = pluginError(sandbox, { command: "ADD", config: { ...limited, ...more }, netns });
+    assertStringIncludes(error.msg, words);
+    assertEquals(error.code, code, words);
+    assertEquals([kinds(sandbox, "host0"), ifbs(sandbox)], [[], []], words);
+  }
+  // The last step of all fails: the ifb's name is taken.
+  sandbox.run("ip", ["link", "add", egressIfb, "type", "bridge"]);
+  const error = pluginError(sandbox, { command: "ADD", config: limited, netns });
+  assertStringIncludes(error.msg, `create ifb interface ${egressIfb}: EEXIST`);
+  assertEquals([kinds(sandbox, "host0"), sandbox.links()], [[], ["host0", egressIfb]]);
+  assertEquals(
+    pluginError(sandbox, { command: "STATUS", config: { ...limited, egressRate: 0 } }).code,
+    50,
+  );
+  plugin(sandbox, { command: "STATUS", config: limited });
+}, { needs: ["tc"] });
+
+kernelTest("bandwidth: only veth pairs, and a second ADD does not disturb the first", (sandbox) => {
+  const netns = container(sandbox);
+  sandbox.run("ip", ["link", "add", "br0", "type", "bridge"], { netns });
+  const bridge = pluginError(sandbox, { command: "ADD", config: limited, netns, ifName: "br0" });
+  assertStringIncludes(bridge.msg, "br0 has no veth peer: it is a bridge");
+  plugin(sandbox, { command: "ADD", config: limited, netns });
+  const again = pluginError(sandbox, { command: "ADD", config: limited, netns });
+  assertStringIncludes(again.msg, "EEXIST");
+  plugin(sandbox, { command: "CHECK", config: limited, netns });
+});

@@ -1,0 +1,512 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  addInBackground,
+  attach,
+  dhcpConfig as config,
+  lease,
+  leases,
+  serverNetwork,
+  startDaemon,
+  startDnsmasq,
+} from "../support/dhcp.ts";
+import { type Answer, grant, type Received, ScriptedServer } from "../support/dhcp_server.ts";
+import { plugin, pluginDirectory, pluginError, tryPlugin } from "../support/plugins.ts";
+import { BackgroundProcess, eventually } from "../support/process.ts";
+import { kernelTest, type Sandbox } from "../support/sandbox.ts";
+import type { NetNs } from "../../lib/ns/netns.ts";
+
+/** A container on the bridge. */
+function containerOnBridge(sandbox: Sandbox, name?: string): NetNs {
+  const netns = sandbox.container(name);
+  attach(sandbox, netns);
+  return netns;
+}
+
+/** Applies a result as a main plugin does. */
+// deno-lint-ignore no-explicit-any -- a result
+function configure(sandbox: Sandbox, netns: NetNs, result: any): void {
+  for (const { address } of result.ips) {
+    sandbox.run("ip", ["address", "add", address, "dev", "eth0"], { netns });
+  }
+  for (const { dst, gw } of result.routes ?? []) {
+    sandbox.run("ip", ["route", "add", dst, "via", gw, "dev", "eth0"], { netns });
+  }
+}
+
+function addresses(sandbox: Sandbox, netns: NetNs): string[] {
+  return sandbox.ip("-4 address show dev eth0", netns)
+    .flatMap(({ addr_info }) => addr_info)
+    .map(({ local, prefixlen }) => `${local}/${prefixlen}`);
+}
+
+/** An ADD while this process serves. */
+async function add(netns: NetNs, containerId?: string) {
+  await using adding = await addInBackground({ netns, containerId });
+  await adding.end();
+  return JSON.parse(adding.output);
+}
+
+kernelTest("dhcp: a lease from dnsmasq, with everything it says", async (sandbox) => {
+  const server = serverNetwork(sandbox);
+  await using dnsmasq = await startDnsmasq(server, [
+    "--dhcp-option=3,10.66.0.1",
+    "--dhcp-option=6,10.66.0.1,10.66.0.2",
+    "--dhcp-option=15,example.org",
+    "--dhcp-option=119,a.example.org,b.example.org",
+    "--dhcp-option=26,1400",
+    "--dhcp-host=set:asked,id:name-of-mine,10.66.0.77",
+  ]);
+  await using _daemon = await startDaemon();
+  const netns = containerOnBridge(sandbox);
+  const args = "K8S_POD_NAME=web;IgnoreUnknown=1";
+  const provide = [{ option: "12", fromArg: "K8S_POD_NAME" }];
+  const asking = { ...config, ipam: { ...config.ipam, provide, priority: 55 } };
+  const result = plugin(sandbox, { command: "ADD", config: asking, netns, args });
+  const [{ address }] = result.ips;
+  assertMatch(address, /^10\.66\.0\.1[012]\d\/24$/);
+  assertEquals(result, {
+    cniVersion: "1.1.0",
+    dns: {
+      domain: "example.org",
+      nameservers: ["10.66.0.1", "10.66.0.2"],
+      search: ["a.example.org", "b.example.org"],
+    },
+    ips: [{ address, gateway: "10.66.0.1" }],
+    routes: [{ dst: "0.0.0.0/0", gw: "10.66.0.1", mtu: 1400, priority: 55 }],
+  });
+  const prevResult = result;
+  plugin(sandbox, { command: "CHECK", config: { ...config, prevResult }, netns });
+  const other = { ...result, ips: [{ address: "10.66.0.9/24" }] };
+  const moved = { ...config, prevResult: other };
+  const error = pluginError(sandbox, { command: "CHECK", config: moved, netns });
+  assertStringIncludes(error.msg, "not 10.66.0.9/24 of prevResult");
+  plugin(sandbox, { command: "STATUS", config });
+
+  // A second ADD of what is there already gives the same.
+  assertEquals(plugin(sandbox, { command: "ADD", config: asking, netns }).ips, result.ips);
+  const [{ bindings: [binding], ...key }] = leases(sandbox);
+  assertEquals(key, { containerId: "test", ifName: "eth0", netns: netns.path, network: "lan" });
+  assertEquals([binding.state, binding.server], ["bound", "10.66.0.1"]);
+  assertEquals(Math.round((binding.rebindAt - binding.renewAt) / 1000), 45);
+  const table = sandbox.run(`${pluginDirectory()}/dhcp`, ["leases"]);
+  assertMatch(table, /^CONTAINER .*\ntest +eth0 +lan +10\.66\.0\.1\S+ +10\.66\.0\.1 +bound +in /);
+
+  configure(sandbox, netns, { ...result, routes: [] });
+  plugin(sandbox, { command: "DEL", config, netns });
+  plugin(sandbox, { command: "DEL", config, netns });
+  await dnsmasq.until(() => dnsmasq.output.includes("DHCPRELEASE"), "the release");
+  assertMatch(dnsmasq.output, /client provides name: web/);
+  assertEquals(leases(sandbox), []);
+  const gone = pluginError(sandbox, { command: "CHECK", config, netns });
+  assertStringIncludes(gone.msg, "has no lease");
+}, { needs: ["dnsmasq"] });
+
+kernelTest("dhcp: GC releases what is not valid", async (sandbox) => {
+  const server = serverNetwork(sandbox);
+  using scripted = new ScriptedServer(server, (message) => {
+    const id = new TextDecoder().decode(message.options.get(61)).at(1)!;
+    return grant(message, `10.66.0.${id.charCodeAt(0)}`, 600);
+  });
+  await using _daemon = await startDaemon();
+  const results = await Promise.all(
+    ["a", "b"].map((id) => add(containerOnBridge(sandbox, id), id)),
+  );
+  assertEquals(results.map(({ ips }) => ips[0].address), ["10.66.0.97/24", "10.66.0.98/24"]);
+  const valid = { "cni.dev/valid-attachments": [{ containerID: "b", ifname: "eth0" }] };
+  plugin(sandbox, { command: "GC", config: { ...config, name: "elsewhere" } });
+  plugin(sandbox, { command: "GC", config: { ...config, ...valid } });
+  assertEquals(leases(sandbox).map(({ containerId }) => containerId), ["b"]);
+  const release = () => scripted.received.find(({ type }) => type === "RELEASE");
+  await eventually(() => release() !== undefined, () => "the release");
+  assertEquals(release()!.ciaddr, "10.66.0.97");
+});
+
+kernelTest("dhcp: without a daemon ADD says what to start, DEL and GC succeed", (sandbox) => {
+  const netns = sandbox.container();
+  const add = pluginError(sandbox, { command: "ADD", config, netns });
+  assertEquals(add.code, 11);
+  assertStringIncludes(
+    add.msg,
+    'no dhcp daemon listens at /run/cni/dhcp.sock (ENOENT); start it with "dhcp daemon"',
+  );
+  assertEquals(pluginError(sandbox, { command: "CHECK", config, netns }).code, 11);
+  assertEquals(pluginError(sandbox, { command: "STATUS", config }).code, 50);
+  assertEquals(tryPlugin(sandbox, { command: "DEL", config, netns }).code, 0);
+  assertEquals(tryPlugin(sandbox, { command: "DEL", config: { ...config, ipam: {} } }).code, 0);
+  assertEquals(tryPlugin(sandbox, { command: "GC", config }).code, 0);
+  const listing = sandbox.try(`${pluginDirectory()}/dhcp`, ["leases"]);
+  assertEquals(listing.code, 1);
+  assertStringIncludes(listing.stderr, "no dhcp daemon listens");
+});
+
+kernelTest("dhcp: bad input names the field and what it should be", (sandbox) => {
+  const netns = sandbox.container();
+  const fails = (ipam: object, message: string) => {
+    const error = pluginError(sandbox, { command: "ADD", config: { ...config, ipam }, netns });
+    assertEquals(error.code, 7, error.msg);
+    assertStringIncludes(error.msg, message);
+  };
+  const provide = (option: string, value = "x") => ({ type: "dhcp", provide: [{ option, value }] });
+  fails(provide("colour"), 'Can not parse option "colour"');
+  fails(provide("256"), 'Can not parse option "256"');
+  fails(provide("53"), 'option "53" belongs to DHCP itself');
+  fails(provide("12", "x".repeat(256)), "value too long for option 12: 256 bytes");
+  fails({ type: "dhcp", ipv4: false }, "one of them must be on");
+  fails({ type: "dhcp", ipv6: "yes" }, '"ipam.ipv6" is "yes"');
+});
+
+kernelTest("dhcp: silence ends an ADD with code 11 and leaves nothing", async (sandbox) => {
+  const server = serverNetwork(sandbox);
+  using scripted = new ScriptedServer(server, () => undefined);
+  const flags = ["-resendtimeout", "1200ms", "-timeout=300ms"];
+  await using daemon = await startDaemon(flags);
+  const error = await add(containerOnBridge(sandbox));
+  assertEquals(error.code, 11);
+  assertStringIncludes(
+    error.msg,
+    "no lease for interface eth0 within 1.2 s: no DHCP server answered",
+  );
+  assert(scripted.types.length >= 3, `asked ${scripted.types.length} times`);
+  assertEquals(new Set(scripted.types), new Set(["DISCOVER"]));
+  assertEquals(leases(sandbox), []);
+  assertEquals(daemon.output.includes("Error"), false, daemon.output);
+});
+
+kernelTest("dhcp: an ADD that is killed takes its question back", async (sandbox) => {
+  const server = serverNetwork(sandbox);
+  using scripted = new ScriptedServer(server, () => undefined);
+  await using _daemon = await startDaemon();
+  {
+    await using _adding = await addInBackground({ netns: containerOnBridge(sandbox) });
+    await eventually(() => scripted.types.length > 0, () => "a DISCOVER");
+  }
+  scripted.script = (message) => grant(message, "10.66.0.50", 60);
+  const asked = scripted.types.length;
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  assertEquals([scripted.types.slice(asked), leases(sandbox)], [[], []]);
+});
+
+kernelTest("dhcp: a server that refuses, or lies, is borne with", async (sandbox) => {
+  const server = serverNetwork(sandbox);
+  const junk = (...bytes: number[]) => Uint8Array.of(53, 1, 2, 54, 4, 10, 66, 0, 1, ...bytes);
+  const discovers: ((message: Received) => Answer)[] = [
+    // An option that ends behind the message, no server, no address, a mask that is none.
+    () => ({ type: "OFFER", yiaddr: "10.66.0.50", raw: junk(51, 4, 0, 0, 0, 60, 15, 200, 65) }),
+    () => ({ type: "OFFER", yiaddr: "10.66.0.50", raw: Uint8Array.of(53, 1, 2, 255) }),
+    () => ({ type: "OFFER", yiaddr: "255.255.255.255", raw: junk(255) }),
+    (message) => grant(message, "10.66.0.51", 60)!,
+    (message) => grant(message, "10.66.0.52", 60)!,
+  ];
+  let refused = false;
+  using scripted = new ScriptedServer(server, (message) => {
+    if (message.type === "DISCOVER") return (discovers.shift() ?? discovers[0])?.(message);
+    if (message.type !== "REQUEST") return undefined;
+    if (refused) return grant(message, message.requested!, 60);
+    refused = true;
+    return { type: "NAK", options: [[56, new TextEncoder().encode("go away")]] };
+  });
+  await using _daemon = await startDaemon(["-timeout", "100ms"]);
+  const { ips } = await add(containerOnBridge(sandbox));
+  assertEquals(ips, [{ address: "10.66.0.52/24", gateway: "10.66.0.1" }]);
+  assertEquals(discovers.length, 0);
+  assertEquals(scripted.types.filter((type) => type === "REQUEST").length, 2);
+});
+
+kernelTest("dhcp: what a server says is read as it is defined, or not at all", async (sandbox) => {
+  const server = serverNetwork(sandbox);
+  using _server = new ScriptedServer(server, (message) =>
+    grant(message, "10.66.0.50", 60, [
+      // 10.77/16 by .2, 10.88.0.0/24 on the link, default by .3: instead of option 3.
+      [121, Uint8Array.of(16, 10, 77, 10, 66, 0, 2, 24, 10, 88, 0, 0, 0, 0, 0, 0, 10, 66, 0, 3)],
+      [33, Uint8Array.of(10, 99, 0, 0, 10, 66, 0, 9)],
+      [15, new TextEncoder().encode("evil.example\nnameserver 6.6.6.6\0")],
+      [6, Uint8Array.of(10, 66, 0, 1, 7)],
+      [26, Uint8Array.of(0, 10)],
+      [119, Uint8Array.of(1, 97, 0xc0, 200)],
+      [58, Uint8Array.of(1, 2)],
+    ]));
+  await using _daemon = await startDaemon();
+  assertEquals(await add(containerOnBridge(sandbox)), {
+    cniVersion: "1.1.0",
+    ips: [{ address: "10.66.0.50/24", gateway: "10.66.0.1" }],
+    routes: [
+      { dst: "10.77.0.0/16", gw: "10.66.0.2" },
+      { dst: "10.88.0.0/24", gw: "0.0.0.0", scope: 253 },
+      { dst: "0.0.0.0/0", gw: "10.66.0.3" },
+    ],
+  });
+});
+
+kernelTest("dhcp: an address that somebody uses is declined", async (sandbox) => {
+  const server = serverNetwork(sandbox);
+  const squatter = containerOnBridge(sandbox);
+  configure(sandbox, squatter, { ips: [{ address: "10.66.0.50/24" }] });
+  using scripted = new ScriptedServer(
+    server,
+    (message, { types }) =>
+      grant(message, types.includes("DECLINE") ? "10.66.0.51" : "10.66.0.50", 60),
+  );
+  await using _daemon = await startDaemon();
+  const { ips } = await add(containerOnBridge(sandbox));
+  assertEquals(ips[0].address, "10.66.0.51/24");
+  const declined = scripted.received.find(({ type }) => type === "DECLINE");
+  assertEquals(declined?.requested, "10.66.0.50");
+});
+
+kernelTest(
+  "dhcp: renewal goes to the server, and what it changes to the interface",
+  async (sandbox) => {
+    const server = serverNetwork(sandbox);
+    let now = "10.66.0.50";
+    // No T1 and T2 stated; two seconds.
+    using scripted = new ScriptedServer(server, (message) => grant(message, now, 2));
+    await using _daemon = await startDaemon();
+    const netns = containerOnBridge(sandbox);
+    configure(sandbox, netns, await add(netns));
+    const renewals = () => scripted.received.filter(({ ciaddr }) => ciaddr !== "0.0.0.0");
+    await eventually(() => renewals().length >= 2, () => "two renewals");
+    const [first] = renewals();
+    assertEquals([first!.type, first!.ciaddr, first!.requested], [
+      "REQUEST",
+      "10.66.0.50",
+      undefined,
+    ]);
+    assertEquals(first!.options.has(54), false);
+    assertEquals(addresses(sandbox, netns), ["10.66.0.50/24"]);
+
+    now = "10.66.0.60";
+    await eventually(
+      () => addresses(sandbox, netns).join() === "10.66.0.60/24",
+      () => `the new address instead of ${addresses(sandbox, netns)}`,
+    );
+    const [route] = sandbox.ip("-4 route show default", netns);
+    assertEquals([route?.gateway, route?.dev], ["10.66.0.1", "eth0"]);
+    const { bindings: [binding] } = await lease(
+      sandbox,
+      ({ bindings }) => bindings[0].state === "bound",
+    );
+    assertEquals(binding.addresses, ["10.66.0.60/24"]);
+  },
+);
+
+kernelTest("dhcp: refused, an address is given up and another one got", async (sandbox) => {
+  const server = serverNetwork(sandbox);
+  using _server = new ScriptedServer(server, (message) => {
+    if (message.ciaddr === "10.66.0.50") return { type: "NAK" };
+    return grant(message, message.ciaddr === "0.0.0.0" ? offered : message.ciaddr, 2);
+  });
+  let offered = "10.66.0.50";
+  await using daemon = await startDaemon();
+  const netns = containerOnBridge(sandbox);
+  configure(sandbox, netns, await add(netns));
+  offered = "10.66.0.70";
+  await eventually(
+    () => addresses(sandbox, netns).join() === "10.66.0.70/24",
+    () => `the other address instead of ${addresses(sandbox, netns)}`,
+  );
+  const says = "server refused to extend 10.66.0.50/24";
+  await daemon.until(() => daemon.output.includes(says), says);
+});
+
+kernelTest("dhcp: unanswered, a lease is rebound, expires, and comes back", async (sandbox) => {
+  const server = serverNetwork(sandbox);
+  using scripted = new ScriptedServer(server, (message) => grant(message, "10.66.0.50", 1));
+  await using _daemon = await startDaemon(["-timeout", "200ms"]);
+  const netns = containerOnBridge(sandbox);
+  configure(sandbox, netns, await add(netns));
+  scripted.script = () => undefined;
+  await lease(sandbox, ({ bindings }) => bindings[0].state === "expired");
+  assertEquals(addresses(sandbox, netns), []);
+  const error = pluginError(sandbox, { command: "CHECK", config, netns });
+  assertMatch(error.msg, /is expired: no server extended 10\.66\.0\.50\/24 before it expired/);
+  scripted.script = (message) => grant(message, "10.66.0.50", 60);
+  await lease(sandbox, ({ bindings }) => bindings[0].state === "bound");
+  assertEquals(addresses(sandbox, netns), ["10.66.0.50/24"]);
+});
+
+kernelTest("dhcp: a daemon that was killed goes on where it was", async (sandbox) => {
+  const server = serverNetwork(sandbox);
+  using scripted = new ScriptedServer(server, (message) => {
+    const id = new TextDecoder().decode(message.options.get(61)).at(1)!;
+    return grant(message, `10.66.0.${id.charCodeAt(0)}`, 6);
+  });
+  const stays = containerOnBridge(sandbox, "stays");
+  const goes = containerOnBridge(sandbox, "goes");
+  {
+    const daemon = await startDaemon(["-checkinterval", "100ms"]);
+    configure(sandbox, stays, await add(stays, "a"));
+    await add(goes, "b");
+    // As a chained plugin does.
+    sandbox.run("ip", ["link", "set", "eth0", "address", "02:00:00:00:00:07"], { netns: stays });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await daemon.stop("SIGKILL");
+  }
+  sandbox.run("ip", ["netns", "del", "goes"]);
+  attach(sandbox, sandbox.container("goes")); // Another one of the same name.
+  const before = scripted.types.length;
+  await using daemon = await startDaemon();
+  assertEquals(leases(sandbox).map(({ containerId }) => containerId), ["a"]);
+  const ends =
+    /container b, .* is another (network namespace|interface|one) by now; its lease ends/;
+  await daemon.until(() => ends.test(daemon.output), "the end of b's lease");
+  const renewed = () =>
+    scripted.received.slice(before).some(({ ciaddr }) => ciaddr === "10.66.0.97");
+  await eventually(renewed, () => "a renewal by the new daemon");
+  assertEquals(scripted.types.slice(before).includes("DISCOVER"), false);
+  plugin(sandbox, { command: "DEL", config, netns: stays, containerId: "a" });
+  assertEquals(leases(sandbox), []);
+});
+
+kernelTest("dhcp: the daemon notices that an interface or a namespace is gone", async (sandbox) => {
+  const server = serverNetwork(sandbox);
+  using _server = new ScriptedServer(server, (message) => {
+    const id = new TextDecoder().decode(message.options.get(61)).at(1)!;
+    return grant(message, `10.66.0.${id.charCodeAt(0)}`, 3600);
+  });
+  await using daemon = await startDaemon(["-checkinterval", "100ms"]);
+  const a = containerOnBridge(sandbox, "a");
+  await add(a, "a");
+  await add(containerOnBridge(sandbox, "b"), "b");
+  assertEquals(leases(sandbox).length, 2);
+  sandbox.run("ip", ["link", "del", "eth0"], { netns: a });
+  sandbox.run("ip", ["netns", "del", "b"]);
+  await eventually(() => leases(sandbox).length === 0, () => "the end of both leases");
+  const says = (what: RegExp) => daemon.until(() => what.test(daemon.output), `${what}`);
+  await says(/container a, .*interface eth0 in \S+ is gone/);
+  await says(/container b, .*network namespace \S+ is gone/);
+  assertEquals([...Deno.readDirSync("/var/lib/cni/dhcp")].map(({ name }) => name), ["lock"]);
+});
+
+/** Numbers of what a process holds. */
+function held(pid: number): { descriptors: number; threads: number } {
+  const [, threads] = /Threads:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))!;
+  return { descriptors: [...Deno.readDirSync(`/proc/${pid}/fd`)].length, threads: Number(threads) };
+}
+
+kernelTest("dhcp: 200 short leases leave no descriptor and no thread behind", async (sandbox) => {
+  const server = serverNetwork(sandbox);
+  let given = 0;
+  using _server = new ScriptedServer(
+    server,
+    (message) => grant(message, message.requested ?? `10.66.0.${20 + given++ % 200}`, 1),
+  );
+  await using daemon = await startDaemon();
+  const { ask } = await import("../../plugins/ipam/dhcp/daemon_client.ts");
+  const { DEFAULT_PARAMETERS } = await import("../../plugins/ipam/dhcp/v4/options.ts");
+  const wishes = {
+    ipv4: true,
+    ipv6: "off" as const,
+    provide: [],
+    request: [...DEFAULT_PARAMETERS],
+  };
+  const containers = Array.from(
+    { length: 10 },
+    (_, index) => containerOnBridge(sandbox, `n${index}`),
+  );
+  const path = "/run/cni/dhcp.sock";
+  const round = (number: number) =>
+    Promise.all(containers.map(async ({ path: netns }, index) => {
+      const key = { containerId: `${number}-${index}`, network: "lan", ifName: "eth0" };
+      await ask(path, "allocate", { ...key, netns, wishes });
+      await ask(path, "release", key);
+    }));
+  await round(0);
+  const before = held(daemon.pid);
+  for (let number = 1; number <= 20; number++) await round(number);
+  assert(given >= 210, `${given} leases`);
+  assertEquals(leases(sandbox), []);
+  await eventually(
+    () => held(daemon.pid).descriptors <= before.descriptors,
+    () => "closed descriptors",
+  );
+  const after = held(daemon.pid);
+  assert(after.threads <= before.threads, JSON.stringify({ before, after }));
+});
+
+kernelTest("dhcp: flags, the pid file, and what an end leaves", async (sandbox) => {
+  const daemon = await startDaemon([
+    "-hostprefix",
+    "/run/test/host",
+    "-socketpath=/s/d.sock",
+    "--pidfile",
+    "/run/test/pid",
+  ]);
+  assertEquals(Deno.readTextFileSync("/run/test/pid"), String(daemon.pid));
+  const socket = "/run/test/host/s/d.sock";
+  const reach = { ...config, ipam: { ...config.ipam, daemonSocketPath: socket } };
+  plugin(sandbox, { command: "STATUS", config: reach });
+  const second = sandbox.try(`${pluginDirectory()}/dhcp`, [
+    "daemon",
+    "-socketpath",
+    socket,
+    "-leasedir=/run/test/other",
+  ]);
+  assertStringIncludes(second.stderr, `a dhcp daemon already answers at ${socket}`);
+  const same = ["daemon", "-leasedir=/run/test/host/var/lib/cni/dhcp", "-socketpath=/run/x.sock"];
+  const third = sandbox.try(`${pluginDirectory()}/dhcp`, same);
+  assertStringIncludes(third.stderr, "/var/lib/cni/dhcp/lock: it has been held");
+  assertEquals(await daemon.stop("SIGTERM"), 0);
+  for (const path of [socket, "/run/test/pid"]) {
+    assertEquals(sandbox.try("test", ["-e", path]).code, 1, path);
+  }
+  const wrong = (args: string[], message: string) => {
+    const { code, stderr } = sandbox.try(`${pluginDirectory()}/dhcp`, args);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, message);
+  };
+  wrong(["daemon", "-timeout", "soon"], '-timeout is "soon", but must be a duration');
+  wrong(["daemon", "-pidfile", "pid"], "path not absolute");
+  wrong(["daemon", "-colour"], 'unknown argument "-colour"');
+  wrong(["demon"], 'unknown command "demon"');
+});
+
+kernelTest("dhcp: a service manager's socket is served, and stays", async (sandbox) => {
+  const bin = `${pluginDirectory()}/dhcp`;
+  Deno.mkdirSync("/run/cni");
+  // What systemd does: listen, then start the service with the socket as descriptor 3.
+  const manager = `use Socket; use POSIX; $^F = 10;
+    socket(my $s, AF_UNIX, SOCK_STREAM, 0); bind($s, sockaddr_un("/run/cni/dhcp.sock")); listen($s, 5);
+    POSIX::dup2(fileno($s), 3); $ENV{LISTEN_PID} = $$; $ENV{LISTEN_FDS} = 1; exec @ARGV;`;
+  const daemon = new BackgroundProcess("perl", ["-e", manager, bin, "daemon"]);
+  await daemon.until(() => daemon.output.includes("ready at the service manager's socket"), "it");
+  plugin(sandbox, { command: "STATUS", config });
+  assertEquals(await daemon.stop("SIGTERM"), 0);
+  assert(Deno.statSync("/run/cni/dhcp.sock").isSocket);
+}, { needs: ["perl"] });
+
+/** Debian's Go plugins. */
+const GO = "/usr/lib/cni/dhcp";
+
+kernelTest("dhcp: Go's plugin and Go's daemon are told apart, and told", async (sandbox) => {
+  const netns = containerOnBridgeOfNobody(sandbox);
+  {
+    await using _daemon = await startDaemon();
+    const bin = { CNI_COMMAND: "ADD", CNI_CONTAINERID: "a", CNI_IFNAME: "eth0", CNI_PATH: "/" };
+    Deno.writeTextFileSync("/run/test/config", JSON.stringify({ ...config, cniVersion: "1.0.0" }));
+    const environment = Object.entries({ ...bin, CNI_NETNS: netns.path })
+      .map(([key, value]) => `${key}=${value}`);
+    const { stdout } = sandbox.try("sh", [
+      "-c",
+      'exec env "$@" < /run/test/config',
+      "sh",
+      ...environment,
+      GO,
+    ]);
+    assertStringIncludes(stdout, "this dhcp daemon does not speak the Go plugin's protocol");
+  }
+  Deno.mkdirSync("/run/cni", { recursive: true });
+  await using go = new BackgroundProcess(GO, ["daemon", "-socketpath", "/run/cni/go.sock"]);
+  await eventually(
+    () => sandbox.try("test", ["-S", "/run/cni/go.sock"]).code === 0,
+    () => go.output,
+  );
+  const toGo = { ...config, ipam: { ...config.ipam, daemonSocketPath: "/run/cni/go.sock" } };
+  const error = pluginError(sandbox, { command: "ADD", config: toGo, netns });
+  assertEquals(error.code, 6);
+  assertStringIncludes(error.msg, "a Go dhcp daemon listens at /run/cni/go.sock");
+}, { needs: [GO] });
+
+function containerOnBridgeOfNobody(sandbox: Sandbox): NetNs {
+  serverNetwork(sandbox);
+  return containerOnBridge(sandbox);
+}

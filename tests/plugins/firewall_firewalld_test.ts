@@ -1,0 +1,133 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { bridgeNetwork, type Member } from "../support/bridge_network.ts";
+import { Firewalld } from "../support/firewalld.ts";
+import { plugin, pluginDirectory, pluginError } from "../support/plugins.ts";
+import { kernelTest, type Sandbox } from "../support/sandbox.ts";
+import { type Protocol, Server } from "../support/traffic.ts";
+
+const needs = ["firewalld", "dbus-daemon", "nft", "iptables"];
+
+/** A call about a container, with the bus in its environment. */
+function caller(sandbox: Sandbox, daemon: Firewalld) {
+  const call = (member: Member, command: "ADD" | "DEL" | "CHECK", more = {}) => ({
+    command,
+    netns: member.netns,
+    containerId: member.netns.path.split("/").at(-1)!,
+    env: daemon.env,
+    config: {
+      cniVersion: "1.1.0",
+      name: "n",
+      type: "firewall",
+      ...(command === "DEL" ? {} : { prevResult: member.result }),
+      ...more,
+    },
+  });
+  return {
+    ok: (...args: Parameters<typeof call>) => plugin(sandbox, call(...args)),
+    fails: (...args: Parameters<typeof call>) => pluginError(sandbox, call(...args)),
+  };
+}
+
+const sources = (daemon: Firewalld, zone = "trusted") =>
+  daemon.command(`--zone=${zone}`, "--list-sources").split(" ").filter(Boolean).sort();
+
+kernelTest(
+  "firewall (firewalld): found where it runs; what it drops is let through",
+  async (sandbox) => {
+    const { containers: [one], outside } = bridgeNetwork(sandbox, 1);
+    assert(one);
+    await using daemon = await Firewalld.start(sandbox);
+    const { ok } = caller(sandbox, daemon);
+    const targets = (["tcp", "udp", "sctp"] as Protocol[]).flatMap((protocol) =>
+      ["192.0.2.2", "2001:db8::2"].map((address) => ({ protocol, address, port: 80 }))
+    );
+    const reached = (missed: boolean) =>
+      targets.filter(({ protocol, ...endpoint }) => {
+        using server = new Server(outside, protocol, endpoint);
+        return missed
+          ? !server.missedBy(one.netns, endpoint)
+          : server.reachedBy(one.netns, endpoint) !== undefined;
+      });
+    assertEquals(reached(true), []);
+    ok(one, "ADD");
+    assertEquals(sources(daemon), ["10.5.0.2/32", "fd00:5::2/128"]);
+    assertEquals(reached(false), targets);
+    ok(one, "CHECK");
+    ok(one, "ADD"); // what is set already is no error
+    ok(one, "DEL");
+    assertEquals(sources(daemon), []);
+    assertEquals(reached(true), []);
+    ok(one, "DEL");
+  },
+  { needs },
+);
+
+kernelTest(
+  "firewall (firewalld): a zone of one's own, a policy, and who is in the way",
+  async (sandbox) => {
+    const { containers: [one, two] } = bridgeNetwork(sandbox);
+    assert(one && two);
+    await using daemon = await Firewalld.start(sandbox);
+    const { ok, fails } = caller(sandbox, daemon);
+    const options = { firewalldZone: "internal", ingressPolicy: "isolated" };
+    ok(one, "ADD", options);
+    assertEquals(sources(daemon, "internal"), ["10.5.0.2/32", "fd00:5::2/128"]);
+    const saved = () => sandbox.run("iptables-save", ["-t", "filter"]);
+    assertStringIncludes(saved(), "-A CNI-ISOLATION-STAGE-1 -i br0 -o br0");
+    assert(!saved().includes("CNI-FORWARD"), "firewalld lets through, not iptables");
+    ok(one, "CHECK", options);
+    daemon.command("--zone=internal", "--remove-source=10.5.0.2/32");
+    assertMatch(fails(one, "CHECK", options).msg, /zone internal does not have 10.5.0.2/);
+    ok(one, "DEL");
+    assert(!saved().includes("CNI-"), "the chains go with the last");
+    daemon.command("--zone=public", `--add-source=${two.ipv4}/32`);
+    assertMatch(fails(two, "ADD").msg, /ZONE_CONFLICT/);
+    assertEquals(sources(daemon), [], "nothing is left behind");
+    assertMatch(fails(two, "ADD", { firewalldZone: "nowhere" }).msg, /INVALID_ZONE/);
+  },
+  { needs },
+);
+
+kernelTest(
+  "firewall (firewalld): what a reload forgot is put back, once and by watching",
+  async (sandbox) => {
+    const { containers: [one, gone] } = bridgeNetwork(sandbox);
+    assert(one && gone);
+    await using daemon = await Firewalld.start(sandbox);
+    const { ok, fails } = caller(sandbox, daemon);
+    ok(one, "ADD");
+    ok(gone, "ADD");
+    ok(gone, "DEL");
+    daemon.command("--reload");
+    assertEquals(sources(daemon), []);
+    fails(one, "CHECK");
+    const reload = `${pluginDirectory()}/firewall-reload`;
+    const env = Object.entries(daemon.env).map(([name, value]) => `${name}=${value}`);
+    const put = sandbox.run("env", [...env, reload]);
+    assertEquals(put, "put back: firewall rules of c1 (eth0 on network n)\n");
+    assertEquals(sources(daemon), ["10.5.0.2/32", "fd00:5::2/128"]);
+
+    daemon.command("--zone=trusted", "--remove-source=10.5.0.2/32"); // what it finds at its start
+    const child = new Deno.Command(reload, {
+      args: ["--watch"],
+      env: daemon.env,
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    try {
+      assertStringIncludes((await lines.read()).value ?? "", "put back");
+      daemon.command("--reload");
+      assertStringIncludes((await lines.read()).value ?? "", "put back");
+      assertEquals(sources(daemon), ["10.5.0.2/32", "fd00:5::2/128"]);
+    } finally {
+      child.kill("SIGTERM");
+      await lines.cancel();
+      await child.status;
+    }
+    await daemon.stop();
+    ok(one, "DEL"); // it has forgotten everything
+    assertMatch(fails(one, "ADD", { backend: "firewalld" }).msg, /firewalld/);
+  },
+  { needs },
+);

@@ -1,0 +1,355 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { type Backend, BACKENDS } from "../../lib/firewall/backend.ts";
+import { addBridge, bridgeNetwork, type Member } from "../support/bridge_network.ts";
+import { plugin, pluginDirectory, pluginError } from "../support/plugins.ts";
+import { kernelTest, type Sandbox } from "../support/sandbox.ts";
+import { type Protocol, Server } from "../support/traffic.ts";
+
+const PROTOCOLS: readonly Protocol[] = ["tcp", "udp", "sctp"];
+const NEEDS = { nftables: ["nft"], iptables: ["iptables"] };
+
+type Command = "ADD" | "DEL" | "CHECK";
+
+/** A call about one container of the test's network. */
+function call(member: Member, command: Command, more: Record<string, unknown> = {}) {
+  return {
+    command,
+    netns: member.netns,
+    containerId: idOf(member),
+    config: {
+      cniVersion: "1.1.0",
+      name: "n",
+      type: "firewall",
+      ...(command === "DEL" ? {} : { prevResult: member.result }),
+      ...more,
+    },
+  };
+}
+
+function idOf(member: Member): string {
+  return member.netns.path.split("/").at(-1)!;
+}
+
+function gc(sandbox: Sandbox, name: string, valid: readonly Member[]) {
+  plugin(sandbox, {
+    command: "GC",
+    config: {
+      cniVersion: "1.1.0",
+      name,
+      type: "firewall",
+      "cni.dev/valid-attachments": valid.map((member) => ({
+        containerID: idOf(member),
+        ifname: "eth0",
+      })),
+    },
+  });
+}
+
+/** All that is there because of the plugin. */
+function traces(sandbox: Sandbox, backend: Backend): string[] {
+  const text = backend === "nftables"
+    ? sandbox.try("nft", ["list", "table", "inet", "cni_firewall"]).stdout
+    : sandbox.run("iptables-save", ["-t", "filter"]) +
+      sandbox.run("ip6tables-save", ["-t", "filter"]);
+  const pattern = backend === "nftables" ? /\S/ : /CNI/;
+  return text.split("\n").filter((line) => pattern.test(line));
+}
+
+function notes(): string[] {
+  try {
+    return Array.from(Deno.readDirSync("/run/cni/firewall"), ({ name }) => name)
+      .filter((name) => name.endsWith(".json"));
+  } catch {
+    return [];
+  }
+}
+
+for (const backend of BACKENDS) {
+  const contract = (name: string, test: (sandbox: Sandbox) => void | Promise<void>) =>
+    kernelTest(`firewall (${backend}): ${name}`, test, { needs: NEEDS[backend] });
+
+  for (const protocol of PROTOCOLS) {
+    for (const family of [4, 6] as const) {
+      const ip = (member: Member) => family === 4 ? member.ipv4 : member.ipv6;
+
+      contract(
+        `${protocol} over IPv${family}: the administrator's chain is asked first`,
+        (sandbox) => {
+          const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
+          assert(first);
+          const endpoint = { address: family === 4 ? "192.0.2.2" : "2001:db8::2", port: 80 };
+          using server = new Server(outside, protocol, endpoint);
+          plugin(sandbox, call(first, "ADD", { backend }));
+          plugin(sandbox, call(first, "CHECK", { backend }));
+          assertEquals(server.reachedBy(first.netns, endpoint)?.address, ip(first));
+          if (backend === "nftables") {
+            sandbox.run("nft", ["add rule inet cni_firewall CNI-ADMIN th dport 80 drop"]);
+          } else {
+            const tool = family === 4 ? "iptables" : "ip6tables";
+            sandbox.run(tool, ["-A", "CNI-ADMIN", "-p", protocol, "--dport", "80", "-j", "DROP"]);
+          }
+          assert(server.missedBy(first.netns, endpoint));
+          plugin(sandbox, call(first, "DEL"));
+          const left = traces(sandbox, backend).filter((line) => !/CNI-ADMIN/.test(line));
+          assert(left.every((line) => !line.includes(ip(first))), "what was let through is gone");
+          assert(traces(sandbox, backend).some((line) => /drop/i.test(line)), "his rule stays");
+        },
+      );
+
+      contract(`${protocol} over IPv${family}: bridges with a policy are kept apart`, (sandbox) => {
+        const { containers: [one, two], outside } = bridgeNetwork(sandbox);
+        const [other, open] = [addBridge(sandbox, 6, 1)[0], addBridge(sandbox, 7, 1)[0]];
+        assert(one && two && other && open);
+        using server = new Server(one.netns, protocol, { address: ip(one), port: 80 });
+        const { endpoint } = server;
+        const clients = { two: two.netns, other: other.netns, open: open.netns, outside };
+        const reached = () =>
+          Object.entries(clients).flatMap(([name, netns]) =>
+            server.missedBy(netns, endpoint) ? [] : [name]
+          );
+        plugin(sandbox, call(open, "ADD", { backend, name: "m" }));
+        const same = { backend, ingressPolicy: "same-bridge" };
+        plugin(sandbox, call(one, "ADD", same));
+        plugin(sandbox, call(two, "ADD", same));
+        assertEquals(reached(), ["two", "other", "open", "outside"], "one bridge alone");
+        plugin(sandbox, call(other, "ADD", { ...same, name: "o" }));
+        plugin(sandbox, call(other, "CHECK", { ...same, name: "o" }));
+        assertEquals(reached(), ["two", "open", "outside"], "two bridges");
+
+        const isolated = { backend, ingressPolicy: "isolated" };
+        for (const member of [one, two]) plugin(sandbox, call(member, "DEL", same));
+        for (const member of [one, two]) plugin(sandbox, call(member, "ADD", isolated));
+        plugin(sandbox, call(one, "CHECK", isolated));
+        assertEquals(reached(), ["open", "outside"], "isolated");
+        Deno.writeTextFileSync("/proc/sys/net/bridge/bridge-nf-call-iptables", "0");
+        Deno.writeTextFileSync("/proc/sys/net/bridge/bridge-nf-call-ip6tables", "0");
+        assertEquals(reached(), ["open", "outside"], "also where bridges do not call iptables");
+
+        for (const member of [one, two]) plugin(sandbox, call(member, "DEL", isolated));
+        plugin(sandbox, call(other, "DEL", { name: "o" }));
+        assert(reached().includes("other"));
+        plugin(sandbox, call(open, "DEL", { name: "m" }));
+        assertEquals([traces(sandbox, backend), notes()], [[], []]);
+      });
+    }
+  }
+
+  contract("DEL takes its own, keeps the others', and the chains with the last", (sandbox) => {
+    const { containers: [one, two] } = bridgeNetwork(sandbox);
+    assert(one && two);
+    const options = { backend, ingressPolicy: "isolated", iptablesAdminChainName: "MINE" };
+    plugin(sandbox, call(two, "ADD", options));
+    const before = traces(sandbox, backend);
+    plugin(sandbox, call(one, "ADD", options));
+    plugin(sandbox, { ...call(one, "DEL", options), netns: "/run/netns/gone" });
+    assertEquals(traces(sandbox, backend).sort(), before.sort());
+    plugin(sandbox, call(two, "CHECK", options));
+    plugin(sandbox, call(two, "DEL")); // not even its options
+    assertEquals([traces(sandbox, backend), notes()], [[], []]);
+    plugin(sandbox, call(two, "DEL"));
+  });
+
+  contract("the strictest policy of a bridge goes, the other stays", (sandbox) => {
+    const { containers: [one, two] } = bridgeNetwork(sandbox);
+    assert(one && two);
+    const same = { backend, ingressPolicy: "same-bridge" };
+    const isolated = { backend, ingressPolicy: "isolated", name: "m" };
+    plugin(sandbox, call(one, "ADD", isolated));
+    plugin(sandbox, call(two, "ADD", same));
+    plugin(sandbox, call(one, "DEL", isolated));
+    plugin(sandbox, call(two, "CHECK", same));
+    plugin(sandbox, call(two, "DEL"));
+    assertEquals(traces(sandbox, backend), []);
+  });
+
+  contract("an address that went to another container stays let through", (sandbox) => {
+    const { containers: [one] } = bridgeNetwork(sandbox, 1);
+    assert(one);
+    plugin(sandbox, { ...call(one, "ADD", { backend }), containerId: "crashed" });
+    plugin(sandbox, call(one, "ADD", { backend }));
+    plugin(sandbox, { ...call(one, "DEL"), containerId: "crashed" });
+    plugin(sandbox, call(one, "CHECK", { backend }));
+    plugin(sandbox, call(one, "DEL"));
+    assertEquals(traces(sandbox, backend), []);
+  });
+
+  contract("CHECK notices what is gone", (sandbox) => {
+    const { containers: [one] } = bridgeNetwork(sandbox, 1);
+    assert(one);
+    const options = { backend, ingressPolicy: "same-bridge" };
+    pluginError(sandbox, call(one, "CHECK", options));
+    plugin(sandbox, call(one, "ADD", options));
+    plugin(sandbox, call(one, "CHECK", options));
+    if (backend === "nftables") sandbox.run("nft", ["flush chain inet cni_firewall forward"]);
+    else sandbox.run("iptables", ["-F", "FORWARD"]);
+    const { msg } = pluginError(sandbox, call(one, "CHECK", options));
+    assertMatch(msg, /expected rule not found.*forward/i);
+    plugin(sandbox, call(one, "ADD", options)); // again, and it heals
+    if (backend === "iptables") plugin(sandbox, call(one, "CHECK", options));
+  });
+
+  contract("GC keeps what is valid and what is another network's", (sandbox) => {
+    const { containers: [one, two, three] } = bridgeNetwork(sandbox, 3);
+    assert(one && two && three);
+    plugin(sandbox, call(two, "ADD", { backend }));
+    plugin(sandbox, call(three, "ADD", { backend, name: "m" }));
+    const kept = traces(sandbox, backend);
+    plugin(sandbox, call(one, "ADD", { backend }));
+    gc(sandbox, "n", [two]);
+    assertEquals(traces(sandbox, backend).sort(), kept.sort());
+    gc(sandbox, "n", []);
+    plugin(sandbox, call(three, "CHECK", { backend, name: "m" }));
+    pluginError(sandbox, call(two, "CHECK", { backend }));
+    gc(sandbox, "m", []);
+    assertEquals([traces(sandbox, backend), notes()], [[], []]);
+  });
+
+  contract("firewall-reload puts back what living attachments had", (sandbox) => {
+    const { containers: [one, dead, gone] } = bridgeNetwork(sandbox, 3);
+    assert(one && dead && gone);
+    const policy = { backend, ingressPolicy: "same-bridge" };
+    const ports = {
+      type: "portmap",
+      backend,
+      runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: "tcp" }] },
+    };
+    for (const member of [one, dead, gone]) plugin(sandbox, call(member, "ADD", policy));
+    plugin(sandbox, call(one, "ADD", ports));
+    plugin(sandbox, call(gone, "DEL"));
+    sandbox.run("ip", ["netns", "delete", idOf(dead)]); // crashed, and no DEL came
+    flush(sandbox);
+    const reload = () => sandbox.run(`${pluginDirectory()}/firewall-reload`, []);
+    const put = reload();
+    assertStringIncludes(put, "put back: firewall rules of c1 (eth0 on network n)");
+    assertStringIncludes(put, "put back: published ports of c1 (eth0 on network n)");
+    assertEquals(put.split("\n").length, 3);
+    plugin(sandbox, call(one, "CHECK", policy));
+    plugin(sandbox, call(one, "CHECK", ports));
+    for (const other of [dead, gone]) {
+      assert(traces(sandbox, backend).every((line) => !line.includes(other.ipv4)));
+    }
+    assertEquals(reload(), "", "nothing is missing");
+    plugin(sandbox, call(one, "DEL", ports));
+    plugin(sandbox, call(one, "DEL", policy));
+    plugin(sandbox, call(dead, "DEL", policy));
+    assertEquals([traces(sandbox, backend), notes()], [[], []]);
+  });
+
+  contract("firewall-reload --watch hears of a flush", async (sandbox) => {
+    const { containers: [one], outside } = bridgeNetwork(sandbox, 1);
+    assert(one);
+    plugin(sandbox, call(one, "ADD", { backend, ingressPolicy: "same-bridge" }));
+    const child = new Deno.Command(`${pluginDirectory()}/firewall-reload`, {
+      args: ["--watch"],
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    try {
+      flush(sandbox);
+      const { value } = await lines.read();
+      assertStringIncludes(value ?? "", "put back: firewall rules of c1");
+      flush(sandbox); // and goes on listening
+      assertStringIncludes((await lines.read()).value ?? "", "put back: firewall rules of c1");
+      using server = new Server(outside, "tcp", { address: "192.0.2.2", port: 80 });
+      assert(server.reachedBy(one.netns, server.endpoint));
+    } finally {
+      child.kill("SIGTERM");
+      await lines.cancel();
+      await child.status;
+    }
+  });
+}
+
+/** What `systemctl restart nftables` does first. */
+function flush(sandbox: Sandbox): void {
+  sandbox.run("nft", ["flush", "ruleset"]);
+}
+
+kernelTest("firewall (iptables): where nothing is forwarded, containers are", (sandbox) => {
+  const { containers: [one], outside } = bridgeNetwork(sandbox, 1);
+  assert(one);
+  for (const tool of ["iptables", "ip6tables"]) sandbox.run(tool, ["-P", "FORWARD", "DROP"]);
+  for (const protocol of PROTOCOLS) {
+    for (const [there, own] of [["192.0.2.2", one.ipv4], ["2001:db8::2", one.ipv6]] as const) {
+      using outer = new Server(outside, protocol, { address: there, port: 80 });
+      using inner = new Server(one.netns, protocol, { address: own, port: 80 });
+      assert(outer.missedBy(one.netns, outer.endpoint), protocol);
+      plugin(sandbox, call(one, "ADD", { backend: "iptables" }));
+      assert(outer.reachedBy(one.netns, outer.endpoint), `${protocol} to ${there}, and its answer`);
+      assert(inner.missedBy(outside, inner.endpoint), "nobody comes in by himself");
+      plugin(sandbox, call(one, "DEL"));
+    }
+  }
+}, { needs: ["iptables"] });
+
+kernelTest("firewall (iptables): rules are the Go plugins', and theirs are removed", (sandbox) => {
+  const { containers: [one] } = bridgeNetwork(sandbox, 1);
+  assert(one);
+  const options = { backend: "iptables", ingressPolicy: "isolated" };
+  plugin(sandbox, call(one, "ADD", options));
+  const rules = sandbox.run("iptables-save", ["-t", "filter"]).split("\n")
+    .filter((line) => line.startsWith("-A"));
+  const [any, own] = ["same-bridge|isolated", "isolated"].map((policy) =>
+    `-m comment --comment "CNI firewall plugin rules (ingressPolicy: ${policy})"`
+  );
+  assertEquals(rules, [
+    `-A FORWARD ${any} -j CNI-ISOLATION-STAGE-1`,
+    '-A FORWARD -m comment --comment "CNI firewall plugin rules" -j CNI-FORWARD',
+    '-A CNI-FORWARD -m comment --comment "CNI firewall plugin admin overrides" -j CNI-ADMIN',
+    "-A CNI-FORWARD -d 10.5.0.2/32 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+    "-A CNI-FORWARD -s 10.5.0.2/32 -j ACCEPT",
+    `-A CNI-ISOLATION-STAGE-1 -i br0 -o br0 ${own} -j DROP`,
+    `-A CNI-ISOLATION-STAGE-1 -i br0 ! -o br0 ${own} -j CNI-ISOLATION-STAGE-2`,
+    `-A CNI-ISOLATION-STAGE-1 ${any} -j RETURN`,
+    `-A CNI-ISOLATION-STAGE-2 -o br0 ${any} -j DROP`,
+    `-A CNI-ISOLATION-STAGE-2 ${any} -j RETURN`,
+  ]);
+  // The Go plugins leave no note: prevResult says what is theirs.
+  for (const name of notes()) Deno.removeSync(`/run/cni/firewall/${name}`);
+  plugin(sandbox, call(one, "DEL", { ...options, prevResult: one.result }));
+  assertEquals(traces(sandbox, "iptables"), []);
+}, { needs: ["iptables"] });
+
+kernelTest(
+  "firewall (iptables): a bridge that the Go plugins' containers are on stays apart",
+  (sandbox) => {
+    const { containers: [one, theirs] } = bridgeNetwork(sandbox);
+    assert(one && theirs);
+    const options = { backend: "iptables", ingressPolicy: "same-bridge" };
+    for (const member of [one, theirs]) plugin(sandbox, call(member, "ADD", options));
+    const noted = notes().filter((name) =>
+      Deno.readTextFileSync(`/run/cni/firewall/${name}`).includes(idOf(theirs))
+    );
+    for (const name of noted) Deno.removeSync(`/run/cni/firewall/${name}`);
+    plugin(sandbox, call(one, "DEL", options));
+    const left = traces(sandbox, "iptables").join("\n");
+    assertStringIncludes(left, "-A CNI-ISOLATION-STAGE-1 -i br0 ! -o br0");
+    assert(!left.includes(one.ipv4));
+    plugin(sandbox, call(theirs, "DEL", { ...options, prevResult: theirs.result }));
+    assertEquals(traces(sandbox, "iptables"), []);
+  },
+  { needs: ["iptables"] },
+);
+
+kernelTest("firewall: options that are wrong, and what is missing", (sandbox) => {
+  const { containers: [one] } = bridgeNetwork(sandbox, 1);
+  assert(one);
+  const error = (more: Record<string, unknown>) => pluginError(sandbox, call(one, "ADD", more));
+  assertMatch(error({ prevResult: undefined }).msg, /missing prevResult from earlier plugin/);
+  assertMatch(error({ backend: "pf" }).msg, /backend.*"pf".*"iptables", "nftables", "firewalld"/);
+  assertMatch(error({ ingressPolicy: "zz" }).msg, /ingressPolicy.*"zz".*"same-bridge"/);
+  assertMatch(error({ iptablesAdminChainName: "a b" }).msg, /iptablesAdminChainName/);
+  assertMatch(error({ firewalldZone: "a;b" }).msg, /firewalldZone/);
+  const alone = { ...one.result, interfaces: [], ips: [] };
+  const { msg } = error({ ingressPolicy: "isolated", backend: "nftables", prevResult: alone });
+  assertMatch(msg, /interface needs to be set for ingress policy "isolated"/);
+  assertMatch(error({ backend: "firewalld" }).msg, /firewalld/);
+  assertEquals(notes(), [], "nothing is left behind");
+  const status = {
+    command: "STATUS" as const,
+    config: call(one, "DEL", { backend: "nftables" }).config,
+  };
+  plugin(sandbox, status);
+  assertEquals(pluginError(sandbox, { ...status, env: { PATH: "/nowhere" } }).code, 50);
+}, { needs: ["nft", "iptables"] });

@@ -1,0 +1,275 @@
+import { assert, assertEquals, assertExists, assertStringIncludes } from "@std/assert";
+import { ping } from "../../scripts/support/ping.ts";
+import { Capture, isAdvertisement, isArpAnnouncement } from "../support/capture.ts";
+import {
+  addressesOf,
+  addUplink,
+  hostLocal,
+  reservations,
+  staticAddress,
+} from "../support/network.ts";
+import { plugin, pluginError } from "../support/plugins.ts";
+import { kernelTest } from "../support/sandbox.ts";
+
+const options = { needs: ["kernel:macvlan"] };
+
+const config = {
+  cniVersion: "1.1.0",
+  name: "wire",
+  type: "macvlan",
+  master: "up0",
+  ipam: hostLocal,
+};
+const layer2 = { ...config, ipam: {} };
+
+kernelTest("macvlan: ADD makes what it says", (sandbox) => {
+  addUplink(sandbox);
+  const netns = sandbox.container();
+  const dns = { nameservers: ["10.7.0.1"] };
+  const full = { ...config, mtu: 1400, bcqueuelen: 50, bclim: 3, ipam: { ...hostLocal, dns } };
+  const result = plugin(sandbox, { command: "ADD", config: full, netns });
+  const mac = "0a:58:0a:07:00:02";
+  assertEquals(result.interfaces, [{ name: "eth0", mac, sandbox: netns.path }]);
+  assertEquals(result.ips, [
+    { address: "10.7.0.2/24", gateway: "10.7.0.1", interface: 0 },
+    { address: "fd00:7::2/64", gateway: "fd00:7::1", interface: 0 },
+  ]);
+  assertEquals(result.routes, hostLocal.routes);
+
+  const [link] = sandbox.ip("-d link show dev eth0", netns);
+  assertEquals([link.mtu, link.address], [1400, mac]);
+  assertEquals([link.linkinfo.info_kind, link.linkinfo.info_data.mode], ["macvlan", "bridge"]);
+  assertEquals(link.linkinfo.info_data.bcqueuelen, 50);
+  assertEquals(addressesOf(sandbox, "eth0", netns), ["10.7.0.2/24", "fd00:7::2/64"]);
+  assertEquals(sandbox.ip("route show default", netns)[0].gateway, "10.7.0.1");
+  const sysctl = (key: string) => netns.run(() => Deno.readTextFileSync(`/proc/sys/net/${key}`));
+  assertEquals(sysctl("ipv4/conf/eth0/arp_notify"), "1\n");
+  assertEquals(sysctl("ipv6/conf/eth0/ndisc_notify"), "1\n");
+  plugin(sandbox, { command: "CHECK", config: { ...full, prevResult: result }, netns });
+}, options);
+
+kernelTest(
+  "macvlan: containers reach each other, and announce themselves on the wire",
+  (sandbox) => {
+    addUplink(sandbox);
+    using wire = new Capture("up1");
+    const [a, b] = [sandbox.container(), sandbox.container()];
+    plugin(sandbox, { command: "ADD", config, netns: a, containerId: "a" });
+    assertExists(wire.find((frame) => isArpAnnouncement(frame, [10, 7, 0, 2])));
+    assertExists(wire.find((frame) => isAdvertisement(frame, [0xfd, 0, 0, 7])));
+    plugin(sandbox, { command: "ADD", config, netns: b, containerId: "b" });
+    for (const target of ["10.7.0.3", "fd00:7::3"]) assert(ping(a, target) !== undefined, target);
+  },
+  options,
+);
+
+kernelTest(
+  "macvlan: a neighbour's stale entry is corrected even with arp_notify off",
+  (sandbox) => {
+    addUplink(sandbox);
+    using wire = new Capture("up1");
+    const netns = sandbox.container();
+    // Read-only, as in a container that itself runs containers.
+    const sys = ["-o", "bind,ro", "/proc/sys", "/proc/sys"];
+    sandbox.run("mount", sys);
+    const ipam = staticAddress("10.7.0.9/24");
+    plugin(sandbox, { command: "ADD", config: { ...config, ipam }, netns });
+    assertExists(wire.find((frame) => isArpAnnouncement(frame, [10, 7, 0, 9])));
+  },
+  options,
+);
+
+kernelTest("macvlan: every mode", (sandbox) => {
+  const master = "up0";
+  for (const mode of ["", "bridge", "private", "vepa", "passthru"]) {
+    const netns = sandbox.container();
+    addUplink(sandbox);
+    plugin(sandbox, { command: "ADD", config: { ...layer2, master, mode }, netns });
+    const [link] = sandbox.ip("-d link show dev eth0", netns);
+    assertEquals(link.linkinfo.info_data.mode, mode || "bridge");
+    assert(link.flags.includes("UP"));
+    sandbox.run("ip", ["link", "del", "up0"]);
+  }
+  const error = pluginError(sandbox, {
+    command: "ADD",
+    config: { ...config, mode: "source" },
+    netns: sandbox.container(),
+  });
+  assertStringIncludes(error.msg, "mode");
+}, options);
+
+kernelTest("macvlan: passthru makes the master promiscuous only without addresses", (sandbox) => {
+  const promiscuity = () => sandbox.ip("-d link show dev up0")[0].promiscuity;
+  for (const [ipam, wanted] of [[{}, 1], [hostLocal, 0]] as const) {
+    addUplink(sandbox);
+    const netns = sandbox.container();
+    const passthru = { ...config, ipam, mode: "passthru" };
+    const master = sandbox.ip("link show dev up0")[0].address;
+    const result = plugin(sandbox, { command: "ADD", config: passthru, netns });
+    assertEquals(promiscuity(), wanted);
+    assertEquals(result.interfaces[0].mac, master);
+    sandbox.run("ip", ["link", "del", "up0"]);
+  }
+}, options);
+
+kernelTest("macvlan: the MAC address from all its sources, the strongest wins", (sandbox) => {
+  addUplink(sandbox);
+  const add = (more: Record<string, unknown>, args = "") => {
+    const netns = sandbox.container();
+    const call = { config: { ...layer2, ...more }, netns, args };
+    const { interfaces } = plugin(sandbox, { command: "ADD", ...call });
+    assertEquals(sandbox.ip("link show dev eth0", netns)[0].address, interfaces[0].mac);
+    return interfaces[0].mac;
+  };
+  const mac = (last: number) => `02:00:00:00:00:0${last}`;
+  assertEquals(add({ mac: mac(1) }), mac(1));
+  assertEquals(add({ mac: mac(9) }, `IgnoreUnknown=1;K8S=x;MAC=${mac(2)}`), mac(2));
+  const runtimeConfig = { mac: mac(3) };
+  assertEquals(add({ mac: mac(9), runtimeConfig }, `MAC=${mac(9)}`), mac(3));
+  const ipam = staticAddress("10.7.0.9/24");
+  assertEquals(add({ mac: mac(4), ipam }), mac(4));
+}, options);
+
+kernelTest(
+  "macvlan: the master of the default route, on the host and in the container",
+  (sandbox) => {
+    const { master: _, ...defaultMaster } = layer2;
+    const netns = sandbox.container();
+    const call = { command: "ADD" as const, netns };
+    const none = pluginError(sandbox, { ...call, config: defaultMaster });
+    assertStringIncludes(none.msg, "no default route interface found on the host");
+    addUplink(sandbox);
+    sandbox.run("ip", ["route", "add", "default", "dev", "up0"]);
+    plugin(sandbox, { ...call, config: defaultMaster });
+    const host = sandbox.ip("link show dev up0")[0].ifindex;
+    assertEquals(sandbox.ip("link show dev eth0", netns)[0].link_index, host);
+
+    const other = sandbox.container();
+    addUplink(sandbox, other);
+    sandbox.run("ip", ["-6", "route", "add", "default", "dev", "up0"], { netns: other });
+    const config = { ...defaultMaster, linkInContainer: true };
+    const prevResult = plugin(sandbox, { ...call, netns: other, config });
+    assertEquals(sandbox.ip("link show dev eth0", other)[0].link, "up0");
+    plugin(sandbox, { command: "CHECK", netns: other, config: { ...config, prevResult } });
+  },
+  options,
+);
+
+kernelTest("macvlan: an interface of the same name on the host is not in the way", (sandbox) => {
+  addUplink(sandbox);
+  sandbox.run("ip", ["link", "add", "eth0", "type", "bridge"]);
+  const netns = sandbox.container();
+  plugin(sandbox, { command: "ADD", config: { ...config, mtu: 1300 }, netns });
+  const [link] = sandbox.ip("-d link show dev eth0", netns);
+  assertEquals([link.linkinfo.info_kind, link.mtu], ["macvlan", 1300]);
+  assertEquals(sandbox.links(netns), ["eth0"]);
+  assertEquals(sandbox.ip("-d link show dev eth0")[0].linkinfo.info_kind, "bridge");
+}, options);
+
+kernelTest("macvlan: DEL with everything there, and with anything missing", (sandbox) => {
+  addUplink(sandbox);
+  const netns = sandbox.container();
+  plugin(sandbox, { command: "ADD", config, netns });
+  plugin(sandbox, { command: "DEL", config, netns });
+  assertEquals([sandbox.links(netns), reservations("wire")], [[], []]);
+  for (const gone of [netns, "", "/run/netns/gone"]) {
+    plugin(sandbox, { command: "DEL", config, netns: gone });
+  }
+  plugin(sandbox, { command: "ADD", config, netns });
+  sandbox.run("ip", ["link", "del", "up0"]);
+  plugin(sandbox, { command: "DEL", config, netns: "" });
+  assertEquals(reservations("wire"), []);
+  plugin(sandbox, { command: "DEL", config: layer2, netns });
+}, options);
+
+kernelTest("macvlan: DEL leaves another plugin's interface alone", (sandbox) => {
+  addUplink(sandbox);
+  const netns = sandbox.container();
+  sandbox.run("ip", ["link", "add", "eth0", "type", "bridge"], { netns });
+  const error = pluginError(sandbox, { command: "ADD", config, netns });
+  assertStringIncludes(error.msg, "eth0 already exists in the container: a bridge");
+  plugin(sandbox, { command: "DEL", config, netns });
+  assertEquals(sandbox.links(netns), ["eth0"]);
+}, options);
+
+kernelTest("macvlan: a failing ADD leaves nothing behind", (sandbox) => {
+  addUplink(sandbox);
+  const netns = sandbox.container();
+  const routes = [{ dst: "10.99.0.0/16", gw: "192.0.2.1" }];
+  const failures: [Record<string, unknown>, string][] = [
+    [{ ...config, master: "nope" }, "nope"],
+    [{ ...config, mtu: 9000 }, "invalid MTU 9000, must be [0, master MTU(1500)]"],
+    [{ ...config, mtu: "1500" }, "mtu"],
+    [{ ...config, mac: "02:00" }, "02:00"],
+    [{ ...config, mac: "01:00:00:00:00:01" }, "01:00:00:00:00:01"],
+    [{ ...config, ipam: { type: "none" } }, "failed to find plugin"],
+    [{ ...config, ipam: { ...hostLocal, routes } }, "192.0.2.1"],
+    [{ ...layer2, cniVersion: "0.2.0" }, "no valid IP addresses"],
+  ];
+  for (const [wrong, words] of failures) {
+    const error = pluginError(sandbox, { command: "ADD", config: wrong, netns });
+    assertStringIncludes(error.msg, words);
+    assertEquals([sandbox.links(netns), reservations("wire")], [[], []], words);
+  }
+}, options);
+
+kernelTest("macvlan: errors name the interface that is in the way", (sandbox) => {
+  addUplink(sandbox);
+  const [a, b] = [sandbox.container("first"), sandbox.container("second")];
+  const mac = "02:00:00:00:00:01";
+  plugin(sandbox, { command: "ADD", config: { ...layer2, mac }, netns: a });
+  const fails = (more: Record<string, unknown>, words: string) => {
+    const error = pluginError(sandbox, {
+      command: "ADD",
+      config: { ...layer2, ...more },
+      netns: b,
+    });
+    assertStringIncludes(error.msg, words);
+    assertEquals(sandbox.links(b), []);
+  };
+  fails({ mac }, `MAC address ${mac} is already in use by macvlan eth0 in ${a.path}`);
+  fails({ mode: "passthru" }, `already in use by macvlan eth0 in ${a.path}`);
+  sandbox.run("ip", ["link", "add", "br0", "type", "bridge"]);
+  sandbox.run("ip", ["link", "set", "up1", "master", "br0"]);
+  fails({ master: "up1" }, "already in use by bridge br0 on the host");
+}, options);
+
+kernelTest("macvlan: CHECK sees what is different", (sandbox) => {
+  addUplink(sandbox);
+  const netns = sandbox.container();
+  const prevResult = plugin(sandbox, { command: "ADD", config, netns });
+  const fails = (words: string, more: Record<string, unknown> = {}) => {
+    const checked = { ...config, prevResult, ...more };
+    const error = pluginError(sandbox, { command: "CHECK", config: checked, netns });
+    assertStringIncludes(error.msg, words);
+  };
+  plugin(sandbox, { command: "CHECK", config: { ...config, prevResult }, netns });
+  fails("Required prevResult missing", { prevResult: null });
+  fails("mode", { mode: "vepa" });
+  fails("MTU", { mtu: 1400 });
+  fails("master", { master: "up1" });
+  fails("nope", { master: "nope" });
+  sandbox.run("ip", ["address", "del", "10.7.0.2/24", "dev", "eth0"], { netns });
+  fails("10.7.0.2/24");
+  sandbox.run("ip", ["link", "set", "eth0", "address", "02:00:00:00:00:01"], { netns });
+  fails("MAC");
+  sandbox.run("ip", ["link", "set", "eth0", "down"], { netns });
+  fails("MAC");
+  sandbox.run("ip", ["link", "del", "eth0"], { netns });
+  fails("eth0");
+  sandbox.run("ip", ["link", "add", "eth0", "type", "bridge"], { netns });
+  fails("not a macvlan");
+}, options);
+
+kernelTest("macvlan: STATUS wants the master, GC reaches IPAM", (sandbox) => {
+  const error = pluginError(sandbox, { command: "STATUS", config });
+  assertEquals(error.code, 50);
+  assertStringIncludes(error.msg, "up0");
+  plugin(sandbox, { command: "STATUS", config: { ...config, linkInContainer: true } });
+  addUplink(sandbox);
+  plugin(sandbox, { command: "STATUS", config });
+  const netns = sandbox.container();
+  plugin(sandbox, { command: "ADD", config, netns, containerId: "stale" });
+  plugin(sandbox, { command: "GC", config: { ...config, "cni.dev/valid-attachments": [] } });
+  assertEquals(reservations("wire"), []);
+}, options);

@@ -1,0 +1,441 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { type Backend, BACKENDS } from "../../lib/firewall/backend.ts";
+import { bridgeNetwork, HOST, type Member } from "../support/bridge_network.ts";
+import { plugin, pluginError } from "../support/plugins.ts";
+import { kernelTest, type Sandbox } from "../support/sandbox.ts";
+import { type Protocol, Server } from "../support/traffic.ts";
+
+const PROTOCOLS: readonly Protocol[] = ["tcp", "udp", "sctp"];
+const NEEDS = { nftables: ["nft"], iptables: ["iptables"] };
+
+interface Mapping {
+  hostPort: number;
+  containerPort: number;
+  protocol: string;
+  hostIP?: string;
+}
+
+const map = (hostPort: number, protocol = "tcp", hostIP?: string): Mapping => ({
+  hostPort,
+  containerPort: 80,
+  protocol,
+  ...(hostIP ? { hostIP } : {}),
+});
+
+type Command = "ADD" | "DEL" | "CHECK";
+
+/** A call about one container of the test's network. */
+function call(member: Member, command: Command, mappings?: Mapping[], more = {}) {
+  return {
+    command,
+    netns: member.netns,
+    containerId: member.netns.path.split("/").at(-1)!,
+    config: {
+      cniVersion: "1.1.0",
+      name: "n",
+      type: "portmap",
+      ...(command === "DEL" ? {} : { prevResult: member.result }),
+      ...(mappings ? { runtimeConfig: { portMappings: mappings } } : {}),
+      ...more,
+    },
+  };
+}
+
+/** What is there for containers; what all share stays. */
+function leftovers(sandbox: Sandbox): string[] {
+  return [
+    sandbox.try("nft", ["list", "ruleset"]).stdout,
+    sandbox.try("iptables-save", []).stdout,
+    sandbox.try("ip6tables-save", []).stdout,
+  ].join("\n").split("\n").filter((line) => /CNI-DN-|comment "[0-9a-f]{16}-/.test(line));
+}
+
+for (const backend of BACKENDS) {
+  const contract = (name: string, test: (sandbox: Sandbox) => void | Promise<void>) =>
+    kernelTest(`portmap (${backend}): ${name}`, test, { needs: NEEDS[backend] });
+
+  for (const protocol of PROTOCOLS) {
+    for (const family of [4, 6] as const) {
+      contract(`${protocol} over IPv${family} from everywhere`, (sandbox) => {
+        const { containers: [first, second], outside } = bridgeNetwork(sandbox);
+        assert(first && second);
+        const own = family === 4 ? first.ipv4 : first.ipv6;
+        using server = new Server(first.netns, protocol, { address: own, port: 80 });
+        const { inner, outer } = HOST[family];
+        const from = (netns: typeof outside | undefined, address: string) =>
+          server.reachedBy(netns, { address, port: 8080 })?.address;
+        const misses = (address: string) => server.missedBy(outside, { address, port: 8080 });
+        assert(misses(outer));
+        const config = { backend };
+        plugin(sandbox, call(first, "ADD", [map(8080, protocol)], config));
+        plugin(sandbox, call(first, "CHECK", [map(8080, protocol)], config));
+
+        const client = family === 4 ? "192.0.2.2" : "2001:db8::2";
+        assertEquals(from(outside, outer), client, "the outside is seen as itself");
+        assertEquals(from(undefined, outer), outer, "the host at an address of its own");
+        assertEquals(from(undefined, inner), inner, "the host at the bridge's");
+        assertEquals(from(first.netns, inner), inner, "the container itself, by hairpin");
+        assertEquals(from(second.netns, outer), inner, "its neighbour");
+        if (family === 4) assertEquals(from(undefined, "127.0.0.1"), inner, "127.0.0.1");
+        const foreign = family === 4 ? second.ipv4 : second.ipv6;
+        assert(misses(foreign), "what is for others is not taken");
+
+        plugin(sandbox, call(first, "DEL"));
+        assert(misses(outer));
+        assertEquals(leftovers(sandbox), []);
+        plugin(sandbox, { ...call(first, "DEL"), netns: "/run/netns/gone" }); // again
+      });
+    }
+  }
+
+  contract("a host address keeps the port to itself", (sandbox) => {
+    const { containers: [first, second], outside } = bridgeNetwork(sandbox);
+    assert(first && second);
+    sandbox.run("ip", ["address", "add", "192.0.2.9/24", "dev", "outer"]);
+    using one = new Server(first.netns, "udp", { address: first.ipv4, port: 80 });
+    using two = new Server(second.netns, "udp", { address: second.ipv4, port: 80 });
+    const reaches = (server: Server, address: string) =>
+      server.reachedBy(outside, { address, port: 8080 }) !== undefined;
+    plugin(sandbox, call(first, "ADD", [map(8080, "udp")], { backend }));
+    plugin(sandbox, call(second, "ADD", [map(8080, "udp", "192.0.2.9")], { backend }));
+    assert(reaches(two, "192.0.2.9"), "the one with the address comes first");
+    assert(reaches(one, "192.0.2.1"));
+    plugin(sandbox, call(second, "DEL"));
+    assert(reaches(one, "192.0.2.9"));
+  });
+
+  contract(
+    "an unspecified address stands for its family; another family is left out",
+    (sandbox) => {
+      const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
+      assert(first);
+      const mappings = [map(8080, "tcp", "0.0.0.0"), map(8081, "tcp", "2001:db8::1")];
+      plugin(sandbox, call(first, "ADD", mappings, { backend }));
+      plugin(sandbox, call(first, "CHECK", mappings, { backend }));
+      using four = new Server(first.netns, "tcp", { address: first.ipv4, port: 80 });
+      using six = new Server(first.netns, "tcp", { address: first.ipv6, port: 80 });
+      const at = (server: Server, address: string, port: number) =>
+        server.reachedBy(outside, { address, port }) !== undefined;
+      assert(at(four, "192.0.2.1", 8080));
+      assert(!at(six, "2001:db8::1", 8080));
+      assert(!at(four, "192.0.2.1", 8081));
+      assert(at(six, "2001:db8::1", 8081));
+    },
+  );
+
+  contract("snat off keeps every source; masqAll changes every one", (sandbox) => {
+    const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
+    assert(first);
+    using server = new Server(first.netns, "tcp", { address: first.ipv4, port: 80 });
+    const seen = () => server.reachedBy(outside, { address: "192.0.2.1", port: 8080 })?.address;
+    plugin(sandbox, call(first, "ADD", [map(8080)], { backend, masqAll: true }));
+    plugin(sandbox, call(first, "CHECK", [map(8080)], { backend, masqAll: true }));
+    assertEquals(seen(), "10.5.0.1");
+    plugin(sandbox, call(first, "DEL"));
+    plugin(sandbox, call(first, "ADD", [map(8080)], { backend, snat: false }));
+    assertEquals(seen(), "192.0.2.2");
+    const localnet = Deno.readTextFileSync("/proc/sys/net/ipv4/conf/br0/route_localnet");
+    assertEquals(localnet.trim(), "1", "the sysctl stays as the first ADD left it");
+  });
+
+  contract("conditions limit who reaches the port", (sandbox) => {
+    const { containers: [first, second], outside } = bridgeNetwork(sandbox);
+    assert(first && second);
+    const conditions = backend === "nftables"
+      ? { conditionsV4: ["ip", "saddr", "192.0.2.2"] }
+      : { conditionsV4: ["-s", "192.0.2.2"] };
+    using server = new Server(first.netns, "tcp", { address: first.ipv4, port: 80 });
+    using other = new Server(second.netns, "tcp", { address: second.ipv4, port: 80 });
+    plugin(sandbox, call(first, "ADD", [map(8080)], { backend, ...conditions }));
+    plugin(sandbox, call(first, "CHECK", [map(8080)], { backend, ...conditions }));
+    plugin(sandbox, call(second, "ADD", [map(8081)], { backend })); // without conditions
+    const target = (port: number) => ({ address: "192.0.2.1", port });
+    assert(server.reachedBy(outside, target(8080)));
+    assert(server.missedBy(second.netns, target(8080)));
+    assert(other.reachedBy(outside, target(8081)));
+    assert(other.reachedBy(first.netns, target(8081)));
+    plugin(sandbox, call(first, "DEL"));
+    assert(server.missedBy(outside, target(8080)));
+    plugin(sandbox, call(second, "DEL"));
+    assertEquals(leftovers(sandbox), []);
+  });
+
+  contract(
+    "a port that another container has: the error names it, and nothing is left",
+    (sandbox) => {
+      const { containers: [first, second] } = bridgeNetwork(sandbox);
+      assert(first && second);
+      plugin(sandbox, call(first, "ADD", [map(8080), map(8081, "udp")], { backend }));
+      const before = leftovers(sandbox);
+      for (const taken of [map(8080), map(8081, "udp")]) {
+        const error = pluginError(sandbox, call(second, "ADD", [map(9000), taken], { backend }));
+        assertEquals(error.code, 100);
+        assertMatch(error.msg, /port 808[01] of the host is published for container c1/);
+      }
+      assertEquals(leftovers(sandbox), before);
+      plugin(sandbox, call(second, "ADD", [map(8080, "udp"), map(8081, "tcp")], { backend }));
+    },
+  );
+
+  contract("whoever has an address now takes over what was left of its last owner", (sandbox) => {
+    const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
+    assert(first);
+    plugin(sandbox, { ...call(first, "ADD", [map(8080)], { backend }), containerId: "crashed" });
+    plugin(sandbox, call(first, "ADD", [map(8080), map(8081)], { backend }));
+    plugin(sandbox, { ...call(first, "DEL"), containerId: "crashed" }); // late, and not its own
+    using server = new Server(first.netns, "tcp", { address: first.ipv4, port: 80 });
+    for (const port of [8080, 8081]) {
+      assert(server.reachedBy(outside, { address: "192.0.2.1", port }), `port ${port}`);
+    }
+  });
+
+  contract("ADD again replaces what was there", (sandbox) => {
+    const { containers: [first] } = bridgeNetwork(sandbox, 1);
+    assert(first);
+    plugin(sandbox, call(first, "ADD", [map(8080)], { backend }));
+    const before = leftovers(sandbox);
+    plugin(sandbox, call(first, "ADD", [map(8080)], { backend }));
+    assertEquals(leftovers(sandbox), before);
+  });
+
+  contract(
+    "connections from before the rules, and from before their end, are forgotten",
+    (sandbox) => {
+      const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
+      assert(first);
+      using inside = new Server(first.netns, "udp", { address: first.ipv4, port: 80 });
+      using onHost = new Server(undefined, "udp", { address: "0.0.0.0", port: 8080 });
+      // One client, with one source port, that never stops: its packets are one connection.
+      const from = { address: "192.0.2.2", port: 5555 };
+      const target = { address: "192.0.2.1", port: 8080 };
+      sandbox.run("nft", ["add table t; add chain t c { type filter hook input priority 0; }"]);
+      sandbox.run("nft", ["add rule t c ct state established accept"]); // makes the kernel track
+      assert(onHost.reachedBy(outside, target, from));
+      plugin(sandbox, call(first, "ADD", [map(8080, "udp")], { backend }));
+      assert(inside.reachedBy(outside, target, from), "the container, not the host's own server");
+      plugin(sandbox, call(first, "DEL"));
+      assert(onHost.reachedBy(outside, target, from), "the host's own server again");
+    },
+  );
+
+  contract("no packet from outside reaches 127.0.0.1", (sandbox) => {
+    const { containers: [first] } = bridgeNetwork(sandbox, 1);
+    assert(first);
+    using server = new Server(undefined, "udp", { address: "127.0.0.1", port: 9999 });
+    const attackFails = () => {
+      const ip = (text: string) => sandbox.run("ip", text.split(" "), { netns: first.netns });
+      ip("route flush table local root 127.0.0.0/8");
+      ip("route replace 127.0.0.0/8 via 10.5.0.1");
+      first.netns.run(() =>
+        Deno.writeTextFileSync("/proc/sys/net/ipv4/conf/all/route_localnet", "1")
+      );
+      return server.missedBy(first.netns, { address: "127.0.0.1", port: 9999 });
+    };
+    plugin(sandbox, call(first, "ADD", [map(8080)], { backend }));
+    assertEquals(Deno.readTextFileSync("/proc/sys/net/ipv4/conf/br0/route_localnet").trim(), "1");
+    assert(attackFails());
+    plugin(sandbox, call(first, "DEL")); // the sysctl stays, and so does its guard
+    assert(attackFails());
+  });
+
+  contract("CHECK notices a rule that is gone", (sandbox) => {
+    const { containers: [first] } = bridgeNetwork(sandbox, 1);
+    assert(first);
+    plugin(sandbox, call(first, "ADD", [map(8080), map(8081)], { backend }));
+    plugin(sandbox, call(first, "CHECK", [map(8080), map(8081)], { backend }));
+    const { msg } = pluginError(sandbox, call(first, "CHECK", [map(8080), map(9)], { backend }));
+    assertStringIncludes(msg, "eth0 of c1 are not published");
+    if (backend === "nftables") {
+      sandbox.run("nft", ["flush chain inet cni_portmap prerouting4"]);
+    } else sandbox.run("iptables", ["-t", "nat", "-F", "PREROUTING"]);
+    pluginError(sandbox, call(first, "CHECK", [map(8080), map(8081)], { backend }));
+  });
+
+  contract("GC keeps what is valid and what is another network's", (sandbox) => {
+    const { containers: [first, second, third] } = bridgeNetwork(sandbox, 3);
+    assert(first && second && third);
+    const gc = (attachments: { containerID: string; ifname: string }[]) =>
+      plugin(sandbox, {
+        command: "GC",
+        config: {
+          cniVersion: "1.1.0",
+          name: "n",
+          type: "portmap",
+          "cni.dev/valid-attachments": attachments,
+        },
+      });
+    plugin(sandbox, call(second, "ADD", [map(8081)], { backend }));
+    plugin(sandbox, call(third, "ADD", [map(8082)], { backend, name: "m" }));
+    const kept = leftovers(sandbox);
+    plugin(sandbox, call(first, "ADD", [map(8080)], { backend }));
+    gc([{ containerID: "c2", ifname: "eth0" }]);
+    assertEquals(leftovers(sandbox), kept);
+    gc([]);
+    plugin(sandbox, call(third, "CHECK", [map(8082)], { backend, name: "m" }));
+    pluginError(sandbox, call(second, "CHECK", [map(8081)], { backend }));
+  });
+
+  contract("services that claim the port are asked first", (sandbox) => {
+    const { containers: [first, second], outside } = bridgeNetwork(sandbox);
+    assert(first && second);
+    plugin(sandbox, call(first, "ADD", [map(8080)], { backend }));
+    if (backend === "nftables") {
+      sandbox.run("nft", [
+        "add table ip services; " +
+        "add chain ip services pre { type nat hook prerouting priority dstnat; }; " +
+        `add rule ip services pre tcp dport 8080 dnat to ${second.ipv4}:80`,
+      ]);
+    } else {
+      // Where kube-proxy's rules were there first, ours come behind.
+      sandbox.run("iptables", ["-t", "nat", "-F", "PREROUTING"]);
+      const service = ["-p", "tcp", "--dport", "8080", "-j", "DNAT", "--to", `${second.ipv4}:80`];
+      sandbox.run("iptables", ["-t", "nat", "-A", "PREROUTING", ...service]);
+      plugin(sandbox, call(first, "ADD", [map(8080)], { backend }));
+    }
+    using service = new Server(second.netns, "tcp", { address: second.ipv4, port: 80 });
+    assert(service.reachedBy(outside, { address: "192.0.2.1", port: 8080 }));
+  });
+}
+
+kernelTest("portmap: parallel ADDs of one port: one wins, the rest name it", async (sandbox) => {
+  const { containers } = bridgeNetwork(sandbox, 4);
+  const { publishPorts } = await import("../../lib/firewall/portmap.ts");
+  const { Cidr } = await import("../../lib/ip/cidr.ts");
+  const outcomes = await Promise.allSettled(containers.map(({ ipv4 }, i) =>
+    publishPorts(
+      "nftables",
+      { network: "n", containerId: `c${i}`, ifName: "eth0" },
+      [{
+        address: Cidr.parse(`${ipv4}/24`),
+        mappings: [{ protocol: "tcp", hostPort: 8080, containerPort: 80 }],
+        conditions: [],
+      }],
+      { snat: true, masqAll: false, markBit: 13 },
+    )
+  ));
+  const failures = outcomes.flatMap((o) => o.status === "rejected" ? [String(o.reason)] : []);
+  assertEquals(failures.length, 3);
+  for (const failure of failures) assertStringIncludes(failure, "is published for container c");
+}, { needs: ["nft"] });
+
+kernelTest("portmap: what the Go plugins published with nft counts, and is removed", (sandbox) => {
+  const { containers: [first, second], outside } = bridgeNetwork(sandbox);
+  assert(first && second);
+  // As version 1.9.1 leaves it for container c1.
+  sandbox.run("nft", [[
+    "add table ip cni_hostport",
+    "add chain ip cni_hostport hostports",
+    "add chain ip cni_hostport masquerading { type nat hook postrouting priority srcnat; }",
+    "add chain ip cni_hostport prerouting { type nat hook prerouting priority dstnat; }",
+    "add rule ip cni_hostport prerouting fib daddr type local jump hostports",
+    `add rule ip cni_hostport hostports tcp dport 8080 dnat to ${first.ipv4}:80 comment "c1"`,
+    `add rule ip cni_hostport hostports ip daddr 192.0.2.1 udp dport 53 dnat to ${first.ipv4}:53 comment "c1"`,
+    `add rule ip cni_hostport hostports tcp dport 8082 dnat to ${second.ipv4}:80 comment "c2"`,
+    `add rule ip cni_hostport masquerading ip saddr ${first.ipv4} ip daddr ${first.ipv4} masquerade comment "c1"`,
+  ].join("; ")]);
+  using server = new Server(first.netns, "tcp", { address: first.ipv4, port: 80 });
+  assert(server.reachedBy(outside, { address: "192.0.2.1", port: 8080 }));
+  const nftables = { backend: "nftables" };
+  const v4 = [map(8080, "tcp", "0.0.0.0")];
+  plugin(sandbox, call(first, "CHECK", v4, nftables));
+  const { msg } = pluginError(sandbox, call(second, "ADD", [map(8080)], nftables));
+  assertStringIncludes(msg, "is published for container c1");
+  plugin(sandbox, call(first, "DEL"));
+  assert(server.missedBy(outside, { address: "192.0.2.1", port: 8080 }));
+  const ruleset = sandbox.ruleset();
+  assert(!ruleset.includes('comment "c1"') && ruleset.includes('comment "c2"'));
+}, { needs: ["nft"] });
+
+kernelTest("portmap: iptables' rules are the Go plugins'", (sandbox) => {
+  const { containers: [first] } = bridgeNetwork(sandbox, 1);
+  assert(first);
+  const more = { backend: "iptables", name: "brn", markMasqBit: 5 };
+  const mappings = [map(8080), map(53, "udp", "192.0.2.1")];
+  plugin(sandbox, { ...call(first, "ADD", mappings, more), containerId: "x1" });
+  const rules = sandbox.run("iptables-save", ["-t", "nat"]).split("\n").filter((l) =>
+    /^-A/.test(l)
+  );
+  const why = '-m comment --comment "dnat name: \\"brn\\" id: \\"x1\\""';
+  const chain = "CNI-DN-52844ea66913230c8f98b";
+  assertEquals(rules, [
+    "-A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT",
+    "-A OUTPUT -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT",
+    '-A POSTROUTING -m comment --comment "CNI portfwd requiring masquerade" -j CNI-HOSTPORT-MASQ',
+    `-A ${chain} -s 10.5.0.0/24 -p tcp -m tcp --dport 8080 -j CNI-HOSTPORT-SETMARK`,
+    `-A ${chain} -s 127.0.0.1/32 -p tcp -m tcp --dport 8080 -j CNI-HOSTPORT-SETMARK`,
+    `-A ${chain} -p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.5.0.2:80`,
+    `-A ${chain} -s 10.5.0.0/24 -d 192.0.2.1/32 -p udp -m udp --dport 53 -j CNI-HOSTPORT-SETMARK`,
+    `-A ${chain} -s 127.0.0.1/32 -d 192.0.2.1/32 -p udp -m udp --dport 53 -j CNI-HOSTPORT-SETMARK`,
+    `-A ${chain} -d 192.0.2.1/32 -p udp -m udp --dport 53 -j DNAT --to-destination 10.5.0.2:80`,
+    `-A CNI-HOSTPORT-DNAT -p udp ${why} -m multiport --dports 53 -j ${chain}`,
+    `-A CNI-HOSTPORT-DNAT -p tcp ${why} -m multiport --dports 8080 -j ${chain}`,
+    "-A CNI-HOSTPORT-MASQ -m mark --mark 0x20/0x20 -j MASQUERADE",
+    '-A CNI-HOSTPORT-SETMARK -m comment --comment "CNI portfwd masquerade mark" ' +
+    "-j MARK --set-xmark 0x20/0x20",
+  ]);
+}, { needs: ["iptables"] });
+
+kernelTest("portmap: an external chain marks in place of ours; many ports", (sandbox) => {
+  const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
+  assert(first);
+  sandbox.run("iptables", ["-t", "nat", "-N", "KUBE-MARK-MASQ"]);
+  sandbox.run("ip6tables", ["-t", "nat", "-N", "KUBE-MARK-MASQ"]);
+  const mappings = Array.from({ length: 40 }, (_, i) => map(8000 + i));
+  const more = { externalSetMarkChain: "KUBE-MARK-MASQ" };
+  plugin(sandbox, call(first, "ADD", mappings, more)); // iptables, by its option
+  plugin(sandbox, call(first, "CHECK", mappings, more));
+  const saved = sandbox.run("iptables-save", ["-t", "nat"]);
+  assertStringIncludes(saved, "--dport 8039 -j KUBE-MARK-MASQ");
+  assert(!saved.includes("CNI-HOSTPORT-SETMARK"));
+  using server = new Server(first.netns, "tcp", { address: first.ipv4, port: 80 });
+  for (const port of [8000, 8015, 8039]) {
+    assert(server.reachedBy(outside, { address: "192.0.2.1", port }), `port ${port}`);
+  }
+}, { needs: ["iptables"] });
+
+kernelTest("portmap: no ports, no prevResult, wrong values", (sandbox) => {
+  const { containers: [first] } = bridgeNetwork(sandbox, 1);
+  assert(first);
+  const before = sandbox.ruleset();
+  const result = plugin(sandbox, call(first, "ADD"));
+  assertEquals(result.ips, first.result.ips);
+  assertEquals(sandbox.ruleset(), before);
+  const error = (mappings: unknown[], more = {}) =>
+    pluginError(sandbox, call(first, "ADD", mappings as Mapping[], more));
+  const alone = pluginError(sandbox, call(first, "ADD", [map(1)], { prevResult: undefined }));
+  assertEquals([alone.code, alone.msg], [7, "must be called as chained plugin"]);
+  assertMatch(error([map(0)]).msg, /Invalid host port number: 0/);
+  assertMatch(error([{ ...map(1), containerPort: 0 }]).msg, /Invalid container port number: 0/);
+  assertMatch(error([map(70000)]).msg, /70000/);
+  assertMatch(error([map(80, "icmp")]).msg, /protocol.*icmp.*"tcp", "udp" or "sctp"/);
+  assertMatch(error([map(80, "tcp", "here")]).msg, /hostIP.*here/);
+  const twice = [map(80), { ...map(80), containerPort: 81 }];
+  assertMatch(error(twice).msg, /tcp port 80 twice, for container ports 80 and 81/);
+  assertMatch(error([map(80)], { backend: "pf" }).msg, /backend.*"pf"/);
+  assertMatch(error([map(80)], { markMasqBit: 32 }).msg, /markMasqBit/);
+  const both = { markMasqBit: 3, externalSetMarkChain: "X" };
+  assertMatch(error([map(80)], both).msg, /Cannot specify externalSetMarkChain and markMasqBit/);
+  const wrong = { backend: "nftables", externalSetMarkChain: "X" };
+  assertMatch(
+    error([map(80)], wrong).msg,
+    /nftables backend was requested.*iptables-specific options \[externalSetMarkChain\]/,
+  );
+  const evil = { conditionsV4: ["tcp", "dport 1; flush ruleset"] };
+  assertMatch(error([map(80)], evil).msg, /conditionsV4.*without ;/);
+  assertEquals(sandbox.ruleset(), before);
+  plugin(sandbox, call(first, "DEL", [map(0)])); // whatever the runtime says, there is nothing
+}, { needs: ["nft"] });
+
+kernelTest("portmap: STATUS says which program is missing", (sandbox) => {
+  const config = {
+    cniVersion: "1.1.0",
+    name: "n",
+    type: "portmap",
+    backend: "nftables" as Backend,
+  };
+  plugin(sandbox, { command: "STATUS", config });
+  const lost = { PATH: "/nowhere" };
+  const { code, msg } = pluginError(sandbox, { command: "STATUS", config, env: lost });
+  assertEquals(code, 50);
+  assertMatch(msg, /"backend": "nftables" needs nft: .*install the package "nftables"/);
+}, { needs: ["nft"] });

@@ -1,0 +1,197 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { ping } from "../../scripts/support/ping.ts";
+import { plugin, pluginError } from "../support/plugins.ts";
+import { kernelTest, type Sandbox } from "../support/sandbox.ts";
+
+const needs = ["nft"];
+
+const ipam = {
+  type: "host-local",
+  ranges: [[{ subnet: "10.8.0.0/24" }], [{ subnet: "fd00:8::/64" }]],
+  routes: [{ dst: "0.0.0.0/0" }, { dst: "::/0" }],
+};
+const config = { cniVersion: "1.1.0", name: "p2p", type: "ptp", mtu: 1400, ipam };
+
+// deno-lint-ignore no-explicit-any -- results are asserted on in parts
+function check(sandbox: Sandbox, prevResult: any, call: { netns: any; containerId?: string }) {
+  plugin(sandbox, { command: "CHECK", config: { ...config, prevResult }, ...call });
+}
+
+kernelTest("ptp: ADD makes what it says, on both sides", (sandbox) => {
+  const netns = sandbox.container();
+  const result = plugin(sandbox, { command: "ADD", config, netns });
+  const [host, inside] = result.interfaces;
+  assertMatch(host.name, /^veth[0-9a-f]{8}$/);
+  assertEquals(host, { name: host.name, mac: "0a:58:0a:08:00:01" });
+  assertEquals(inside, { mac: "0a:58:0a:08:00:02", name: "eth0", sandbox: netns.path });
+  assertEquals(result.ips, [
+    { address: "10.8.0.2/24", gateway: "10.8.0.1", interface: 1 },
+    { address: "fd00:8::2/64", gateway: "fd00:8::1", interface: 1 },
+  ]);
+  assertEquals(result.routes, ipam.routes);
+
+  const [link] = sandbox.ip("-d link show dev eth0", netns);
+  assertEquals([link.mtu, link.address, link.linkinfo.info_kind], [1400, inside.mac, "veth"]);
+  const routes = (family: string) =>
+    sandbox.ip(`${family} route show`, netns).map((r) => [r.dst, r.gateway, r.prefsrc, r.scope])
+      .sort((a, b) => String(a[0]).localeCompare(b[0]));
+  assertEquals(routes("-4"), [
+    ["10.8.0.0/24", "10.8.0.1", "10.8.0.2", undefined],
+    ["10.8.0.1", undefined, "10.8.0.2", "link"],
+    ["default", "10.8.0.1", undefined, undefined],
+  ]);
+  assertEquals(routes("-6").filter(([dst]) => dst !== "fe80::/64"), [
+    ["default", "fd00:8::1", undefined, undefined],
+    ["fd00:8::/64", "fd00:8::1", "fd00:8::2", undefined],
+    ["fd00:8::1", undefined, "fd00:8::2", undefined],
+  ]);
+  const hostAddresses = sandbox.ip(`address show dev ${host.name}`)[0].addr_info
+    .filter(({ scope }: { scope: string }) => scope === "global")
+    .map((a: { local: string; prefixlen: number }) => `${a.local}/${a.prefixlen}`);
+  assertEquals(hostAddresses, ["10.8.0.1/32", "fd00:8::1/128"]);
+  assertEquals(sandbox.ip(`-4 route show dev ${host.name}`)[0].dst, "10.8.0.2");
+  assertEquals(Deno.readTextFileSync("/proc/sys/net/ipv4/ip_forward").trim(), "1");
+  check(sandbox, result, { netns });
+});
+
+kernelTest("ptp: two containers of one subnet reach each other and the gateway", (sandbox) => {
+  const [a, b] = [sandbox.container(), sandbox.container()];
+  plugin(sandbox, { command: "ADD", config, netns: a, containerId: "a" });
+  plugin(sandbox, { command: "ADD", config, netns: b, containerId: "b" });
+  for (const target of ["10.8.0.1", "10.8.0.3", "fd00:8::1", "fd00:8::3"]) {
+    assert(ping(a, target) !== undefined, target);
+  }
+});
+
+kernelTest("ptp: /32 and /128 addresses work", (sandbox) => {
+  const [a, b] = [sandbox.container(), sandbox.container()];
+  const add = (netns: typeof a, containerId: string, last: number) =>
+    plugin(sandbox, {
+      command: "ADD",
+      config: {
+        ...config,
+        ipam: {
+          type: "static",
+          addresses: [
+            { address: `10.8.0.${last}/32`, gateway: "10.8.0.1" },
+            { address: `fd00:8::${last}/128`, gateway: "fd00:8::1" },
+          ],
+          routes: ipam.routes,
+        },
+      },
+      netns,
+      containerId,
+    });
+  const result = add(a, "a", 2);
+  add(b, "b", 3);
+  for (const target of ["10.8.0.1", "10.8.0.3", "fd00:8::3"]) {
+    assert(ping(a, target) !== undefined, target);
+  }
+  plugin(sandbox, {
+    command: "CHECK",
+    config: { ...config, ipam: { type: "static" }, prevResult: result },
+    netns: a,
+    containerId: "a",
+  });
+});
+
+kernelTest("ptp: DEL removes everything, and again, and without anything", (sandbox) => {
+  const netns = sandbox.container();
+  const masqueraded = { ...config, ipMasq: true, ipMasqBackend: "nftables" };
+  plugin(sandbox, { command: "ADD", config: masqueraded, netns });
+  plugin(sandbox, { command: "DEL", config: masqueraded, netns });
+  assertEquals([sandbox.links(), sandbox.links(netns)], [[], []]);
+  assertEquals(reservations(), []);
+  assert(!sandbox.ruleset().includes("net: p2p"));
+  for (const gone of [netns, "", "/run/netns/gone"]) {
+    plugin(sandbox, { command: "DEL", config: masqueraded, netns: gone });
+  }
+}, { needs });
+
+kernelTest(
+  "ptp: DEL without the namespace still removes masquerading and reservation",
+  (sandbox) => {
+    const netns = sandbox.container("gone");
+    const masqueraded = { ...config, ipMasq: true, ipMasqBackend: "nftables" };
+    plugin(sandbox, { command: "ADD", config: masqueraded, netns });
+    assertStringIncludes(sandbox.ruleset(), "net: p2p");
+    plugin(sandbox, { command: "DEL", config: masqueraded, netns: "" });
+    assert(!sandbox.ruleset().includes("net: p2p"));
+    assertEquals(reservations(), []);
+  },
+  { needs },
+);
+
+kernelTest("ptp: STATUS wants an IPAM plugin, and a program to masquerade with", (sandbox) => {
+  const masqueraded = { ...config, ipMasq: true, ipMasqBackend: "nftables" };
+  plugin(sandbox, { command: "STATUS", config: masqueraded });
+  const noPrograms = { env: { PATH: "/run/test" } };
+  const error = pluginError(sandbox, { command: "STATUS", config: masqueraded, ...noPrograms });
+  assertEquals(error.code, 50);
+  assertStringIncludes(error.msg, "nft");
+  const noIpam = { ...config, ipam: { type: "none" } };
+  assertEquals(pluginError(sandbox, { command: "STATUS", config: noIpam }).code, 50);
+}, { needs });
+
+kernelTest("ptp: CHECK sees what is missing", (sandbox) => {
+  const netns = sandbox.container();
+  const prevResult = plugin(sandbox, { command: "ADD", config, netns });
+  const fails = (words: string) => {
+    const error = pluginError(sandbox, {
+      command: "CHECK",
+      config: { ...config, prevResult },
+      netns,
+    });
+    assertStringIncludes(error.msg, words);
+  };
+  sandbox.run("ip", ["route", "del", "default"], { netns });
+  fails("Expected Route 0.0.0.0/0");
+  sandbox.run("ip", ["address", "del", "10.8.0.2/24", "dev", "eth0"], { netns });
+  fails("10.8.0.2/24");
+  sandbox.run("ip", ["link", "set", "eth0", "address", "02:00:00:00:00:01"], { netns });
+  fails("MAC");
+  sandbox.run("ip", ["link", "del", "eth0"], { netns });
+  fails("eth0");
+});
+
+kernelTest("ptp: a failing ADD leaves nothing behind", (sandbox) => {
+  const netns = sandbox.container();
+  const failures: [Record<string, unknown>, string][] = [
+    [{ ...config, ipam: {} }, "no plugin name provided"],
+    [{ ...config, ipam: { type: "none" } }, "failed to find plugin"],
+    [
+      { ...config, ipam: { type: "static", addresses: [{ address: "10.8.0.9/24" }] } },
+      "no gateway",
+    ],
+    [{ ...config, ipMasqBackend: "ebtables", ipMasq: true }, "ipMasqBackend"],
+    [{ ...config, mtu: -1 }, "mtu"],
+    [
+      { ...config, ipam: { ...ipam, routes: [{ dst: "10.99.0.0/16", gw: "192.0.2.1" }] } },
+      "192.0.2.1",
+    ],
+  ];
+  for (const [wrong, words] of failures) {
+    const error = pluginError(sandbox, { command: "ADD", config: wrong, netns });
+    assertStringIncludes(error.msg, words);
+    assertEquals([sandbox.links(), sandbox.links(netns), reservations()], [[], [], []], words);
+  }
+});
+
+kernelTest("ptp: an interface name that is taken is refused, and what has it stays", (sandbox) => {
+  const netns = sandbox.container();
+  sandbox.run("ip", ["link", "add", "eth0", "type", "bridge"], { netns });
+  const error = pluginError(sandbox, { command: "ADD", config, netns });
+  assertStringIncludes(error.msg, "eth0 already exists");
+  assertEquals(sandbox.ip("-d link show dev eth0", netns)[0].linkinfo.info_kind, "bridge");
+  assertEquals(reservations(), []);
+});
+
+/** The addresses that host-local has given out. */
+function reservations(): string[] {
+  try {
+    return Array.from(Deno.readDirSync("/var/lib/cni/networks/p2p"), ({ name }) => name)
+      .filter((name) => /^[0-9a-f.:]+$/.test(name));
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,63 @@
+import { IpAddress } from "../../lib/ip/address.ts";
+import type { Owner, Reserved, Store } from "../../plugins/ipam/host-local/store.ts";
+
+/** Reservations that end with the test. */
+export class MemoryStore implements Store {
+  readonly #owners = new Map<string, Owner>();
+  readonly #last = new Map<number, IpAddress>();
+
+  heldBy({ containerId, ifName }: Owner): IpAddress[] {
+    const of = (name: string) =>
+      [...this.#owners].filter(([, owner]) =>
+        owner.containerId === containerId && owner.ifName === name
+      ).map(([address]) => IpAddress.parse(address));
+    const own = of(ifName);
+    return own.length > 0 ? own : of("");
+  }
+
+  holderOf(address: IpAddress): Owner | undefined {
+    return this.#owners.get(String(address));
+  }
+
+  reserve(candidates: Iterable<IpAddress>, owner: Owner): Reserved {
+    let tried = 0;
+    for (const address of candidates) {
+      tried++;
+      if (this.#owners.has(String(address))) continue;
+      this.#owners.set(String(address), owner);
+      return { address };
+    }
+    return { address: undefined, tried };
+  }
+
+  release(address: IpAddress, { containerId, ifName }: Owner): void {
+    const holder = this.holderOf(address);
+    if (holder?.containerId === containerId && holder.ifName === ifName) {
+      this.#owners.delete(String(address));
+    }
+  }
+
+  releaseAll(owner: Owner): void {
+    for (const address of this.heldBy(owner)) this.#owners.delete(String(address));
+  }
+
+  lastReserved(setIndex: number): IpAddress | undefined {
+    return this.#last.get(setIndex);
+  }
+
+  remember(setIndex: number, address: IpAddress): void {
+    this.#last.set(setIndex, address);
+  }
+
+  addresses(): IpAddress[] {
+    return [...this.#owners.keys()].map(IpAddress.parse);
+  }
+
+  prune(keep: (owner: Owner) => boolean): void {
+    for (const [address, owner] of this.#owners) {
+      if (!keep(owner)) this.#owners.delete(address);
+    }
+  }
+
+  [Symbol.dispose](): void {}
+}

@@ -1,0 +1,73 @@
+import type { NetNs } from "../../lib/ns/netns.ts";
+
+/** A program that runs beside a test, inside its sandbox or a container's namespace. */
+export class BackgroundProcess implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #collected: Promise<void>;
+  /** What it wrote so far, to both of its outputs. */
+  output = "";
+
+  constructor(
+    program: string,
+    args: readonly string[],
+    { netns, env }: { netns?: NetNs; env?: Record<string, string> } = {},
+  ) {
+    const command = new Deno.Command(program, {
+      args: [...args],
+      env,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    });
+    // A program is born in the namespaces of the thread that starts it.
+    this.#child = netns ? netns.run(() => [command.spawn()])[0]! : command.spawn();
+    const decode = async (stream: ReadableStream<Uint8Array>) => {
+      const decoder = new TextDecoder();
+      for await (const chunk of stream) this.output += decoder.decode(chunk, { stream: true });
+    };
+    this.#collected = Promise.all([decode(this.#child.stdout), decode(this.#child.stderr)])
+      .then(() => {});
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Waits until `ready` says so. @throws {Error} with its output when that takes too long */
+  async until(ready: () => boolean, what: string): Promise<void> {
+    await eventually(ready, () => `${what}\n${this.output}`);
+  }
+
+  /** Waits for its own end, and for the end of what it wrote. */
+  async end(): Promise<number> {
+    const { code } = await this.#child.status;
+    await this.#collected;
+    return code;
+  }
+
+  /** Ends it, and waits for its end. */
+  async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
+    try {
+      this.#child.kill(signal);
+    } catch {
+      // It has ended already.
+    }
+    return await this.end();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop("SIGKILL");
+  }
+}
+
+/** How long something that should happen may take before a test gives up. Milliseconds. */
+const PATIENCE = 20_000;
+
+/** Waits until something is so. @throws {Error} saying what never was */
+export async function eventually(isSo: () => boolean, what: () => string): Promise<void> {
+  const deadline = Date.now() + PATIENCE;
+  while (!isSo()) {
+    if (Date.now() > deadline) throw new Error(`waited in vain for ${what()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

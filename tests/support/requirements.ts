@@ -1,0 +1,89 @@
+/**
+ * What a test needs of the machine, and what to do where the machine lacks it.
+ *
+ * @module
+ */
+import { hasProgram, isFile } from "../../scripts/support/files.ts";
+
+/** A thing a test cannot do without: privileges, a program (or its path), a kind of link in the kernel. */
+export type Requirement = "root" | `kernel:${string}` | string;
+
+/** Why a test is skipped, and the one command that would change it. */
+export interface Reason {
+  lacks: string;
+  remedy: string;
+}
+
+/** Debian's package for each program whose package has another name. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  ip: "iproute2",
+  bridge: "iproute2",
+  tc: "iproute2",
+  nft: "nftables",
+  "ip6tables": "iptables",
+  busybox: "busybox-static",
+  dhcpd: "isc-dhcp-server",
+  dnsmasq: "dnsmasq-base",
+  "kea-dhcp4": "kea-dhcp4-server",
+  perl: "perl-base",
+  firewalld: "firewalld",
+  "firewall-cmd": "firewalld",
+};
+
+const found = new Map<Requirement, Reason | undefined>();
+
+/** The first of `needs` that this machine lacks. */
+export function missing(needs: readonly Requirement[]): Reason | undefined {
+  for (const need of needs) {
+    if (!found.has(need)) found.set(need, lacking(need));
+    const reason = found.get(need);
+    if (reason) return reason;
+  }
+  return undefined;
+}
+
+/** Debian's package of a program, or of one of the Go plugins, which are named by their path. */
+function packageOf(need: string): string {
+  return need.startsWith("/usr/lib/cni/") ? "containernetworking-plugins" : PACKAGES[need] ?? need;
+}
+
+function lacking(need: Requirement): Reason | undefined {
+  if (need === "root") {
+    if (Deno.uid() === 0) return undefined;
+    return { lacks: "root privileges", remedy: "sudo deno task test" };
+  }
+  if (need.startsWith("kernel:")) return lackingInKernel(need.slice("kernel:".length));
+  if (need.startsWith("/") ? isFile(need) : hasProgram(need)) return undefined;
+  return { lacks: `the program ${need}`, remedy: `apt-get install ${packageOf(need)}` };
+}
+
+/** `ip link add` arguments that prove a kernel feature, run in a throw-away namespace. */
+const PROBES: Readonly<Record<string, readonly string[]>> = {
+  vlan: ["link", "add", "link", "probe1", "name", "probe0", "type", "vlan", "id", "5"],
+  ipvlan: ["link", "add", "link", "probe1", "name", "probe0", "type", "ipvlan"],
+  macvlan: ["link", "add", "link", "probe1", "name", "probe0", "type", "macvlan"],
+  vrf: ["link", "add", "probe0", "type", "vrf", "table", "10"],
+  "bridge-vlan": ["link", "add", "probe0", "type", "bridge", "vlan_filtering", "1"],
+  tap: ["tuntap", "add", "probe0", "mode", "tap"],
+};
+
+function lackingInKernel(feature: string): Reason | undefined {
+  const probe = PROBES[feature] ?? ["link", "add", "probe0", "type", feature];
+  // A namespace of its own, gone with the process that `unshare` starts in it.
+  const script = 'ip link add probe1 type veth peer name probe2 2>/dev/null; exec ip "$@"';
+  const { success } = new Deno.Command("unshare", {
+    args: ["--net", "sh", "-c", script, "sh", ...probe],
+    stdout: "null",
+    stderr: "null",
+  }).outputSync();
+  if (success) return undefined;
+  return { lacks: `${feature} in this machine's kernel`, remedy: "deno task test:kernel" };
+}
+
+/** Notes a skipped test for the list at the end; `scripts/run_tests.ts` says where. */
+export function reportSkip(test: string, { lacks, remedy }: Reason): void {
+  const file = Deno.env.get("CNI_TEST_SKIPS");
+  const line = JSON.stringify({ test, lacks, remedy }) + "\n";
+  if (file) Deno.writeTextFileSync(file, line, { append: true });
+  else console.error(`skipped: ${test}: needs ${lacks} (${remedy})`);
+}

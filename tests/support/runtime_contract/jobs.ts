@@ -1,0 +1,56 @@
+/** What the program does in a process of its own, for cases about processes. */
+import { errnoCode } from "../../../lib/runtime/errors.ts";
+import type { Runtime } from "../../../lib/runtime/types.ts";
+
+/** By name; given the arguments behind it. A job that returns lets the process end by itself. */
+export const JOBS: Readonly<Record<string, (runtime: Runtime, args: readonly string[]) => void>> = {
+  args: (runtime, args) => runtime.write(1, JSON.stringify(args)),
+
+  env(runtime, names) {
+    const values = names.map((name) => runtime.env(name) ?? "undefined");
+    runtime.write(1, JSON.stringify([values, runtime.environment()]));
+  },
+
+  exit(runtime, [status]) {
+    runtime.write(1, "written");
+    runtime.exit(Number(status));
+  },
+
+  stdin: (runtime, [limit]) => runtime.write(1, String(runtime.readStdin(Number(limit)).length)),
+
+  write(runtime) {
+    runtime.write(1, "0123456789abcdef".repeat(65536));
+    runtime.write(2, "grün");
+  },
+
+  "broken-pipe"(runtime) {
+    const { pipe, dup2, close } = runtime.bind("libc.so.6", {
+      pipe: ["i32", "buffer"],
+      dup2: ["i32", "i32", "i32"],
+      close: ["i32", "i32"],
+    });
+    const ends = new Int32Array(2);
+    pipe(ends);
+    dup2(ends[1]!, 1);
+    close(ends[0]!);
+    try {
+      runtime.write(1, "nobody reads this");
+    } catch (error) {
+      runtime.write(2, errnoCode(error) ?? String(error));
+    }
+  },
+
+  signal(runtime, [number]) {
+    const { kill } = runtime.bind("libc.so.6", { kill: ["i32", "i32", "i32"] });
+    const alive = setInterval(() => {}, 1000);
+    runtime.onSignal(["SIGTERM", "SIGINT", "SIGHUP"], (signal) => {
+      clearInterval(alive);
+      runtime.write(1, signal);
+      runtime.exit(3);
+    });
+    setTimeout(() => kill(runtime.pid, Number(number)), 50);
+  },
+
+  terminal: (runtime) =>
+    runtime.write(1, JSON.stringify([runtime.isTerminal(0), runtime.isTerminal(1)])),
+};

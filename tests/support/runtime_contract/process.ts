@@ -1,0 +1,153 @@
+/** The process itself: environment, streams, signals, C functions. */
+import { type Case, codeOf, run } from "./case.ts";
+
+export const PROCESS: readonly Case[] = [
+  {
+    name: "args, pid, executable and userId are this process's",
+    expected: [["a b", "", "--c"], true, true, true],
+    async run({ runtime, again }) {
+      const { stdout } = await again(["args", "a b", "", "--c"]);
+      const { getpid, geteuid } = runtime.bind("libc.so.6", { getpid: ["i32"], geteuid: ["u32"] });
+      return [
+        JSON.parse(stdout),
+        runtime.pid === getpid(),
+        runtime.executable === runtime.files.readLink("/proc/self/exe"),
+        runtime.userId() === geteuid(),
+      ];
+    },
+  },
+  {
+    name: "env() and environment() tell the environment",
+    expected: { empty: "", text: "grün = x", absent: "undefined", proto: "undefined", all: true },
+    async run({ runtime, again }) {
+      const PATH = runtime.env("PATH") ?? "";
+      const env = { PATH, HOME: "/", EMPTY: "", TEXT: "grün = x" };
+      const { stdout } = await again(["env", "EMPTY", "TEXT", "ABSENT", "__proto__"], { env });
+      const [[empty, text, absent, proto], all] = JSON.parse(stdout);
+      const named = Object.entries(env).every(([name, value]) => all[name] === value);
+      return { empty, text, absent, proto, all: named && !("ABSENT" in all) };
+    },
+  },
+  {
+    name: "exit() ends the process with a status, and what was written before is out",
+    expected: [7, "written"],
+    async run({ again }) {
+      const { code, stdout } = await again(["exit", "7"]);
+      return [code, stdout];
+    },
+  },
+  {
+    name: "readStdin() reads to the end, or until more than the limit has come",
+    expected: [5, 0, true, true],
+    async run({ again }) {
+      const size = async (limit: number, stdin?: string) =>
+        Number((await again(["stdin", String(limit)], { stdin })).stdout);
+      const cut = await size(1000, "x".repeat(1 << 20));
+      return [
+        await size(1000, "12345"),
+        await size(1000),
+        cut > 1000 && cut < 1 << 20,
+        await size(1 << 21, "x".repeat(1 << 20)) === 1 << 20,
+      ];
+    },
+  },
+  {
+    name: "write() writes all of it to the right stream",
+    expected: [0, true, "grün"],
+    async run({ again }) {
+      const { code, stdout, stderr } = await again(["write"]);
+      return [code, stdout === "0123456789abcdef".repeat(65536), stderr];
+    },
+  },
+  {
+    name: "write() to a pipe that nobody reads is an error, not the end",
+    expected: "EPIPE",
+    run: async ({ again }) => (await again(["broken-pipe"])).stderr,
+  },
+  {
+    name: "onSignal() has its handler called instead of ending the process",
+    expected: [
+      [3, "SIGTERM"],
+      [3, "SIGINT"],
+      [3, "SIGHUP"],
+    ],
+    run: ({ again }) =>
+      Promise.all([15, 2, 1].map(async (number) => {
+        const { code, stdout } = await again(["signal", String(number)]);
+        return [code, stdout];
+      })),
+  },
+  {
+    name: "isTerminal() tells a terminal from a pipe",
+    expected: [true, false],
+    async run({ runtime, start }) {
+      const libc = runtime.bind("libc.so.6", {
+        posix_openpt: ["i32", "i32"],
+        unlockpt: ["i32", "i32"],
+        ptsname_r: ["i32", "i32", "buffer", "usize"],
+        close: ["i32", "i32"],
+      });
+      const O_RDWR_NOCTTY = 0o402;
+      const terminal = libc.posix_openpt(O_RDWR_NOCTTY);
+      libc.unlockpt(terminal);
+      const name = new Uint8Array(64);
+      libc.ptsname_r(terminal, name, name.length);
+      const path = new TextDecoder().decode(name.subarray(0, name.indexOf(0)));
+      const script = ["-c", 'exec "$@" <"$0"', path, ...start, "terminal"];
+      const { stdout } = await run(runtime, "/bin/sh", script);
+      libc.close(terminal);
+      return JSON.parse(stdout);
+    },
+  },
+  {
+    name: "bind() calls C functions with integers of every size, buffers and null",
+    expected: [-5, 4294967295, 63, "18446744073709551615", "-2", 3, "abc"],
+    run({ runtime }) {
+      const libc = runtime.bind("libc.so.6", {
+        atoi: ["i32", "buffer"],
+        htonl: ["u32", "u32"],
+        ffsll: ["i32", "i64"],
+        strtoull: ["u64", "buffer", "buffer", "i32"],
+        strtoll: ["i64", "buffer", "buffer", "i32"],
+        strlen: ["usize", "buffer"],
+        memcpy: ["pointer", "buffer", "buffer", "usize"],
+      });
+      const text = (value: string) => new TextEncoder().encode(`${value}\0`);
+      const copy = new Uint8Array(3);
+      libc.memcpy(copy, text("abc"), 3);
+      return [
+        libc.atoi(text("-5")),
+        libc.htonl(4294967295),
+        libc.ffsll(1n << 62n),
+        String(libc.strtoull(text("18446744073709551615"), null, 10)),
+        String(libc.strtoll(text("-2"), null, 10)),
+        Number(libc.strlen(text("abc"))),
+        new TextDecoder().decode(copy),
+      ];
+    },
+  },
+  {
+    name: "errno() is that of the call before it",
+    expected: [[-1, 2], [-1, 9]],
+    run({ runtime }) {
+      const libc = runtime.bind("libc.so.6", {
+        open: ["i32", "buffer", "i32", "i32"],
+        close: ["i32", "i32"],
+      });
+      const missing = new TextEncoder().encode("/no/such/file\0");
+      return [[libc.open(missing, 0, 0), runtime.errno()], [libc.close(-1), runtime.errno()]];
+    },
+  },
+  {
+    name: "bind() says what is missing",
+    expected: [true, true],
+    run({ runtime }) {
+      const message = (work: () => unknown) => String(codeOf(work));
+      return [
+        message(() => runtime.bind("libno-such.so.1", { f: ["i32"] })).includes("libno-such.so.1"),
+        message(() => runtime.bind("libc.so.6", { no_such_function: ["i32"] }))
+          .includes("no_such_function"),
+      ];
+    },
+  },
+];

@@ -1,0 +1,165 @@
+/** Running other programs. */
+import { type Case, codeOfAsync, run } from "./case.ts";
+
+const ENDED = { code: 0, signal: null, timedOut: false, stdout: "", stderr: "" };
+
+export const PROGRAMS: readonly Case[] = [
+  {
+    name: "run() gives status and both outputs",
+    expected: { ...ENDED, code: 3, stdout: "out\n", stderr: "err\n" },
+    run: ({ runtime }) => run(runtime, "/bin/sh", ["-c", "echo out; echo err >&2; exit 3"]),
+  },
+  {
+    name: "run() passes arguments as they are",
+    expected: ["", "a b", "$HOME", "'\"`", "-x", "grün", "*"].join("\n") + "\n",
+    run: async ({ runtime }) => {
+      const args = ["", "a b", "$HOME", "'\"`", "-x", "grün", "*"];
+      return (await run(runtime, "/bin/sh", ["-c", 'printf "%s\\n" "$@"', "sh", ...args])).stdout;
+    },
+  },
+  {
+    name: "run() names the signal that ended a program",
+    expected: { ...ENDED, code: null, signal: "SIGTERM" },
+    run: ({ runtime }) => run(runtime, "/bin/sh", ["-c", "kill -TERM $$"]),
+  },
+  {
+    name: "run() kills a program whose time is up, and keeps what it wrote",
+    expected: { ...ENDED, code: null, signal: "SIGKILL", timedOut: true, stdout: "begun\n" },
+    run: ({ runtime }) =>
+      run(runtime, "/bin/sh", ["-c", "echo begun; exec sleep 60"], { timeoutMs: 500 }),
+  },
+  {
+    name: "run() leaves a program alone that ends in time",
+    expected: { ...ENDED, stdout: "done\n" },
+    run: ({ runtime }) => run(runtime, "/bin/sh", ["-c", "echo done"], { timeoutMs: 60_000 }),
+  },
+  {
+    name: "run() kills a program when it is aborted, then or before",
+    expected: [
+      { ...ENDED, code: null, signal: "SIGKILL" },
+      { ...ENDED, code: null, signal: "SIGKILL" },
+    ],
+    async run({ runtime }) {
+      const later = new AbortController();
+      setTimeout(() => later.abort(), 100);
+      return [
+        await run(runtime, "/bin/sleep", ["60"], { abort: later.signal }),
+        await run(runtime, "/bin/sleep", ["60"], { abort: AbortSignal.abort() }),
+      ];
+    },
+  },
+  {
+    name: "run() feeds text, bytes, or nothing",
+    expected: ["grün", "3", "", ""],
+    async run({ runtime }) {
+      const cat = async (stdin?: string | Uint8Array) =>
+        (await run(runtime, "/bin/cat", [], { stdin })).stdout;
+      const counted = await run(runtime, "/bin/sh", ["-c", "wc -c | tr -d ' \\n'"], {
+        stdin: Uint8Array.of(0, 255, 1),
+      });
+      return [await cat("grün"), counted.stdout, await cat(""), await cat()];
+    },
+  },
+  {
+    name: "run() feeds and reads a megabyte at once",
+    expected: [0, true],
+    async run({ runtime }) {
+      const stdin = "0123456789abcdef".repeat(65536);
+      const { code, stdout } = await run(runtime, "/bin/cat", [], { stdin });
+      return [code, stdout === stdin];
+    },
+  },
+  {
+    name: "run() does not mind a program that leaves its input unread",
+    expected: ENDED,
+    run: ({ runtime }) => run(runtime, "/bin/true", [], { stdin: "x".repeat(1 << 20) }),
+  },
+  {
+    name: "run() gives the environment it is told, or its own",
+    expected: ["A=1\nB=\n", true],
+    async run({ runtime }) {
+      const told = await run(runtime, "/usr/bin/env", [], { env: { A: "1", B: "" } });
+      const own = await run(runtime, "/usr/bin/env", []);
+      return [
+        told.stdout.split("\n").sort().filter(Boolean).map((line) => `${line}\n`).join(""),
+        own.stdout.includes(`PATH=${runtime.env("PATH")}\n`),
+      ];
+    },
+  },
+  {
+    name: "run() starts a program in a directory",
+    expected: [true, "ENOENT"],
+    async run({ runtime, directory }) {
+      const { stdout } = await run(runtime, "/bin/pwd", ["-P"], { cwd: directory });
+      return [
+        stdout.trim() === runtime.files.realPath(directory),
+        await codeOfAsync(() => runtime.run("/bin/pwd", [], { cwd: `${directory}/none` })),
+      ];
+    },
+  },
+  {
+    name: "run() finds a program by its name, on its own PATH",
+    expected: ["found\n", "ENOENT"],
+    async run({ runtime }) {
+      return [
+        (await run(runtime, "echo", ["found"])).stdout,
+        await codeOfAsync(() => runtime.run("no-such-program", [])),
+      ];
+    },
+  },
+  {
+    name: "run() names why a program cannot be started",
+    expected: { missing: "ENOENT", mode: "EACCES", directory: "EACCES", interpreter: "ENOENT" },
+    async run({ runtime, directory }) {
+      const { files } = runtime;
+      files.write(`${directory}/plain`, "#!/bin/sh\n", { mode: 0o644 });
+      files.write(`${directory}/astray`, "#!/no/such/interpreter\n", { mode: 0o755 });
+      const start = (path: string) => codeOfAsync(() => runtime.run(path, []));
+      return {
+        missing: await start(`${directory}/none`),
+        mode: await start(`${directory}/plain`),
+        directory: await start(directory),
+        interpreter: await start(`${directory}/astray`),
+      };
+    },
+  },
+  {
+    name: "run() says ETXTBSY while a program is being written, and starts it afterwards",
+    expected: ["ETXTBSY", 5],
+    async run({ runtime, directory }) {
+      const path = `${directory}/program`;
+      runtime.files.write(path, "#!/bin/sh\nexit 5\n", { mode: 0o755 });
+      const libc = runtime.bind("libc.so.6", {
+        open: ["i32", "buffer", "i32", "i32"],
+        close: ["i32", "i32"],
+      });
+      const O_WRONLY_CLOEXEC = 0o2000001;
+      const descriptor = libc.open(new TextEncoder().encode(`${path}\0`), O_WRONLY_CLOEXEC, 0);
+      const busy = await codeOfAsync(() => runtime.run(path, []));
+      libc.close(descriptor);
+      return [busy, (await runtime.run(path, [])).code];
+    },
+  },
+  {
+    name: "run() says ENOEXEC of a file that is no program, or one for another machine",
+    expected: ["ENOEXEC", "ENOEXEC"],
+    async run({ runtime, directory }) {
+      const { files } = runtime;
+      const start = (path: string) => codeOfAsync(() => runtime.run(path, []));
+      files.write(`${directory}/text`, "neither ELF nor #!\n", { mode: 0o755 });
+      const foreign = files.read("/bin/true").slice();
+      foreign[18]! ^= 0xff; // e_machine
+      files.write(`${directory}/foreign`, foreign, { mode: 0o755 });
+      return [await start(`${directory}/text`), await start(`${directory}/foreign`)];
+    },
+  },
+  {
+    name: "run() takes a script's own failure for what it is, whatever it says",
+    expected: 127,
+    async run({ runtime, directory }) {
+      const path = `${directory}/script`;
+      runtime.files.write(path, "#!/bin/sh\nno-such-command\n", { mode: 0o755 });
+      return (await runtime.run(path, [])).code;
+    },
+  },
+];

@@ -1,0 +1,39 @@
+import { fromFileUrl } from "./paths.ts";
+
+const ROOT = fromFileUrl(new URL("../..", import.meta.url));
+
+/**
+ * A copy of this project with plugins of the test's own, in a directory that is removed when it is
+ * disposed of.
+ */
+export class ScratchProject implements Disposable {
+  readonly root = Deno.makeTempDirSync({ prefix: "cni-build-test-" });
+
+  /** @param files path from the project's directory to content */
+  constructor(files: Readonly<Record<string, string>>) {
+    for (const part of ["lib", "scripts/build", "scripts/build.ts", "deno.json", "deno.lock"]) {
+      copy(`${ROOT}/${part}`, `${this.root}/${part}`);
+    }
+    for (const [path, content] of Object.entries(files)) {
+      Deno.mkdirSync(parent(`${this.root}/${path}`), { recursive: true });
+      Deno.writeTextFileSync(`${this.root}/${path}`, content);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.root, { recursive: true });
+  }
+}
+
+function copy(from: string, to: string): void {
+  if (Deno.statSync(from).isFile) {
+    Deno.mkdirSync(parent(to), { recursive: true });
+    Deno.copyFileSync(from, to);
+    return;
+  }
+  for (const { name } of Deno.readDirSync(from)) copy(`${from}/${name}`, `${to}/${name}`);
+}
+
+function parent(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
+}
