@@ -12,8 +12,10 @@
 import { IpAddress } from "../ip/address.ts";
 import type { Filter } from "./filter.ts";
 import { type FilterEntry, policyOf } from "./filter_entry.ts";
-import { nftAddTo, nftApply, nftDelete } from "./nft.ts";
-import { hasChain, listElements, listRules } from "./nft_state.ts";
+import type { Request } from "../rtnl/socket.ts";
+import { nftAddTo, nftApply } from "./nft.ts";
+import { deleteElement, deleteTable, nftDelete } from "./nft_delete.ts";
+import { hasChain, listElements, listRules, type NftElement } from "./nft_state.ts";
 import { attachmentComment } from "./attachment.ts";
 
 const TABLE = { family: "inet", table: "cni_firewall" } as const;
@@ -45,22 +47,23 @@ export const filterNft: Filter = {
 
   async remove(gone, others) {
     const ours = others.filter(isOurs);
-    const find = () => {
-      const present = presentElements();
-      if (ours.length === 0) return removalOfAll(present.length > 0);
-      const wanted = new Set(ours.flatMap((entry) => elementsOf(entry, ours)).map((e) => e.text));
-      const ips = new Set(gone.ips.map(String));
-      return [
-        ...present.filter(({ text, key }) =>
+    const purpose = "remove what is let through";
+    if (ours.length === 0) return nftDelete(removalOfAll, purpose);
+    const wanted = new Set(ours.flatMap((entry) => elementsOf(entry, ours)).map((e) => e.text));
+    const ips = new Set(gone.ips.map(String));
+    nftDelete(
+      () =>
+        presentElements().filter(({ text, key }) =>
           (ips.has(key) || gone.bridges.includes(key)) && !wanted.has(text)
-        ).map(({ text }) => `delete element ${T} ${text}`),
-        // The last isolated attachment has left: the bridge's own containers may talk again.
-        ...gone.bridges.map((bridge) => within(bridge)).filter((text) =>
-          wanted.has(text) && !present.some((element) => element.text === text)
-        ).map((text) => `add element ${T} ${text}`),
-      ];
-    };
-    await nftDelete(find, "remove what is let through");
+        ).map(({ element }) => deleteElement({ ...TABLE, ...element })),
+      purpose,
+    );
+    // The last isolated attachment has left: the bridge's own containers may talk again.
+    const present = new Set(presentElements().map(({ text }) => text));
+    const allowed = gone.bridges.map(within).filter((text) =>
+      wanted.has(text) && !present.has(text)
+    );
+    await nftApply(allowed.map((text) => `add element ${T} ${text}`), purpose);
   },
 
   // deno-lint-ignore require-await -- other backends have to wait
@@ -150,26 +153,30 @@ function create({ text, comment }: Element): string {
   return `add element ${T} ${comment ? text.replace(" }", ` comment "${comment}" }`) : text}`;
 }
 
-function presentElements(): Element[] {
-  return listElements(TABLE).flatMap(({ set, key }) => {
+/** An element that is there. */
+interface PresentElement extends Element {
+  element: NftElement;
+}
+
+function presentElements(): PresentElement[] {
+  return listElements(TABLE).flatMap((element) => {
+    const { set, key } = element;
     if (set.startsWith("containers")) {
       const ip = String(IpAddress.fromBytes(key));
-      return [{ text: `${set} { ${ip} }`, key: ip }];
+      return [{ text: `${set} { ${ip} }`, key: ip, element }];
     }
     // An interface's name fills 16 bytes.
     const bridge = new TextDecoder().decode(key.subarray(0, 16)).replace(/\0.*/s, "");
-    if (set === "bridges") return [{ text: `bridges { "${bridge}" }`, key: bridge }];
-    return set === "within" ? [{ text: within(bridge), key: bridge }] : [];
+    if (set === "bridges") return [{ text: `bridges { "${bridge}" }`, key: bridge, element }];
+    return set === "within" ? [{ text: within(bridge), key: bridge, element }] : [];
   });
 }
 
 /** The table goes with its last user, but for rules that an administrator wrote. */
-function removalOfAll(elements: boolean): string[] {
+function removalOfAll(): Request[] {
   if (!hasChain({ ...TABLE, chain: "forward" })) return [];
-  const written = listAdminRules();
-  if (!written) return [`delete table ${T}`];
-  if (!elements) return [];
-  return ["containers4", "containers6", "bridges", "within"].map((set) => `flush set ${T} ${set}`);
+  if (!listAdminRules()) return [deleteTable(TABLE)];
+  return listElements(TABLE).map((element) => deleteElement({ ...TABLE, ...element }));
 }
 
 /** Whether there are rules in chains other than ours. */

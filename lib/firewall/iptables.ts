@@ -2,14 +2,24 @@
  * Driving iptables: `iptables-save` reads a whole table at once, `iptables-restore --noflush`
  * changes one at once, wholly or not at all. Rules are handled as lines in the form that
  * `iptables-save` prints, so that what is read can be compared with what is wanted, and deleted by
- * writing `-D` for `-A`.
+ * writing `-D` for `-A`. What iptables-nft made is a table of nftables, and is deleted as such.
  *
  * @module
  */
 import { errnoCode, ifPresent } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { CniError, ErrorCode } from "../types/error.ts";
-import { hasChain } from "./nft_state.ts";
+import type { Request } from "../rtnl/socket.ts";
+import {
+  chainRemoval,
+  deleteChain,
+  deleteRule,
+  flushChain,
+  nftDelete,
+  nftDeleteSince,
+  RulesetChanged,
+} from "./nft_delete.ts";
+import { currentGeneration, hasChain, listRules } from "./nft_state.ts";
 import { remedy, runTool, type Tool } from "./tool.ts";
 
 /** How long to wait for another program that holds iptables' lock. */
@@ -89,6 +99,9 @@ export async function restoreOrMerge(
   }
 }
 
+/** So often the rules may change under our hands before a deletion is left to iptables-restore. */
+const PLACE_ATTEMPTS = 3;
+
 /**
  * Deletes what `find` says, given the table as it is. Where another process deletes some of it
  * meanwhile, the rest is looked up and tried again.
@@ -100,15 +113,74 @@ export async function restoreDeletions(
   find: (saved: SavedTable) => readonly string[],
   purpose: string,
 ): Promise<void> {
-  for (let commands = find(await savedTable(family, table));;) {
+  let refused: string | undefined;
+  for (let attempt = 1;; attempt++) {
+    const generation = attempt <= PLACE_ATTEMPTS ? ifPermitted(currentGeneration) : undefined;
+    const saved = await savedTable(family, table);
+    const commands = find(saved);
+    const requests = generation && deletionsByPlace(family, table, saved, commands);
     try {
+      if (requests) return nftDeleteSince(generation, requests, purpose);
       return await restore(family, { [table]: commands }, purpose);
     } catch (error) {
-      const left = find(await savedTable(family, table));
-      if (left.join() === commands.join()) throw error;
-      commands = left;
+      if (error instanceof RulesetChanged) continue;
+      if (commands.join() === refused) throw error;
+      refused = commands.join();
     }
   }
+}
+
+/**
+ * What deletes rules and chains of iptables-nft over netlink: `iptables-save` and the kernel list
+ * rules in the same order, so a rule's place says which handle it has. iptables-restore would take
+ * ten times as long, most of it waiting at its end ({@link nftDelete}).
+ * @returns undefined for other commands, and where nftables has other rules: those of the older
+ * kind of iptables, or some that iptables does not understand
+ */
+function deletionsByPlace(
+  family: 4 | 6,
+  table: string,
+  saved: SavedTable,
+  commands: readonly string[],
+): Request[] | undefined {
+  if (legacyTables(family).includes(table)) return undefined;
+  const where = { family: nftFamily(family), table };
+  const present = Map.groupBy(listRules(where), ({ chain }) => chain);
+  const printed = Map.groupBy(saved.rules, (rule) => rule.split(" ", 2)[1]!);
+  const taken = new Set<bigint>();
+  const requests: Request[] = [];
+  for (const command of commands) {
+    const [action, chain] = command.split(" ", 2) as [string, string];
+    if (action === "-F") requests.push(flushChain({ ...where, chain }));
+    else if (action === "-X") requests.push(deleteChain({ ...where, chain }));
+    else if (action === "-D") {
+      const [rules, texts] = [present.get(chain) ?? [], printed.get(chain) ?? []];
+      if (rules.length !== texts.length) return undefined;
+      const rule = rules.find(({ handle }, i) =>
+        !taken.has(handle) && deletion(texts[i]!) === command
+      );
+      if (!rule) return undefined;
+      taken.add(rule.handle);
+      requests.push(deleteRule(rule));
+    } else return undefined;
+  }
+  return requests;
+}
+
+/**
+ * Removes a chain of iptables-nft and every rule that leads to it, without starting a program.
+ * @returns false where iptables is of the older kind
+ * @throws {NetlinkError} naming what could not be deleted
+ */
+export function removeChain(
+  family: 4 | 6,
+  table: string,
+  chain: string,
+  purpose: string,
+): boolean {
+  if (legacyTables(family).includes(table)) return false;
+  nftDelete(() => chainRemoval({ family: nftFamily(family), table, chain }), purpose);
+  return true;
 }
 
 /**
@@ -130,10 +202,9 @@ export async function iptablesWorks(family: 4 | 6): Promise<boolean> {
  * nftables, and what the older kind has is unknown where it has the table at all.
  */
 export function mayHaveChain(family: 4 | 6, table: string, chain: string): boolean {
-  return permitted(() =>
-    legacyTables(family).includes(table) ||
-    hasChain({ family: family === 4 ? "ip" : "ip6", table, chain })
-  );
+  if (legacyTables(family).includes(table)) return true;
+  // Who may not ask is told "perhaps", and gets a proper error from the program.
+  return ifPermitted(() => hasChain({ family: nftFamily(family), table, chain })) ?? true;
 }
 
 /** The tables that the older kind of iptables has in use in this network namespace. */
@@ -142,12 +213,12 @@ function legacyTables(family: 4 | 6): string[] {
   return ifPresent(() => runtime.files.readText(path))?.split("\n") ?? [];
 }
 
-/** Who may not ask the kernel is told "perhaps", and gets a proper error from the program. */
-function permitted(ask: () => boolean): boolean {
+/** What the kernel answers; undefined where it may not be asked. */
+function ifPermitted<T>(ask: () => T): T | undefined {
   try {
     return ask();
   } catch (error) {
-    if (["EPERM", "EACCES"].includes(errnoCode(error) ?? "")) return true;
+    if (["EPERM", "EACCES"].includes(errnoCode(error) ?? "")) return undefined;
     throw error;
   }
 }
@@ -176,6 +247,11 @@ export function deletion(rule: string): string {
 /** Whether a rule jumps or goes to `chain`. */
 export function leadsTo(rule: string, chain: string): boolean {
   return rule.endsWith(` -j ${chain}`) || rule.endsWith(` -g ${chain}`);
+}
+
+/** The family of nftables' tables that iptables-nft or ip6tables-nft works on. */
+export function nftFamily(family: 4 | 6): "ip" | "ip6" {
+  return family === 4 ? "ip" : "ip6";
 }
 
 function toolFor(family: 4 | 6, suffix: "" | "-save" | "-restore"): Tool {

@@ -18,12 +18,15 @@ import {
   deletion,
   leadsTo,
   mayHaveChain,
+  nftFamily,
+  removeChain,
   restoreDeletions,
   restoreOrMerge,
   type SavedTable,
   savedTable,
 } from "./iptables.ts";
 import type { Masquerader } from "./masquerade.ts";
+import { listRules, type NftChain } from "./nft_state.ts";
 
 const FAMILIES = [4, 6] as const;
 const MULTICAST = { 4: "224.0.0.0/4", 6: "ff00::/8" } as const;
@@ -56,6 +59,9 @@ export const masqueradeIptables: Masquerader = {
       if (!mayHaveChain(family, "nat", chain)) return;
       const find = (saved: SavedTable) => removal(saved, chain, (other) => other === hash);
       const purpose = `stop masquerading ${ifName} of ${containerId}`;
+      const isShared = ownersOf({ family: nftFamily(family), table: "nat", chain })
+        .some((other) => other !== hash);
+      if (!isShared && removeChain(family, "nat", chain, purpose)) return;
       await restoreDeletions(family, "nat", find, purpose);
     });
   },
@@ -111,6 +117,11 @@ function rulesFor(attachment: Attachment, chain: string, ips: readonly Cidr[]): 
     `-A ${chain} ! -d ${MULTICAST[family]} ${why} -j MASQUERADE`,
     ...ips.map((own) => `-A POSTROUTING -s ${Cidr.host(own.ip)} ${why} -j ${chain}`),
   ];
+}
+
+/** The attachments that have addresses in a chain; none for one that the Go plugins made. */
+function ownersOf(chain: NftChain): string[] {
+  return listRules(chain).flatMap(({ comment }) => hashOf(comment) ?? []);
 }
 
 /** The rules of a chain that say which attachment each address belongs to. */

@@ -5,8 +5,9 @@
 import { isObject, type JsonObject, type JsonValue } from "../types/json.ts";
 import { attachmentComment, attachmentHash, hashOf, networkHash } from "./attachment.ts";
 import type { Masquerader } from "./masquerade.ts";
-import { nftAddTo, nftDelete, nftList } from "./nft.ts";
-import { deleteRule, listRules } from "./nft_state.ts";
+import { nftAddTo, nftList } from "./nft.ts";
+import { deleteRule, nftDelete } from "./nft_delete.ts";
+import { listRules } from "./nft_state.ts";
 
 const TABLE = "inet cni_plugins_masquerade";
 const CHECKS = { family: "inet", table: "cni_plugins_masquerade", chain: "masq_checks" } as const;
@@ -34,16 +35,18 @@ export const masqueradeNft: Masquerader = {
     await nftAddTo(SKELETON, rules, `masquerade ${ips.join(" and ")}`);
   },
 
+  // deno-lint-ignore require-await -- other backends have to wait
   async remove(attachment) {
     const hash = attachmentHash(attachment);
     const { ifName, containerId } = attachment;
-    await removeRules((other) => other === hash, `stop masquerading ${ifName} of ${containerId}`);
+    removeRules((other) => other === hash, `stop masquerading ${ifName} of ${containerId}`);
   },
 
+  // deno-lint-ignore require-await -- other backends have to wait
   async collect(network, valid) {
     const inUse = new Set(valid.map(attachmentHash));
     const gone = (hash: string) => hash.startsWith(`${networkHash(network)}-`) && !inUse.has(hash);
-    await removeRules(gone, `remove unused masquerading of network ${network}`);
+    removeRules(gone, `remove unused masquerading of network ${network}`);
   },
 
   async missing(attachment, ips) {
@@ -63,13 +66,13 @@ export const masqueradeNft: Masquerader = {
   },
 };
 
-async function removeRules(gone: (hash: string) => boolean, purpose: string): Promise<void> {
+function removeRules(gone: (hash: string) => boolean, purpose: string): void {
   const find = () =>
     listRules(CHECKS).filter(({ comment }) => {
       const hash = hashOf(comment);
       return hash !== undefined && gone(hash);
     }).map(deleteRule);
-  await nftDelete(find, purpose);
+  nftDelete(find, purpose);
 }
 
 /** The address in a rule's `ip saddr == ADDRESS`. */

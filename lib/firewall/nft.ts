@@ -1,9 +1,9 @@
 /**
- * Changing nftables: one `nft -f -` per operation, which the kernel does wholly or not at all.
+ * Adding to nftables: one `nft -f -` per operation, which the kernel does wholly or not at all.
  *
  * A line added to what is there takes a process of 2 ms. `add table` or `add chain` of something
- * that exists, a flush or a delete makes the kernel wait for a grace period, 16 ms whatever their
- * number: so a skeleton is not restated, and all deletes of a DEL go into one batch.
+ * that exists, a flush or a delete makes `nft` wait for a grace period when it ends, 10 to 16 ms:
+ * so a skeleton is not restated, and what only deletes does without `nft` (`nft_delete.ts`).
  *
  * @module
  */
@@ -61,24 +61,6 @@ export async function nftAddTo(
   } catch (error) {
     if (!(error instanceof NftError && error.missing)) throw error;
     await nftApply([...skeleton, ...lines], purpose);
-  }
-}
-
-/**
- * Deletes what `find` lists. Where another process deletes some of it meanwhile, the rest is
- * listed and tried again.
- * @param find the lines that delete, as things are now
- * @throws as {@link nftApply}
- */
-export async function nftDelete(find: () => readonly string[], purpose: string): Promise<void> {
-  for (let lines = find();;) {
-    try {
-      return await nftApply(lines, purpose);
-    } catch (error) {
-      const left = find();
-      if (left.join() === lines.join()) throw error;
-      lines = left;
-    }
   }
 }
 

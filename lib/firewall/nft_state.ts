@@ -4,35 +4,48 @@
  *
  * @module
  */
+import { netfilter } from "../host/netfilter.ts";
 import { SystemError } from "../libc/system_error.ts";
 import {
   NFPROTO,
   NFT_CHAIN,
   NFT_ELEMENTS,
+  NFT_GEN,
   NFT_GETCHAIN,
+  NFT_GETGEN,
   NFT_GETRULE,
   NFT_GETSET,
   NFT_GETSETELEM,
   NFT_RULE,
   NFT_SET,
 } from "../netlink/nftables.ts";
-import { NETLINK_NETFILTER, NetlinkSocket } from "../rtnl/socket.ts";
+import type { NetlinkSocket } from "../rtnl/socket.ts";
 
 /** A family of nftables' tables. */
 export type NftFamily = keyof typeof NFPROTO;
 
-/** A chain of a table. */
-export interface NftChain {
+/** A table. */
+export interface NftTable {
   family: NftFamily;
   table: string;
+}
+
+/** A chain of a table. */
+export interface NftChain extends NftTable {
   chain: string;
 }
 
 /** What tells one rule from another. */
 export interface NftRule extends NftChain {
   handle: bigint;
+  /** nft's comment, or what iptables' match of that name says. */
   comment?: string;
+  /** The chain that it jumps or goes to. */
+  target?: string;
 }
+
+/** What a rule set was like at one time: each change makes it another. */
+export type Generation = Uint8Array;
 
 /** errno of a kernel without nf_tables, or without the family: nothing can be there. */
 const NO_NFTABLES = ["ENOENT", "EINVAL", "EOPNOTSUPP", "EPROTONOSUPPORT", "EAFNOSUPPORT"];
@@ -56,7 +69,7 @@ export function hasChain({ family, table, chain }: NftChain): boolean {
  * The rules of a chain, or of a table; none when it is not there.
  * @throws {SystemError} EPERM without CAP_NET_ADMIN
  */
-export function listRules(where: Omit<NftChain, "chain"> & { chain?: string }): NftRule[] {
+export function listRules(where: NftTable & { chain?: string }): NftRule[] {
   const { family, table, chain } = where;
   return unlessMissing([], (socket) => {
     const answers = socket.dump({
@@ -66,13 +79,22 @@ export function listRules(where: Omit<NftChain, "chain"> & { chain?: string }): 
     });
     return answers.map((answer) => NFT_RULE.decode(answer))
       .filter((rule) => rule.table === table && (!chain || rule.chain === chain))
-      .map((rule) => ({
-        family,
-        table,
-        chain: rule.chain!,
-        handle: rule.handle!,
-        comment: rule.comment,
-      }));
+      .map(({ chain, handle, comment, expressions }) => {
+        const told = Object.assign({}, ...expressions?.list ?? []);
+        return { family, table, chain: chain!, handle: handle!, comment, ...told };
+      });
+  });
+}
+
+/**
+ * The rule set's generation; undefined where the kernel has no nftables.
+ * @throws {SystemError} EPERM without CAP_NET_ADMIN
+ */
+export function currentGeneration(): Generation | undefined {
+  return unlessMissing(undefined, (socket) => {
+    const purpose = "ask for the rule set's generation";
+    const [answer] = socket.request({ type: NFT_GETGEN, payload: NFT_GEN.encode({}), purpose });
+    return answer && NFT_GEN.decode(answer).id;
   });
 }
 
@@ -90,7 +112,7 @@ export interface NftElement {
  * The elements of all sets and maps of a table; none when it is not there.
  * @throws {SystemError} EPERM without CAP_NET_ADMIN
  */
-export function listElements({ family, table }: Omit<NftChain, "chain">): NftElement[] {
+export function listElements({ family, table }: NftTable): NftElement[] {
   const purpose = `list the sets of table ${family} ${table}`;
   const whose = { family: NFPROTO[family], table };
   return unlessMissing([], (socket) => {
@@ -110,15 +132,9 @@ export function listElements({ family, table }: Omit<NftChain, "chain">): NftEle
   });
 }
 
-/** `delete rule …`, a line of a rule set. */
-export function deleteRule({ family, table, chain, handle }: NftRule): string {
-  return `delete rule ${family} ${table} ${chain} handle ${handle}`;
-}
-
 function unlessMissing<T>(nothing: T, ask: (socket: NetlinkSocket) => T): T {
   try {
-    using socket = NetlinkSocket.open(undefined, NETLINK_NETFILTER);
-    return ask(socket);
+    return ask(netfilter());
   } catch (error) {
     if (error instanceof SystemError && NO_NFTABLES.includes(error.code)) return nothing;
     throw error;

@@ -50,8 +50,12 @@ export interface PortMapper {
     publications: readonly Publication[],
     options: SnatOptions,
   ): Promise<void>;
-  /** Removes every rule of an attachment. Starts no program where there is none. */
-  remove(attachment: Attachment): Promise<Forwarding[]>;
+  /**
+   * Removes every rule of an attachment. Starts no program where there is none.
+   * @param noted what this backend is noted to publish; found out where absent
+   * @returns what was published
+   */
+  remove(attachment: Attachment, noted?: readonly Forwarding[]): Promise<readonly Forwarding[]>;
   /** Removes the rules of a network's attachments that are not in `valid`. */
   collect(network: string, valid: readonly Attachment[]): Promise<Forwarding[]>;
   /** What is missing of what {@link add} made; undefined when nothing is. */

@@ -11,7 +11,7 @@ import { Cidr } from "../ip/cidr.ts";
 import { CniError } from "../types/error.ts";
 import { type Attachment, attachmentHash } from "./attachment.ts";
 import { type Backend, inEveryBackend, withBackend } from "./backend.ts";
-import { forget, forgetOthers, lockRules, recallAll, remember } from "./installed.ts";
+import { forget, forgetOthers, lockRules, recall, recallAll, remember } from "./installed.ts";
 import type {
   Forwarding,
   PortMapper,
@@ -66,7 +66,10 @@ export async function guardLoopback(backend: Backend | undefined): Promise<void>
  */
 export async function unpublishPorts(attachment: Attachment): Promise<Forwarding[]> {
   using _lock = await lockRules();
-  const removed = await inEveryBackend((name) => MAPPERS[name].remove(attachment));
+  const noted = recallPorts(attachment);
+  const removed = await inEveryBackend((name) =>
+    MAPPERS[name].remove(attachment, noted?.backend === name ? forwardingsOf(noted) : undefined)
+  );
   forget("ports", attachment);
   return removed.flat();
 }
@@ -145,6 +148,17 @@ function note({ attachment, backend, publications, options }: Noted): void {
       })),
     })),
   });
+}
+
+function recallPorts(attachment: Attachment): Noted | undefined {
+  const noted = recall("ports", attachment);
+  return noted && fromJson(noted as Parameters<typeof fromJson>[0]);
+}
+
+function forwardingsOf({ publications }: Noted): Forwarding[] {
+  return publications.flatMap(({ address, mappings }) =>
+    mappings.map(({ containerPort: _, ...mapping }) => ({ ...mapping, target: address.ip }))
+  );
 }
 
 /** These files are written here and nowhere else: what is in them has the types it had. */

@@ -20,6 +20,7 @@ import {
   leadsTo,
   mayHaveChain,
   quoteToken,
+  removeChain,
   restore,
   restoreDeletions,
   restoreOrMerge,
@@ -36,6 +37,7 @@ import {
   type SnatOptions,
 } from "./port_mapper.ts";
 
+const FAMILIES = [4, 6] as const;
 const DNAT = "CNI-HOSTPORT-DNAT";
 const SETMARK = "CNI-HOSTPORT-SETMARK";
 const MASQ = "CNI-HOSTPORT-MASQ";
@@ -60,10 +62,15 @@ export const portMapperIptables: PortMapper = {
     }
   },
 
-  async remove(attachment) {
+  async remove(attachment, noted) {
     const chain = chainOf(attachment);
     const old = chainName(attachment.network, attachment.containerId, "SN-");
     const purpose = `unpublish ports of ${attachment.containerId}`;
+    const removed = noted &&
+      FAMILIES.every((family) =>
+        [chain, old].every((name) => removeChain(family, "nat", name, purpose))
+      );
+    if (removed) return noted;
     return await removeChains(
       (family) => mayHaveChain(family, "nat", chain) || mayHaveChain(family, "nat", old),
       (saved) => [chain, old].filter((name) => saved.chains.has(name)),
@@ -241,7 +248,7 @@ async function removeChains(
     }
     return chains.flatMap((chain) => removal(saved, chain));
   };
-  for (const family of [4, 6] as const) {
+  for (const family of FAMILIES) {
     if (mayBe(family)) await restoreDeletions(family, "nat", find, purpose);
   }
   return [...removed.values()];

@@ -24,7 +24,8 @@ import {
   hashOf,
   networkHash,
 } from "./attachment.ts";
-import { nftAddTo, nftApply, nftDelete, NftError } from "./nft.ts";
+import { nftAddTo, nftApply, NftError } from "./nft.ts";
+import { deleteElement, nftDelete } from "./nft_delete.ts";
 import { hasChain, listElements, listRules, type NftElement } from "./nft_state.ts";
 import {
   type Forwarding,
@@ -67,15 +68,16 @@ export const portMapperNft: PortMapper = {
     const hash = attachmentHash(attachment);
     const purpose = `unpublish ports of ${attachment.ifName} of ${attachment.containerId}`;
     return [
-      ...await removeElements((other) => other === hash, purpose),
+      ...removeElements((other) => other === hash, purpose),
       ...await removePortRules(attachment.containerId),
     ];
   },
 
+  // deno-lint-ignore require-await -- other backends have to wait
   async collect(network, valid) {
     const inUse = new Set(valid.map(attachmentHash));
     const gone = (hash: string) => hash.startsWith(`${networkHash(network)}-`) && !inUse.has(hash);
-    return await removeElements(gone, `unpublish unused ports of network ${network}`);
+    return removeElements(gone, `unpublish unused ports of network ${network}`);
   },
 
   async missing(attachment, publications, options) {
@@ -246,10 +248,7 @@ function replaceable(entries: readonly Entry[], attachment: Attachment): Entry[]
   });
 }
 
-async function removeElements(
-  gone: (hash: string) => boolean,
-  purpose: string,
-): Promise<Forwarding[]> {
+function removeElements(gone: (hash: string) => boolean, purpose: string): Forwarding[] {
   const removed = new Map<string, Forwarding>();
   const find = () =>
     listElements(TABLE).flatMap((element) => {
@@ -257,9 +256,9 @@ async function removeElements(
       const read = hash && gone(hash) ? readElement(element) : undefined;
       if (!read) return [];
       if (read.forwarding) removed.set(`${read.set} ${read.key}`, read.forwarding);
-      return [remove(read)];
+      return [deleteElement({ ...TABLE, ...element })];
     });
-  await nftDelete(find, purpose);
+  nftDelete(find, purpose);
   return [...removed.values()];
 }
 

@@ -6,8 +6,9 @@
  */
 import { IpAddress } from "../ip/address.ts";
 import { isObject, type JsonObject, type JsonValue } from "../types/json.ts";
-import { nftDelete, nftList } from "./nft.ts";
-import { deleteRule, listRules } from "./nft_state.ts";
+import { nftList } from "./nft.ts";
+import { deleteRule, nftDelete } from "./nft_delete.ts";
+import { listRules } from "./nft_state.ts";
 import { type Forwarding, type PortMapping, PortTakenError } from "./port_mapper.ts";
 
 const FAMILIES = { 4: "ip", 6: "ip6" } as const;
@@ -51,7 +52,7 @@ export async function removePortRules(containerId: string): Promise<Forwarding[]
   const find = () => [...rulesOf(4), ...rulesOf(6)].map(deleteRule);
   if (find().length === 0) return [];
   const published = [...await portRules(4), ...await portRules(6)];
-  await nftDelete(find, `unpublish ports of ${containerId}`);
+  nftDelete(find, `unpublish ports of ${containerId}`);
   return published.filter(({ comment }) => comment === containerId);
 }
 

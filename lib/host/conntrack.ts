@@ -13,9 +13,9 @@ import {
   CTA_FILTER_PROTO_DST_PORT,
   CTA_FILTER_PROTO_NUM,
 } from "../netlink/conntrack.ts";
-import type { NetNs } from "../ns/netns.ts";
 import { familyOf } from "../rtnl/family.ts";
-import { NETLINK_NETFILTER, NetlinkError, NetlinkSocket } from "../rtnl/socket.ts";
+import { NetlinkError, type NetlinkSocket } from "../rtnl/socket.ts";
+import { netfilter } from "./netfilter.ts";
 
 /** `netinet/in.h` */
 export const PROTOCOL_NUMBERS = { tcp: 6, udp: 17, sctp: 132 } as const;
@@ -45,9 +45,8 @@ export interface ConnectionFilter {
 export function removeConnections(
   { family, protocol, port }: ConnectionFilter,
   stale: (connection: Connection) => boolean,
-  netns?: NetNs,
 ): number {
-  using socket = NetlinkSocket.open(netns, NETLINK_NETFILTER);
+  const socket = netfilter();
   const number = PROTOCOL_NUMBERS[protocol];
   const wanted = { protocol: { number, destinationPort: port } };
   const found = socket.dump({

@@ -78,6 +78,39 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
+   * Sends a batch: several requests that the kernel does wholly or not at all.
+   * @param begin,end what the subsystem wants around them
+   * @throws {NetlinkError} for `begin` when the kernel takes no batch, or else of the first request
+   * that it refuses; none is done then
+   */
+  batch(begin: Request, requests: readonly Request[], end: Request): void {
+    const sent = [begin, ...requests, end].map(({ purpose, ...request }) => {
+      const flags = request.type === begin.type || request.type === end.type ? 0 : NLM_F_ACK;
+      const message = this.#message(request.type, (request.flags ?? 0) | flags, request.payload);
+      return { purpose, sequence: this.#sequence, message };
+    });
+    this.#transport.send(joined(sent.map(({ message }) => message)));
+    const [first, ...rest] = sent;
+    const purposes = new Map(sent.map(({ sequence, purpose }) => [sequence, purpose]));
+    const unanswered = new Set(rest.slice(0, -1).map(({ sequence }) => sequence));
+    let refusal: unknown;
+    while (unanswered.size > 0) {
+      for (const message of unpackMessages(this.#transport.receive())) {
+        const purpose = purposes.get(message.sequence);
+        if (message.type !== NLMSG_ERROR || purpose === undefined) continue;
+        unanswered.delete(message.sequence);
+        try {
+          check(message, purpose);
+        } catch (error) {
+          if (message.sequence === first!.sequence) throw error;
+          refusal ??= error;
+        }
+      }
+    }
+    if (refusal) throw refusal;
+  }
+
+  /**
    * Asks for a whole table. Starts again when the table changed on the way, or the answer came
    * faster than it was read.
    * @throws {NetlinkError} when the kernel refuses, or the table never stands still
@@ -106,9 +139,14 @@ export class NetlinkSocket implements Disposable {
   }
 
   #send(type: number, flags: number, payload: Uint8Array): number {
+    this.#transport.send(this.#message(type, flags, payload));
+    return this.#sequence;
+  }
+
+  /** A message with the next sequence number. */
+  #message(type: number, flags: number, payload: Uint8Array): Uint8Array<ArrayBuffer> {
     const sequence = this.#sequence = this.#sequence % 0x7fffffff + 1;
-    this.#transport.send(packMessage({ type, flags: flags | NLM_F_REQUEST, sequence, payload }));
-    return sequence;
+    return packMessage({ type, flags: flags | NLM_F_REQUEST, sequence, payload });
   }
 
   /** Receives until the answer to `sequence` is complete. */
@@ -128,6 +166,16 @@ export class NetlinkSocket implements Disposable {
       }
     }
   }
+}
+
+function joined(messages: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(messages.reduce((size, { length }) => size + length, 0));
+  let offset = 0;
+  for (const message of messages) {
+    bytes.set(message, offset);
+    offset += message.length;
+  }
+  return bytes;
 }
 
 function check(message: Message, purpose: string): void {

@@ -106,3 +106,37 @@ Deno.test("request() fails with errno's name, what was asked for, and each reque
   socket.request(request);
   assertEquals(script.sent.map(({ sequence }) => sequence), [1, 2]);
 });
+
+const [begin, end] = [{ ...request, type: 16 }, { ...request, type: 17 }];
+
+/** A kernel that answers to each sequence number what it is told to; batches begin with 1. */
+function answering(answers: Record<number, number>) {
+  const list = Object.entries(answers).map(([sequence, errno]) => ({
+    ...ack,
+    sequence: Number(sequence),
+    payload: s32.encode(-errno),
+  }));
+  return new Script([[list.slice(0, 1), list.slice(1)].filter(({ length }) => length > 0)]);
+}
+
+Deno.test("batch() frames the requests, and waits for the answer to each", () => {
+  const script = answering({ 2: 0, 3: 0 });
+  new NetlinkSocket(script).batch(begin, [request, request], end);
+  assertEquals(
+    script.sent.map(({ type, flags, sequence }) => [type, flags, sequence]),
+    [[16, 1, 1], [18, 5, 2], [18, 5, 3], [17, 1, 4]],
+  );
+});
+
+Deno.test("batch() fails with the first request that the kernel refuses", () => {
+  const requests = ["a", "b", "c"].map((purpose) => ({ ...request, purpose }));
+  const socket = new NetlinkSocket(answering({ 2: 0, 3: 2, 4: 16 }));
+  const error = assertThrows(() => socket.batch(begin, requests, end), NetlinkError);
+  assertEquals(error.message, "cannot b: ENOENT (No such file or directory)");
+});
+
+Deno.test("batch() fails when the kernel refuses to begin, without waiting for more", () => {
+  const socket = new NetlinkSocket(answering({ 1: 85 }));
+  const error = assertThrows(() => socket.batch(begin, [request], end), NetlinkError);
+  assertEquals(error.code, "ERESTART");
+});

@@ -36,11 +36,12 @@ const bridge = definePlugin<Options>({
 
   async del(call) {
     const ends = [() => removeLink(call), () => ipamDel(call)];
+    // Both filters whatever the configuration says by now: looking for them costs next to nothing.
     await runAll(
-      ...(releasesOverLink(call) ? ends.toReversed() : ends),
-      // Whatever the configuration says by now: both look before they start a program.
-      () => removeSpoofCheck(call),
+      // First: what is deleted from the rule set the kernel takes apart while the link goes, too.
       () => unmasquerade(attachmentOf(call)),
+      ...(releasesOverLink(call) ? ends.toReversed() : ends),
+      () => removeSpoofCheck(call), // last: no forged frame leaves before
     );
   },
 

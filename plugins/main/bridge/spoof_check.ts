@@ -6,7 +6,8 @@
  * @module
  */
 import { nftApply, NftError, nftList } from "../../../lib/firewall/nft.ts";
-import { deleteRule, hasChain, listRules } from "../../../lib/firewall/nft_state.ts";
+import { deleteChain, deleteRule, nftDelete } from "../../../lib/firewall/nft_delete.ts";
+import { hasChain, listRules } from "../../../lib/firewall/nft_state.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import type { Attachment } from "../../../lib/types/config.ts";
 import { CniError } from "../../../lib/types/error.ts";
@@ -48,7 +49,7 @@ export async function addSpoofCheck(owner: Owner, port: string, mac: string): Pr
   const purpose = `let only ${mac} through from ${port}`;
   try {
     // Nearly always the table is there and the chains are not. To restate what exists would make
-    // the kernel wait for a grace period, some 15 ms.
+    // nft wait for a grace period, some 15 ms.
     await nftApply(rules, purpose);
   } catch (error) {
     if (!(error instanceof NftError && (error.missing || error.exists))) throw error;
@@ -56,22 +57,21 @@ export async function addSpoofCheck(owner: Owner, port: string, mac: string): Pr
       `add table ${TABLE}`,
       `add chain ${TABLE} ${BASE} { type filter hook prerouting priority -300; policy accept; }`,
     ];
-    await nftApply([...removal(owner), ...skeleton, ...rules], purpose);
+    removeSpoofCheck(owner);
+    await nftApply([...skeleton, ...rules], purpose);
   }
 }
 
-/** Removes an attachment's filter; one that is not there is fine. */
-export async function removeSpoofCheck(owner: Owner): Promise<void> {
-  await nftApply(removal(owner), `remove the MAC filter of ${namesOf(owner).id}`);
-}
-
-/** The commands that remove an attachment's filter, in one transaction. Table and base chain stay. */
-function removal(owner: Owner): string[] {
-  const { comment, chain, macChain } = namesOf(owner);
-  const jumps = listRules({ ...WHERE, chain: BASE }).filter((rule) => rule.comment === comment);
-  // In this order: a chain cannot be deleted while a rule jumps to it.
-  const chains = [chain, macChain].filter((name) => hasChain({ ...WHERE, chain: name }));
-  return [...jumps.map(deleteRule), ...chains.map((name) => `delete chain ${TABLE} ${name}`)];
+/** Removes an attachment's filter; one that is not there is fine. Table and base chain stay. */
+export function removeSpoofCheck(owner: Owner): void {
+  const { id, comment, chain, macChain } = namesOf(owner);
+  const find = () => {
+    const jumps = listRules({ ...WHERE, chain: BASE }).filter((rule) => rule.comment === comment);
+    // In this order: a chain cannot be deleted while a rule jumps to it.
+    const chains = [chain, macChain].map((name) => ({ ...WHERE, chain: name })).filter(hasChain);
+    return [...jumps.map(deleteRule), ...chains.map(deleteChain)];
+  };
+  nftDelete(find, `remove the MAC filter of ${id}`);
 }
 
 /**
@@ -94,11 +94,11 @@ export async function gcSpoofChecks(valid: readonly Attachment[]): Promise<void>
     name.startsWith(CHAIN_PREFIX) && !known.has(name.slice(CHAIN_PREFIX.length)) && !used.has(name)
   );
   const second = first.map((name) => `${name}-mac`).filter((name) => chains.includes(name));
-  const commands = [
-    ...dead.map(({ handle }) => `delete rule ${TABLE} ${BASE} handle ${handle}`),
-    ...[...first, ...second].map((name) => `delete chain ${TABLE} ${name}`),
+  const requests = [
+    ...dead.map(({ handle }) => deleteRule({ ...WHERE, chain: BASE, handle: BigInt(handle) })),
+    ...[...first, ...second].map((chain) => deleteChain({ ...WHERE, chain })),
   ];
-  await nftApply(commands, "remove the MAC filters of attachments that are gone");
+  nftDelete(() => requests, "remove the MAC filters of attachments that are gone");
 }
 
 /** @throws {CniError} code 999 when the filter is not as {@link addSpoofCheck} made it */

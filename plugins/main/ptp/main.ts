@@ -63,8 +63,9 @@ const ptp = definePlugin<Options>({
 
   async del(call) {
     await runAll(
-      () => removeLink(call),
+      // First: what is deleted from the rule set the kernel takes apart while the link goes, too.
       () => unmasquerade(attachmentOf(call)),
+      () => removeLink(call),
       () => ipamDel(call), // last: an address is free once nothing carries it
     );
   },
