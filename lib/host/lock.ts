@@ -5,7 +5,7 @@
  * @module
  */
 import { Descriptor, O_CREAT, O_RDONLY } from "../libc/descriptor.ts";
-import { errnoNumber } from "../libc/errno.ts";
+import { errnoNumber } from "../runtime/errno.ts";
 import { descriptors } from "../libc/symbols.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { runtime } from "../runtime/mod.ts";

@@ -1,5 +1,5 @@
 import { runtime } from "../runtime/mod.ts";
-import { errnoNumber } from "./errno.ts";
+import { errnoNumber } from "../runtime/errno.ts";
 import { SystemError } from "./system_error.ts";
 
 /**
@@ -18,12 +18,3 @@ export function call(invoke: () => number | bigint, attempted: () => string): nu
 }
 
 const EINTR = errnoNumber("EINTR");
-
-/**
- * A C string: UTF-8 bytes and a NUL.
- * @throws {TypeError} when the text itself has a NUL, which C would take for its end
- */
-export function cString(text: string): Uint8Array<ArrayBuffer> {
-  if (text.includes("\0")) throw new TypeError(`a NUL character in ${JSON.stringify(text)}`);
-  return new TextEncoder().encode(text + "\0") as Uint8Array<ArrayBuffer>;
-}

@@ -1,4 +1,5 @@
-import { call, cString } from "./call.ts";
+import { call } from "./call.ts";
+import { cString } from "../runtime/c_string.ts";
 import { descriptors } from "./symbols.ts";
 
 /** `fcntl.h`, the values of x86-64 and arm64 alike. */

@@ -1,6 +1,6 @@
 /** Socket addresses as C has them. Byte order: the host's, little-endian, but for ports. */
 import type { IpAddress } from "../ip/address.ts";
-import { cString } from "./call.ts";
+import { cString } from "../runtime/c_string.ts";
 
 export const AF_UNIX = 1;
 export const AF_INET = 2;

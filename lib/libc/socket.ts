@@ -1,4 +1,4 @@
-import { errnoNumber } from "./errno.ts";
+import { errnoNumber } from "../runtime/errno.ts";
 import { call } from "./call.ts";
 import { Descriptor, O_CLOEXEC, O_NONBLOCK } from "./descriptor.ts";
 import { connections, sockets } from "./symbols.ts";

@@ -1,4 +1,4 @@
-import { errnoInfo } from "./errno.ts";
+import { errnoInfo } from "../runtime/errno.ts";
 
 /** A call into the kernel that failed. `code` is errno's name, such as `EEXIST`. */
 export class SystemError extends Error {

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { call, cString } from "../libc/call.ts";
+import { call } from "../libc/call.ts";
+import { cString } from "../runtime/c_string.ts";
 import { mounts, namespaces } from "../libc/symbols.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { isMissing } from "../runtime/errors.ts";

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { errnoInfo, errnoNumber } from "../libc/errno.ts";
+import { errnoInfo, errnoNumber } from "../runtime/errno.ts";
 import { SystemError } from "../libc/system_error.ts";
 import {
   type Message,

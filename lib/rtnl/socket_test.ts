@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { bytes } from "../../tests/support/hex.ts";
-import { errnoNumber } from "../libc/errno.ts";
+import { errnoNumber } from "../runtime/errno.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { s32 } from "../netlink/codec.ts";
 import {

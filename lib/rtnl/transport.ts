@@ -1,6 +1,6 @@
 import { call } from "../libc/call.ts";
 import { Descriptor, O_CLOEXEC } from "../libc/descriptor.ts";
-import { errnoNumber } from "../libc/errno.ts";
+import { errnoNumber } from "../runtime/errno.ts";
 import { sockets } from "../libc/symbols.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { u16, u32 } from "../netlink/codec.ts";

@@ -1,4 +1,5 @@
-import { call, cString } from "../../lib/libc/call.ts";
+import { call } from "../../lib/libc/call.ts";
+import { cString } from "../../lib/runtime/c_string.ts";
 import { mounts } from "../../lib/libc/symbols.ts";
 import { Rtnl } from "../../lib/rtnl/rtnl.ts";
 

@@ -5,7 +5,8 @@
  *
  * @module
  */
-import { call, cString } from "../../lib/libc/call.ts";
+import { call } from "../../lib/libc/call.ts";
+import { cString } from "../../lib/runtime/c_string.ts";
 import { Descriptor, O_RDONLY } from "../../lib/libc/descriptor.ts";
 import { mounts, namespaces } from "../../lib/libc/symbols.ts";
 import { createNetNs } from "../../lib/ns/named.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { errnoInfo } from "../../lib/libc/errno.ts";
+import { errnoInfo } from "../../lib/runtime/errno.ts";
 import { IpAddress } from "../../lib/ip/address.ts";
 import { NetNs } from "../../lib/ns/netns.ts";
 import { INIT, INIT_ACK, packSctp, type SctpPacket, unpackSctp } from "./raw_sctp.ts";
