@@ -60,14 +60,14 @@ export function attributes<R extends Record<string, Row<any>>>(rows: R): Codec<A
     },
     decode(bytes) {
       const value: Record<string, unknown> = {};
-      for (const { type, payload } of unpackAttributes(bytes)) {
+      eachAttribute(bytes, (type, start, end) => {
         const known = byNumber.get(type & TYPE_MASK);
-        if (!known) continue;
+        if (!known) return;
         const [name, row] = known;
-        const item = row.codec.decode(payload);
+        const item = row.codec.decode(bytes.subarray(start, end));
         if (row.repeated) ((value[name] ??= []) as unknown[]).push(item);
         else value[name] = item;
-      }
+      });
       return value as Attributes<R>;
     },
   };
@@ -145,16 +145,23 @@ export function packAttributes(parts: readonly RawAttribute[]): Uint8Array {
 /** Reads attributes to the end of `bytes`; a length that leads outside ends the list. */
 export function unpackAttributes(bytes: Uint8Array): RawAttribute[] {
   const parts: RawAttribute[] = [];
+  eachAttribute(bytes, (type, start, end) => {
+    parts.push({ type, payload: bytes.subarray(start, end) });
+  });
+  return parts;
+}
+
+/** Says of each attribute where its payload is: most of a link's are passed over. */
+function eachAttribute(
+  bytes: Uint8Array,
+  visit: (type: number, start: number, end: number) => void,
+): void {
   for (let offset = 0; offset + HEADER <= bytes.length;) {
-    const length = u16.decode(bytes.subarray(offset));
+    const length = u16.at(bytes, offset);
     if (length < HEADER || offset + length > bytes.length) break;
-    parts.push({
-      type: u16.decode(bytes.subarray(offset + 2)),
-      payload: bytes.subarray(offset + HEADER, offset + length),
-    });
+    visit(u16.at(bytes, offset + 2), offset + HEADER, offset + length);
     offset += align(length);
   }
-  return parts;
 }
 
 /** The next multiple of four: NLA_ALIGN, NLMSG_ALIGN. */

@@ -26,19 +26,35 @@ export type Value<C> = C extends Codec<infer T> ? T : never;
 
 const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-function number(
-  size: number,
-  set: (view: DataView, value: number) => void,
-  get: (view: DataView) => number,
-): Fixed<number> {
+/** A codec of numbers, which can read one in the middle of a message. */
+interface NumberCodec extends Fixed<number> {
+  at(bytes: Uint8Array, offset: number): number;
+}
+
+/**
+ * Byte by byte: a DataView for each number would take several times as long, and a message about
+ * one link has a hundred numbers.
+ * @param little the least significant byte first
+ */
+function number(size: number, little: boolean, signed = false): NumberCodec {
+  const at = (bytes: Uint8Array, offset: number) => {
+    let value = 0;
+    for (let i = 0; i < size; i++) {
+      value = value * 256 + (bytes[offset + (little ? size - 1 - i : i)] ?? 0);
+    }
+    return signed ? value | 0 : value;
+  };
   return {
     size,
+    at,
     encode(value) {
       const bytes = new Uint8Array(size);
-      set(new DataView(bytes.buffer), value);
+      for (let i = 0; i < size; i++) {
+        bytes[little ? i : size - 1 - i] = Math.floor(value / 256 ** i);
+      }
       return bytes;
     },
-    decode: (bytes) => get(view(bytes, size)),
+    decode: (bytes) => at(bytes, 0),
   };
 }
 
@@ -50,12 +66,12 @@ function view(bytes: Uint8Array, size: number): DataView {
   return new DataView(padded.buffer);
 }
 
-export const u8 = number(1, (v, n) => v.setUint8(0, n), (v) => v.getUint8(0));
-export const u16 = number(2, (v, n) => v.setUint16(0, n, LITTLE), (v) => v.getUint16(0, LITTLE));
-export const u32 = number(4, (v, n) => v.setUint32(0, n, LITTLE), (v) => v.getUint32(0, LITTLE));
-export const s32 = number(4, (v, n) => v.setInt32(0, n, LITTLE), (v) => v.getInt32(0, LITTLE));
+export const u8 = number(1, LITTLE);
+export const u16 = number(2, LITTLE);
+export const u32 = number(4, LITTLE);
+export const s32 = number(4, LITTLE, true);
 /** Network byte order. */
-export const be16 = number(2, (v, n) => v.setUint16(0, n), (v) => v.getUint16(0));
+export const be16 = number(2, false);
 
 export const u64: Fixed<bigint> = {
   size: 8,
@@ -106,7 +122,7 @@ export const ip: Codec<IpAddress> = {
 export const mac: Codec<string> = { encode: macBytes, decode: formatMac };
 
 /** A C structure: its members one after another, each aligned by the table itself (`pad`). */
-export function struct<M extends Record<string, Fixed<number>>>(
+export function struct<M extends Record<string, NumberCodec>>(
   members: M,
 ): Fixed<{ [K in keyof M]: number }> & { zero: { [K in keyof M]: number } } {
   const rows = Object.entries(members);
@@ -127,7 +143,7 @@ export function struct<M extends Record<string, Fixed<number>>>(
       const value: Record<string, number> = {};
       let offset = 0;
       for (const [name, member] of rows) {
-        value[name] = member.decode(bytes.subarray(offset));
+        value[name] = member.at(bytes, offset);
         offset += member.size;
       }
       return value as { [K in keyof M]: number };
