@@ -91,25 +91,44 @@ async function handle<O>(
       await until(plugin.check(attachment));
       return "";
     case "ADD":
-      return await add((undo) => until(plugin.add({ ...attachment, undo })), config.cniVersion);
+      return await add(
+        async (undo) => await plugin.add({ ...attachment, undo }),
+        config.cniVersion,
+        interrupted,
+      );
   }
 }
 
+/** How long an interrupted ADD may take to end what it is about, a program's run say. Milliseconds. */
+const INTERRUPTED_GRACE = 1000;
+
 /** Runs an ADD up to the text of its result, and takes it back when anything on the way fails. */
 async function add(
-  attach: (undo: Undo) => Result | Promise<Result>,
+  attach: (undo: Undo) => Promise<Result>,
   cniVersion: string,
+  interrupted: Promise<never> = new Promise(() => {}),
 ): Promise<string> {
   const undo = new Undo();
+  const work = attach(undo);
   try {
-    return renderResult(await attach(undo), cniVersion);
+    return renderResult(await Promise.race([work, interrupted]), cniVersion);
   } catch (error) {
+    // What it is about may make something still, and could not be taken back before.
+    await settled(work, INTERRUPTED_GRACE);
     const left = await undo.run();
     const cause = CniError.from(error);
     if (left.length === 0) throw cause;
     const details = [cause.details, ...left].filter(Boolean).join("; ");
     throw new CniError(cause.code, cause.message, { details, cause });
   }
+}
+
+/** Waits until `work` has ended, one way or the other, but no longer than `ms`. */
+async function settled(work: Promise<unknown>, ms: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const patience = new Promise((resolve) => timer = setTimeout(resolve, ms));
+  await Promise.race([work.catch(() => {}), patience]);
+  clearTimeout(timer);
 }
 
 function previousResult({ config, command }: Request): Result | undefined {

@@ -211,6 +211,23 @@ Deno.test("dispatch() undoes an ADD that is interrupted", async () => {
   assert(undone);
 });
 
+Deno.test("dispatch() lets an interrupted ADD end its step, and undoes that too", async () => {
+  const done: string[] = [];
+  const { plugin } = sample({
+    async add({ undo }) {
+      await new Promise((resolve) => setTimeout(resolve, 50)); // A program that is under way.
+      done.push("made");
+      undo.add("it", () => void done.push("removed"));
+      return {};
+    },
+  });
+  const interrupted = Promise.reject(CniError.internal("interrupted by SIGTERM"));
+  const stdin = () => JSON.stringify(config);
+  const { stdout } = await dispatch(plugin, { env: environment, stdin }, interrupted);
+  assertStringIncludes(stdout, "interrupted by SIGTERM");
+  assertEquals(done, ["made", "removed"]);
+});
+
 Deno.test("dispatch() turns any exception into one error object with the configuration's version", async () => {
   const { plugin } = sample({
     check: () => {
