@@ -9,6 +9,7 @@ import { FileLock } from "../host/lock.ts";
 import { ifPresent, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { removeIfPresent, writeAtomic } from "../runtime/write_atomic.ts";
+import { CniError } from "../types/error.ts";
 import { encodeJson, isObject, type JsonObject, parseJson } from "../types/json.ts";
 import { type Attachment, attachmentHash } from "./attachment.ts";
 
@@ -20,10 +21,16 @@ export type Kind = "filter" | "masquerade" | "ports";
 /**
  * The lock that whoever installs, removes or restores rules must hold: between reading what is
  * installed and acting on it, nobody else may.
- * @throws {CniError} code 11 naming who holds it too long
+ * @throws {CniError} code 11 naming who holds it too long, 5 where it cannot be made
  */
 export async function lockRules(): Promise<FileLock> {
-  runtime.files.makeDirectory(DIRECTORY, 0o700);
+  try {
+    runtime.files.makeDirectory(DIRECTORY, 0o700);
+  } catch (error) {
+    throw CniError.io(
+      `cannot keep in ${DIRECTORY} which rules are installed: ${messageOf(error)}; run as root`,
+    );
+  }
   return await FileLock.wait(`${DIRECTORY}/lock`, { mode: 0o600 });
 }
 

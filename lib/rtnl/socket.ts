@@ -182,6 +182,8 @@ function check(message: Message, purpose: string): void {
   if (message.payload.length < 4) return;
   const { errno, text } = readOutcome(message);
   if (errno === 0) return;
+  const { name, text: meaning } = errnoInfo(errno);
+  const remedy = name === "EPERM" ? "this needs root, or CAP_NET_ADMIN over the namespace" : "";
   // The kernel's own sentence sometimes just repeats the error's meaning.
-  throw new NetlinkError(purpose, errno, text === errnoInfo(errno).text ? undefined : text);
+  throw new NetlinkError(purpose, errno, (text === meaning ? "" : text) || remedy);
 }
