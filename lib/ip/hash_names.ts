@@ -12,7 +12,7 @@ export function chainName(network: string, containerId: string, prefix = ""): st
 }
 
 /**
- * The ifb device through which the Go plugin shapes a container's outgoing traffic, whichever of its
+ * The ifb device through which the Go plugin shapes what a container sends, whichever of its
  * interfaces on the network that leaves by: 15 characters, the kernel's limit.
  */
 export function ifbName(network: string, containerId: string): string {

@@ -10,7 +10,7 @@ import { Descriptor, O_NONBLOCK, O_RDONLY } from "../libc/descriptor.ts";
 import { descriptors, namespaces } from "../libc/symbols.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { runtime } from "../runtime/mod.ts";
-import { CniError } from "../types/error.ts";
+import { CniError, ErrorCode } from "../types/error.ts";
 
 /** `linux/sched.h` */
 export const CLONE_NEWNET = 0x40000000;
@@ -85,6 +85,19 @@ export class NetNs implements Disposable {
       );
     }
     return new NetNs(path, descriptor);
+  }
+
+  /**
+   * As {@link NetNs.openIfPresent}; undefined also for what is no network namespace, or none any
+   * more: the file that it was mounted on often stays. For a DEL that can do without.
+   */
+  static openIfUsable(path: string | undefined): NetNs | undefined {
+    try {
+      return NetNs.openIfPresent(path);
+    } catch (error) {
+      if (error instanceof CniError && error.code === ErrorCode.invalidNetNs) return undefined;
+      throw error;
+    }
   }
 
   /** The open descriptor, for netlink attributes that place a link into this namespace. */

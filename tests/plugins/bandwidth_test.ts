@@ -22,9 +22,10 @@ const prevResult = {
 };
 const config = { cniVersion: "1.1.0", name: "net", type: "bandwidth", prevResult };
 const limited = { ...config, ...limits };
-const egressIfb = attachmentIfbName(
-  { network: "net", containerId: "test", ifName: "eth0" },
-  "egress",
+/** The Go plugin's name, which the first attachment of a container gets; and those of its own. */
+const egressIfb = ifbName("net", "test");
+const [ownIngress, ownEgress] = (["ingress", "egress"] as const).map((direction) =>
+  attachmentIfbName({ network: "net", containerId: "test", ifName: "eth0" }, direction)
 );
 
 /** A container and the host, joined by veth pairs with addresses in two networks of each family. */
@@ -147,7 +148,10 @@ kernelTest(
     for (const key of ["unshapedSubnets", "shapedSubnets"]) {
       const config = { ...patient, [key]: subnets };
       const result = plugin(sandbox, { command: "ADD", config, netns });
-      assertEquals(result.interfaces.length, 4);
+      assertEquals(result.interfaces.slice(2).map(({ name }: { name: string }) => name), [
+        egressIfb,
+        ownIngress,
+      ]);
       plugin(sandbox, { command: "CHECK", config: { ...config, prevResult: result }, netns });
       const [apart, others] = [rates("10.1.1", "fd01:1"), rates("10.1.0", "fd00:1")];
       const [free, bound] = key === "unshapedSubnets" ? [apart, others] : [others, apart];
@@ -192,43 +196,66 @@ kernelTest("bandwidth: the runtime's limits count where the configuration has no
   assertEquals(kinds(sandbox, "host0"), []);
 }, { needs: ["tc"] });
 
-kernelTest("bandwidth: rates beyond 32 bits arrive undamaged", (sandbox) => {
-  const netns = container(sandbox);
-  const fast = { ...config, ingressRate: 80_000_000_000, ingressBurst: 800_000_000 };
-  plugin(sandbox, { command: "ADD", config: fast, netns });
-  const { rate, lat } = tc(sandbox, "qdisc show dev host0")[0].options;
-  assertEquals([rate, lat], [10_000_000_000, 25_000]);
-  plugin(sandbox, { command: "CHECK", config: fast, netns });
-}, { needs: ["tc"] });
+kernelTest(
+  "bandwidth: rates beyond 32 bits arrive undamaged, and beyond what a number holds",
+  (sandbox) => {
+    const netns = container(sandbox);
+    const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+    // Bits per second, and the bytes that tc then says, as text: numbers would round them.
+    const cases = [
+      ["34359738360", "4294967295"],
+      ["34359738368", "4294967296"],
+      ["80000000000", "10000000000"],
+      ["900719925474099300", "112589990684262412"],
+      ["18446744073709551615", "2305843009213693951"],
+    ] as const;
+    for (const [ingressRate, bytes] of cases) {
+      const fast = { ...config, ingressRate: rawJSON(ingressRate), ingressBurst: 800_000_000 };
+      plugin(sandbox, { command: "ADD", config: fast, netns });
+      const text = sandbox.run("tc", ["-j", "qdisc", "show", "dev", "host0"]);
+      assertEquals(/"rate":(\d+)/.exec(text)?.[1], bytes);
+      plugin(sandbox, { command: "CHECK", config: fast, netns });
+      plugin(sandbox, { command: "DEL", config: fast, netns });
+    }
+  },
+  { needs: ["tc"] },
+);
+
+/** The second interface's configuration. */
+const second = {
+  ...limited,
+  prevResult: { ...prevResult, interfaces: [{ name: "host1" }, { name: "eth1", sandbox: "x" }] },
+};
 
 kernelTest("bandwidth: two interfaces of one container are limited apart", (sandbox) => {
   const netns = container(sandbox, "eth1");
-  const second = {
-    ...limited,
-    prevResult: { ...prevResult, interfaces: [{ name: "host1" }, { name: "eth1", sandbox: "x" }] },
-  };
-  plugin(sandbox, { command: "ADD", config: limited, netns });
-  plugin(sandbox, { command: "ADD", config: second, netns, ifName: "eth1" });
-  assertEquals(ifbs(sandbox).length, 2);
-  plugin(sandbox, { command: "DEL", config: second, netns, ifName: "eth1" });
-  assertEquals(ifbs(sandbox), [egressIfb]);
-  plugin(sandbox, { command: "CHECK", config: limited, netns });
+  const calls = [{ config: limited, netns }, { config: second, netns, ifName: "eth1" }] as const;
+  for (const [leaving, staying] of [calls, calls.toReversed()]) {
+    const names = calls.map((call) =>
+      plugin(sandbox, { command: "ADD", ...call }).interfaces.at(-1)
+    );
+    assertEquals(names[0].name, egressIfb);
+    assertEquals(ifbs(sandbox), names.map(({ name }) => name).sort());
+    for (const call of calls) plugin(sandbox, { command: "CHECK", ...call });
+    plugin(sandbox, { command: "DEL", ...leaving! });
+    assertEquals(ifbs(sandbox), [names[calls.indexOf(staying!)].name]);
+    plugin(sandbox, { command: "CHECK", ...staying! });
+    plugin(sandbox, { command: "DEL", ...staying! });
+    assertEquals(ifbs(sandbox), []);
+  }
 });
 
 kernelTest("bandwidth: DEL and GC remove what nobody uses", (sandbox) => {
   const netns = container(sandbox, "eth1");
-  const upstream = ifbName("net", "test");
-  plugin(sandbox, { command: "ADD", config: limited, netns });
-  sandbox.run("ip", ["link", "add", upstream, "type", "ifb"]);
+  // The Go plugin's device: no alias says whose it is.
+  sandbox.run("ip", ["link", "add", egressIfb, "type", "ifb"]);
+  const { interfaces } = plugin(sandbox, { command: "ADD", config: limited, netns });
+  assertEquals(interfaces.at(-1).name, ownEgress);
   plugin(sandbox, { command: "DEL", config: limited, netns: "" });
   assertEquals(ifbs(sandbox), []);
 
   sandbox.run("tc", ["qdisc", "del", "dev", "host0", "root"]);
   sandbox.run("tc", ["qdisc", "del", "dev", "host0", "ingress"]);
-  const second = {
-    ...limited,
-    prevResult: { ...prevResult, interfaces: [{ name: "host1" }, { name: "eth1", sandbox: "x" }] },
-  };
   plugin(sandbox, { command: "ADD", config: limited, netns });
   plugin(sandbox, { command: "ADD", config: second, netns, ifName: "eth1" });
   const gc = (name: string, valid: unknown[]) =>
@@ -241,6 +268,37 @@ kernelTest("bandwidth: DEL and GC remove what nobody uses", (sandbox) => {
   gc("net", [{ containerID: "test", ifname: "eth0" }]);
   assertEquals(ifbs(sandbox), [egressIfb]);
 }, { needs: ["tc"] });
+
+kernelTest("bandwidth: DEL where the namespace's file stayed behind without it", (sandbox) => {
+  const netns = container(sandbox);
+  plugin(sandbox, { command: "ADD", config: limited, netns });
+  Deno.writeTextFileSync("/run/test/file", "");
+  plugin(sandbox, { command: "DEL", config: limited, netns: "/run/test/file" });
+  assertEquals(ifbs(sandbox), []);
+});
+
+kernelTest("bandwidth: DEL leaves alone what has the name but is no ifb", (sandbox) => {
+  const netns = container(sandbox);
+  sandbox.run("ip", ["link", "add", egressIfb, "type", "bridge"]);
+  plugin(sandbox, { command: "DEL", config: limited, netns });
+  assertEquals(sandbox.links(), ["host0", egressIfb]);
+});
+
+kernelTest(
+  "bandwidth: a peer elsewhere is not taken for the host's device of its number",
+  (sandbox) => {
+    const netns = container(sandbox);
+    plugin(sandbox, { command: "ADD", config: limited, netns });
+    const [{ ifindex: far, link_index: near }] = sandbox.ip("link show dev host0");
+    // Another container, whose pair has the same two numbers but ends in a third namespace.
+    const [other, third] = [sandbox.container("c2"), sandbox.container("c3")];
+    const pair = `link add eth0 index ${near} type veth peer name far index ${far} netns c3`;
+    sandbox.run("ip", pair.split(" "), { netns: other });
+    plugin(sandbox, { command: "DEL", config: limited, netns: other, containerId: "other" });
+    assertEquals(sandbox.links(third), ["far"]);
+    plugin(sandbox, { command: "CHECK", config: limited, netns });
+  },
+);
 
 kernelTest("bandwidth: CHECK sees what is missing or changed", (sandbox) => {
   const netns = container(sandbox);
@@ -287,10 +345,10 @@ kernelTest("bandwidth: a failing ADD leaves nothing behind", (sandbox) => {
     assertEquals([kinds(sandbox, "host0"), ifbs(sandbox)], [[], []], words);
   }
   // The last step of all fails: the ifb's name is taken.
-  sandbox.run("ip", ["link", "add", egressIfb, "type", "bridge"]);
+  sandbox.run("ip", ["link", "add", ownEgress!, "type", "bridge"]);
   const error = pluginError(sandbox, { command: "ADD", config: limited, netns });
-  assertStringIncludes(error.msg, `create ifb interface ${egressIfb}: EEXIST`);
-  assertEquals([kinds(sandbox, "host0"), sandbox.links()], [[], ["host0", egressIfb]]);
+  assertStringIncludes(error.msg, `create ifb interface ${ownEgress}: EEXIST`);
+  assertEquals([kinds(sandbox, "host0"), sandbox.links()], [[], ["host0", ownEgress]]);
   assertEquals(
     pluginError(sandbox, { command: "STATUS", config: { ...limited, egressRate: 0 } }).code,
     50,

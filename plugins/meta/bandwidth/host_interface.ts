@@ -1,4 +1,6 @@
+import type { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
+import { netnsId } from "../../../lib/rtnl/netns_id.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
@@ -7,19 +9,31 @@ import type { Result } from "../../../lib/types/result.ts";
  * The host's end of the veth pair that a container's interface is one end of; undefined when there
  * is no such interface, it is no veth, or its other end is not on the host.
  */
-export function findPeer(host: Rtnl, inside: Rtnl, ifName: string): Link | undefined {
+export function findPeer(
+  host: Rtnl,
+  inside: Rtnl,
+  sandbox: NetNs,
+  ifName: string,
+): Link | undefined {
   const near = inside.link.find(ifName);
   if (near?.kind !== "veth" || near.lower === undefined) return undefined;
   const far = host.link.find(near.lower);
-  // Indices start anew in each namespace: only a peer that names us back is ours.
-  return far?.kind === "veth" && far.lower === near.index ? far : undefined;
+  // Indices start anew in each namespace: only a peer that names us back, ours in there, is ours.
+  if (far?.kind !== "veth" || far.lower !== near.index) return undefined;
+  return far.lowerNetnsId === netnsId(host, sandbox) ? far : undefined;
 }
 
 /**
  * As {@link findPeer}, and a previous result knows it.
  * @throws {CniError} code 999 saying what is there instead
  */
-export function requirePeer(host: Rtnl, inside: Rtnl, ifName: string, result: Result): Link {
+export function requirePeer(
+  host: Rtnl,
+  inside: Rtnl,
+  sandbox: NetNs,
+  ifName: string,
+  result: Result,
+): Link {
   if (!result.interfaces?.length) throw CniError.internal("no interfaces provided in prevResult");
   const near = inside.link.get(ifName);
   if (near.kind !== "veth") {
@@ -30,7 +44,7 @@ export function requirePeer(host: Rtnl, inside: Rtnl, ifName: string, result: Re
         'veth pairs can be limited; remove "bandwidth" from this network\'s plugins',
     );
   }
-  const far = findPeer(host, inside, ifName);
+  const far = findPeer(host, inside, sandbox, ifName);
   if (!far) throw CniError.internal(`veth peer with index ${near.lower} is not in host ns`);
   if (result.interfaces.some(({ name, sandbox }) => name === far.name && !sandbox)) return far;
   const known = result.interfaces.filter(({ sandbox }) => !sandbox).map(({ name }) => name);

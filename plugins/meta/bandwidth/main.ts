@@ -11,13 +11,15 @@ import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
+import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { isOrphan } from "../../../lib/types/note.ts";
 import { versionsFrom } from "../../../lib/types/versions.ts";
 import { type Options, options, readLimits } from "./config.ts";
 import { findPeer, requirePeer } from "./host_interface.ts";
-import { type Attachment, expectShaped, shape, unshape } from "./shaping.ts";
+import { type Attachment, removeIfbs } from "./ifb.ts";
+import { expectShaped, shape, unshape } from "./shaping.ts";
 
 const bandwidth = definePlugin<Options>({
   name: "bandwidth",
@@ -31,18 +33,23 @@ const bandwidth = definePlugin<Options>({
     using sandbox = NetNs.open(call.netns);
     using inside = Rtnl.open(sandbox);
     using host = Rtnl.open();
-    const device = requirePeer(host, inside, call.ifName, prevResult);
+    const device = requirePeer(host, inside, sandbox, call.ifName, prevResult);
     const made = shape(host, device, attachmentOf(call), limits, call.undo);
     const interfaces = made.map(({ name, address }) => ({ name, mac: address }));
     return { ...prevResult, interfaces: [...prevResult.interfaces ?? [], ...interfaces] };
   },
 
-  del(call) {
+  async del(call) {
     using host = Rtnl.open();
-    using sandbox = NetNs.openIfPresent(call.netns);
-    using inside = sandbox && Rtnl.open(sandbox);
-    const device = inside && findPeer(host, inside, call.ifName);
-    unshape(host, device, attachmentOf(call));
+    await runAll(
+      () => {
+        using sandbox = NetNs.openIfUsable(call.netns);
+        using inside = sandbox && Rtnl.open(sandbox);
+        const device = inside && findPeer(host, inside, sandbox, call.ifName);
+        if (device) unshape(host, device);
+      },
+      () => removeIfbs(host, attachmentOf(call)),
+    );
   },
 
   check(call) {
@@ -52,7 +59,7 @@ const bandwidth = definePlugin<Options>({
     using sandbox = NetNs.open(call.netns);
     using inside = Rtnl.open(sandbox);
     using host = Rtnl.open();
-    const device = requirePeer(host, inside, call.ifName, prevResult);
+    const device = requirePeer(host, inside, sandbox, call.ifName, prevResult);
     expectShaped(host, device, attachmentOf(call), limits);
   },
 

@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { attachmentIfbName, ifbName } from "../../../lib/ip/hash_names.ts";
 import {
   INGRESS_HANDLE,
   TC_H_CLSACT_EGRESS,
@@ -17,19 +16,12 @@ import type { Tbf } from "../../../lib/rtnl/qdisc.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import type { Undo } from "../../../lib/skel/undo.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { attachmentNote } from "../../../lib/types/note.ts";
 import type { Limits } from "./config.ts";
-
-/** What is limited. */
-export interface Attachment {
-  network: string;
-  containerId: string;
-  ifName: string;
-}
+import { addIfb, type Attachment, type Direction, requireIfb } from "./ifb.ts";
 
 /** A detour: which packets of a device, and the bucket they go through. */
 interface Detour {
-  direction: "ingress" | "egress";
+  direction: Direction;
   bucket: Tbf;
   /** What the filters are attached to. */
   parent: number;
@@ -87,8 +79,6 @@ export function shape(
   undo: Undo,
 ): Link[] {
   const { kind, list } = detours(limits);
-  const { network, containerId: containerID, ifName: ifname } = attachment;
-  const note = attachmentNote(network, { containerID, ifname });
   // `host` may be closed by the time an undo step runs.
   const undoWith = (what: string, step: (host: Rtnl) => void) =>
     undo.add(what, () => {
@@ -104,13 +94,8 @@ export function shape(
     undoWith("the filters", ({ qdisc }) => qdisc.removeIngressIfPresent(device));
   }
   return list.map((detour) => {
-    const name = attachmentIfbName(attachment, detour.direction);
-    // A queue length of 0, as the host's end of the pair has: the bucket is the queue.
-    const { mtu } = device;
-    host.link.add({ name, kind: "ifb", mtu, txqlen: 0, up: true });
-    undoWith(`the device ${name}`, ({ link }) => void link.removeIfPresent(name));
-    if (note) host.link.set(name, { alias: note });
-    const ifb = host.link.get(name);
+    const ifb = addIfb(host, attachment, detour.direction, device.mtu);
+    undoWith(`the device ${ifb.name}`, ({ link }) => void link.removeIfPresent(ifb));
     host.qdisc.addTbf(ifb, detour.bucket);
     addFilters(host, device, detour, limits, ifb);
     return ifb;
@@ -134,19 +119,12 @@ function addFilters(
 }
 
 /**
- * Takes the limits off a device that goes on living, and removes the attachment's ifb devices, the
- * Go plugin's too. What is gone is fine.
- * @param device the host's end of the pair, where there still is one
+ * Takes the limits off a device that goes on living; there may be none.
+ * @param device the host's end of the pair
  */
-export function unshape(host: Rtnl, device: Link | undefined, attachment: Attachment): void {
-  if (device) {
-    host.qdisc.removeTbfIfPresent(device);
-    host.qdisc.removeIngressIfPresent(device);
-  }
-  for (const direction of ["egress", "ingress"] as const) {
-    host.link.removeIfPresent(attachmentIfbName(attachment, direction));
-  }
-  host.link.removeIfPresent(ifbName(attachment.network, attachment.containerId));
+export function unshape({ qdisc }: Rtnl, device: Link): void {
+  qdisc.removeTbfIfPresent(device);
+  qdisc.removeIngressIfPresent(device);
 }
 
 /**
@@ -162,10 +140,7 @@ export function expectShaped(
   const { kind, list } = detours(limits);
   if (limits.ingress && kind === "ingress") expectBucket(host, device, limits.ingress);
   for (const { direction, bucket, parent } of list) {
-    const name = attachmentIfbName(attachment, direction);
-    const ifb = host.link.find(name);
-    if (!ifb) throw CniError.internal(`get ifb device: there is no ${name}`);
-    if (!ifb.up) throw CniError.internal(`ifb device ${name} is down: ${device.name} is cut off`);
+    const ifb = requireIfb(host, attachment, direction);
     expectBucket(host, ifb, bucket);
     const filters = host.filter.list(device, parent);
     const redirects = filters.filter(({ redirectTo }) => redirectTo === ifb.index).length;
@@ -173,7 +148,7 @@ export function expectShaped(
     const [all, own] = limits.shapes === "subnets" ? [subnets, subnets] : [subnets + 1, 1];
     if (filters.length === all && redirects === own) continue;
     throw CniError.internal(
-      `${device.name} has ${filters.length} ${direction} filters, ${redirects} of them to ${name}; ` +
+      `${device.name} has ${filters.length} ${direction} filters, ${redirects} of them to ${ifb.name}; ` +
         `expected ${all} and ${own}`,
     );
   }

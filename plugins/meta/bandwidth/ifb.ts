@@ -1,0 +1,107 @@
+/**
+ * ifb devices, and whose they are. The Go plugin has one for a container on a network, for what the
+ * container sends; the attachment that comes first takes that name, so that either plugin can check
+ * and remove what the other made. Other attachments, and the other direction, have names of their
+ * own. The alias says whose a device is; the Go plugin's have none.
+ *
+ * @module
+ */
+import { attachmentIfbName, ifbName } from "../../../lib/ip/hash_names.ts";
+import type { Link } from "../../../lib/rtnl/link.ts";
+import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { NetlinkError } from "../../../lib/rtnl/socket.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import { attachmentNote } from "../../../lib/types/note.ts";
+
+/** What is limited. */
+export interface Attachment {
+  network: string;
+  containerId: string;
+  ifName: string;
+}
+
+/** Towards the container, or from it. */
+export type Direction = "ingress" | "egress";
+
+/**
+ * Makes an attachment's device, up. Where that fails nothing is left.
+ * @param mtu bytes
+ * @throws {NetlinkError} EEXIST when the attachment has one already
+ */
+export function addIfb(
+  host: Rtnl,
+  attachment: Attachment,
+  direction: Direction,
+  mtu: number,
+): Link {
+  const name = attachmentIfbName(attachment, direction);
+  // A queue length of 0, as the host's end of the pair has: the bucket is the queue.
+  host.link.add({ name, kind: "ifb", mtu, txqlen: 0 });
+  const { index } = host.link.get(name);
+  try {
+    const note = noteOf(attachment);
+    if (note) {
+      host.link.set(index, { alias: note });
+      // With its alias first: somebody else's DEL takes one without for the Go plugin's.
+      if (direction === "egress") rename(host, index, goName(attachment));
+    }
+    host.link.set(index, { up: true });
+    return host.link.get(index);
+  } catch (error) {
+    host.link.removeIfPresent(index);
+    throw error;
+  }
+}
+
+/** Another attachment of the container may have the name. */
+function rename(host: Rtnl, index: number, name: string): void {
+  try {
+    host.link.set(index, { name });
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.code === "EEXIST")) throw error;
+  }
+}
+
+/**
+ * An attachment's device, the Go plugin's too.
+ * @throws {CniError} code 999 when there is none, or it is down
+ */
+export function requireIfb(host: Rtnl, attachment: Attachment, direction: Direction): Link {
+  const [ifb] = findIfbs(host, attachment, [direction]);
+  const { network, containerId, ifName } = attachment;
+  if (!ifb) {
+    throw CniError.internal(
+      `get ifb device: there is none for the ${direction} traffic of ${ifName} of container ` +
+        `${containerId} on network ${network}`,
+    );
+  }
+  if (!ifb.up) throw CniError.internal(`ifb device ${ifb.name} is down: ${ifName} is cut off`);
+  return ifb;
+}
+
+/** Removes an attachment's devices, the Go plugin's too; none there is fine. */
+export function removeIfbs(host: Rtnl, attachment: Attachment): void {
+  for (const ifb of findIfbs(host, attachment, ["egress", "ingress"])) {
+    host.link.removeIfPresent(ifb);
+  }
+}
+
+function findIfbs(host: Rtnl, attachment: Attachment, directions: readonly Direction[]): Link[] {
+  const own = directions.map((direction) =>
+    host.link.find(attachmentIfbName(attachment, direction))
+  );
+  const shared = directions.includes("egress") ? host.link.find(goName(attachment)) : undefined;
+  const isOurs = ({ alias }: Link) => alias === undefined || alias === noteOf(attachment);
+  return [...own, shared && isOurs(shared) ? shared : undefined]
+    .filter((link) => link !== undefined)
+    .filter(({ kind }) => kind === "ifb");
+}
+
+function goName({ network, containerId }: Attachment): string {
+  return ifbName(network, containerId);
+}
+
+/** Undefined where the names are too long for an alias. */
+function noteOf({ network, containerId, ifName }: Attachment): string | undefined {
+  return attachmentNote(network, { containerID: containerId, ifname: ifName });
+}
