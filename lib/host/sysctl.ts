@@ -23,7 +23,8 @@ export function readSysctl(key: string): string {
 /** `sysctl -w KEY=VALUE`. @throws {CniError} code 5 */
 export function writeSysctl(key: string, value: string): void {
   try {
-    runtime.files.write(`/proc/sys/${key}`, value, { create: "never" });
+    // A write of nothing would not reach the kernel, and an empty list stay what it was.
+    runtime.files.write(`/proc/sys/${key}`, value || "\n", { create: "never" });
   } catch (error) {
     throw CniError.io(
       `cannot set sysctl ${key} to ${JSON.stringify(value)}: ${messageOf(error)}; ` +

@@ -82,6 +82,63 @@ kernelTest("tuning: ADD changes what it is told to, DEL restores all of it", (sa
   plugin(sandbox, { command: "DEL", config: everything, netns });
 });
 
+kernelTest("tuning: DEL restores what was there before the first of several ADDs", (sandbox) => {
+  const netns = container(sandbox);
+  const before = state(sandbox, netns);
+  plugin(sandbox, { command: "ADD", config: everything, netns });
+  plugin(sandbox, { command: "ADD", config: everything, netns });
+  // Another tuning of the same chain, with values of its own.
+  const other = { ...config, mtu: 1300, sysctl: { "net.core.somaxconn": "7" } };
+  plugin(sandbox, { command: "ADD", config: other, netns });
+  assertEquals(sysctls(netns, "core/somaxconn"), ["7"]);
+  plugin(sandbox, { command: "DEL", config: other, netns });
+  assertEquals(state(sandbox, netns), before);
+  assertEquals(backups(), []);
+
+  // A damaged file has nothing that could be restored, and a killed ADD may leave half of one.
+  Deno.writeTextFileSync(`${BACKUP}.42.0badcafe.tmp`, '{"mtu": 15');
+  Deno.writeTextFileSync(BACKUP, '{"mtu": 15');
+  plugin(sandbox, { command: "ADD", config: everything, netns });
+  plugin(sandbox, { command: "DEL", config: everything, netns });
+  assertEquals(state(sandbox, netns), before);
+  assertEquals(backups(), []);
+});
+
+kernelTest("tuning: DEL restores an empty list", (sandbox) => {
+  const netns = container(sandbox);
+  const key = "net.ipv4.ip_local_reserved_ports";
+  const call = { config: { ...config, sysctl: { [key]: "8080,9000-9010" } }, netns };
+  plugin(sandbox, { command: "ADD", ...call });
+  assertEquals(sysctls(netns, "ipv4/ip_local_reserved_ports"), ["8080,9000-9010"]);
+  plugin(sandbox, { command: "DEL", ...call });
+  assertEquals(sysctls(netns, "ipv4/ip_local_reserved_ports"), [""]);
+});
+
+kernelTest("tuning: a sysctl that has no value yet can be set", (sandbox) => {
+  const netns = container(sandbox);
+  const secret = "2001:0db8:0000:0000:0000:0000:0000:0001";
+  const call = {
+    config: { ...config, sysctl: { "net.ipv6.conf.IFNAME.stable_secret": secret } },
+    netns,
+  };
+  const early = pluginError(sandbox, { command: "CHECK", ...call });
+  assertStringIncludes(early.msg, "stable_secret is 2001:0db8");
+  plugin(sandbox, { command: "ADD", ...call });
+  assertEquals(sysctls(netns, "ipv6/conf/eth0/stable_secret"), [secret]);
+  plugin(sandbox, { command: "CHECK", ...call });
+  plugin(sandbox, { command: "DEL", ...call });
+  assertEquals(backups(), []);
+});
+
+kernelTest("tuning: what has no MAC address keeps the reason why it cannot get one", (sandbox) => {
+  const netns = container(sandbox);
+  sandbox.run("ip", "tuntap add tun0 mode tun".split(" "), { netns });
+  const call = { config: { ...config, mac: MAC }, netns, ifName: "tun0" };
+  const error = pluginError(sandbox, { command: "ADD", ...call });
+  assertStringIncludes(error.msg, `tun0 (address ${MAC})`);
+  assertEquals([error.details, backups()], [undefined, []]);
+}, { needs: ["kernel:tap"] });
+
 kernelTest("tuning: what is not configured is left alone, and not restored either", (sandbox) => {
   const netns = container(sandbox);
   plugin(sandbox, { command: "ADD", config: { ...config, mtu: 1400 }, netns });
@@ -159,6 +216,8 @@ kernelTest("tuning: CHECK names what was changed, and takes tabs for blanks", (s
   }
   netns.run(() => Deno.writeTextFileSync("/proc/sys/net/ipv4/tcp_rmem", "4096 100000 300000"));
   assertStringIncludes(failing("CHECK", lists).msg, "net.ipv4.tcp_rmem");
+  const gone = { ...config, sysctl: { "net.ipv4.conf.eth9.arp_filter": "1" } };
+  assertStringIncludes(failing("CHECK", gone).msg, "net.ipv4.conf.eth9.arp_filter does not exist");
 
   function failing(command: "CHECK", config: Record<string, unknown>) {
     return pluginError(sandbox, { command, config, netns });
@@ -181,6 +240,12 @@ kernelTest("tuning: a failing ADD restores what it had changed", (sandbox) => {
     [{ sysctl: { "net.core.somaxconn": 5 } }, 7, '"sysctl"'],
     [{ sysctl: { "kernel.hostname": "x" } }, 7, 'invalid net sysctl key: "kernel.hostname"'],
     [{ sysctl: { "net/../kernel/hostname": "x" } }, 7, "does not exist"],
+    [{ sysctl: { "../net/core/somaxconn": "5", "../kernel/hostname": "x" } }, 7, "kernel/hostname"],
+    [{ sysctl: { "net": "x" } }, 7, 'invalid net sysctl key: "net"'],
+    [{ sysctl: { "": "x" } }, 7, 'invalid net sysctl key: ""'],
+    [{ sysctl: { "IFNAME.net": "x" } }, 7, 'invalid net sysctl key: "IFNAME.net"'],
+    [{ sysctl: { "net.ipv4.conf.IFNAME": "x" } }, 7, "/proc/sys/net/ipv4/conf/eth0"],
+    [{ sysctl: { "net.core.somaxconn\0": "x" } }, 7, "invalid net sysctl key"],
     [{ sysctl: { "net.core.nonsense": "x" } }, 7, "/proc/sys/net/core/nonsense"],
     [{ sysctl: { "net.ipv4.tcp_ehash_entries": "5" } }, 7, "whole machine"],
     [{ sysctl: { "net.netfilter.nf_hooks_lwtunnel": "1" } }, 7, "whole machine"],
@@ -203,9 +268,15 @@ kernelTest("tuning: a failing ADD restores what it had changed", (sandbox) => {
 
 kernelTest("tuning: a sysctl that stands twice is refused", (sandbox) => {
   const netns = container(sandbox);
+  const once = '{"net.core.somaxconn":"5"}';
   const twice = '{"net.core.somaxconn":"5","net.core.somaxconn":"5"}';
-  for (const [key, value] of [["SYSCTL", twice], ["args", `{"cni":{"sysctl":${twice}}}`]]) {
-    const text = JSON.stringify(config).replace(/}$/, `,"${key}":${value}}`);
+  const cases = [
+    `"SYSCTL":${twice}`,
+    `"args":{"cni":{"sysctl":${twice}}}`,
+    `"sysctl":${once},"sysctl":${once}`,
+  ];
+  for (const more of cases) {
+    const text = JSON.stringify(config).replace(/}$/, `,${more}}`);
     const { code, stdout } = outputWithInput(`${pluginDirectory()}/tuning`, text, {
       ...Deno.env.toObject(),
       CNI_COMMAND: "ADD",
@@ -239,11 +310,12 @@ kernelTest("tuning: an allow-list says which sysctls may be set", (sandbox) => {
     pluginError(sandbox, { command: "ADD", config: shared, netns }).msg,
     "offers it there for reading only",
   );
-  Deno.writeTextFileSync(ALLOW_LIST, "net\n(");
-  assertStringIncludes(
-    pluginError(sandbox, { command: "ADD", config: everything, netns }).msg,
-    "allowlist.conf, line 2",
-  );
+  for (const [pattern, words] of [["(", '"("'], ["^[[:alpha:]]", "[:alpha:]"]]) {
+    Deno.writeTextFileSync(ALLOW_LIST, `net\n${pattern}`);
+    const { msg } = pluginError(sandbox, { command: "ADD", config: everything, netns });
+    assertStringIncludes(msg, "allowlist.conf, line 2");
+    assertStringIncludes(msg, words!);
+  }
 });
 
 kernelTest("tuning: DEL without namespace, link, prevResult or a sound backup", (sandbox) => {
@@ -253,16 +325,19 @@ kernelTest("tuning: DEL without namespace, link, prevResult or a sound backup", 
   plugin(sandbox, { command: "DEL", config: { ...everything, prevResult: undefined }, netns });
   assertEquals([sysctls(netns, "core/somaxconn"), backups()], [["4096"], []]);
   sandbox.run("ip", ["link", "add", "eth0", "type", "bridge"], { netns });
-  for (const gone of ["", "/run/netns/gone"]) {
+  for (const gone of ["", "/run/netns/gone", "/run/test/file"]) {
+    Deno.writeTextFileSync("/run/test/file", ""); // what a namespace was mounted on
     plugin(sandbox, { command: "ADD", config: everything, netns });
     plugin(sandbox, { command: "DEL", config: everything, netns: gone });
     assertEquals(backups(), []);
   }
-  Deno.writeTextFileSync(BACKUP, "{");
-  const error = pluginError(sandbox, { command: "DEL", config, netns });
-  assertStringIncludes(error.msg, BACKUP);
-  plugin(sandbox, { command: "DEL", config, netns });
-  assertEquals(backups(), []);
+  for (const unsound of ["{", '{"sysctl":{"net/../kernel/hostname":"x"}}']) {
+    Deno.writeTextFileSync(BACKUP, unsound);
+    const error = pluginError(sandbox, { command: "DEL", config, netns });
+    assertStringIncludes(error.msg, BACKUP);
+    plugin(sandbox, { command: "DEL", config, netns });
+    assertEquals(backups(), []);
+  }
 });
 
 kernelTest("tuning: DEL restores from a backup that the Go plugin wrote", (sandbox) => {

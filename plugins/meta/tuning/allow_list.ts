@@ -52,15 +52,21 @@ export function readAllowList(): RegExp[] | undefined {
   });
 }
 
+/** What the Go plugin's syntax has, and JavaScript's would take for something else. */
+const FOREIGN = /\\[AzQECpP]|\[:\^?\w+:\]/;
+
 function compile(pattern: string, line: number): RegExp {
+  const fail = (why: string) =>
+    CniError.invalidConfig(
+      `${ALLOW_LIST}, line ${line}: ${JSON.stringify(pattern)} is no regular expression: ${why}`,
+    );
+  const foreign = FOREIGN.exec(pattern.replaceAll("\\\\", ""));
+  if (foreign) throw fail(`${foreign[0]} is not understood; write it otherwise`);
   // The Go plugin's syntax has flags in front, JavaScript's beside.
   const [, flags = "", rest = ""] = /^(?:\(\?([ims]+)\))?(.*)$/.exec(pattern)!;
   try {
     return new RegExp(rest, flags);
   } catch (error) {
-    throw CniError.invalidConfig(
-      `${ALLOW_LIST}, line ${line}: ${JSON.stringify(pattern)} is no regular expression: ` +
-        messageOf(error),
-    );
+    throw fail(messageOf(error));
   }
 }

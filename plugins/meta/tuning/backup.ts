@@ -14,6 +14,7 @@ import { encodeJson, type JsonValue, parseJson } from "../../../lib/types/json.t
 import { readValue } from "../../../lib/types/options.ts";
 import { boolean, goObject, integer, optional, string } from "../../../lib/types/schema.ts";
 import { type LinkSettings, sysctlTable } from "./config.ts";
+import { isBelowNet } from "./sysctls.ts";
 
 /** The values that were there before. */
 export interface Backup {
@@ -33,16 +34,37 @@ function fileName({ containerID, ifname }: Attachment): string {
   return `${containerID}_${ifname}.json`;
 }
 
-/** @throws {CniError} code 5 naming the file */
+/**
+ * Keeps the values until DEL. What an earlier ADD kept, and no DEL has restored, was there before:
+ * it stays.
+ * @throws {CniError} code 5 naming the file
+ */
 export function writeBackup(path: string, { link, sysctl, network }: Backup): void {
+  const earlier = readEarlier(path);
+  const values = {
+    ...link,
+    ...earlier?.link,
+    // In the order in which they are changed.
+    sysctl: { ...earlier?.sysctl, ...sysctl, ...earlier?.sysctl },
+    network,
+  };
   try {
     runtime.files.makeDirectory(path.slice(0, path.lastIndexOf("/")), 0o700);
-    writeAtomic(path, encodeJson({ ...link, sysctl, network }, 1));
+    writeAtomic(path, encodeJson(values, 1));
   } catch (error) {
     throw CniError.io(
       `cannot keep the values to restore in ${path}: ${messageOf(error)}; "dataDir" must name a ` +
         "directory that can be written to",
     );
+  }
+}
+
+/** A file that holds nothing to restore, damaged or somebody else's, gives way. */
+function readEarlier(path: string): Backup | undefined {
+  try {
+    return readBackup(path);
+  } catch {
+    return undefined;
   }
 }
 
@@ -64,6 +86,8 @@ export function readBackup(path: string): Backup | undefined {
     value,
     (problems) => damaged(path, problems),
   );
+  const outside = Object.keys(sysctl).find((key) => !isBelowNet(key));
+  if (outside !== undefined) throw damaged(path, `${JSON.stringify(outside)} is not below "net"`);
   return { link, sysctl, network };
 }
 
@@ -78,6 +102,16 @@ const schema = () =>
     network: optional(string()),
   });
 
+/** Removes a backup, and what an ADD that was killed while it wrote the file left beside it. */
+export function removeBackup(path: string): void {
+  const directory = path.slice(0, path.lastIndexOf("/"));
+  for (const name of ifPresent(() => runtime.files.list(directory)) ?? []) {
+    const found = `${directory}/${name}`;
+    const unfinished = found.startsWith(`${path}.`) && name.endsWith(".tmp");
+    if (found === path || unfinished) removeIfPresent(found);
+  }
+}
+
 /** Removes a network's backups but those of valid attachments. */
 export function removeStaleBackups(
   directory: string,
@@ -89,15 +123,7 @@ export function removeStaleBackups(
     if (!name.endsWith(".json") || keep.has(name)) continue;
     const path = `${directory}/${name}`;
     // The Go plugin's files do not say whose they are.
-    if (readNetwork(path) === network) removeIfPresent(path);
-  }
-}
-
-function readNetwork(path: string): string | undefined {
-  try {
-    return readBackup(path)?.network;
-  } catch {
-    return undefined; // A file of somebody else's.
+    if (readEarlier(path)?.network === network) removeBackup(path);
   }
 }
 

@@ -96,11 +96,13 @@ export function readTuning(call: AttachmentCall<Options>): Tuning {
 export function readSysctls({ options, text }: Call<Options>, ifName: string): Sysctl[] {
   const sources = [options.sysctl, options.args?.cni?.sysctl];
   if (sources.every((source) => source === undefined)) return [];
-  for (const [key, path] of duplicateKeys(text).map((path) => [path.pop()!, path] as const)) {
-    if (!["sysctl", "args.cni.sysctl"].includes(path.join(".").toLowerCase())) continue;
+  for (const way of duplicateKeys(text)) {
+    const inside = way.join("\n").toLowerCase();
+    if (!/^(args\ncni\n)?sysctl(\n|$)/.test(inside)) continue;
+    const key = way.pop()!;
     throw CniError.invalidConfig(
       `duplicated sysctl keys are not allowed: ${JSON.stringify(key)} stands twice in ` +
-        `"${path.join(".")}"; keep one of them`,
+        `${way.length > 0 ? JSON.stringify(way.join(".")) : "the configuration"}; keep one of them`,
     );
   }
   const found = new Map<string, Sysctl>();

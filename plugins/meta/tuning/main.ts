@@ -11,7 +11,6 @@ import type { Link, LinkChanges } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { ifPresent } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
-import { removeIfPresent } from "../../../lib/runtime/write_atomic.ts";
 import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
@@ -19,7 +18,7 @@ import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { checkAllowed } from "./allow_list.ts";
-import { backupPath, readBackup, removeStaleBackups, writeBackup } from "./backup.ts";
+import { backupPath, readBackup, removeBackup, removeStaleBackups, writeBackup } from "./backup.ts";
 import {
   dataDirectory,
   type LinkSettings,
@@ -89,7 +88,7 @@ async function restore(call: AttachmentCall<Options>, directory: string): Promis
   await runAll(
     async () => {
       const backup = readBackup(path);
-      using sandbox = backup && NetNs.openIfPresent(call.netns);
+      using sandbox = backup && NetNs.openIfUsable(call.netns);
       if (!backup || !sandbox) return; // what was changed is gone with the namespace
       using inside = Rtnl.open(sandbox);
       const link = inside.link.find(call.ifName);
@@ -107,9 +106,7 @@ async function restore(call: AttachmentCall<Options>, directory: string): Promis
         }),
       );
     },
-    () => {
-      removeIfPresent(path);
-    },
+    () => removeBackup(path),
   );
 }
 
@@ -126,8 +123,9 @@ function currentSettings(link: Link, wanted: LinkSettings): LinkSettings {
     allmulti: link.allmulti,
     txQLen: link.txqlen,
   };
-  const changed = Object.entries(all).filter(([key]) =>
-    wanted[key as keyof LinkSettings] !== undefined
+  // An interface without hardware address has none to go back to.
+  const changed = Object.entries(all).filter(([key, value]) =>
+    wanted[key as keyof LinkSettings] !== undefined && value !== ""
   );
   return Object.fromEntries(changed);
 }

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { readSysctl, writeSysctl } from "../../../lib/host/sysctl.ts";
-import { ifPresent } from "../../../lib/runtime/errors.ts";
+import { writeSysctl } from "../../../lib/host/sysctl.ts";
+import { errnoCode, ifPresent, messageOf } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
+import type { FileInfo } from "../../../lib/runtime/types.ts";
 import { CniError } from "../../../lib/types/error.ts";
 
 /** A kernel parameter to set. */
@@ -44,34 +45,37 @@ export function isShared(path: string): boolean {
  */
 export function locate(key: string, ifName: string): string {
   const parts = key.replaceAll(".", "/").replace("IFNAME", () => ifName).split("/").filter(Boolean);
-  if (parts[0] === "net" && parts.length > 1 && !key.includes("\0")) return parts.join("/");
+  const path = parts.join("/");
+  if (isBelowNet(path)) return path;
   throw CniError.invalidConfig(
     `invalid net sysctl key: ${JSON.stringify(key)}: only keys below "net" can be set, which are ` +
       'the ones that belong to a network namespace, such as "net.ipv4.conf.IFNAME.arp_notify"',
   );
 }
 
+/** Whether a path below /proc/sys belongs to a network namespace, and leads nowhere else. */
+export function isBelowNet(path: string): boolean {
+  const [first, ...rest] = path.split("/");
+  return first === "net" && rest.length > 0 && !rest.includes("..") && !path.includes("\0");
+}
+
 /**
- * The values that the parameters have now, by path; without those that can only be written.
+ * The values that the parameters have now, by path; without those that have none.
  * @throws {CniError} code 7 for a parameter that does not exist, or cannot be set in a container
  */
 export function currentValues(sysctls: readonly Sysctl[]): Record<string, string> {
   const values: Record<string, string> = {};
-  for (const { key, path } of sysctls) {
-    const info = ifPresent(() => runtime.files.stat(`/proc/sys/${path}`));
-    if (!info?.isFile) {
-      throw CniError.invalidConfig(
-        `Sysctl ${key} does not exist in the container: there is no /proc/sys/${path}; check its ` +
-          "spelling and the interface's name, and whether the kernel module it belongs to is loaded",
-      );
-    }
-    if ((info.mode & 0o222) === 0) {
+  for (const sysctl of sysctls) {
+    const { key, path } = sysctl;
+    const { mode } = requireFile(sysctl);
+    if ((mode & 0o222) === 0) {
       throw CniError.invalidConfig(
         `Sysctl ${key} cannot be set in a container: the kernel offers it there for reading only, ` +
           "since it belongs to the whole machine; set it on the host",
       );
     }
-    if (isReadable(info.mode)) values[path] = readSysctl(path);
+    const value = isReadable(mode) ? valueOf(path) : undefined;
+    if (value !== undefined) values[path] = value;
   }
   return values;
 }
@@ -81,15 +85,38 @@ export function setAll(values: Iterable<readonly [path: string, value: string]>)
   for (const [path, value] of values) writeSysctl(path, value);
 }
 
-/** Every parameter has its value. @throws {CniError} code 999 naming the one that has another */
+/**
+ * Every parameter has its value.
+ * @throws {CniError} code 7 for one that does not exist, 999 naming the one that has another value
+ */
 export function expectSysctls(sysctls: readonly Sysctl[]): void {
-  for (const { key, path, value } of sysctls) {
-    if (!isReadable(runtime.files.stat(`/proc/sys/${path}`).mode)) continue;
-    const found = readSysctl(path);
+  for (const sysctl of sysctls) {
+    const { key, path, value } = sysctl;
+    if (!isReadable(requireFile(sysctl).mode)) continue;
+    const found = valueOf(path) ?? "none";
     if (words(found) === words(value)) continue;
     throw CniError.internal(
       `Error: Tuning configured value of ${key} is ${value}, current value is ${found}`,
     );
+  }
+}
+
+function requireFile({ key, path }: Sysctl): FileInfo {
+  const info = ifPresent(() => runtime.files.stat(`/proc/sys/${path}`));
+  if (info?.isFile) return info;
+  throw CniError.invalidConfig(
+    `Sysctl ${key} does not exist in the container: there is no /proc/sys/${path}; check its ` +
+      "spelling and the interface's name, and whether the kernel module it belongs to is loaded",
+  );
+}
+
+/** Undefined for what has no value until it is set: net.ipv6.conf.IFNAME.stable_secret. */
+function valueOf(path: string): string | undefined {
+  try {
+    return runtime.files.readText(`/proc/sys/${path}`).trim();
+  } catch (error) {
+    if (errnoCode(error) === "EIO") return undefined;
+    throw CniError.io(`cannot read sysctl ${path}: ${messageOf(error)}`);
   }
 }
 
