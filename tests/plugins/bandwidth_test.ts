@@ -363,6 +363,6 @@ kernelTest("bandwidth: only veth pairs, and a second ADD does not disturb the fi
   assertStringIncludes(bridge.msg, "br0 has no veth peer: it is a bridge");
   plugin(sandbox, { command: "ADD", config: limited, netns });
   const again = pluginError(sandbox, { command: "ADD", config: limited, netns });
-  assertStringIncludes(again.msg, "EEXIST");
+  assertStringIncludes(again.msg, "host0 is limited already");
   plugin(sandbox, { command: "CHECK", config: limited, netns });
 });

@@ -4,6 +4,7 @@ import { Rtnl } from "../../lib/rtnl/rtnl.ts";
 import { mainRoutes, removeMain, restoreMain } from "../../plugins/meta/sbr/routing.ts";
 import { ping } from "../../scripts/support/ping.ts";
 import { plugin, pluginDirectory, pluginError } from "../support/plugins.ts";
+import { BackgroundProcess } from "../support/process.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
 /** The result of a plugin that attached interface `eth<n>` to network `10.<n>.0.0/24`. */
@@ -152,26 +153,29 @@ kernelTest("sbr: gateways, addSourceHints and keepMainRoutes", (sandbox) => {
 
 kernelTest(
   "sbr: parallel ADDs take different tables, and tables with routes are not free",
-  (sandbox) => {
-    const netns = container(sandbox, 5);
+  async (sandbox) => {
+    const netns = container(sandbox, 20);
     sandbox.run("ip", "route add 192.0.2.0/24 dev eth1 table 102".split(" "), { netns });
-    const numbers = [1, 2, 3, 4, 5];
+    // Two containers in one namespace: each has a path of its own to it.
+    await using other = new BackgroundProcess("sleep", ["600"], { netns });
+    const paths = [netns.path, `/proc/${other.pid}/ns/net`];
+    const numbers = Array.from({ length: 20 }, (_, index) => index + 1);
     for (const n of numbers) {
       Deno.writeTextFileSync(`/run/test/conf${n}`, JSON.stringify(config(n)));
     }
     sandbox.run("sh", [
       "-c",
-      "export CNI_COMMAND=ADD CNI_CONTAINERID=c CNI_PATH=/none CNI_NETNS=$1; " +
-      'for n in 1 2 3 4 5; do CNI_IFNAME=eth$n "$0" <"/run/test/conf$n" >"/run/test/out$n" & done; wait',
+      "export CNI_COMMAND=ADD CNI_PATH=/none; for n in $(seq 20); do " +
+      'if [ $((n % 2)) = 0 ]; then path=$1; else path=$2; fi; CNI_CONTAINERID=c$((n % 2)) CNI_NETNS=$path CNI_IFNAME=eth$n "$0" <"/run/test/conf$n" >"/run/test/out$n" & done; wait',
       `${pluginDirectory()}/sbr`,
-      netns.path,
+      ...paths,
     ]);
     for (const n of numbers) {
       assertEquals(JSON.parse(Deno.readTextFileSync(`/run/test/out${n}`)), attached(n));
     }
-    const tables = rules(sandbox, netns).map((rule) => rule.split(" ")[1]).sort();
-    const expected = [100, 101, ...[103, 104, 105, 106, 107, 108, 109, 110]].map(String);
-    assertEquals(tables, expected.sort());
+    const tables = rules(sandbox, netns).map((rule) => Number(rule.split(" ")[1]));
+    const expected = Array.from({ length: 41 }, (_, index) => 100 + index);
+    assertEquals(tables.sort((a, b) => a - b), expected.filter((table) => table !== 102));
   },
 );
 

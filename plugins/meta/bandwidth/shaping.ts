@@ -14,6 +14,7 @@ import {
 import type { Link } from "../../../lib/rtnl/link.ts";
 import type { Tbf } from "../../../lib/rtnl/qdisc.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { NetlinkError } from "../../../lib/rtnl/socket.ts";
 import type { Undo } from "../../../lib/skel/undo.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Limits } from "./config.ts";
@@ -69,7 +70,7 @@ function detours({ ingress, egress, subnets }: Limits): {
  * @param device the host's end of the pair
  * @param undo gets how to take back each step
  * @returns the ifb devices that were made
- * @throws {NetlinkError} EEXIST when the device is limited already
+ * @throws {CniError} code 999 when the device is limited already
  */
 export function shape(
   host: Rtnl,
@@ -86,11 +87,12 @@ export function shape(
       step(again);
     });
   if (limits.ingress && kind === "ingress") {
-    host.qdisc.addTbf(device, limits.ingress);
+    const { ingress } = limits;
+    unlessLimited(device, () => host.qdisc.addTbf(device, ingress));
     undoWith("the limit towards the container", ({ qdisc }) => qdisc.removeTbfIfPresent(device));
   }
   if (list.length > 0) {
-    host.qdisc.addIngress(device, kind);
+    unlessLimited(device, () => host.qdisc.addIngress(device, kind));
     undoWith("the filters", ({ qdisc }) => qdisc.removeIngressIfPresent(device));
   }
   return list.map((detour) => {
@@ -100,6 +102,19 @@ export function shape(
     addFilters(host, device, detour, limits, ifb);
     return ifb;
   });
+}
+
+/** @throws {CniError} code 999 when the device has a discipline of somebody's already */
+function unlessLimited(device: Link, step: () => void): void {
+  try {
+    step();
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.code === "EEXIST")) throw error;
+    throw CniError.internal(
+      `${device.name} is limited already: ${error.message}; a DEL of the earlier attachment takes ` +
+        'that off, or "tc qdisc del" what somebody else put there',
+    );
+  }
 }
 
 function addFilters(
