@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Cidr } from "../../lib/ip/cidr.ts";
 import { NetNs } from "../../lib/ns/netns.ts";
 import { Rtnl } from "../../lib/rtnl/rtnl.ts";
 import { createVrf } from "../../plugins/meta/vrf/device.ts";
@@ -122,6 +123,61 @@ kernelTest("vrf: addresses that the kernel keeps are usable at once too", (sandb
     "fd00:1::2/64",
     "fd00:5::2/64",
   ]);
+}, { needs });
+
+/** Routes as ptp makes them: nothing but the gateway is on the link. */
+function leaveOnlyGateway(sandbox: Sandbox, netns: NetNs): void {
+  const ip = (args: string) => sandbox.run("ip", args.split(" "), { netns });
+  for (const [subnet, own] of [["10.1.0", "10.1.0.2"], ["fd00:1:", "fd00:1::2"]] as const) {
+    const [network, gateway] = own.includes(":")
+      ? [`${subnet}:/64`, `${subnet}:1`]
+      : [`${subnet}.0/24`, `${subnet}.1`];
+    ip(`route del ${network} dev eth1`);
+    ip(`route add ${gateway} dev eth1 src ${own}`);
+    ip(`route add ${network} via ${gateway} dev eth1 src ${own}`);
+  }
+}
+
+kernelTest("vrf: what was removed of the subnets' routes does not come back", (sandbox) => {
+  const netns = container(sandbox);
+  leaveOnlyGateway(sandbox, netns);
+  const before = routes(sandbox, netns, "main");
+  const gateways = ["10.1.0.0/24 via 10.1.0.1", "fd00:1::/64 via fd00:1::1"];
+  assertEquals(before.filter((route) => route.includes("/64") || route.includes("10.1.0.0")), [
+    `${gateways[0]} dev eth1 src 10.1.0.2`,
+    `${gateways[1]} dev eth1 src fd00:1::2`,
+  ]);
+  plugin(sandbox, { command: "ADD", config: config(1), netns, ifName: "eth1" });
+  assertEquals(routes(sandbox, netns, 1), before);
+}, { needs });
+
+kernelTest("vrf: routes in other tables stay there, those in the VRF's own too", (sandbox) => {
+  const netns = container(sandbox);
+  const add = (route: string) => sandbox.run("ip", `route add ${route}`.split(" "), { netns });
+  add("192.0.2.0/24 via 10.1.0.1 dev eth1 table 50");
+  add("fd99::/64 via fd00:1::1 dev eth1 table 50");
+  add("198.51.100.0/24 via 10.1.0.1 dev eth1 table 42");
+  const others = routes(sandbox, netns, 50);
+  assertEquals(others.length, 2);
+  plugin(sandbox, { command: "ADD", config: config(1, { table: 42 }), netns, ifName: "eth1" });
+  assertEquals(routes(sandbox, netns, 50), others);
+  assertEquals(
+    routes(sandbox, netns, 42),
+    [...moved(1), "198.51.100.0/24 via 10.1.0.1 dev eth1"].sort(),
+  );
+}, { needs });
+
+kernelTest("vrf: an address that is still looked for on the network is kept", (sandbox) => {
+  const netns = container(sandbox);
+  using inside = Rtnl.open(netns);
+  const vrf = createVrf(inside, { vrfname: "blue", table: 7 });
+  const device = inside.link.get("eth1");
+  inside.address.add(device, Cidr.parse("fd00:6::2/64"));
+  const belongings = belongingsOf(inside, device);
+  assertEquals(belongings.addresses.map(({ unique }) => unique).sort(), [false, true]);
+  changeMaster(netns, inside, device, vrf, belongings, 7);
+  const present = inside.address.list({ device, family: 6 }).map(({ address }) => `${address}`);
+  assert(present.includes("fd00:6::2/64"), `${present}`);
 }, { needs });
 
 kernelTest("vrf: interfaces share a VRF, and the last one to leave removes it", (sandbox) => {

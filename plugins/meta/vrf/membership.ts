@@ -10,6 +10,7 @@ import {
   RT_SCOPE_UNIVERSE,
   RT_TABLE_MAIN,
   RTN_LOCAL,
+  RTN_UNICAST,
   RTNLGRP_IPV6_ROUTE,
   RTPROT_KERNEL,
 } from "../../../lib/netlink/route.ts";
@@ -26,23 +27,35 @@ const DEADLINE_MS = 3000;
 
 /** What an interface is to keep. */
 export interface Belongings {
-  /** Its global IPv6 addresses. */
-  addresses: Cidr[];
+  /** Its global IPv6 addresses; those that are `unique` were looked for on the network before. */
+  addresses: { address: Cidr; unique: boolean }[];
   /** Its routes but those that come with the addresses. */
   routes: Route[];
+  /** Subnets of its addresses whose route somebody removed: ptp does, its gateway leads there. */
+  bare: Cidr[];
 }
 
-/** What an interface has in the main table. */
+/** What an interface has. */
 export function belongingsOf(inside: Rtnl, device: Link): Belongings {
-  const routes = inside.route.list({ device, table: RT_TABLE_MAIN })
-    .filter(({ protocol }) => protocol !== RTPROT_KERNEL);
-  // What is looked for duplicates of right now is looked for again.
-  return { addresses: ipv6Of(inside, device).filter(usable).map(({ address }) => address), routes };
+  const routes = inside.route.list({ device }).filter(({ type }) => type === RTN_UNICAST);
+  // Copies in other tables are somebody's own.
+  const subnets = routes.filter((route) => isSubnet(route) && route.table === RT_TABLE_MAIN);
+  return {
+    addresses: ipv6Of(inside, device).map((entry) => ({
+      address: entry.address,
+      unique: isUsable(entry),
+    })),
+    routes: routes.filter((route) => !subnets.includes(route)),
+    bare: inside.address.list({ device })
+      .filter(({ scope }) => scope === RT_SCOPE_UNIVERSE)
+      .map(({ address }) => address.network())
+      .filter((network) => !subnets.some(({ to }) => to.equals(network))),
+  };
 }
 
 /**
- * `ip link set DEVICE master MASTER`, or `nomaster`, and everything is there again.
- * @param table where its routes belong then
+ * `ip link set DEVICE master MASTER`, or `nomaster`, and everything is there again. Routes of the
+ * main table move to `table`, those of other tables stay where they are.
  * @throws {NetlinkError} where the kernel refuses; {CniError} code 999 when an address does not come
  *   back
  */
@@ -51,20 +64,20 @@ export function changeMaster(
   inside: Rtnl,
   device: Link,
   master: Link | undefined,
-  { addresses, routes }: Belongings,
+  { addresses, routes, bare }: Belongings,
   table: number,
 ): void {
   using changes = Changes.in(netns, [RTNLGRP_IPV6_ROUTE]);
   inside.link.set(device, { master: master ?? 0 });
   const present = ipv6Of(inside, device);
-  for (const address of addresses) {
+  for (const { address, unique } of addresses) {
     const found = present.find((entry) => entry.address.equals(address));
-    if (found && usable(found)) continue;
+    if (found && (isUsable(found) || !unique)) continue;
     // It was found to be unique before: looking again would take more than a second.
     if (found) inside.address.remove(device, address);
-    inside.address.add(device, address, { noDad: true });
+    inside.address.add(device, address, { noDad: unique });
   }
-  for (const address of addresses) {
+  for (const { address } of addresses.filter(({ unique }) => unique)) {
     const own = Cidr.host(address.ip);
     const arrived = () =>
       inside.route.list({ family: 6, device })
@@ -78,8 +91,18 @@ export function changeMaster(
   // Those on the link first: they lead to the gateways.
   const byGateway = ({ via }: Route) => Number(via !== undefined);
   for (const route of [...routes].sort((a, b) => byGateway(a) - byGateway(b))) {
-    inside.route.replace({ ...onDevice(route, device), table });
+    const own = route.table === RT_TABLE_MAIN ? table : route.table;
+    inside.route.replace({ ...onDevice(route, device), table: own });
   }
+  for (const route of inside.route.list({ device, table }).filter(isSubnet)) {
+    if (!bare.some((network) => network.equals(route.to))) continue;
+    inside.route.removeIfPresent(onDevice(route, device));
+  }
+}
+
+/** What the kernel makes with an address. */
+function isSubnet({ protocol, type }: Route): boolean {
+  return protocol === RTPROT_KERNEL && type === RTN_UNICAST;
 }
 
 function ipv6Of(inside: Rtnl, device: Link): Address[] {
@@ -87,6 +110,6 @@ function ipv6Of(inside: Rtnl, device: Link): Address[] {
     .filter(({ scope }) => scope === RT_SCOPE_UNIVERSE);
 }
 
-function usable({ tentative, duplicate }: Address): boolean {
+function isUsable({ tentative, duplicate }: Address): boolean {
   return !tentative && !duplicate;
 }
