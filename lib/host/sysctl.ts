@@ -23,7 +23,7 @@ export function readSysctl(key: string): string {
 /** `sysctl -w KEY=VALUE`. @throws {CniError} code 5 */
 export function writeSysctl(key: string, value: string): void {
   try {
-    // A write of nothing would not reach the kernel, and an empty list stay what it was.
+    // A write of nothing never reaches the kernel: a list could not be emptied.
     runtime.files.write(`/proc/sys/${key}`, value || "\n", { create: "never" });
   } catch (error) {
     throw CniError.io(
