@@ -1,6 +1,6 @@
 /**
  * vrf beside the Go plugin, as Debian ships it: each joins, checks and leaves the VRF that the other
- * made.
+ * made. Debian 12 ships version 1.1.1, which does not keep the routes.
  *
  * @module
  */
@@ -37,12 +37,12 @@ function container(sandbox: Sandbox): NetNs {
   return netns;
 }
 
-/** The unicast routes of the VRF's table. */
-function routes(sandbox: Sandbox, netns: NetNs): string[] {
+/** The unicast routes of the VRF's table by one interface. */
+function routes(sandbox: Sandbox, netns: NetNs, n: number): string[] {
   return ["-4", "-6"].flatMap((family) =>
-    sandbox.ip(`${family} route show table 1 type unicast`, netns)
+    sandbox.ip(`${family} route show table 1 type unicast dev eth${n}`, netns)
   ).filter(({ dst }) => dst && dst !== "fe80::/64")
-    .map(({ dst, gateway, dev, metric }) => [dst, gateway, dev, metric].join(" ")).sort();
+    .map(({ dst, gateway, metric }) => [dst, gateway, metric].join(" ")).sort();
 }
 
 for (const [title, first, second] of [["Go, ours", GO, undefined], ["ours, Go", undefined, GO]]) {
@@ -51,15 +51,12 @@ for (const [title, first, second] of [["Go, ours", GO, undefined], ["ours, Go", 
     const [one, two] = [1, 2].map((n) => ({ config: config(n), netns, ifName: `eth${n}` }));
     plugin(sandbox, { command: "ADD", ...one!, bin: first });
     plugin(sandbox, { command: "ADD", ...two!, bin: second });
-    assertEquals(routes(sandbox, netns), [
-      "10.1.0.0/24  eth1 ",
-      "10.2.0.0/24  eth2 ",
-      "default 10.1.0.1 eth1 1",
-      "default 10.2.0.1 eth2 2",
-      "default fd00:1::1 eth1 1",
-      "default fd00:2::1 eth2 2",
-      "fd00:1::/64  eth1 256",
-      "fd00:2::/64  eth2 256",
+    const own = first === GO ? 2 : 1;
+    assertEquals(routes(sandbox, netns, own), [
+      `10.${own}.0.0/24  `,
+      `default 10.${own}.0.1 ${own}`,
+      `default fd00:${own}::1 ${own}`,
+      `fd00:${own}::/64  256`,
     ]);
     for (const bin of [GO, undefined]) {
       for (const call of [one!, two!]) plugin(sandbox, { command: "CHECK", ...call, bin });

@@ -61,6 +61,7 @@ kernelTest("open() says what is wrong: nothing there, or no network namespace", 
     assertEquals(error.code, 8);
     assert(error.message.includes(path));
   }
+  for (const [path] of cases) assertEquals(NetNs.openIfUsable(path), undefined);
   assertEquals(NetNs.openIfPresent("/run/netns/none"), undefined);
   assertEquals(NetNs.openIfPresent(""), undefined);
 });
