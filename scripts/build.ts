@@ -6,9 +6,8 @@
 import { parseArgs } from "../lib/deps/parse_args.ts";
 import { resolve } from "../lib/deps/path.ts";
 import { build, type BuildOptions } from "./build/build.ts";
-import { findTarget, hostTarget, type RuntimeName } from "./build/targets.ts";
-
-const ROOT = decodeURIComponent(new URL("..", import.meta.url).pathname).replace(/\/$/, "");
+import { findTarget, hostTarget, readRuntime } from "./build/targets.ts";
+import { ROOT } from "./support/root.ts";
 
 /** `deno task` changes to the project's directory; a relative path is meant from here. */
 const CALLED_FROM = Deno.env.get("INIT_CWD") ?? Deno.cwd();
@@ -47,15 +46,11 @@ function readOptions(args: readonly string[]): BuildOptions | undefined {
     },
   });
   if (parsed.help) return undefined;
-  const runtime = parsed.runtime as RuntimeName;
-  if (runtime !== "deno" && runtime !== "bun") {
-    throw new Error(`--runtime must be deno or bun, not ${JSON.stringify(parsed.runtime)}`);
-  }
   return {
     root: ROOT,
     output: parsed.out ? resolve(CALLED_FROM, parsed.out as string) : `${ROOT}/dist`,
     names: parsed._.map(String),
-    runtime,
+    runtime: readRuntime(parsed.runtime as string),
     separate: parsed.separate as boolean,
     target: parsed.target ? findTarget(parsed.target as string) : hostTarget(),
   };

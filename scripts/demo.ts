@@ -12,11 +12,15 @@ import { parseArgs } from "../lib/deps/parse_args.ts";
 import { createNetNs, removeNetNs } from "../lib/ns/named.ts";
 import type { NetNs } from "../lib/ns/netns.ts";
 import { Rtnl } from "../lib/rtnl/rtnl.ts";
+import { build } from "./build/build.ts";
+import { NoBaseExecutable } from "./build/compile_deno.ts";
+import { hostTarget, readRuntime } from "./build/targets.ts";
 import { isIsolated, reexecIsolated } from "./support/isolate.ts";
 import { hasProgram } from "./support/files.ts";
 import { ownState } from "./support/own_state.ts";
 import { picture } from "./support/picture.ts";
 import { ping } from "./support/ping.ts";
+import { ROOT } from "./support/root.ts";
 import { bold, dim, green as good, red, yellow } from "./support/style.ts";
 
 const HELP = `Builds the executables and shows them at work: two containers on one bridge.
@@ -27,13 +31,25 @@ usage: deno task demo [--runtime deno|bun]
   --help          this text
 `;
 
-const ROOT = new URL("..", import.meta.url).pathname;
 /** Where the demo's own files go, in the isolated run: a file system of its own. */
 const STATE = "/run/demo";
 const NETWORK = "demo";
 const CONTAINERS = ["blue", "green"] as const;
+/** How the rules of each backend are listed. */
+const RULE_LISTS: readonly [program: string, ...args: string[]][] = [
+  ["nft", "list", "ruleset"],
+  ["iptables-save"],
+  ["ip6tables-save"],
+];
 
-const args = parseArgs(Deno.args, { boolean: ["help"], string: ["runtime", "bin"] });
+const args = parseArgs(Deno.args, {
+  boolean: ["help"],
+  string: ["runtime", "bin"],
+  unknown(arg) {
+    console.error(`the demo does not know ${arg}; --help lists what there is`);
+    Deno.exit(2);
+  },
+});
 if (args.help) {
   console.log(HELP.trimEnd());
   Deno.exit(0);
@@ -48,23 +64,22 @@ try {
 async function main(): Promise<number> {
   if (isIsolated()) return await show(String(args.bin));
   // Building needs the network, so it comes before leaving it.
-  const bin = await build(args.runtime as string | undefined);
+  const bin = await buildAll(args.runtime as string | undefined);
   return await reexecIsolated({ network: true, args: ["--bin", bin] }) ?? 1;
 }
 
 /** Builds with what was asked for; else with Deno, and with Bun where Deno's base is out of reach. */
-async function build(wanted: string | undefined): Promise<string> {
+async function buildAll(wanted: string | undefined): Promise<string> {
   title("Build the executables");
-  const bin = `${ROOT}dist/bin`;
-  for (const runtime of wanted ? [wanted] : ["deno", "bun"]) {
-    const { success } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", `${ROOT}scripts/build.ts`, "--runtime", runtime],
-    }).spawn().status;
-    if (success) {
+  const options = { root: ROOT, output: `${ROOT}/dist`, names: [], separate: false };
+  for (const runtime of wanted === undefined ? ["deno", "bun"] as const : [readRuntime(wanted)]) {
+    try {
+      const bin = await build({ ...options, runtime, target: hostTarget() });
       console.log(`Compiled with ${runtime === "bun" ? "Bun" : "Deno"}; they are in ${bin}.`);
       return bin;
-    }
-    if (!wanted && runtime === "deno") {
+    } catch (error) {
+      if (wanted !== undefined || !(error instanceof NoBaseExecutable)) throw error;
+      console.log(error.message);
       console.log(
         yellow("Deno's base executable cannot be had here, so the demo uses the Bun build."),
       );
@@ -135,7 +150,7 @@ async function show(bin: string): Promise<number> {
 
 /** The example network; without masquerading where the machine has no program for it. */
 function networkConfiguration(): string {
-  const text = Deno.readTextFileSync(`${ROOT}examples/bridge.conflist`);
+  const text = Deno.readTextFileSync(`${ROOT}/examples/bridge.conflist`);
   if (hasProgram("nft") || hasProgram("iptables")) return text.trimEnd();
   console.log(yellow(
     "Neither nft nor iptables is installed, so the masquerade is left out: apt-get install nftables",
@@ -172,14 +187,8 @@ function proveEmpty(netnses: readonly NetNs[]): void {
   step(reserved.length === 0, "no address reserved", reserved.join(", "));
   const cached = list("/var/lib/cni/results");
   step(cached.length === 0, "no cached result", cached.join(", "));
-  if (hasProgram("nft")) {
-    const { stdout } = new Deno.Command("nft", { args: ["list", "ruleset"], stderr: "null" })
-      .outputSync();
-    const rules = new TextDecoder().decode(stdout).split("\n").filter((line) =>
-      line.includes(`net: ${NETWORK}`)
-    );
-    step(rules.length === 0, "no masquerade rule", rules.join("\n"));
-  }
+  const rules = RULE_LISTS.filter(([program]) => hasProgram(program)).flatMap(rulesOfContainers);
+  step(rules.length === 0, "no masquerade rule", rules.join("\n"));
   const bridges = host.link.list({ kind: "bridge" }).map(({ name }) => name);
   console.log(
     dim(
@@ -188,6 +197,13 @@ function proveEmpty(netnses: readonly NetNs[]): void {
       } stays, as it does for the Go plugins: it is the network's.`,
     ),
   );
+}
+
+/** The lines of a rule list that are there for a container: its ID, or a chain that had it. */
+function rulesOfContainers([program, ...args]: readonly [string, ...string[]]): string[] {
+  const { stdout } = new Deno.Command(program, { args, stderr: "null" }).outputSync();
+  return new TextDecoder().decode(stdout).split("\n")
+    .filter((line) => /\bid: \W*cnitool-|^:CNI-[0-9a-f]{24}/.test(line));
 }
 
 function list(directory: string): string[] {

@@ -6,7 +6,15 @@
  * @module
  */
 import { parseArgs } from "../lib/deps/parse_args.ts";
-import { reexecIsolated } from "./support/isolate.ts";
+import { resolve } from "../lib/deps/path.ts";
+import { Rtnl } from "../lib/rtnl/rtnl.ts";
+import { bundle, stopBundler } from "./build/bundle.ts";
+import { findCommands } from "./build/commands.ts";
+import { multicallEntry } from "./build/entry.ts";
+import { findBun } from "./build/find_bun.ts";
+import { programPath } from "./support/files.ts";
+import { isIsolated, reexecIsolated } from "./support/isolate.ts";
+import { ROOT } from "./support/root.ts";
 import { bold, dim, green, red, yellow } from "./support/style.ts";
 
 const HELP = `Runs the tests.
@@ -38,21 +46,48 @@ if (args.help) {
 Deno.exit(await main());
 
 async function main(): Promise<number> {
-  const isolated = await reexecIsolated({ network: false });
+  const isolated = await reexecIsolated({ network: false, prepare: fetchBuildTools });
   if (isolated !== undefined) return isolated;
-  const files = args._.map(String);
+  if (isIsolated()) setLoopbackUp();
+  const files = args._.map((file) => calledWith(String(file)));
+  const bin = args.bin === undefined ? undefined : calledWith(String(args.bin));
+  const missing = [...files, ...bin === undefined ? [] : [bin]].find((path) => !exists(path));
+  if (missing !== undefined) {
+    console.error(`there is no ${missing}`);
+    return 2;
+  }
   if (files.length === 0) {
     if (!args.integration) files.push("lib/", "plugins/", "cnitool_test.ts", "scripts/");
     if (!args.unit) files.push("tests/");
   }
   const skips = Deno.makeTempFileSync({ prefix: "cni-test-skips-" });
   try {
-    const env: Record<string, string> = { CNI_TEST_SKIPS: skips };
-    if (args.bin) env.CNI_TEST_BIN = Deno.realPathSync(String(args.bin));
-    return await run(files.filter(exists), env, skips);
+    const env: Record<string, string> = { CNI_TEST_SKIPS: skips, PATH: programPath() };
+    if (bin !== undefined) env.CNI_TEST_BIN = Deno.realPathSync(bin);
+    return await run(files, env, skips);
   } finally {
     Deno.removeSync(skips);
   }
+}
+
+/** Tests build executables, and where these will run there is no npm registry. */
+async function fetchBuildTools(): Promise<void> {
+  const directory = Deno.makeTempDirSync({ prefix: "cni-test-bundle-" });
+  try {
+    const entry = multicallEntry(ROOT, findCommands(ROOT));
+    await bundle({ root: ROOT, version: "", entry, directory });
+    await findBun();
+  } catch {
+    // The tests that need it say what could not be had.
+  } finally {
+    await stopBundler();
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+function setLoopbackUp(): void {
+  using rtnl = Rtnl.open();
+  rtnl.link.set("lo", { up: true });
 }
 
 /** Passes the test runner's output on as it comes, and keeps its last line. */
@@ -95,6 +130,11 @@ function listSkips(file: string): number {
   }
   if (skips.length > 0) console.log();
   return skips.length;
+}
+
+/** A path on the command line: `deno task` changes to the project's directory. */
+function calledWith(path: string): string {
+  return resolve(Deno.env.get("INIT_CWD") ?? Deno.cwd(), path);
 }
 
 function exists(path: string): boolean {

@@ -122,7 +122,8 @@ async function testCommand(bin: string | undefined): Promise<string[]> {
     target: hostTarget(),
   });
   const script = `${ROOT}/scripts/run_tests.ts`;
-  return [Deno.execPath(), "run", "-A", script, "--bin", directory, ...linkTests()];
+  const tests = linkTests().map((path) => `${ROOT}/${path}`);
+  return [Deno.execPath(), "run", "-A", script, "--bin", directory, ...tests];
 }
 
 /** Writes everything that the guest is started with. */

@@ -55,7 +55,7 @@ Deno.test("execPlugin() starts a process for what may have to be killed", async 
     // Deno without arguments reads a program from standard input.
     const limits = { timeoutMs: 60_000 };
     const stdin = "console.log('a process')";
-    const env = { NO_COLOR: "1" };
+    const env = { ...Deno.env.toObject(), NO_COLOR: "1" };
     const stdout = await execPlugin(`${directory}/linked`, { stdin, env, ...limits });
     assertStringIncludes(stdout, "a process");
     assertEquals(calls, []);

@@ -8,6 +8,12 @@
 /** The program whose runtime an executable carries. */
 export type RuntimeName = "deno" | "bun";
 
+/** What `--runtime` says. @throws {Error} for any other name */
+export function readRuntime(name: string): RuntimeName {
+  if (name === "deno" || name === "bun") return name;
+  throw new Error(`--runtime must be deno or bun, not ${JSON.stringify(name)}`);
+}
+
 /** A machine, and how each compiler spells it. */
 export interface Target {
   deno: string;

@@ -1,12 +1,11 @@
 import { isFile } from "../support/files.ts";
-
-const ROOT = new URL("../..", import.meta.url).pathname;
+import { ROOT } from "../support/root.ts";
 
 /** What every plugin's folder has beside its code, and its line in the overview: what is missing. */
 export function findings(): string[] {
-  const overview = Deno.readTextFileSync(`${ROOT}plugins/README.md`);
+  const overview = Deno.readTextFileSync(`${ROOT}/plugins/README.md`);
   return ["main", "ipam", "meta"].flatMap((kind) =>
-    Array.from(Deno.readDirSync(`${ROOT}plugins/${kind}`)).filter(({ isDirectory }) => isDirectory)
+    Array.from(Deno.readDirSync(`${ROOT}/plugins/${kind}`)).filter(({ isDirectory }) => isDirectory)
       .flatMap(({ name }) => [
         ...missingFiles(kind, name),
         ...overview.includes(`\n- [${name}](../docs/plugins/${name}.md): `)
@@ -22,5 +21,5 @@ function missingFiles(kind: string, name: string): string[] {
     `plugins/${kind}/${name}/permissions.json`,
     `docs/plugins/${name}.md`,
     `tests/plugins/${name}_test.ts`,
-  ].filter((path) => !isFile(ROOT + path)).map((path) => `${path} is missing`);
+  ].filter((path) => !isFile(`${ROOT}/${path}`)).map((path) => `${path} is missing`);
 }

@@ -1,11 +1,11 @@
+import { ROOT } from "../support/root.ts";
+
 /** A source file of the project. */
 export interface Source {
   /** From the project's directory. */
   path: string;
   text: string;
 }
-
-const ROOT = new URL("../..", import.meta.url).pathname;
 
 /** Every TypeScript file that git knows or would add. */
 export function sources(): Source[] {
@@ -16,7 +16,7 @@ export function sources(): Source[] {
   const paths = new TextDecoder().decode(stdout).split("\n").filter(Boolean);
   return paths.flatMap((path) => {
     try {
-      return { path, text: Deno.readTextFileSync(ROOT + path) };
+      return { path, text: Deno.readTextFileSync(`${ROOT}/${path}`) };
     } catch {
       return []; // deleted, and not yet committed so
     }

@@ -7,10 +7,16 @@ export function isFile(path: string): boolean {
   }
 }
 
-/** Where programs are, on a system whose PATH may not say so. */
+/** Where programs are, on a system whose PATH may not say so: an ordinary user's often does not. */
 const DIRECTORIES = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/** Whether a program is installed. */
+/** PATH, and behind it what root would have there. */
+export function programPath(): string {
+  const own = (Deno.env.get("PATH") ?? "").split(":").filter((directory) => directory !== "");
+  return [...new Set([...own, ...DIRECTORIES])].join(":");
+}
+
+/** Whether a program is installed, on {@link programPath}. */
 export function hasProgram(name: string): boolean {
-  return DIRECTORIES.some((directory) => isFile(`${directory}/${name}`));
+  return programPath().split(":").some((directory) => isFile(`${directory}/${name}`));
 }

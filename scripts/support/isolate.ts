@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { programPath } from "./files.ts";
+
 const MARK = "CNI_ISOLATED";
 
 /** Whether this process is the isolated run. */
@@ -11,33 +13,43 @@ export function isIsolated(): boolean {
 }
 
 /**
- * As root: a new network and mount namespace. As an ordinary user: a user namespace too, in which
+ * With root's privileges: a new network and mount namespace. Without: a user namespace too, in which
  * this process is root.
- * @param options.network whether a network namespace is wanted at once; tests make their own
+ * @param options.network whether a network namespace is wanted in any case; who only needs the
+ * privilege to make some does without, where it has that
  * @param options.args more arguments for the isolated run
+ * @param options.prepare is called before the machine's network is left
  * @returns the exit status of the isolated run; undefined when this process is that run, or is as
  *   privileged as it can be
  */
 export async function reexecIsolated(
-  { network, args = [] }: { network: boolean; args?: readonly string[] },
+  { network, args = [], prepare }: {
+    network: boolean;
+    args?: readonly string[];
+    prepare?: () => Promise<void>;
+  },
 ): Promise<number | undefined> {
   if (isIsolated()) return undefined;
-  const root = Deno.uid() === 0;
-  if (root && !network) return undefined;
-  const flags = ["--mount", "--propagation", "private"];
-  if (network) flags.push("--net");
-  if (!root) flags.push("--user", "--map-root-user");
-  if (!root && !await works(flags)) {
+  const flags = ["--mount", "--propagation", "private", "--net"];
+  if (await works(flags)) {
     if (!network) return undefined;
-    console.error(
-      "This needs a network namespace: run it as root, or allow user namespaces\n" +
-        "(sysctl -w kernel.unprivileged_userns_clone=1, or kernel.apparmor_restrict_unprivileged_userns=0).",
-    );
-    return 1;
+  } else {
+    // Its own network namespace is one that it may return to; the machine's is not.
+    flags.push("--user", "--map-root-user");
+    if (!await works(flags)) {
+      if (!network) return undefined;
+      console.error(
+        "This needs a network namespace: run it as root, in a container with CAP_SYS_ADMIN, or allow\n" +
+          "user namespaces (sysctl -w kernel.unprivileged_userns_clone=1, or\n" +
+          "kernel.apparmor_restrict_unprivileged_userns=0).",
+      );
+      return 1;
+    }
   }
+  await prepare?.();
   const { code } = await new Deno.Command("unshare", {
     args: [...flags, Deno.execPath(), "run", "-A", Deno.mainModule, ...Deno.args, ...args],
-    env: { [MARK]: "1" },
+    env: { [MARK]: "1", PATH: programPath() },
   }).spawn().status;
   return code;
 }

@@ -48,13 +48,34 @@ function packageOf(need: string): string {
 }
 
 function lacking(need: Requirement): Reason | undefined {
-  if (need === "root") {
-    if (Deno.uid() === 0) return undefined;
-    return { lacks: "root privileges", remedy: "sudo deno task test" };
-  }
+  if (need === "root") return lackingPrivilege();
   if (need.startsWith("kernel:")) return lackingInKernel(need.slice("kernel:".length));
   if (need.startsWith("/") ? isFile(need) : hasProgram(need)) return undefined;
   return { lacks: `the program ${need}`, remedy: `apt-get install ${packageOf(need)}` };
+}
+
+/** The directories that a sandbox has its own of; see `sandbox.ts`. */
+export const SANDBOX_DIRECTORIES = ["/run", "/var/lib/cni", "/etc/cni"];
+
+/** What keeps a test from making namespaces, and mounting there. */
+function lackingPrivilege(): Reason | undefined {
+  const { success } = new Deno.Command("unshare", {
+    args: ["--net", "--mount", "true"],
+    stdout: "null",
+    stderr: "null",
+  }).outputSync();
+  if (!success) {
+    return Deno.uid() === 0
+      ? { lacks: "CAP_SYS_ADMIN in this container", remedy: "docker run --privileged …" }
+      : { lacks: "root privileges", remedy: "sudo deno task test" };
+  }
+  try {
+    for (const directory of SANDBOX_DIRECTORIES) Deno.mkdirSync(directory, { recursive: true });
+  } catch {
+    const directories = SANDBOX_DIRECTORIES.join(" ");
+    return { lacks: `one of ${directories}`, remedy: `sudo mkdir -p ${directories}` };
+  }
+  return undefined;
 }
 
 /** `ip link add` arguments that prove a kernel feature, run in a throw-away namespace. */

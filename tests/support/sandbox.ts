@@ -11,7 +11,7 @@ import { Descriptor, O_RDONLY } from "../../lib/libc/descriptor.ts";
 import { mounts, namespaces } from "../../lib/libc/symbols.ts";
 import { createNetNs } from "../../lib/ns/named.ts";
 import { CLONE_NEWNET, type NetNs } from "../../lib/ns/netns.ts";
-import { missing, reportSkip, type Requirement } from "./requirements.ts";
+import { missing, reportSkip, type Requirement, SANDBOX_DIRECTORIES } from "./requirements.ts";
 
 const CLONE_FS = 0x200;
 const CLONE_NEWNS = 0x20000;
@@ -129,10 +129,7 @@ function enterSandbox(): void {
   call(() => unshare(CLONE_NEWNET | CLONE_NEWNS), () => "create a sandbox");
   mount("none", "/", null, MS_REC | MS_PRIVATE);
   // Tools keep state here (xtables.lock, ip netns, CNI's own); each test starts without any.
-  for (const directory of ["/run", "/var/lib/cni", "/etc/cni"]) {
-    Deno.mkdirSync(directory, { recursive: true });
-    mount("tmpfs", directory, "tmpfs", 0);
-  }
+  for (const directory of SANDBOX_DIRECTORIES) mount("tmpfs", directory, "tmpfs", 0);
   Deno.mkdirSync("/run/test");
   new Deno.Command("ip", { args: ["link", "set", "lo", "up"] }).outputSync();
 }

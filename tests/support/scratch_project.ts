@@ -2,6 +2,16 @@ import { fromFileUrl } from "./paths.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 
+/** What building takes. */
+const PARTS = [
+  "lib",
+  "scripts/build",
+  "scripts/build.ts",
+  "scripts/support/root.ts",
+  "deno.json",
+  "deno.lock",
+];
+
 /**
  * A copy of this project with plugins of the test's own, in a directory that is removed when it is
  * disposed of.
@@ -11,7 +21,7 @@ export class ScratchProject implements Disposable {
 
   /** @param files path from the project's directory to content */
   constructor(files: Readonly<Record<string, string>>) {
-    for (const part of ["lib", "scripts/build", "scripts/build.ts", "deno.json", "deno.lock"]) {
+    for (const part of PARTS) {
       copy(`${ROOT}/${part}`, `${this.root}/${part}`);
     }
     for (const [path, content] of Object.entries(files)) {
