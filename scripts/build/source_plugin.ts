@@ -4,6 +4,7 @@
  * @module
  */
 import type { OnLoadArgs, OnLoadResult, Plugin } from "esbuild";
+import { dirname, resolve } from "../../lib/deps/path.ts";
 import { npmPackage } from "./npm_package.ts";
 
 /** What {@link sourcePlugin} needs and collects. */
@@ -53,7 +54,7 @@ async function loadSource({ path }: OnLoadArgs, options: SourceOptions): Promise
     return { contents: `export const BUILD_VERSION = ${JSON.stringify(options.version)};` };
   }
   const toOutput = (_: string, relative: string) => {
-    const worker = new URL(relative, `file://${path}`).pathname;
+    const worker = resolve(dirname(path), relative);
     const name = worker.slice(options.root.length + 1).replace(/\.ts$/, "").replaceAll("/", "-");
     options.workers.set(worker, name);
     return `new URL("./${name}.js", import.meta.url)`;

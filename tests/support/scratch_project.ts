@@ -17,7 +17,8 @@ const PARTS = [
  * disposed of.
  */
 export class ScratchProject implements Disposable {
-  readonly root = Deno.makeTempDirSync({ prefix: "cni-build-test-" });
+  /** With a space in its name, as a user's directory may have. */
+  readonly root = Deno.makeTempDirSync({ prefix: "cni build test-" });
 
   /** @param files path from the project's directory to content */
   constructor(files: Readonly<Record<string, string>>) {
