@@ -105,13 +105,13 @@ export function sortKeys(value: JsonValue): JsonValue {
 }
 
 /**
- * The value of `key` with Go's rule for field names: upper and lower case do not matter. The exact
- * spelling wins, then the last of the others. Undefined when there is none.
+ * The value of `key` with Go's rule for field names: upper and lower case do not matter, and of
+ * several spellings the last one counts that is not null. Undefined when there is none.
  */
 export function getFold(object: JsonObject, key: string): JsonValue | undefined {
-  if (Object.hasOwn(object, key)) return object[key];
   const folded = key.toLowerCase();
-  const found = Object.keys(object).findLast((other) => other.toLowerCase() === folded);
+  const spellings = Object.keys(object).filter((other) => other.toLowerCase() === folded);
+  const found = spellings.findLast((other) => object[other] !== null) ?? spellings[0];
   return found === undefined ? undefined : object[found];
 }
 

@@ -85,10 +85,13 @@ Deno.test("sortKeys() sorts at every level, keeps the order of lists and leaves 
   assertEquals(Object.keys(given), ["b", "a"]);
 });
 
-Deno.test("getFold() takes the exact key, else the last in another case, and nothing inherited", () => {
-  assertEquals(getFold({ MTU: 1, mtu: 2, Mtu: 3 }, "mtu"), 2);
-  assertEquals(getFold({ MTU: 1, Mtu: 3, other: 4 }, "mtu"), 3);
-  assertEquals(getFold({ a: 1 }, "mtu"), undefined);
+Deno.test("getFold() takes the last spelling that is not null, and nothing inherited", () => {
+  // What the Go plugins make of two spellings of one key.
+  assertEquals(getFold({ Mtu: 1, mtu: 2, MTU: 3 }, "mtu"), 3);
+  assertEquals(getFold({ MTU: 3, mtu: 2 }, "mtu"), 2);
+  assertEquals(getFold({ mtu: 2, MTU: null }, "mtu"), 2);
+  assertEquals(getFold({ mtu: null }, "mtu"), null);
+  assertEquals(getFold({ other: 1 }, "mtu"), undefined);
   assertEquals(getFold({}, "constructor"), undefined);
   assertEquals(getFold({ a: 1 }, "__proto__"), undefined);
 });
