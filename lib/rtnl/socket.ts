@@ -74,7 +74,7 @@ export class NetlinkSocket implements Disposable {
    */
   request({ type, flags = 0, payload, purpose }: Request): Uint8Array[] {
     const sequence = this.#send(type, flags | NLM_F_ACK, payload);
-    return this.#collect(sequence, purpose).payloads;
+    return this.#collect(sequence, purpose, { isDump: false }).payloads;
   }
 
   /**
@@ -118,13 +118,8 @@ export class NetlinkSocket implements Disposable {
   dump({ type, flags = 0, payload, purpose }: Request): Uint8Array[] {
     for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
       const sequence = this.#send(type, flags | NLM_F_DUMP, payload);
-      try {
-        const { payloads, interrupted } = this.#collect(sequence, purpose);
-        if (!interrupted) return payloads;
-      } catch (error) {
-        if (!(error instanceof SystemError && error.code === "ENOBUFS")) throw error;
-        this.#transport.grow();
-      }
+      const { payloads, interrupted } = this.#collect(sequence, purpose, { isDump: true });
+      if (!interrupted) return payloads;
     }
     throw new NetlinkError(
       purpose,
@@ -149,12 +144,30 @@ export class NetlinkSocket implements Disposable {
     return packMessage({ type, flags: flags | NLM_F_REQUEST, sequence, payload });
   }
 
-  /** Receives until the answer to `sequence` is complete. */
-  #collect(sequence: number, purpose: string): { payloads: Uint8Array[]; interrupted: boolean } {
+  /**
+   * Receives until the answer to `sequence` is complete.
+   * @param options.isDump what is lost of a dump can be asked for again, once the rest has been read:
+   * until then the kernel takes no other one (EBUSY)
+   */
+  #collect(
+    sequence: number,
+    purpose: string,
+    { isDump }: { isDump: boolean },
+  ): { payloads: Uint8Array[]; interrupted: boolean } {
     const payloads: Uint8Array[] = [];
     let interrupted = false;
     for (;;) {
-      for (const message of unpackMessages(this.#transport.receive())) {
+      let datagram: Uint8Array;
+      try {
+        datagram = this.#transport.receive();
+      } catch (error) {
+        const isLoss = error instanceof SystemError && error.code === "ENOBUFS";
+        if (!isDump || !isLoss) throw error;
+        this.#transport.grow();
+        interrupted = true;
+        continue;
+      }
+      for (const message of unpackMessages(datagram)) {
         // An answer to an earlier request, one that was given up: not ours.
         if (message.sequence !== sequence) continue;
         if (message.flags & NLM_F_DUMP_INTR) interrupted = true;

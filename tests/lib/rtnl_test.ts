@@ -1,10 +1,14 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { IpAddress } from "../../lib/ip/address.ts";
 import { Cidr } from "../../lib/ip/cidr.ts";
-import { RT_TABLE_MAIN } from "../../lib/netlink/route.ts";
+import { errnoNumber } from "../../lib/libc/errno.ts";
+import { AF_INET } from "../../lib/libc/sockaddr.ts";
+import { SystemError } from "../../lib/libc/system_error.ts";
+import { ROUTE, RT_TABLE_MAIN, RTM_GETROUTE } from "../../lib/netlink/route.ts";
 import type { Link } from "../../lib/rtnl/link.ts";
 import { Rtnl } from "../../lib/rtnl/rtnl.ts";
-import { NetlinkError } from "../../lib/rtnl/socket.ts";
+import { NETLINK_ROUTE, NetlinkError, NetlinkSocket } from "../../lib/rtnl/socket.ts";
+import { KernelTransport } from "../../lib/rtnl/transport.ts";
 import { kernelTest } from "../support/sandbox.ts";
 
 /** A bridge that is up, for addresses and routes. */
@@ -204,4 +208,34 @@ kernelTest("one answer of many addresses and routes is read to its end", () => {
     rtnl.route.add({ to: Cidr.host(IpAddress.parse("172.16.0.0").add(i)), device: link });
   }
   assertEquals(rtnl.route.list({ table: RT_TABLE_MAIN, device: link, family: 4 }).length, many + 1);
+});
+
+kernelTest("a dump of which a part is lost is read to its end, and asked for again", () => {
+  using rtnl = Rtnl.open();
+  const lo = rtnl.link.get("lo");
+  rtnl.link.set(lo, { up: true });
+  // More than fits into one datagram.
+  const routes = Array.from(
+    { length: 2000 },
+    (_, i) => Cidr.host(IpAddress.parse("10.1.0.0").add(i)),
+  );
+  for (const to of routes) rtnl.route.add({ to, device: lo });
+
+  const kernel = new KernelTransport(NETLINK_ROUTE);
+  let received = 0;
+  using socket = new NetlinkSocket({
+    send: (datagram) => kernel.send(datagram),
+    receive() {
+      const datagram = kernel.receive();
+      if (++received === 2) throw new SystemError("receive", errnoNumber("ENOBUFS")!);
+      return datagram;
+    },
+    grow: () => kernel.grow(),
+    [Symbol.dispose]: () => kernel[Symbol.dispose](),
+  });
+  const payload = ROUTE.encode({ family: AF_INET });
+  const answers = socket.dump({ type: RTM_GETROUTE, payload, purpose: "list routes" });
+  const found = new Set(answers.map((answer) => String(ROUTE.decode(answer).to)));
+  assertEquals(routes.filter(({ ip }) => !found.has(String(ip))), []);
+  assert(received > 4);
 });
