@@ -156,14 +156,16 @@ export class Links {
 
   /** `ip link show [type KIND] [master MASTER]` */
   list(filter: { kind?: string; master?: number } = {}): Link[] {
+    const { kind, master } = filter;
     const answers = this.socket.dump({
       type: RTM_GETLINK,
-      payload: LINK.encode({}),
+      // The kernel filters by these, except by a kind whose module is not loaded.
+      payload: LINK.encode({ master, info: kind === undefined ? undefined : { kind } }),
       purpose: "list interfaces",
     });
     return answers.map((answer) => fromMessage(LINK.decode(answer))).filter((link) =>
-      (filter.kind === undefined || link.kind === filter.kind) &&
-      (filter.master === undefined || link.master === filter.master)
+      (kind === undefined || link.kind === kind) &&
+      (master === undefined || link.master === master)
     );
   }
 
