@@ -1,6 +1,6 @@
 /** What `gc` is to leave alone. */
 import { runtime } from "../runtime/mod.ts";
-import { messageOf } from "../runtime/errors.ts";
+import { errnoCode, messageOf } from "../runtime/errors.ts";
 import type { Attachment } from "../types/config.ts";
 import { CniError } from "../types/error.ts";
 import { Fields } from "../types/fields.ts";
@@ -50,11 +50,9 @@ function readKept(text: string): Attachment {
 function readList(file: string): Attachment[] {
   const where = file === "-" ? "standard input" : file;
   const fail = (text: string) => CniError.decode(`${where}: ${text}`);
+  const text = readListText(file, where);
   let list: Fields[];
   try {
-    const text = file === "-"
-      ? new TextDecoder().decode(runtime.readStdin(MAX_LIST))
-      : runtime.files.readText(file);
     const all = new Fields({ attachments: parseJson(text) }, ["attachments"], "", fail);
     list = all.each("attachments", ["containerID", "ifname"]) ?? [];
   } catch (error) {
@@ -65,4 +63,14 @@ function readList(file: string): Attachment[] {
     if (containerID && ifname) return { containerID, ifname };
     throw fail(`${fields.path} must have "containerID" and "ifname"`);
   });
+}
+
+function readListText(file: string, where: string): string {
+  try {
+    return file === "-"
+      ? new TextDecoder().decode(runtime.readStdin(MAX_LIST))
+      : runtime.files.readText(file);
+  } catch (error) {
+    throw CniError.io(`${where}: cannot read it: ${errnoCode(error) ?? messageOf(error)}`);
+  }
 }

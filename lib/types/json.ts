@@ -120,12 +120,14 @@ export function getFold(object: JsonObject, key: string): JsonValue | undefined 
  * absent where it is missing or null. Other keys are kept as they are, behind.
  */
 export function foldKeys(object: JsonObject, keys: readonly string[]): JsonObject {
-  const folded = new Set(keys.map((key) => key.toLowerCase()));
-  const known = keys.map((key) => [key, getFold(object, key)] as const);
-  return Object.fromEntries([
-    ...known.filter((entry): entry is [string, JsonValue] =>
-      entry[1] !== undefined && entry[1] !== null
-    ),
-    ...Object.entries(object).filter(([key]) => !folded.has(key.toLowerCase())),
-  ]);
+  const names = new Map(keys.map((key) => [key.toLowerCase(), key]));
+  const known = new Map<string, JsonValue>();
+  const others: [string, JsonValue][] = [];
+  for (const [key, value] of Object.entries(object)) {
+    const name = names.get(key.toLowerCase());
+    if (name === undefined) others.push([key, value]);
+    else if (value !== null) known.set(name, value);
+  }
+  const found = keys.filter((key) => known.has(key));
+  return Object.fromEntries([...found.map((key) => [key, known.get(key)!] as const), ...others]);
 }

@@ -169,6 +169,9 @@ kernelTest("cnitool gc deletes what is not said to be valid, and only that", () 
     assertStringIncludes(stderr, "standard input: ");
   }
 
+  const missing = fixture.run(["gc", "net", "--valid", "/none"]);
+  assertStringIncludes(missing.stderr, "/none: cannot read it: ENOENT\n  code 5: I/O failure\n");
+
   assertEquals(fixture.run(["gc", "net", "--all"]).stdout, `net: deleted ${two}:eth0\n`);
   assertEquals(
     fixture.run(["gc", "net", "--all"]).stdout,
