@@ -46,6 +46,9 @@ function readOptions(args: readonly string[]): BuildOptions | undefined {
     },
   });
   if (parsed.help) return undefined;
+  for (const option of ["target", "out"]) {
+    if (parsed[option] === "") throw new Error(`--${option} needs a value; see --help`);
+  }
   return {
     root: ROOT,
     output: parsed.out ? resolve(CALLED_FROM, parsed.out as string) : `${ROOT}/dist`,
@@ -60,7 +63,7 @@ if (import.meta.main) {
   try {
     const options = readOptions(Deno.args);
     if (options) await build(options);
-    else console.log(USAGE);
+    else console.log(USAGE.trimEnd());
   } catch (error) {
     console.error(`build: ${error instanceof Error ? error.message : error}`);
     Deno.exit(1);

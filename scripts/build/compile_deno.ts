@@ -7,6 +7,9 @@ export class NoBaseExecutable extends Error {
   override name = "NoBaseExecutable";
 }
 
+/** How `deno compile` speaks of its base executable: it is not there, or it is none. */
+const ABOUT_BASE = /denort|base binary|invalid object/i;
+
 /**
  * Compiles a bundle with `deno compile`.
  * @param permissions `--allow-…` arguments; whatever they leave out is denied without asking
@@ -39,7 +42,7 @@ export async function compileWithDeno(
       main,
     ], main.slice(0, main.lastIndexOf("/")));
   } catch (error) {
-    if (error instanceof ProgramError && /denort|base binary/i.test(error.stderr)) {
+    if (error instanceof ProgramError && ABOUT_BASE.test(error.stderr)) {
       throw new NoBaseExecutable(explain(error.stderr, target), { cause: error });
     }
     throw error;
@@ -48,7 +51,7 @@ export async function compileWithDeno(
 
 function explain(stderr: string, { deno: machine }: Target): string {
   const lines = stderr.split("\n").map((line) => line.replace(/^\s*(\d+:|error:)\s*/, "").trim());
-  const said = lines.find((line) => /denort/.test(line)) ?? lines[0];
+  const said = lines.find((line) => ABOUT_BASE.test(line));
   const wanted = `denort ${Deno.version.deno} for ${machine}`;
   return `deno compile could not get its base executable, ${wanted}: ${said}\n` +
     "It is downloaded from Deno's own host unless DENORT_BIN names it. Ways out:\n" +

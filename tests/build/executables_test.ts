@@ -177,12 +177,14 @@ buildTest(
 );
 
 buildTest("build: a base executable that cannot be had, and what to do", undefined, (project) => {
-  const { code, stderr } = build(project, ["probe"], { DENORT_BIN: "/none/denort" });
-  assertEquals(code, 1);
-  assertStringIncludes(stderr, "/none/denort");
-  assertStringIncludes(stderr, "--runtime bun ");
-  assertStringIncludes(stderr, "DENORT_BIN=");
-  assertEquals(namesIn(`${project.root}/dist`), ["bin"]);
+  for (const file of ["/none/denort", `${project.root}/deno.json`]) {
+    const { code, stderr } = build(project, ["probe"], { DENORT_BIN: file });
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, file.startsWith("/none") ? file : "Not an ELF file");
+    assertStringIncludes(stderr, "--runtime bun ");
+    assertStringIncludes(stderr, "DENORT_BIN=");
+    assertEquals(namesIn(`${project.root}/dist`), ["bin"]);
+  }
 });
 
 buildTest("build: names what it does not know", undefined, (project) => {
@@ -190,6 +192,7 @@ buildTest("build: names what it does not know", undefined, (project) => {
   assertStringIncludes(build(project, ["--target", "vax"]).stderr, "x86_64-unknown-linux-gnu");
   assertStringIncludes(build(project, ["--runtime", "node"]).stderr, "must be deno or bun");
   assertStringIncludes(build(project, ["--seperate"]).stderr, "unknown option --seperate");
+  assertStringIncludes(build(project, ["--target"]).stderr, "--target needs a value");
 });
 
 /** A test with a project of its own, skipped for a reason. */
