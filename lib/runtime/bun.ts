@@ -5,6 +5,7 @@
 import { bunFiles, FILE_SYMBOLS, type FileLibrary } from "./bun_files.ts";
 import { readToEnd } from "./read_to_end.ts";
 import type { Bound, CType, RunOptions, RunOutput, Runtime, Symbols } from "./types.ts";
+import { untilReady } from "./until_ready.ts";
 
 /** The part of Bun's globals that is used here. */
 interface BunGlobals {
@@ -122,7 +123,7 @@ export function bunRuntime(): Runtime {
     errno: () => libc.errno[0]!,
     addressOf: (buffer) => BigInt(libc.ffi.ptr(buffer)),
     run: (program, args, options = {}) => run(Bun, program, args, options),
-    readStdin: (limit) => readToEnd((into) => read(0, into), limit),
+    readStdin: (limit) => readToEnd((into) => untilReady(() => read(0, into)), limit),
     write: (descriptor, text) => write(descriptor, new TextEncoder().encode(text)),
     isTerminal,
     onSignal(signals, handler) {

@@ -8,6 +8,7 @@ import { cString } from "./c_string.ts";
 import { errnoInfo, errnoNumber } from "./errno.ts";
 import { readToEnd } from "./read_to_end.ts";
 import type { Bound, FileInfo, Files, Symbols } from "./types.ts";
+import { untilReady } from "./until_ready.ts";
 
 /** `fcntl.h`, the values of x86-64 and arm64 alike. */
 const O_RDONLY = 0;
@@ -30,7 +31,6 @@ const PATH_MAX = 4096;
 const DIRENT_NAME = 19;
 
 const EINTR = errnoNumber("EINTR");
-const EAGAIN = errnoNumber("EAGAIN");
 
 /** The C functions behind {@link bunFiles}. */
 export const FILE_SYMBOLS = {
@@ -94,15 +94,7 @@ export function bunFiles(c: FileLibrary): BunFiles {
   function write(descriptor: number, bytes: Uint8Array, what = "write"): void {
     for (let done = 0; done < bytes.length;) {
       const rest = bytes.subarray(done);
-      const written = Number(c.functions.write(descriptor, rest, rest.length));
-      if (written >= 0) {
-        done += written;
-        continue;
-      }
-      const errno = c.errno[0]!;
-      // A pipe that somebody made non-blocking and that is full: its reader needs a moment.
-      if (errno === EAGAIN) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-      else if (errno !== EINTR) throw failure(errno, what);
+      done += untilReady(() => call(() => c.functions.write(descriptor, rest, rest.length), what));
     }
   }
 

@@ -11,6 +11,7 @@ import type {
   WriteOptions,
 } from "./types.ts";
 import { readToEnd } from "./read_to_end.ts";
+import { untilReady } from "./until_ready.ts";
 
 /** @see Runtime */
 export function denoRuntime(): Runtime {
@@ -38,11 +39,14 @@ export function denoRuntime(): Runtime {
     addressOf: (buffer) =>
       Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer as ArrayBufferView<ArrayBuffer>)),
     run,
-    readStdin: (limit) => readToEnd((into) => Deno.stdin.readSync(into) ?? 0, limit),
+    readStdin: (limit) =>
+      readToEnd((into) => untilReady(() => Deno.stdin.readSync(into) ?? 0), limit),
     write(descriptor, text) {
       const out = descriptor === 1 ? Deno.stdout : Deno.stderr;
       const bytes = new TextEncoder().encode(text);
-      for (let done = 0; done < bytes.length;) done += out.writeSync(bytes.subarray(done));
+      for (let done = 0; done < bytes.length;) {
+        done += untilReady(() => out.writeSync(bytes.subarray(done)));
+      }
     },
     isTerminal: (descriptor) => [Deno.stdin, Deno.stdout, Deno.stderr][descriptor]!.isTerminal(),
     onSignal(signals, handler) {

@@ -40,6 +40,13 @@ export const JOBS: Readonly<Record<string, (runtime: Runtime, args: readonly str
     }
   },
 
+  "not-blocking"(runtime) {
+    const { fcntl } = runtime.bind("libc.so.6", { fcntl: ["i32", "i32", "i32", "i32"] });
+    const [F_SETFL, O_NONBLOCK] = [4, 0o4000];
+    for (const descriptor of [0, 1]) fcntl(descriptor, F_SETFL, O_NONBLOCK);
+    runtime.write(1, String(runtime.readStdin(1000).length).padEnd(1 << 20));
+  },
+
   signal(runtime, [number]) {
     const { kill } = runtime.bind("libc.so.6", { kill: ["i32", "i32", "i32"] });
     const alive = setInterval(() => {}, 1000);

@@ -60,6 +60,20 @@ export const PROCESS: readonly Case[] = [
     },
   },
   {
+    name: "readStdin() and write() wait for a pipe that does not block",
+    expected: ["5", 1 << 20, ""],
+    async run({ runtime, start }) {
+      const script = '{ sleep 0.2; printf 12345; } | "$0" "$@" | { sleep 0.2; cat; }';
+      const { stdout, stderr } = await run(runtime, "/bin/sh", [
+        "-c",
+        script,
+        ...start,
+        "not-blocking",
+      ]);
+      return [stdout.trimEnd(), stdout.length, stderr];
+    },
+  },
+  {
     name: "write() to a pipe that nobody reads is an error, not the end",
     expected: "EPIPE",
     run: async ({ again }) => (await again(["broken-pipe"])).stderr,
