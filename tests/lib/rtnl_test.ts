@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { IpAddress } from "../../lib/ip/address.ts";
 import { Cidr } from "../../lib/ip/cidr.ts";
-import { errnoNumber } from "../../lib/libc/errno.ts";
+import { errnoNumber } from "../../lib/runtime/errno.ts";
 import { AF_INET } from "../../lib/libc/sockaddr.ts";
 import { SystemError } from "../../lib/libc/system_error.ts";
 import { ROUTE, RT_TABLE_MAIN, RTM_GETROUTE } from "../../lib/netlink/route.ts";
