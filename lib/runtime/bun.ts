@@ -29,7 +29,7 @@ interface BunGlobals {
     pid: number;
     geteuid(): number;
     exit(status: number): never;
-    on(event: string, handler: () => void): void;
+    on(event: string, handler: (error: unknown) => void): void;
     getBuiltinModule(name: "bun:ffi"): BunFfi;
   };
 }
@@ -128,6 +128,9 @@ export function bunRuntime(): Runtime {
     isTerminal,
     onSignal(signals, handler) {
       for (const signal of signals) process.on(signal, () => handler(signal));
+    },
+    onCrash(handler) {
+      for (const event of ["uncaughtException", "unhandledRejection"]) process.on(event, handler);
     },
     exit: (status) => process.exit(status),
   };

@@ -52,6 +52,14 @@ export function denoRuntime(): Runtime {
     onSignal(signals, handler) {
       for (const signal of signals) Deno.addSignalListener(signal, () => handler(signal));
     },
+    onCrash(handler) {
+      for (const event of ["error", "unhandledrejection"] as const) {
+        globalThis.addEventListener(event, (raised) => {
+          raised.preventDefault();
+          handler("reason" in raised ? raised.reason : (raised as ErrorEvent).error);
+        });
+      }
+    },
     exit: (status) => Deno.exit(status),
   };
 }

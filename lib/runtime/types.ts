@@ -149,5 +149,10 @@ export interface Runtime {
   isTerminal(descriptor: 0 | 1 | 2): boolean;
   /** Calls `handler` instead of ending the process when one of `signals` comes. */
   onSignal(signals: readonly EndSignal[], handler: (signal: EndSignal) => void): void;
+  /**
+   * Calls `handler` with what nobody caught, an exception or a promise's rejection, instead of ending
+   * the process.
+   */
+  onCrash(handler: (error: unknown) => void): void;
   exit(status: number): never;
 }

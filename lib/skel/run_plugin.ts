@@ -10,7 +10,7 @@ import type { EndSignal } from "../runtime/types.ts";
 import { CniError } from "../types/error.ts";
 import { SPEC_VERSIONS } from "../types/versions.ts";
 import { BUILD_VERSION } from "./build_version.ts";
-import { dispatch, failure, type Reply } from "./dispatch.ts";
+import { dispatch, type Reply } from "./dispatch.ts";
 import type { Plugin } from "./plugin.ts";
 import { STDIN_LIMIT } from "./request.ts";
 
@@ -18,13 +18,6 @@ import { STDIN_LIMIT } from "./request.ts";
 export async function runPlugin<O>(plugin: Plugin<O>): Promise<never> {
   if (!runtime.env("CNI_COMMAND")) {
     runtime.exit(about(plugin));
-  }
-  // What escapes from a callback is still answered with an error object.
-  for (const event of ["error", "unhandledrejection"] as const) {
-    globalThis.addEventListener(event, (raised) => {
-      raised.preventDefault();
-      answer(failure("reason" in raised ? raised.reason : (raised as ErrorEvent).error));
-    });
   }
   const env = runtime.environment();
   const stdin = () => {
@@ -47,10 +40,11 @@ function answer({ stdout, exitCode }: Reply): never {
   runtime.exit(exitCode);
 }
 
-/** A promise that rejects when the process is told to end. */
+/** A promise that rejects when the process is told to end, or something goes wrong unseen. */
 function interruption(): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => {}); // Nobody may be waiting any more.
+  runtime.onCrash(reject);
   const told = (signal: EndSignal) =>
     reject(CniError.internal(`interrupted by ${signal}; what had been done was taken back`));
   runtime.onSignal(["SIGTERM", "SIGINT", "SIGHUP"], told);

@@ -1,4 +1,4 @@
-/** A plugin that is told to end in the middle of an ADD. */
+/** A plugin that is told to end, or crashes, in the middle of an ADD. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { pluginDirectory } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
@@ -48,3 +48,46 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     },
   );
 }
+
+const CRASHING = (root: URL) => `
+import { definePlugin, runPlugin } from "${root}mod.ts";
+
+await runPlugin(definePlugin({
+  name: "crashing",
+  add({ undo }) {
+    undo.add("it", () => console.error("taken back"));
+    setTimeout(() => { throw new Error("as nobody expected"); });
+    return new Promise(() => {});
+  },
+  del() {}, check() {}, status() {}, gc() {},
+}));
+`;
+
+Deno.test("a crash during ADD: an error object, and everything is taken back", async () => {
+  const file = Deno.makeTempFileSync({ suffix: ".ts" });
+  Deno.writeTextFileSync(file, CRASHING(new URL("../..", import.meta.url)));
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-qA", "--no-check", file],
+    env: {
+      CNI_COMMAND: "ADD",
+      CNI_CONTAINERID: "c1",
+      CNI_NETNS: "/none",
+      CNI_IFNAME: "eth0",
+      CNI_PATH: "/none",
+    },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const config = JSON.stringify({ cniVersion: "1.1.0", name: "net", type: "crashing" });
+  await new Blob([config]).stream().pipeTo(child.stdin);
+  const { code, stdout, stderr } = await child.output();
+  Deno.removeSync(file);
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  assertEquals([code, text(stderr)], [1, "taken back\n"]);
+  assertEquals(JSON.parse(text(stdout)), {
+    cniVersion: "1.1.0",
+    code: 999,
+    msg: "as nobody expected",
+  });
+});

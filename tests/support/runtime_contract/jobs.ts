@@ -1,5 +1,5 @@
 /** What the program does in a process of its own, for cases about processes. */
-import { errnoCode } from "../../../lib/runtime/errors.ts";
+import { errnoCode, messageOf } from "../../../lib/runtime/errors.ts";
 import type { Runtime } from "../../../lib/runtime/types.ts";
 
 /** By name; given the arguments behind it. A job that returns lets the process end by itself. */
@@ -56,6 +56,19 @@ export const JOBS: Readonly<Record<string, (runtime: Runtime, args: readonly str
       runtime.exit(3);
     });
     setTimeout(() => kill(runtime.pid, Number(number)), 50);
+  },
+
+  crash(runtime, [how]) {
+    runtime.onCrash((error) => {
+      runtime.write(1, messageOf(error));
+      runtime.exit(3);
+    });
+    if (how === "rejection") void Promise.reject(new Error(how));
+    else {
+      setTimeout(() => {
+        throw new Error(how);
+      });
+    }
   },
 
   terminal: (runtime) =>

@@ -92,6 +92,18 @@ export const PROCESS: readonly Case[] = [
       })),
   },
   {
+    name: "onCrash() has its handler called with what nobody caught",
+    expected: [
+      [3, "exception", ""],
+      [3, "rejection", ""],
+    ],
+    run: ({ again }) =>
+      Promise.all(["exception", "rejection"].map(async (how) => {
+        const { code, stdout, stderr } = await again(["crash", how]);
+        return [code, stdout, stderr];
+      })),
+  },
+  {
     name: "isTerminal() tells a terminal from a pipe",
     expected: [true, false],
     async run({ runtime, start }) {
