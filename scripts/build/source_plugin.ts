@@ -41,6 +41,10 @@ export function sourcePlugin(options: SourceOptions): Plugin {
         const inside = subpath ? name + subpath : ".";
         return await build.resolve(inside, { kind, resolveDir: directory });
       });
+      // Left as it is, the executable would fetch it, or fail, whenever it is started.
+      build.onResolve({ filter: /^(https?|jsr):/ }, ({ path }) => ({
+        errors: [{ text: `${path} is not in the checkout, and only what is can be compiled` }],
+      }));
       build.onLoad({ filter: /\.ts$/ }, (args) => loadSource(args, options));
     },
   };

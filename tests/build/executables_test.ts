@@ -197,6 +197,16 @@ buildTest("build: a base executable that is none", undefined, (project) => {
   ]);
 });
 
+buildTest("build: refuses a plugin that imports from a URL, and names it", undefined, (project) => {
+  const main = `${project.root}/plugins/main/probe/main.ts`;
+  const url = "https://example.com/cni/mod.ts";
+  Deno.writeTextFileSync(main, PROBE.replace("../../../lib/ns/netns.ts", url));
+  const { code, stderr } = build(project, ["--runtime", "bun"]);
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "plugins/main/probe/main.ts");
+  assertStringIncludes(stderr, `${url} is not in the checkout`);
+});
+
 buildTest("build: names what it does not know", undefined, (project) => {
   assertStringIncludes(build(project, ["brigde"]).stderr, "there are cnitool, modest, probe");
   assertStringIncludes(build(project, ["--target", "vax"]).stderr, "x86_64-unknown-linux-gnu");
