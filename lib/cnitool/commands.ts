@@ -10,6 +10,7 @@ import { CniError } from "../types/error.ts";
 import { encodeJson, isObject } from "../types/json.ts";
 import { atLeast, SPEC_VERSIONS } from "../types/versions.ts";
 import { explain } from "./explain.ts";
+import { heedSignals } from "./interruption.ts";
 import { findAttachment, findNetwork, openCni, pluginPath } from "./request.ts";
 import { Progress } from "./terminal.ts";
 import { readValid } from "./valid_attachments.ts";
@@ -161,6 +162,7 @@ async function attempt(
   remedy: (() => string) | undefined,
   work: (progress: Progress) => Promise<void>,
 ): Promise<number> {
+  heedSignals();
   try {
     using progress = new Progress();
     await work(progress);

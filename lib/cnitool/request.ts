@@ -12,6 +12,7 @@ import { parseArgs } from "../types/args.ts";
 import { CniError } from "../types/error.ts";
 import { quote } from "../types/go_text.ts";
 import type { JsonObject } from "../types/json.ts";
+import { throwIfInterrupted } from "./interruption.ts";
 import type { Progress } from "./terminal.ts";
 
 /** Where plugins and networks are when the environment does not say. */
@@ -31,7 +32,10 @@ export function openCni(progress?: Progress): Cni {
   return new Cni({
     path: pluginPath(),
     warn,
-    onPlugin: (command, plugin) => progress?.now(`${plugin} ${command}`),
+    onPlugin(command, plugin) {
+      throwIfInterrupted();
+      progress?.now(`${plugin} ${command}`);
+    },
   });
 }
 

@@ -1,5 +1,6 @@
 /** cnitool as a user runs it, with the cache in its default place. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { isFile } from "../../scripts/support/files.ts";
 import { NoopPlugins } from "../support/noop_plugins.ts";
 import { outputWithInput, pluginDirectory } from "../support/plugins.ts";
 import { kernelTest } from "../support/sandbox.ts";
@@ -31,14 +32,17 @@ class Fixture extends NoopPlugins {
     );
   }
 
-  run(args: string[], env: Record<string, string> = {}, input = "") {
-    const own = {
+  get env(): Record<string, string> {
+    return {
       PATH: Deno.env.get("PATH")!,
       HOME: Deno.env.get("HOME") ?? "/",
       ...(Deno.env.get("DENO_DIR") ? { DENO_DIR: Deno.env.get("DENO_DIR")! } : {}),
       CNI_PATH: this.path,
     };
-    return outputWithInput(`${pluginDirectory()}/cnitool`, input, { ...own, ...env }, args);
+  }
+
+  run(args: string[], env: Record<string, string> = {}, input = "") {
+    return outputWithInput(`${pluginDirectory()}/cnitool`, input, { ...this.env, ...env }, args);
   }
 }
 
@@ -122,6 +126,31 @@ kernelTest("cnitool add says how to take back what a failing plugin left undone"
     fixture.run(["add", "net", "/ns", "-i", "x0"]).stderr,
     "what helps: cnitool del net /ns -i x0 first: it is attached\n",
   );
+});
+
+kernelTest("cnitool heeds a signal between two plugins, not in the middle of one", async () => {
+  using fixture = new Fixture();
+  const started = `${fixture.directory}/started`;
+  fixture.reply("a", "ADD", { stdout: {}, script: `: > ${started}; sleep 0.5` });
+  const child = new Deno.Command(`${pluginDirectory()}/cnitool`, {
+    args: ["add", "net", "/ns"],
+    env: fixture.env,
+    clearEnv: true,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const output = child.output();
+  for (let i = 0; i < 1000 && !isFile(started); i++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  child.kill("SIGTERM");
+  const { code, stderr } = await output;
+  assertEquals([code, fixture.order()], [1, ["a ADD"]]);
+  const said = new TextDecoder().decode(stderr);
+  assertStringIncludes(said, "cnitool: SIGTERM: ends when the plugin has");
+  assertStringIncludes(said, 'plugin type="b" failed (add): interrupted by SIGTERM');
+  assertStringIncludes(said, "what helps: cnitool del net /ns -i eth0 takes it back\n");
 });
 
 kernelTest("cnitool gc deletes what is not said to be valid, and only that", () => {
