@@ -143,7 +143,7 @@ function deletionsByPlace(
   saved: SavedTable,
   commands: readonly string[],
 ): Request[] | undefined {
-  if (legacyTables(family).includes(table)) return undefined;
+  if (mayBeLegacy(family, table)) return undefined;
   const where = { family: nftFamily(family), table };
   const present = Map.groupBy(listRules(where), ({ chain }) => chain);
   const printed = Map.groupBy(saved.rules, (rule) => rule.split(" ", 2)[1]!);
@@ -169,7 +169,7 @@ function deletionsByPlace(
 
 /**
  * Removes a chain of iptables-nft and every rule that leads to it, without starting a program.
- * @returns false where iptables is of the older kind
+ * @returns false where iptables is, or may be, of the older kind
  * @throws {NetlinkError} naming what could not be deleted
  */
 export function removeChain(
@@ -178,7 +178,7 @@ export function removeChain(
   chain: string,
   purpose: string,
 ): boolean {
-  if (legacyTables(family).includes(table)) return false;
+  if (mayBeLegacy(family, table)) return false;
   nftDelete(() => chainRemoval({ family: nftFamily(family), table, chain }), purpose);
   return true;
 }
@@ -202,15 +202,19 @@ export async function iptablesWorks(family: 4 | 6): Promise<boolean> {
  * nftables, and what the older kind has is unknown where it has the table at all.
  */
 export function mayHaveChain(family: 4 | 6, table: string, chain: string): boolean {
-  if (legacyTables(family).includes(table)) return true;
+  if (mayBeLegacy(family, table)) return true;
   // Who may not ask is told "perhaps", and gets a proper error from the program.
   return ifPermitted(() => hasChain({ family: nftFamily(family), table, chain })) ?? true;
 }
 
-/** The tables that the older kind of iptables has in use in this network namespace. */
-function legacyTables(family: 4 | 6): string[] {
+/**
+ * Whether the older kind of iptables has a table in use in this network namespace. In a user
+ * namespace that cannot be known: it may.
+ */
+function mayBeLegacy(family: 4 | 6, table: string): boolean {
   const path = `/proc/thread-self/net/ip${family === 4 ? "" : "6"}_tables_names`;
-  return ifPresent(() => runtime.files.readText(path))?.split("\n") ?? [];
+  const names = ifPermitted(() => ifPresent(() => runtime.files.readText(path)) ?? "");
+  return names === undefined || names.split("\n").includes(table);
 }
 
 /** What the kernel answers; undefined where it may not be asked. */
