@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { isFile } from "../../scripts/support/files.ts";
 import { NoopPlugins } from "../../tests/support/noop_plugins.ts";
 import { CniError } from "../types/error.ts";
 import { execPlugin } from "./exec.ts";
@@ -69,8 +70,14 @@ Deno.test({
   async fn() {
     using plugins = new NoopPlugins("a");
     const pid = `${plugins.directory}/pid`;
-    plugins.reply("a", "ADD", { script: `sleep 60 & echo $! > ${pid}; wait` });
-    assertEquals((await errorOf(plugins, { timeoutMs: 300 })).code, 999);
+    plugins.reply("a", "ADD", {
+      script: `sleep 60 & echo $! > ${pid}.new; mv ${pid}.new ${pid}; wait`,
+    });
+    const enough = new AbortController();
+    const killed = errorOf(plugins, { abort: enough.signal });
+    while (!isFile(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
+    enough.abort(new Error("enough"));
+    assertEquals((await killed).code, 999);
     const sleeper = Number(Deno.readTextFileSync(pid));
     assert(Deno.statSync(`/proc/${sleeper}`).isDirectory, "it is still there");
     Deno.kill(sleeper, "SIGKILL");

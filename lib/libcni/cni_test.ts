@@ -340,11 +340,11 @@ Deno.test("Cni tells what it runs, and kills what takes too long", async () => {
   plugins.reply("b", "ADD", { script: "exec sleep 60" });
   const seen: string[] = [];
   const cni = plugins.cni({
-    timeoutMs: 1500,
+    timeoutMs: 3000,
     onPlugin: (command, plugin) => seen.push(`${command} ${plugin}`),
   });
   const error = await errorOf(() => cni.addNetworkList(plugins.list(), RT));
-  assertMatch(error.message, /^plugin type="b" failed \(add\): .*did not finish within 1500 ms/);
+  assertMatch(error.message, /^plugin type="b" failed \(add\): .*did not finish within 3000 ms/);
   assertEquals(seen, ["ADD a", "ADD b"]);
   assert(plugins.cached().length === 0);
 });
