@@ -50,6 +50,7 @@ kernelTest("link: add, set, get, list and remove agree with `ip link`", (sandbox
   assertEquals(rtnl.link.list({ master: bridge.index }).map(({ name }) => name), ["v0"]);
   assertEquals(rtnl.link.list({ kind: "bridge" }).map(({ name }) => name), ["br0"]);
 
+  rtnl.link.set(link, { up: false }); // Before Linux 6.2 one that is up keeps its name.
   rtnl.link.set(link, { name: "v1", master: 0, mtu: 1300, promisc: false });
   const [renamed] = sandbox.ip("-d link show dev v1");
   assertEquals([renamed.mtu, renamed.master], [1300, undefined]);
