@@ -75,7 +75,9 @@ Deno.test({
     });
     const enough = new AbortController();
     const killed = errorOf(plugins, { abort: enough.signal });
-    while (!isFile(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let i = 0; i < 1000 && !isFile(pid); i++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     enough.abort(new Error("enough"));
     assertEquals((await killed).code, 999);
     const sleeper = Number(Deno.readTextFileSync(pid));

@@ -130,8 +130,9 @@ kernelTest("cnitool add says how to take back what a failing plugin left undone"
 
 kernelTest("cnitool heeds a signal between two plugins, not in the middle of one", async () => {
   using fixture = new Fixture();
-  const started = `${fixture.directory}/started`;
-  fixture.reply("a", "ADD", { stdout: {}, script: `: > ${started}; sleep 0.5` });
+  const [started, goOn] = [`${fixture.directory}/started`, `${fixture.directory}/go-on`];
+  const script = `: > ${started}; while [ ! -f ${goOn} ]; do sleep 0.05; done`;
+  fixture.reply("a", "ADD", { stdout: {}, script });
   const child = new Deno.Command(`${pluginDirectory()}/cnitool`, {
     args: ["add", "net", "/ns"],
     env: fixture.env,
@@ -140,15 +141,17 @@ kernelTest("cnitool heeds a signal between two plugins, not in the middle of one
     stdout: "null",
     stderr: "piped",
   }).spawn();
-  const output = child.output();
   for (let i = 0; i < 1000 && !isFile(started); i++) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   child.kill("SIGTERM");
-  const { code, stderr } = await output;
+  let said = "";
+  for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
+    said += text;
+    if (said.includes("SIGTERM: ends when the plugin has")) Deno.writeTextFileSync(goOn, "");
+  }
+  const { code } = await child.status;
   assertEquals([code, fixture.order()], [1, ["a ADD"]]);
-  const said = new TextDecoder().decode(stderr);
-  assertStringIncludes(said, "cnitool: SIGTERM: ends when the plugin has");
   assertStringIncludes(said, 'plugin type="b" failed (add): interrupted by SIGTERM');
   assertStringIncludes(said, "what helps: cnitool del net /ns -i eth0 takes it back\n");
 });
