@@ -19,6 +19,8 @@ export interface Reply {
   stdout: string;
   /** 0, or 1 where `stdout` holds an error object. */
   exitCode: number;
+  /** Undoes what an ADD made, should its result not reach the caller. Says what it could not undo. */
+  takeBack?: () => Promise<string[]>;
 }
 
 /**
@@ -35,8 +37,7 @@ export async function dispatch<O>(
   let request: Request | undefined;
   try {
     request = readRequest(invocation, plugin.name, versions);
-    const work = handle(plugin, request, invocation.env, interrupted);
-    return success(await work);
+    return await handle(plugin, request, invocation.env, interrupted);
   } catch (error) {
     return failure(error, request?.config.cniVersion);
   }
@@ -61,7 +62,7 @@ async function handle<O>(
   request: Request,
   env: Invocation["env"],
   interrupted: Promise<never> | undefined,
-): Promise<string> {
+): Promise<Reply> {
   const { command, config, raw, text, rule } = request;
   const until = <T>(work: T | Promise<T>) => interrupted ? Promise.race([work, interrupted]) : work;
   const options = plugin.options ? readOptions(plugin.options(), raw, plugin.name) : {} as O;
@@ -70,10 +71,10 @@ async function handle<O>(
   switch (command) {
     case "STATUS":
       await until(plugin.status(call));
-      return "";
+      return success("");
     case "GC":
       await until(plugin.gc({ ...call, validAttachments: request.validAttachments }));
-      return "";
+      return success("");
   }
   const attachment = {
     ...call,
@@ -86,10 +87,10 @@ async function handle<O>(
   switch (command) {
     case "DEL":
       await until(plugin.del(attachment));
-      return "";
+      return success("");
     case "CHECK":
       await until(plugin.check(attachment));
-      return "";
+      return success("");
     case "ADD":
       return await add(
         async (undo) => await plugin.add({ ...attachment, undo }),
@@ -102,16 +103,17 @@ async function handle<O>(
 /** How long an interrupted ADD may take to end what it is about, a program's run say. Milliseconds. */
 const INTERRUPTED_GRACE = 1000;
 
-/** Runs an ADD up to the text of its result, and takes it back when anything on the way fails. */
+/** Runs an ADD up to its answer, and takes it back when anything on the way fails. */
 async function add(
   attach: (undo: Undo) => Promise<Result>,
   cniVersion: string,
   interrupted: Promise<never> = new Promise(() => {}),
-): Promise<string> {
+): Promise<Reply> {
   const undo = new Undo();
   const work = attach(undo);
   try {
-    return renderResult(await Promise.race([work, interrupted]), cniVersion);
+    const stdout = renderResult(await Promise.race([work, interrupted]), cniVersion);
+    return { ...success(stdout), takeBack: () => undo.run() };
   } catch (error) {
     // What it is about may make something still, and could not be taken back before.
     await settled(work, INTERRUPTED_GRACE);

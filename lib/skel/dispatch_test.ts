@@ -211,6 +211,21 @@ Deno.test("dispatch() undoes an ADD that is interrupted", async () => {
   assert(undone);
 });
 
+Deno.test("dispatch() says how to take an ADD back whose result gets lost", async () => {
+  const undone: string[] = [];
+  const { plugin } = sample({
+    add({ undo }) {
+      undo.add("it", () => void undone.push("it"));
+      return {};
+    },
+  });
+  const stdin = () => JSON.stringify(config);
+  const { exitCode, takeBack } = await dispatch(plugin, { env: environment, stdin });
+  assertEquals([exitCode, undone], [0, []]);
+  assertEquals(await takeBack!(), []);
+  assertEquals(undone, ["it"]);
+});
+
 Deno.test("dispatch() lets an interrupted ADD end its step, and undoes that too", async () => {
   const done: string[] = [];
   const { plugin } = sample({

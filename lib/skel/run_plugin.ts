@@ -27,17 +27,20 @@ export async function runPlugin<O>(plugin: Plugin<O>): Promise<never> {
       throw CniError.io(`error reading from stdin: ${messageOf(error)}`);
     }
   };
-  answer(await dispatch(plugin, { env, stdin }, interruption()));
+  return await answer(await dispatch(plugin, { env, stdin }, interruption()));
 }
 
-function answer({ stdout, exitCode }: Reply): never {
+/** An ADD whose caller does not get to know of it is none. */
+async function answer({ stdout, exitCode, takeBack }: Reply): Promise<never> {
   try {
     runtime.write(1, stdout);
   } catch (error) {
-    runtime.write(2, `cannot write the result to standard output: ${messageOf(error)}\n`);
-    runtime.exit(1);
+    const undone = takeBack ? [...await takeBack(), "what had been done was taken back"] : [];
+    const why = `cannot write the answer to standard output: ${messageOf(error)}`;
+    runtime.write(2, [why, ...undone].join("; ") + "\n");
+    return runtime.exit(1);
   }
-  runtime.exit(exitCode);
+  return runtime.exit(exitCode);
 }
 
 /** A promise that rejects when the process is told to end, or something goes wrong unseen. */

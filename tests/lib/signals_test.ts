@@ -1,4 +1,4 @@
-/** A plugin that is told to end, or crashes, in the middle of an ADD. */
+/** An ADD that is told to end, or crashes, or whose result nobody gets. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { pluginDirectory } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
@@ -48,6 +48,24 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     },
   );
 }
+
+kernelTest("an ADD whose result cannot be written is taken back", (sandbox) => {
+  const netns = sandbox.container();
+  const config = { cniVersion: "1.1.0", name: "net", type: "bridge", bridge: "br0" };
+  Deno.writeTextFileSync("/run/test/config", JSON.stringify(config));
+  const { code, stderr } = new Deno.Command("/bin/sh", {
+    args: ["-c", 'exec "$0" </run/test/config >/dev/full', `${pluginDirectory()}/bridge`],
+    env: {
+      CNI_COMMAND: "ADD",
+      CNI_CONTAINERID: "c1",
+      CNI_NETNS: netns.path,
+      CNI_IFNAME: "eth0",
+      CNI_PATH: pluginDirectory(),
+    },
+  }).outputSync();
+  assertStringIncludes(new TextDecoder().decode(stderr), "what had been done was taken back");
+  assertEquals([code, sandbox.links(), sandbox.links(netns)], [1, [], []]);
+});
 
 const CRASHING = (root: URL) => `
 import { definePlugin, runPlugin } from "${root}mod.ts";
