@@ -8,7 +8,7 @@
 import { FileLock } from "../host/lock.ts";
 import { ifPresent, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
-import { removeIfPresent, writeAtomic } from "../runtime/write_atomic.ts";
+import { removeWritten, writeAtomic } from "../runtime/write_atomic.ts";
 import { CniError } from "../types/error.ts";
 import { encodeJson, isObject, type JsonObject, parseJson } from "../types/json.ts";
 import { type Attachment, attachmentHash } from "./attachment.ts";
@@ -43,7 +43,7 @@ export function remember(kind: Kind, attachment: Attachment, details: JsonObject
 
 /** Notes that they no longer are. */
 export function forget(kind: Kind, attachment: Attachment): void {
-  removeIfPresent(pathOf(kind, attachment));
+  removeWritten(pathOf(kind, attachment));
 }
 
 /** What was noted for an attachment; undefined when nothing was. */

@@ -18,7 +18,7 @@ import { validateContainerId, validateIfName, validateNetworkName } from "../typ
 import { parseResult, type Result } from "../types/result.ts";
 import { ifPresent, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
-import { removeIfPresent, writeAtomic } from "../runtime/write_atomic.ts";
+import { removeWritten, writeAtomic } from "../runtime/write_atomic.ts";
 import { decodeBase64, encodeBase64 } from "./base64.ts";
 
 /** Where the Go library keeps its cache. */
@@ -135,7 +135,7 @@ export class Cache {
       // Whatever it holds, it is of no use to anybody.
     }
     if (raw?.kind === KIND && !isSame(keyIn(raw), key)) return;
-    removeIfPresent(path);
+    removeWritten(path);
   }
 
   /**

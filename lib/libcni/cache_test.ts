@@ -99,7 +99,7 @@ Deno.test("Cache.list() lists attachments by file name, and nothing else", () =>
     const a = { ...ENTRY, network: "a-net" };
     for (const entry of [ENTRY, b, a]) cache.write(entry);
     const text = Deno.readTextFileSync(`${results}/net-c1-eth0`);
-    Deno.writeTextFileSync(`${results}/net-c1-eth0.7.tmp`, text);
+    Deno.writeTextFileSync(`${results}/net-c1-eth0.tmp`, text);
     Deno.writeTextFileSync(`${results}/net-c9-eth0`, "{");
     Deno.writeTextFileSync(`${results}/net-c8-eth0`, '{"cniVersion": "0.3.1"}');
     Deno.writeTextFileSync(

@@ -3,19 +3,30 @@ import { isMissing } from "./errors.ts";
 
 /**
  * Writes a file so that a reader, and a machine that loses power, sees the old content or the new
- * one and nothing between: a temporary file in the same directory, `fsync`, `rename`.
+ * one and nothing between: a temporary file in the same directory, `fsync`, `rename`. A file has
+ * one writer at a time.
  * @param mode permission bits, before the umask
  * @throws {Error} with `code` when the directory is missing or not writable; nothing stays behind
  */
 export function writeAtomic(path: string, data: string | Uint8Array, mode = 0o600): void {
-  const temporary = `${path}.${runtime.pid}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  const temporary = unfinished(path);
   try {
+    removeIfPresent(temporary);
     runtime.files.write(temporary, data, { mode, create: "new", sync: true });
     runtime.files.rename(temporary, path);
   } catch (error) {
     removeIfPresent(temporary);
     throw error;
   }
+}
+
+/**
+ * Removes a file that {@link writeAtomic} wrote, and what a process that was killed on the way left
+ * of it. One that is not there is fine.
+ */
+export function removeWritten(path: string): void {
+  removeIfPresent(path);
+  removeIfPresent(unfinished(path));
 }
 
 /** Removes a file; one that is not there is fine. Says whether there was one. */
@@ -27,4 +38,9 @@ export function removeIfPresent(path: string): boolean {
     if (isMissing(error)) return false;
     throw error;
   }
+}
+
+/** The same for every process, so that the next one finds what a killed one left. */
+function unfinished(path: string): string {
+  return `${path}.tmp`;
 }

@@ -96,7 +96,7 @@ kernelTest("tuning: DEL restores what was there before the first of several ADDs
   assertEquals(backups(), []);
 
   // A damaged file has nothing that could be restored, and a killed ADD may leave half of one.
-  Deno.writeTextFileSync(`${BACKUP}.42.0badcafe.tmp`, '{"mtu": 15');
+  Deno.writeTextFileSync(`${BACKUP}.tmp`, '{"mtu": 15');
   Deno.writeTextFileSync(BACKUP, '{"mtu": 15');
   plugin(sandbox, { command: "ADD", config: everything, netns });
   plugin(sandbox, { command: "DEL", config: everything, netns });

@@ -2,7 +2,7 @@ import { FileLock } from "../../../lib/host/lock.ts";
 import { sha512Hex } from "../../../lib/ip/sha512.ts";
 import { messageOf } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
-import { removeIfPresent, writeAtomic } from "../../../lib/runtime/write_atomic.ts";
+import { removeWritten, writeAtomic } from "../../../lib/runtime/write_atomic.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { encodeJson, isObject, parseJson } from "../../../lib/types/json.ts";
 import type { Configuration6 } from "./v6/client.ts";
@@ -45,7 +45,7 @@ export class LeaseStore implements Disposable {
   }
 
   remove(key: Key): void {
-    removeIfPresent(this.#path(key));
+    removeWritten(this.#path(key));
   }
 
   /** All leases. @param damaged is told of files that hold none; they are left where they are */

@@ -9,7 +9,7 @@ import type { Link } from "../../../lib/rtnl/link.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { ifPresent } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
-import { removeIfPresent, writeAtomic } from "../../../lib/runtime/write_atomic.ts";
+import { removeWritten, writeAtomic } from "../../../lib/runtime/write_atomic.ts";
 import { encodeJson } from "../../../lib/types/json.ts";
 
 /** Gone with the next start of the machine, as the containers are. */
@@ -78,7 +78,7 @@ export function listRecords(): DeviceRecord[] {
 
 /** The device is home, or will never be. */
 export function dropRecord(holder: Pick<Holder, "containerId" | "ifName">): void {
-  removeIfPresent(pathOf(holder));
+  removeWritten(pathOf(holder));
 }
 
 /** A container has one interface of a name; neither part can have a slash in it. */

@@ -7,7 +7,7 @@
 import { mac } from "../../../lib/ip/schema.ts";
 import { ifPresent, messageOf } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
-import { removeIfPresent, writeAtomic } from "../../../lib/runtime/write_atomic.ts";
+import { removeWritten, writeAtomic } from "../../../lib/runtime/write_atomic.ts";
 import type { Attachment } from "../../../lib/types/config.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { encodeJson, type JsonValue, parseJson } from "../../../lib/types/json.ts";
@@ -102,16 +102,6 @@ const schema = () =>
     network: optional(string()),
   });
 
-/** Removes a backup, and what an ADD that was killed while it wrote the file left beside it. */
-export function removeBackup(path: string): void {
-  const directory = path.slice(0, path.lastIndexOf("/"));
-  for (const name of ifPresent(() => runtime.files.list(directory)) ?? []) {
-    const found = `${directory}/${name}`;
-    const unfinished = found.startsWith(`${path}.`) && name.endsWith(".tmp");
-    if (found === path || unfinished) removeIfPresent(found);
-  }
-}
-
 /** Removes a network's backups but those of valid attachments. */
 export function removeStaleBackups(
   directory: string,
@@ -123,7 +113,7 @@ export function removeStaleBackups(
     if (!name.endsWith(".json") || keep.has(name)) continue;
     const path = `${directory}/${name}`;
     // The Go plugin's files do not say whose they are.
-    if (readEarlier(path)?.network === network) removeBackup(path);
+    if (readEarlier(path)?.network === network) removeWritten(path);
   }
 }
 

@@ -11,6 +11,7 @@ import type { Link, LinkChanges } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { ifPresent } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
+import { removeWritten } from "../../../lib/runtime/write_atomic.ts";
 import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
@@ -18,7 +19,7 @@ import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { checkAllowed } from "./allow_list.ts";
-import { backupPath, readBackup, removeBackup, removeStaleBackups, writeBackup } from "./backup.ts";
+import { backupPath, readBackup, removeStaleBackups, writeBackup } from "./backup.ts";
 import {
   dataDirectory,
   type LinkSettings,
@@ -106,7 +107,7 @@ async function restore(call: AttachmentCall<Options>, directory: string): Promis
         }),
       );
     },
-    () => removeBackup(path),
+    () => removeWritten(path),
   );
 }
 
