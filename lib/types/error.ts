@@ -85,9 +85,18 @@ export class CniError extends Error {
     return new CniError(code, msg, { details });
   }
 
-  /** `error` itself when it is a CniError, else one with code 999 that keeps its message. */
+  /**
+   * `error` itself when it is a CniError, else one with code 999 that keeps its message. What went
+   * wrong when `using` cleaned up after an error becomes that one's details.
+   */
   static from(error: unknown): CniError {
     if (error instanceof CniError) return error;
+    if (isSuppressed(error)) {
+      const { code, message, details } = CniError.from(error.suppressed);
+      const later = CniError.from(error.error).toString();
+      const all = [details, later].filter(Boolean).join("; ");
+      return new CniError(code, message, { details: all, cause: error });
+    }
     const msg = error instanceof Error ? error.message : String(error);
     return new CniError(ErrorCode.internal, msg, { cause: error });
   }
@@ -140,4 +149,9 @@ export class CniError extends Error {
   static internal(msg: string, details?: string): CniError {
     return new CniError(ErrorCode.internal, msg, { details });
   }
+}
+
+/** By name: not every runtime, and no bundle for an old one, has the class. */
+function isSuppressed(error: unknown): error is { error: unknown; suppressed: unknown } {
+  return error instanceof Error && error.name === "SuppressedError";
 }

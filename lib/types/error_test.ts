@@ -55,6 +55,12 @@ Deno.test("CniError.from() keeps a CniError and gives others code 999 with their
   assertEquals(CniError.from("text").message, "text");
 });
 
+Deno.test("CniError.from() gives the error that came first, not the one of cleaning up", () => {
+  const both = new SuppressedError(new Error("no space"), CniError.io("no lock", "held"));
+  const error = CniError.from(both);
+  assertEquals([error.code, error.message, error.details], [5, "no lock", "held; no space"]);
+});
+
 Deno.test("CniError prints as the Go library's errors do", () => {
   assertEquals(String(CniError.io("a", "b")), "a; b");
   assertEquals(String(CniError.io("a")), "a");
