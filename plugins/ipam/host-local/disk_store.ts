@@ -21,7 +21,8 @@ import type { Owner, Reserved, Store } from "./store.ts";
 
 /**
  * What a file is written under before it gets its name. Only one process has the lock, so one name
- * will do; it is no address, so a file that a killed process left counts for nothing.
+ * will do; it is no address, so a file that a killed process left counts for nothing until the next
+ * one removes it.
  */
 const TEMPORARY = ".writing";
 
@@ -34,7 +35,7 @@ export class DiskStore implements Store {
   readonly #directory: string;
   readonly #lock: FileLock;
   readonly #index: OwnerIndex;
-  /** Whether the index was found, or made, to be in accord with the files. */
+  /** Whether the index, with what is to be changed in it, is known to be in accord with the files. */
   #indexed = false;
   /** Whether we did what changes a directory's modification time. */
   #touched = false;
@@ -76,16 +77,10 @@ export class DiskStore implements Store {
   }
 
   reserve(candidates: Iterable<IpAddress>, owner: Owner): Reserved {
-    return this.#indexedWork(() => {
-      // The name comes last, for a file that is complete: whoever is killed on the way leaves a
-      // whole reservation or none. A link, unlike a rename, replaces nothing.
-      this.#writeTemporary(`${owner.containerId}\r\n${owner.ifName}`, { sync: true });
-      try {
-        return this.#linkFirst(candidates, owner);
-      } finally {
-        removeIfPresent(this.#path(TEMPORARY));
-      }
-    });
+    // The name comes last, for a file that is complete: whoever is killed on the way leaves a
+    // whole reservation or none. A link, unlike a rename, replaces nothing.
+    const text = `${owner.containerId}\r\n${owner.ifName}`;
+    return this.#withTemporary(text, { sync: true }, () => this.#linkFirst(candidates, owner));
   }
 
   release(address: IpAddress, owner: Owner): void {
@@ -108,15 +103,16 @@ export class DiskStore implements Store {
   }
 
   remember(setIndex: number, address: IpAddress): void {
-    this.#indexedWork(() => {
-      // Not worth waiting for the disk: it says where to start looking.
-      this.#writeTemporary(address.toString(), { sync: false });
-      runtime.files.rename(this.#path(TEMPORARY), this.#path(lastName(setIndex)));
-    });
+    // Not worth waiting for the disk: it says where to start looking.
+    this.#withTemporary(
+      address.toString(),
+      { sync: false },
+      () => runtime.files.rename(this.#path(TEMPORARY), this.#path(lastName(setIndex))),
+    );
   }
 
   addresses(): IpAddress[] {
-    return this.#names().map(IpAddress.parse);
+    return this.#list().flatMap((name) => IpAddress.tryParse(name) ?? []);
   }
 
   prune(keep: (owner: Owner) => boolean): void {
@@ -131,29 +127,30 @@ export class DiskStore implements Store {
 
   /** Proves that a reservation could be written. @throws {CniError} code 5 */
   requireWritable(): void {
-    this.#indexedWork(() => {
-      this.#writeTemporary("", { sync: false });
-      removeIfPresent(this.#path(TEMPORARY));
-    });
+    this.#withTemporary("", { sync: false }, () => {});
   }
 
   [Symbol.dispose](): void {
     using _lock = this.#lock; // Released whatever happens here.
-    if (!this.#touched) return;
-    for (const { owner, addresses } of this.#changes.values()) {
-      this.#index.set(owner, [...addresses]);
-    }
-    this.#changes.clear();
-    this.#index.stamp();
+    // An index that may be wrong is left without a stamp: whoever comes next makes it anew.
+    if (!this.#touched || !this.#indexed) return;
     this.#touched = false;
+    inDirectory(this.#dataDir, () => {
+      for (const { owner, addresses } of this.#changes.values()) {
+        this.#index.set(owner, [...addresses]);
+      }
+      this.#index.stamp();
+    });
   }
 
   /** Makes sure of the index, works, and says of what goes wrong where it did. */
   #indexedWork<T>(work: () => T): T {
     return inDirectory(this.#dataDir, () => {
       if (!this.#indexed && !this.#index.isCurrent()) this.#makeIndex();
+      this.#indexed = false; // until the work has come to its end
+      const result = work();
       this.#indexed = true;
-      return work();
+      return result;
     });
   }
 
@@ -179,6 +176,8 @@ export class DiskStore implements Store {
 
   #makeIndex(): void {
     this.#touched = true;
+    this.#changes.clear();
+    removeIfPresent(this.#path(TEMPORARY));
     const reservations: [string, Owner][] = [];
     for (const name of this.#names()) {
       const owner = this.#ownerOf(name);
@@ -189,9 +188,11 @@ export class DiskStore implements Store {
 
   /** The names of all files that are reservations. */
   #names(): string[] {
-    return runtime.files.list(this.#directory).filter((name) =>
-      /^[0-9a-f]+[.:][0-9a-f.:]+$/.test(name)
-    );
+    return this.#list().filter((name) => IpAddress.tryParse(name));
+  }
+
+  #list(): string[] {
+    return runtime.files.list(this.#directory);
   }
 
   #ownerOf(name: string): Owner | undefined {
@@ -211,7 +212,7 @@ export class DiskStore implements Store {
     let tried = 0;
     for (const address of candidates) {
       const name = address.toString();
-      if (++tried === PATIENCE) taken = new Set(this.#names());
+      if (++tried === PATIENCE) taken = new Set(this.#list());
       if (taken?.has(name) || !this.#linkTemporary(name)) continue;
       this.#change(owner, (addresses) => addresses.add(name));
       return { address };
@@ -238,12 +239,19 @@ export class DiskStore implements Store {
     removeIfPresent(this.#path(name));
   }
 
-  #writeTemporary(text: string, { sync }: { sync: boolean }): void {
+  /** Writes the temporary file and works with it; afterwards it is gone, or has another name. */
+  #withTemporary<T>(text: string, { sync }: { sync: boolean }, work: () => T): T {
     const path = this.#path(TEMPORARY);
-    this.#touched = true;
-    // Never opened when it is there: it may be another name of a reservation.
-    removeIfPresent(path);
-    runtime.files.write(path, text, { create: "new", mode: 0o600, sync });
+    return this.#indexedWork(() => {
+      this.#touched = true;
+      try {
+        // Never one that is there: it may be another name of a reservation.
+        runtime.files.write(path, text, { create: "new", mode: 0o600, sync });
+        return work();
+      } finally {
+        removeIfPresent(path);
+      }
+    });
   }
 
   /** Gives the temporary file another name; false when there is a file of that name. */

@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { IpAddress } from "../../../lib/ip/address.ts";
+import { CniError } from "../../../lib/types/error.ts";
 import { testStore } from "../../../tests/contract/store.ts";
 import { MemoryStore } from "../../../tests/support/memory_store.ts";
 import { DiskStore } from "./disk_store.ts";
@@ -107,12 +108,54 @@ Deno.test("DiskStore survives what a killed process leaves", () => {
   directory.work((store) => store.reserve([ip("10.0.0.2")], A));
   // Killed between giving the file its name and removing the temporary one.
   Deno.linkSync(`${directory.network}/10.0.0.2`, `${directory.network}/.writing`);
+  directory.work((store) => store.releaseAll(B));
+  assertEquals(directory.names(), ["10.0.0.2", "lock"]);
   directory.work((store) => store.reserve([ip("10.0.0.3")], B));
   directory.work((store) => {
     assertEquals(store.holderOf(ip("10.0.0.2")), A);
     assertEquals(store.holderOf(ip("10.0.0.3")), B);
   });
   assertEquals(directory.names(), ["10.0.0.2", "10.0.0.3", "lock"]);
+});
+
+Deno.test("DiskStore takes for a reservation what is named like an address, and nothing else", () => {
+  using directory = new Directory();
+  directory.work((store) => store.reserve([ip("::2")], A));
+  for (const name of ["dead.beef", "10.0.0", "10.0.0.2~", "notes"]) {
+    directory.write(name, "a\r\neth0");
+  }
+  directory.work((store) => {
+    assertEquals(store.addresses().map(String), ["::2"]);
+    assertEquals(store.heldBy(A).map(String), ["::2"]);
+    store.prune(() => false);
+  });
+  assertEquals(directory.names(), ["10.0.0", "10.0.0.2~", "dead.beef", "lock", "notes"]);
+});
+
+Deno.test("DiskStore says what is wrong where no index can be written, and leaves no file", () => {
+  using directory = new Directory();
+  Deno.writeTextFileSync(`${directory.path}/.owners`, "");
+  const thrown = assertThrows(() => directory.work((store) => store.reserve([ip("10.0.0.2")], A)));
+  const error = CniError.from(thrown);
+  assertEquals(error.code, 5);
+  assertStringIncludes(error.message, `cannot use ${directory.path} for reservations: `);
+  assertEquals(directory.names(), ["lock"]);
+});
+
+Deno.test("DiskStore does not trust an index that could not be brought up to date", () => {
+  using directory = new Directory();
+  directory.work((store) => store.reserve([ip("10.0.0.2")], B));
+  /** Changes the index without anybody noticing. */
+  const unnoticed = (change: () => void) => {
+    const { mtime } = Deno.statSync(directory.owners);
+    change();
+    Deno.utimeSync(directory.owners, mtime!, mtime!);
+  };
+  unnoticed(() => Deno.mkdirSync(`${directory.owners}/a:eth0`)); // where A's link is to be
+  const thrown = assertThrows(() => directory.work((store) => store.reserve([ip("10.0.0.3")], A)));
+  assertEquals(CniError.from(thrown).code, 5);
+  unnoticed(() => Deno.removeSync(`${directory.owners}/a:eth0`));
+  directory.work((store) => assertEquals(store.heldBy(A).map(String), ["10.0.0.3"]));
 });
 
 Deno.test("DiskStore prunes files that name nobody", () => {
