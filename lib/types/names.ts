@@ -50,7 +50,7 @@ export function validateNetworkName(name: string): void {
 
 /**
  * The kernel's rule for interface names (dev_valid_name in net/core/dev.c), with NUL, which would
- * end the name early.
+ * end the name early, and `%`, which makes it a pattern: of `eth%d` comes `eth0`.
  *
  * @throws {CniError} code 4
  */
@@ -73,6 +73,11 @@ export function validateIfName(name: string): void {
       `interface name contains / or : or whitespace characters${
         name.includes("\0") ? " or NUL" : ""
       }: ${quote(name)}`,
+    );
+  }
+  if (name.includes("%")) {
+    throw CniError.invalidEnvironment(
+      `interface name contains %, for which the kernel would put a number: ${quote(name)}`,
     );
   }
 }

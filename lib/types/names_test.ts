@@ -75,6 +75,7 @@ check(validateIfName, [
   ["a\u0085", 4, "interface name contains / or : or whitespace characters"],
   ["a\u3000", 4, "interface name contains / or : or whitespace characters"],
   ["a\0b", 4, "interface name contains / or : or whitespace characters or NUL"],
+  ["eth%d", 4, "interface name contains %"],
 ]);
 
 check(validatePluginType, [

@@ -625,6 +625,7 @@ kernelTest("bridge: a failing ADD leaves nothing", (sandbox) => {
     [{ ipam, disableContainerInterface: true }, "cannot use IPAM when DisableContainerInterface"],
     [{ bridge: "a/b" }, '"bridge"'],
     [{ bridge: "" }, '"bridge"'],
+    [{ bridge: "br%d" }, '"bridge"'],
     [{ bridge: "sixteen-chars-br" }, '"bridge"'],
     [{ bridge: "fifteen-chars-b", vlan: 5, isGateway: true, ipam }, "fifteen-chars-b.5"],
     [{ vlan: 4095 }, '"vlan" is 4095'],
