@@ -12,7 +12,7 @@ import {
 import { NLM_F_CREATE, NLM_F_EXCL } from "../netlink/message.ts";
 import { familyOf } from "./family.ts";
 import { indexOf, type Link, nameOf } from "./link.ts";
-import type { NetlinkSocket } from "./socket.ts";
+import { NetlinkError, type NetlinkSocket } from "./socket.ts";
 
 /** An interface's address. */
 export interface Address {
@@ -90,5 +90,17 @@ export class Addresses {
     });
     const purpose = `remove address ${address} from ${nameOf(device)}`;
     this.socket.request({ type: RTM_DELADDR, payload, purpose });
+  }
+
+  /**
+   * `ip address del …`; one that is not there is fine. The kernel itself removes IPv4 addresses,
+   * with the first one of their network.
+   */
+  removeIfPresent(device: Link, address: Cidr): void {
+    try {
+      this.remove(device, address);
+    } catch (error) {
+      if (!(error instanceof NetlinkError && error.code === "EADDRNOTAVAIL")) throw error;
+    }
   }
 }

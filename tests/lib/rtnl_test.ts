@@ -107,6 +107,7 @@ kernelTest("address: add, list and remove agree with `ip address`", (sandbox) =>
   assertStringIncludes(words, "cannot add address 10.1.2.3/16 to br0: EEXIST");
   rtnl.address.remove(link, Cidr.parse("10.1.2.3/16"));
   refused(() => rtnl.address.remove(link, Cidr.parse("10.1.2.3/16")), "EADDRNOTAVAIL");
+  rtnl.address.removeIfPresent(link, Cidr.parse("10.1.2.3/16"));
   assertEquals(rtnl.address.list({ device: link, family: 4 }).length, 1);
 });
 

@@ -351,19 +351,23 @@ kernelTest("bridge: without isGateway the bridge has no address", (sandbox) => {
 });
 
 kernelTest("bridge: isDefaultGateway adds a default route where IPAM gave none", (sandbox) => {
+  const added = { dst: "0.0.0.0/0", gw: "10.9.0.1" };
   const cases: [Record<string, unknown>[], Record<string, unknown>[]][] = [
-    [[], [{ dst: "0.0.0.0/0", gw: "10.9.0.1" }]],
+    [[], [added]],
     // Upstream added a second, identical route to this one, and failed.
     [[{ dst: "0.0.0.0/0" }], [{ dst: "0.0.0.0/0" }]],
     [[{ dst: "0.0.0.0/0", gw: "10.9.0.9" }], [{ dst: "0.0.0.0/0", gw: "10.9.0.9" }]],
+    // Neither of these is the one that isDefaultGateway asks for.
+    [[{ dst: "0.0.0.0/0", table: 100 }], [{ dst: "0.0.0.0/0", table: 100 }, added]],
+    [[{ dst: "0.0.0.0/0", priority: 7 }], [{ dst: "0.0.0.0/0", priority: 7 }, added]],
   ];
   for (const [given, expected] of cases) {
     const netns = sandbox.container();
     const config = { ...single("10.9.0.5/24", { routes: given }), isDefaultGateway: true };
     const result = plugin(sandbox, { command: "ADD", config, netns });
     assertEquals(result.routes, expected);
-    const defaults = sandbox.ip("route show default", netns).map(({ gateway }) => gateway);
-    assertEquals(defaults, [expected[0]?.gw ?? "10.9.0.1"]);
+    const [{ gateway, metric }] = sandbox.ip("route show default", netns) as [Any];
+    assertEquals([gateway, metric], [expected.at(-1)!.gw ?? "10.9.0.1", undefined]);
     plugin(sandbox, { command: "DEL", config, netns });
   }
 });
@@ -385,6 +389,8 @@ kernelTest("bridge: another IPv4 address is in the gateway's way", (sandbox) => 
   ]);
   assertEquals([sandbox.links(), sandbox.links(netns)], [["br0"], []]);
 
+  // The kernel removes this one with the first of its network.
+  sandbox.run("ip", ["address", "add", "10.5.0.9/24", "dev", "br0"]);
   plugin(sandbox, { command: "ADD", config: { ...config, forceAddress: true }, netns });
   assertEquals(addresses(sandbox, "br0"), ["10.9.0.1/24"]);
   assertEquals(mac(sandbox, "br0"), "0a:58:0a:09:00:01");
@@ -679,22 +685,26 @@ echo '{"code": 100, "msg": "no address"}'; exit 1
     const netns = sandbox.container();
     const error = pluginError(sandbox, {
       command: "ADD",
-      config: { ...base, ipam: { type: "others" } },
+      config: { ...base, promiscMode: true, ipam: { type: "others" } },
       netns,
       env: { CNI_PATH: bin },
     });
     assertEquals([error.code, sandbox.links(netns)], [100, []]);
     assertEquals(sandbox.links().sort(), ["br0", "other0", "other1"]);
+    assert(sandbox.ip("link show dev br0")[0].flags.includes("PROMISC"), "for them as well");
   },
 );
 
 kernelTest("bridge: a bridge that was there gets back what a failing ADD changed", (sandbox) => {
   sandbox.run("ip", ["link", "add", "br0", "address", "02:00:00:00:00:99", "type", "bridge"]);
-  sandbox.run("ip", ["address", "add", "10.5.0.1/24", "dev", "br0"]);
+  for (const address of ["10.5.0.1/24", "10.5.0.9/24"]) {
+    sandbox.run("ip", ["address", "add", address, "dev", "br0"]);
+  }
   const config = {
     ...single(),
     isGateway: true,
     forceAddress: true,
+    promiscMode: true,
     ipMasq: true,
     ipMasqBackend: "nftables",
   };
@@ -704,9 +714,16 @@ kernelTest("bridge: a bridge that was there gets back what a failing ADD changed
   pluginError(sandbox, { command: "ADD", config, netns, env });
   assertEquals(
     [addresses(sandbox, "br0"), mac(sandbox, "br0"), sandbox.links()],
-    [["10.5.0.1/24"], "02:00:00:00:00:99", ["br0"]],
+    [["10.5.0.1/24", "10.5.0.9/24"], "02:00:00:00:00:99", ["br0"]],
   );
   assertEquals(sandbox.links(netns), []);
+
+  // With a port of somebody's they get their address back too, and the mode that was.
+  sandbox.run("ip", ["link", "add", "up0", "type", "veth", "peer", "up1"]);
+  sandbox.run("ip", ["link", "set", "up0", "master", "br0"]);
+  pluginError(sandbox, { command: "ADD", config, netns, env });
+  assertEquals(addresses(sandbox, "br0").slice(-2), ["10.5.0.1/24", "10.5.0.9/24"]);
+  assertEquals(sandbox.ip("link show dev br0")[0].flags.includes("PROMISC"), false);
 });
 
 kernelTest(

@@ -32,8 +32,9 @@ export function ensureBridge(host: Rtnl, options: Options, undo: Undo): Link {
     );
   }
   const promisc = promiscMode && !bridge.promisc ? true : undefined;
+  const ports = promisc ? portsOf(host, bridge) : [];
   if (!bridge.up || promisc) host.link.set(bridge, { up: true, promisc });
-  if (promisc) undo.add(`promiscuous mode of ${name}`, () => notPromiscuous(name));
+  if (promisc) undo.add(`promiscuous mode of ${name}`, () => notPromiscuous(name, ports));
   return bridge;
 }
 
@@ -56,10 +57,19 @@ export function findBridge(host: Rtnl, name: string): Link | undefined {
 /**
  * Whether anything but the interfaces of `own` is attached to a bridge. What several attachments
  * share is taken back only where it is not.
+ * @param own their indexes
  */
-export function isUsedByOthers(host: Rtnl, bridge: Link, own: readonly Link[]): boolean {
-  return host.link.list({ master: bridge.index })
-    .some((port) => !own.some(({ index }) => index === port.index));
+export function isUsedByOthers(
+  host: Rtnl,
+  bridge: Link,
+  own: readonly (number | undefined)[],
+): boolean {
+  return portsOf(host, bridge).some((port) => !own.includes(port));
+}
+
+/** The indexes of a bridge's ports. */
+function portsOf(host: Rtnl, bridge: Link): number[] {
+  return host.link.list({ master: bridge.index }).map(({ index }) => index);
 }
 
 /**
@@ -103,7 +113,9 @@ function removeUnlessUsed(name: string): void {
   if (bridge && !isUsedByOthers(host, bridge, [])) host.link.removeIfPresent(bridge);
 }
 
-function notPromiscuous(name: string): void {
+/** @param before the ports that there were before it was promiscuous, which can do without */
+function notPromiscuous(name: string, before: readonly number[]): void {
   using host = Rtnl.open();
-  if (host.link.find(name)) host.link.set(name, { promisc: false });
+  const bridge = host.link.find(name);
+  if (bridge && !isUsedByOthers(host, bridge, before)) host.link.set(bridge, { promisc: false });
 }

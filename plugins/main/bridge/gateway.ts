@@ -8,7 +8,7 @@ import { IpAddress } from "../../../lib/ip/address.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { macForAddress } from "../../../lib/ip/mac.ts";
 import { addressOf } from "../../../lib/ipam/configure.ts";
-import { RT_SCOPE_LINK } from "../../../lib/netlink/route.ts";
+import { RT_SCOPE_LINK, RT_TABLE_MAIN } from "../../../lib/netlink/route.ts";
 import type { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
@@ -38,11 +38,18 @@ export function withDefaultRoutes(
   for (const ip of ips) {
     const { family } = addressOf(ip).ip;
     const to = Cidr.default(family);
-    // One without a gateway counts: it is going to get the gateway of its family.
-    const given = routes.some(({ dst }) => Cidr.tryParse(dst)?.equals(to));
+    const given = routes.some((route) =>
+      // One without a gateway is going to get that of its family, and would be there twice.
+      Cidr.tryParse(route.dst)?.equals(to) && (route.gw || isPlain(route))
+    );
     if (!given && !defaults.has(family)) defaults.set(family, { dst: String(to), gw: ip.gateway });
   }
   return [...routes, ...defaults.values()];
+}
+
+/** Whether a route is in the main table, and nothing is said of how it ranks there. */
+function isPlain({ table = RT_TABLE_MAIN, priority }: Route): boolean {
+  return (table === RT_TABLE_MAIN || table === 0) && !priority;
 }
 
 /** The gateways' addresses as the bridge is to have them: with their network's prefix length. */
@@ -135,20 +142,22 @@ function addAddresses(place: GatewayPlace, device: Link, gateways: readonly Cidr
   }
   const before = { address: device.address, added: wanted, removed: inTheWay };
   undo.add(`the addresses of ${device.name}`, () => restore(place, device, before));
-  for (const address of inTheWay) host.address.remove(device, address);
+  for (const address of inTheWay) host.address.removeIfPresent(device, address);
   // The MAC address of a gateway that is in use already stays: its neighbours know it.
   const isFirst = present.length === inTheWay.length;
   // Set, be it to what it is: a bridge would otherwise take the lowest of its ports' from now on.
   // Read anew: another attachment may have set it since, and an address after that.
   const mac = isFirst ? macForAddresses(gateways) : host.link.get(device).address;
   host.link.set(device, { address: mac });
-  for (const address of wanted) {
-    try {
-      host.address.add(device, address, { noDad: !options.enabledad });
-    } catch (error) {
-      // Another attachment came first.
-      if (!(error instanceof NetlinkError && error.code === "EEXIST")) throw error;
-    }
+  for (const address of wanted) addIfAbsent(host, device, address, !options.enabledad);
+}
+
+/** Another attachment may come first. */
+function addIfAbsent(host: Rtnl, device: Link, address: Cidr, noDad: boolean): void {
+  try {
+    host.address.add(device, address, { noDad });
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.code === "EEXIST")) throw error;
   }
 }
 
@@ -158,21 +167,25 @@ function conflicts(present: Cidr, gateway: Cidr): boolean {
   return gateway.ip.family === 4 || present.overlaps(gateway);
 }
 
-/** Takes back what {@link addAddresses} changed, unless others use the bridge by now. */
+/**
+ * Takes back what {@link addAddresses} changed: but where others use the bridge only what it took
+ * from them, since they may rely on what it gave.
+ */
 function restore(
-  { bridge, port }: GatewayPlace,
+  { bridge, port, options }: GatewayPlace,
   device: Link,
   before: { address: string; added: readonly Cidr[]; removed: readonly Cidr[] },
 ): void {
   using host = Rtnl.open();
   const present = host.link.find(device);
-  if (!present || isUsedByOthers(host, bridge, [port, device])) return;
-  const addresses = host.address.list({ device: present }).map(({ address }) => address);
-  for (const address of before.added) {
-    if (addresses.some((other) => other.equals(address))) host.address.remove(present, address);
+  if (!present) return;
+  // `BRIDGE.VLAN` is on the bridge with its other end.
+  const isShared = isUsedByOthers(host, bridge, [port.index, device.lower]);
+  if (!isShared) {
+    for (const address of before.added) host.address.removeIfPresent(present, address);
   }
-  for (const address of before.removed) host.address.add(present, address);
-  host.link.set(present, { address: before.address });
+  for (const address of before.removed) addIfAbsent(host, present, address, !options.enabledad);
+  if (!isShared) host.link.set(present, { address: before.address });
 }
 
 /** `BRIDGE.VLAN`: one end of a pair whose other end is a port of the bridge in that VLAN. */
@@ -192,7 +205,7 @@ function ensureVlanInterface(place: GatewayPlace, gateways: readonly Cidr[]): Li
   });
   undo.add(`interface ${name}`, () => {
     using host = Rtnl.open();
-    if (!isUsedByOthers(host, bridge, [port, far])) host.link.removeIfPresent(name);
+    if (!isUsedByOthers(host, bridge, [port.index, far.index])) host.link.removeIfPresent(name);
   });
   setPortVlans(host, bridge, far, { ...options, trunk: [] });
   prepareHostInterface(name, options);
