@@ -45,6 +45,7 @@ export function configureInterface(target: Target, result: Result): Link {
   const link = inside.link.get(ifName);
   const ips = result.ips ?? [];
   const addresses = ips.map(addressOf);
+  requireMtu(link, addresses);
   if (addresses.some(({ ip }) => ip.family === 6)) netns.run(() => enableIpv6(ifName));
   for (const address of addresses) inside.address.add(link, address, { noDad });
   inside.link.set(link, { up: true });
@@ -115,6 +116,16 @@ function ipOf(text: string, what: string): IpAddress {
   const ip = IpAddress.tryParse(text);
   if (ip) return ip;
   throw CniError.invalidConfig(`${what} ${JSON.stringify(text)} is no IP address`);
+}
+
+/** The kernel has no IPv6 on a link with a smaller MTU. RFC 8200, section 5. */
+function requireMtu({ name, mtu }: Link, addresses: readonly Cidr[]): void {
+  const six = addresses.find(({ ip }) => ip.family === 6);
+  if (!six || mtu >= 1280) return;
+  throw CniError.invalidConfig(
+    `${name} has an MTU of ${mtu}, but IPv6 needs 1280 at least, and IPAM gave the address ${six}; ` +
+      'raise "mtu", or give IPv4 addresses only',
+  );
 }
 
 /** IPv6 may be switched off for the namespace or the interface; an IPv6 address asks for it. */

@@ -642,7 +642,7 @@ kernelTest("bridge: a failing ADD leaves nothing", (sandbox) => {
     [{ ipam: { type: "none" } }, "none"],
     [{ ipam: { type: "static", addresses: [] } }, "IPAM"],
     [{ ipam: { ...ipam, routes: [{ dst: "10.99.0.0/16", gw: "192.0.2.1" }] } }, "192.0.2.1"],
-    [{ mtu: 1000, ipam }, '"mtu" is 1000, but IPv6'],
+    [{ mtu: 1000, ipam }, "eth0 has an MTU of 1000, but IPv6"],
     [{ ...dual(), forceAddress: true, macspoofchk: true, ipam: twoFamilies() }, "10.99.0.0/16"],
   ];
   for (const [more, words] of failures) {
@@ -733,6 +733,7 @@ kernelTest(
     sandbox.run("ip", ["link", "add", "eth0", "type", "bridge"], { netns });
     const error = pluginError(sandbox, { command: "ADD", config: dual(), netns });
     assertStringIncludes(error.msg, "eth0 already exists");
+    plugin(sandbox, { command: "DEL", config: dual(), netns }); // as follows every failed ADD
     assertEquals(sandbox.ip("-d link show dev eth0", netns)[0].linkinfo.info_kind, "bridge");
     assertEquals(sandbox.links(), []);
   },

@@ -144,7 +144,24 @@ kernelTest("ptp: CHECK sees what is missing", (sandbox) => {
     });
     assertStringIncludes(error.msg, words);
   };
-  sandbox.run("ip", ["route", "del", "default"], { netns });
+  const veth: string = prevResult.interfaces[0].name;
+  const outside = (args: string) => sandbox.run("ip", args.split(" "));
+  const inside = (args: string) => sandbox.run("ip", args.split(" "), { netns });
+  outside(`route del 10.8.0.2 dev ${veth}`);
+  fails(`host has no route to 10.8.0.2 through ${veth}`);
+  outside("route add 10.8.0.2 dev lo scope host");
+  fails(`host has no route to 10.8.0.2 through ${veth}`);
+  outside(`route replace 10.8.0.2 dev ${veth} scope host`);
+  check(sandbox, prevResult, { netns });
+  outside(`address del fd00:8::1/128 dev ${veth}`);
+  fails(`fd00:8::1/128 on interface ${veth}`);
+  outside(`address add fd00:8::1/128 dev ${veth}`);
+  outside(`link set ${veth} down`);
+  fails(`${veth} is down`);
+  outside(`link set ${veth} up`);
+  inside("link set eth0 down");
+  fails("eth0 is down");
+  inside("link set eth0 up");
   fails("Expected Route 0.0.0.0/0");
   sandbox.run("ip", ["address", "del", "10.8.0.2/24", "dev", "eth0"], { netns });
   fails("10.8.0.2/24");
@@ -163,6 +180,11 @@ kernelTest("ptp: a failing ADD leaves nothing behind", (sandbox) => {
       { ...config, ipam: { type: "static", addresses: [{ address: "10.8.0.9/24" }] } },
       "no gateway",
     ],
+    ...["10.8.0.9", "fd00:8::1"].map((gateway): [Record<string, unknown>, string] => [
+      { ...config, ipam: { type: "static", addresses: [{ address: "10.8.0.9/24", gateway }] } },
+      `cannot route 10.8.0.9/24: the IPAM plugin gave the gateway ${gateway}`,
+    ]),
+    [{ ...config, mtu: 1000 }, "eth0 has an MTU of 1000, but IPv6 needs 1280"],
     [{ ...config, ipMasqBackend: "ebtables", ipMasq: true }, "ipMasqBackend"],
     [{ ...config, mtu: -1 }, "mtu"],
     [
@@ -182,6 +204,7 @@ kernelTest("ptp: an interface name that is taken is refused, and what has it sta
   sandbox.run("ip", ["link", "add", "eth0", "type", "bridge"], { netns });
   const error = pluginError(sandbox, { command: "ADD", config, netns });
   assertStringIncludes(error.msg, "eth0 already exists");
+  plugin(sandbox, { command: "DEL", config, netns }); // as follows every failed ADD
   assertEquals(sandbox.ip("-d link show dev eth0", netns)[0].linkinfo.info_kind, "bridge");
   assertEquals(reservations(), []);
 });

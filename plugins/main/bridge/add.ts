@@ -1,8 +1,8 @@
+import { removeLink } from "../../../lib/attach/detach.ts";
 import { requestedMac } from "../../../lib/attach/requested_mac.ts";
 import { masquerade, unmasquerade } from "../../../lib/firewall/masquerade.ts";
 import { enableForwarding } from "../../../lib/host/forwarding.ts";
 import { trySysctl } from "../../../lib/host/sysctl.ts";
-import type { Cidr } from "../../../lib/ip/cidr.ts";
 import { addressOf, configureInterface } from "../../../lib/ipam/configure.ts";
 import { hasIpam, ipamAdd } from "../../../lib/ipam/delegate.ts";
 import { chooseDns } from "../../../lib/ipam/dns.ts";
@@ -11,7 +11,6 @@ import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { addVethPair, nameTaken } from "../../../lib/rtnl/veth.ts";
 import type { AddCall, AttachmentCall } from "../../../lib/skel/plugin.ts";
-import { CniError } from "../../../lib/types/error.ts";
 import type { Interface, Result } from "../../../lib/types/result.ts";
 import { awaitPort } from "./await_port.ts";
 import { ensureBridge, findBridge } from "./bridge.ts";
@@ -64,7 +63,7 @@ export async function add(call: AddCall<Options>): Promise<Result> {
     master: bridge,
     alias: noteOf(call),
   });
-  undo.add("the veth pair", () => removeLink(call));
+  undo.add("the veth pair", () => removeLink(call, "veth"));
   const { hairpinMode: hairpin, portIsolation: isolated } = options;
   if (hairpin || isolated) host.link.setPort(far, { hairpin, isolated });
   setPortVlans(host, bridge, far, { ...options, trunk: trunkVlans(options) });
@@ -110,7 +109,6 @@ async function addLayer3(
   const result = { ips, routes, dns: reserved.dns };
   const addresses = ips.map(addressOf);
   const gateways = isGateway(options) ? gatewayAddresses(ips) : [];
-  requireMtu(near.mtu, addresses);
 
   // An interface that is up by now was used to get the address, which may belong to its MAC address.
   if (!mac && !inside.link.get(near).up) {
@@ -135,15 +133,6 @@ async function addLayer3(
   return { result, vlanInterface };
 }
 
-/** The kernel has no IPv6 on a link with a smaller MTU. RFC 8200, section 5. */
-function requireMtu(mtu: number, addresses: readonly Cidr[]): void {
-  const six = addresses.find(({ ip }) => ip.family === 6);
-  if (!six || mtu >= 1280) return;
-  throw CniError.invalidConfig(
-    `"mtu" is ${mtu}, but IPv6 needs 1280 at least, and IPAM gave the address ${six}`,
-  );
-}
-
 async function guardAddress(call: AddCall<Options>, port: Link, mac: string): Promise<void> {
   call.undo.add("the filter of forged MAC addresses", () => removeSpoofCheck(call));
   await addSpoofCheck(call, port.name, mac);
@@ -154,14 +143,6 @@ function tuneInterface(ifName: string, { enabledad }: Options): void {
   if (enabledad) trySysctl(`net/ipv6/conf/${ifName}/enhanced_dad`, "1");
   trySysctl(`net/ipv6/conf/${ifName}/accept_dad`, enabledad ? "1" : "0");
   trySysctl(`net/ipv4/conf/${ifName}/arp_notify`, "1");
-}
-
-/** Removes the container's end of the pair, and with it the host's. */
-export function removeLink({ netns, ifName }: AttachmentCall<Options>): void {
-  using sandbox = NetNs.openIfPresent(netns);
-  if (!sandbox) return; // the pair went away with its namespace
-  using inside = Rtnl.open(sandbox);
-  inside.link.removeIfPresent(ifName);
 }
 
 /** Whose masquerading rules these are. */

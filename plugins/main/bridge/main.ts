@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { removeLink } from "../../../lib/attach/detach.ts";
 import { requireMasquerade, requireNft } from "../../../lib/firewall/available.ts";
 import { expectMasquerade, gcMasquerade, unmasquerade } from "../../../lib/firewall/masquerade.ts";
 import { addressOf } from "../../../lib/ipam/configure.ts";
@@ -23,7 +24,7 @@ import { definePlugin } from "../../../lib/skel/plugin.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { add, attachmentOf, removeLink } from "./add.ts";
+import { add, attachmentOf } from "./add.ts";
 import { checkLinks } from "./check.ts";
 import { type Options, options } from "./config.ts";
 import { removeOrphans } from "./orphans.ts";
@@ -35,7 +36,7 @@ const bridge = definePlugin<Options>({
   add,
 
   async del(call) {
-    const ends = [() => removeLink(call), () => ipamDel(call)];
+    const ends = [() => removeLink(call, "veth"), () => ipamDel(call)];
     // Both filters whatever the configuration says by now: looking for them costs next to nothing.
     await runAll(
       // First: what is deleted from the rule set the kernel takes apart while the link goes, too.

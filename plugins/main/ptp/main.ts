@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { removeLink } from "../../../lib/attach/detach.ts";
 import { requireMasquerade } from "../../../lib/firewall/available.ts";
 import {
   expectMasquerade,
@@ -38,7 +39,7 @@ import {
   expectMac,
   expectRoutes,
 } from "../../../lib/ipam/expect.ts";
-import { RT_SCOPE_HOST, RT_SCOPE_LINK } from "../../../lib/netlink/route.ts";
+import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_TABLE_MAIN } from "../../../lib/netlink/route.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
@@ -65,7 +66,7 @@ const ptp = definePlugin<Options>({
     await runAll(
       // First: what is deleted from the rule set the kernel takes apart while the link goes, too.
       () => unmasquerade(attachmentOf(call)),
-      () => removeLink(call),
+      () => removeLink(call, "veth"),
       () => ipamDel(call), // last: an address is free once nothing carries it
     );
   },
@@ -77,14 +78,17 @@ const ptp = definePlugin<Options>({
     const expected = expectInterface(prevResult, ifName, netns);
     using sandbox = NetNs.open(netns);
     using inside = Rtnl.open(sandbox);
+    using host = Rtnl.open();
     const link = inside.link.get(ifName);
     if (link.kind !== "veth") {
       throw CniError.internal(`interface ${ifName} is a ${link.kind || "device"}, not a veth`);
     }
     expectMac(link, expected.mac);
+    if (!link.up) throw CniError.internal(`container interface ${ifName} is down`);
     const ips = (prevResult.ips ?? []).filter((ip) => ip.interface === expected.index);
     expectAddresses(inside, link, ips);
     expectRoutes(inside, prevResult.routes ?? []);
+    expectHostEnd(host, link, ips.map(requireGateway));
     if (options.ipMasq) await expectMasquerade(attachmentOf(call), ips.map(addressOf));
   },
 
@@ -123,7 +127,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
     address: macForAddress(first!.own.ip),
     hostAddress: macForAddress(first!.gateway),
   });
-  undo.add("the veth pair", () => removeLink(call));
+  undo.add("the veth pair", () => removeLink(call, "veth"));
   const near = configureInterface({ inside, netns: sandbox, ifName, noDad: true }, {
     ips: reserved.ips, // without routes: their gateway is not reachable yet
   });
@@ -148,12 +152,15 @@ async function add(call: AddCall<Options>): Promise<Result> {
   };
 }
 
-/** @throws {CniError} code 7 when the address came without a gateway: nothing could route to it */
+/** @throws {CniError} code 7 when the address came without a gateway that could route it */
 function requireGateway(ip: IpConfig): Routed {
-  const gateway = ip.gateway && IpAddress.tryParse(ip.gateway);
-  if (gateway) return { own: addressOf(ip), gateway };
+  const own = addressOf(ip);
+  const gateway = IpAddress.tryParse(ip.gateway ?? "");
+  if (gateway?.family === own.ip.family && !gateway.equals(own.ip)) return { own, gateway };
+  const given = ip.gateway ? `the gateway ${ip.gateway}` : "no gateway";
   throw CniError.invalidConfig(
-    `cannot route ${ip.address}: the IPAM plugin gave no gateway; set one in "ipam"`,
+    `cannot route ${ip.address}: the IPAM plugin gave ${given}, but it takes another address of ` +
+      'the same family; set "gateway" in "ipam"',
   );
 }
 
@@ -177,11 +184,19 @@ function addHostEnd(host: Rtnl, device: Link, { own, gateway }: Routed): void {
   host.route.replace({ to: Cidr.host(own.ip), device, scope: RT_SCOPE_HOST });
 }
 
-function removeLink({ netns, ifName }: AttachmentCall<Options>): void {
-  using sandbox = NetNs.openIfPresent(netns);
-  if (!sandbox) return; // the pair went away with its namespace
-  using inside = Rtnl.open(sandbox);
-  inside.link.removeIfPresent(ifName);
+/** The other end of the pair has the gateways' addresses, and leads to the container's. */
+function expectHostEnd(host: Rtnl, near: Link, routed: readonly Routed[]): void {
+  const far = near.lower === undefined ? undefined : host.link.find(near.lower);
+  if (far?.kind !== "veth" || far.lower !== near.index) {
+    throw CniError.internal(`the other end of ${near.name} is not on the host`);
+  }
+  if (!far.up) throw CniError.internal(`host interface ${far.name} is down`);
+  const gateways = routed.map(({ gateway }) => ({ address: String(Cidr.host(gateway)) }));
+  expectAddresses(host, far, gateways);
+  const present = host.route.list({ table: RT_TABLE_MAIN, device: far });
+  const lost = routed.find(({ own }) => !present.some(({ to }) => to.equals(Cidr.host(own.ip))));
+  if (!lost) return;
+  throw CniError.internal(`the host has no route to ${lost.own.ip} through ${far.name}`);
 }
 
 function attachmentOf({ config, containerId, ifName }: AttachmentCall<Options>) {
