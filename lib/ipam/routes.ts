@@ -2,7 +2,7 @@ import type { IpAddress } from "../ip/address.ts";
 import type { Cidr } from "../ip/cidr.ts";
 import { cidr, ip } from "../ip/schema.ts";
 import type { Route } from "../types/result.ts";
-import { goObject, integer, list, optional, type Schema } from "../types/schema.ts";
+import { goObject, integer, list, optional, optionalText, type Schema } from "../types/schema.ts";
 
 /** A route as an IPAM configuration states it. */
 export interface ConfiguredRoute {
@@ -20,7 +20,7 @@ export function routeList(): Schema<ConfiguredRoute[]> {
   const count = () => optional(integer({ min: 0 }));
   return list(goObject({
     dst: cidr(),
-    gw: optional(ip()),
+    gw: optionalText(ip()),
     mtu: count(),
     advmss: count(),
     priority: count(),

@@ -140,6 +140,13 @@ export function optional<T>(inner: Schema<T>): Schema<T | undefined> {
   return z.optional(zodOf(inner)) as unknown as Schema<T | undefined>;
 }
 
+/** As {@linkcode optional}; empty text is as good as absent, as it is to Go where it reads addresses. */
+export function optionalText<T>(inner: Schema<T>): Schema<T | undefined> {
+  const unlessEmpty = z.transform((input: unknown) => input === "" ? undefined : input);
+  const read = z.pipe(unlessEmpty, z.optional(zodOf(inner)));
+  return z.optional(read) as unknown as Schema<T | undefined>;
+}
+
 /**
  * `inner`, or `value` where it is absent. Objects and lists are given by a function: they may be
  * changed.

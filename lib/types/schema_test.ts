@@ -10,6 +10,7 @@ import {
   list,
   oneOf,
   optional,
+  optionalText,
   type Schema,
   string,
   uint64,
@@ -61,6 +62,15 @@ Deno.test("readOptions() folds keys, drops nulls and unknown keys, and fills in 
     isGateway: false,
     trunk: [],
   });
+});
+
+Deno.test("optionalText() takes empty text for nothing, and nothing else", () => {
+  const word = optionalText(oneOf(["a"]));
+  assertEquals([read(word, "a"), read(word, ""), read(word, null)], ["a", undefined, undefined]);
+  for (const value of ["b", " ", 0, false]) {
+    const error = assertThrows(() => read(word, value), CniError);
+    assertEquals(error.message.split(", but ")[1], 'must be "a"');
+  }
 });
 
 Deno.test("readOptions() names path, value and remedy", () => {

@@ -82,6 +82,19 @@ kernelTest("host-local: ADD gives one address of each set, DEL takes them back",
   assertEquals(add(sandbox, "b").ips[0].address, "10.1.0.12/24");
 });
 
+kernelTest("host-local: an empty bound, gateway or route's gateway is none", (sandbox) => {
+  const empty = { subnet: "10.1.0.0/24", rangeStart: "", rangeEnd: "", gateway: "" };
+  const routes = [{ dst: "0.0.0.0/0", gw: "" }];
+  const result = add(sandbox, "a", {
+    config: { ...config, ipam: { ...ipam, ...empty, ranges: [], routes } },
+  });
+  assertEquals(result, {
+    cniVersion: "1.1.0",
+    ips: [{ address: "10.1.0.2/24", gateway: "10.1.0.1" }],
+    routes: [{ dst: "0.0.0.0/0" }],
+  });
+});
+
 kernelTest("host-local: asked for an address it gives that one, or nothing at all", (sandbox) => {
   const both = { ...config, runtimeConfig: { ips: ["fd00:1::5/64"] } };
   const { ips } = add(sandbox, "a", { config: both, args: "IP=10.1.0.11" });

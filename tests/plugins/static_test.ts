@@ -41,6 +41,13 @@ kernelTest("static: ADD prints what is configured", (sandbox) => {
     config: { ...config, cniVersion: "0.2.0" },
   });
   assertEquals([old.ip4.ip, old.ip6.gateway], ["10.10.0.1/24", "3ffe:ffff::1"]);
+  const noGateway = {
+    ...config,
+    ipam: { ...ipam, addresses: [{ address: "10.10.0.1/24", gateway: "" }] },
+  };
+  assertEquals(plugin(sandbox, { command: "ADD", config: noGateway }).ips, [{
+    address: "10.10.0.1/24",
+  }]);
   const empty = { ...config, ipam: { type: "static" } };
   assertEquals(plugin(sandbox, { command: "ADD", config: empty }), { cniVersion: "1.1.0" });
 });

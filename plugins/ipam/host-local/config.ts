@@ -16,6 +16,7 @@ import {
   type Infer,
   list,
   optional,
+  optionalText,
   type Schema,
   string,
 } from "../../../lib/types/schema.ts";
@@ -27,7 +28,8 @@ const DATA_DIRECTORY = "/var/lib/cni/networks";
 
 /** What host-local reads of a network's configuration. */
 export const options = () => {
-  const bounds = { rangeStart: optional(ip()), rangeEnd: optional(ip()), gateway: optional(ip()) };
+  const address = () => optionalText(ip());
+  const bounds = { rangeStart: address(), rangeEnd: address(), gateway: address() };
   const ranges = () => optional(list(list(goObject({ subnet: cidr(), ...bounds }))));
   return goObject({
     ipam: optional(goObject({

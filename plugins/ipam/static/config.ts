@@ -15,6 +15,7 @@ import {
   type Infer,
   list,
   optional,
+  optionalText,
   string,
   withDefault,
 } from "../../../lib/types/schema.ts";
@@ -26,7 +27,7 @@ export const options = () => {
   const texts = () => optional(list(string()));
   return goObject({
     ipam: optional(goObject({
-      addresses: withDefault(list(goObject({ address: cidr(), gateway: optional(ip()) })), []),
+      addresses: withDefault(list(goObject({ address: cidr(), gateway: optionalText(ip()) })), []),
       routes: optional(routeList()),
       dns: optional(goObject({
         nameservers: texts(),
