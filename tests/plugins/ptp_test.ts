@@ -122,6 +122,28 @@ kernelTest(
   { needs },
 );
 
+kernelTest("ptp: GC removes what is of attachments that are not valid", (sandbox) => {
+  const containers = ["a", "b"].map((containerId) => {
+    const netns = sandbox.container();
+    plugin(sandbox, { command: "ADD", config, netns, containerId });
+    return netns;
+  });
+  const gc = (valid: string[]) =>
+    plugin(sandbox, {
+      command: "GC",
+      config: {
+        ...config,
+        "cni.dev/valid-attachments": valid.map((containerID) => ({ containerID, ifname: "eth0" })),
+      },
+    });
+  const state = () => [...containers, undefined].map((netns) => sandbox.links(netns).length);
+  gc(["a", "b"]);
+  assertEquals([state(), reservations().length], [[1, 1, 2], 4]);
+  gc(["b"]);
+  assertEquals([state(), reservations().length], [[0, 1, 1], 2]);
+  assertEquals(sandbox.ip("-4 route show 10.8.0.2"), []);
+});
+
 kernelTest("ptp: STATUS wants an IPAM plugin, and a program to masquerade with", (sandbox) => {
   const masqueraded = { ...config, ipMasq: true, ipMasqBackend: "nftables" };
   plugin(sandbox, { command: "STATUS", config: masqueraded });

@@ -1,4 +1,5 @@
 import { removeLink } from "../../../lib/attach/detach.ts";
+import { noteOf } from "../../../lib/attach/orphans.ts";
 import { requestedMac } from "../../../lib/attach/requested_mac.ts";
 import { masquerade, unmasquerade } from "../../../lib/firewall/masquerade.ts";
 import { enableForwarding } from "../../../lib/host/forwarding.ts";
@@ -23,7 +24,6 @@ import {
   withDefaultRoutes,
   withGateways,
 } from "./gateway.ts";
-import { noteOf } from "./orphans.ts";
 import { setPortVlans } from "./port_vlans.ts";
 import { addSpoofCheck, removeSpoofCheck } from "./spoof_check.ts";
 

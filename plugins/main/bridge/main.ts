@@ -10,6 +10,7 @@
  * @module
  */
 import { removeLink } from "../../../lib/attach/detach.ts";
+import { removeOrphans } from "../../../lib/attach/orphans.ts";
 import { requireMasquerade, requireNft } from "../../../lib/firewall/available.ts";
 import { expectMasquerade, gcMasquerade, unmasquerade } from "../../../lib/firewall/masquerade.ts";
 import { addressOf } from "../../../lib/ipam/configure.ts";
@@ -27,7 +28,6 @@ import { CniError } from "../../../lib/types/error.ts";
 import { add, attachmentOf } from "./add.ts";
 import { checkLinks } from "./check.ts";
 import { type Options, options } from "./config.ts";
-import { removeOrphans } from "./orphans.ts";
 import { expectSpoofCheck, gcSpoofChecks, removeSpoofCheck } from "./spoof_check.ts";
 
 const bridge = definePlugin<Options>({
@@ -65,9 +65,9 @@ const bridge = definePlugin<Options>({
   },
 
   async gc(call) {
-    const { config, options, validAttachments } = call;
+    const { config, validAttachments } = call;
     await runAll(
-      () => removeOrphans(options.bridge, config.name, validAttachments),
+      () => removeOrphans(config.name, validAttachments),
       () => gcSpoofChecks(validAttachments),
       () => gcMasquerade(config.name, validAttachments),
       () => ipamGc(call),

@@ -12,6 +12,7 @@
  * @module
  */
 import { removeLink } from "../../../lib/attach/detach.ts";
+import { noteOf, removeOrphans } from "../../../lib/attach/orphans.ts";
 import { requireMasquerade } from "../../../lib/firewall/available.ts";
 import {
   expectMasquerade,
@@ -99,6 +100,7 @@ const ptp = definePlugin<Options>({
 
   async gc(call) {
     await runAll(
+      () => removeOrphans(call.config.name, call.validAttachments),
       () => gcMasquerade(call.config.name, call.validAttachments),
       () => ipamGc(call),
     );
@@ -126,6 +128,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
     mtu: options.mtu || undefined,
     address: macForAddress(first!.own.ip),
     hostAddress: macForAddress(first!.gateway),
+    alias: noteOf(call),
   });
   undo.add("the veth pair", () => removeLink(call, "veth"));
   const near = configureInterface({ inside, netns: sandbox, ifName, noDad: true }, {

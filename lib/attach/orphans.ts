@@ -1,0 +1,24 @@
+/**
+ * Whose a veth pair is: a note on its host's end names its attachment, so that GC finds those whose
+ * container is gone from the runtime's list though its namespace is not.
+ *
+ * @module
+ */
+import { Rtnl } from "../rtnl/rtnl.ts";
+import type { AttachmentCall } from "../skel/plugin.ts";
+import type { Attachment } from "../types/config.ts";
+import { attachmentNote, isOrphan } from "../types/note.ts";
+
+/** The note on an attachment's host interface; none where the names are too long for one. */
+export function noteOf(call: AttachmentCall<unknown>): string | undefined {
+  const { config, containerId, ifName } = call;
+  return attachmentNote(config.name, { containerID: containerId, ifname: ifName });
+}
+
+/** Removes the pairs of a network's attachments that are not valid. */
+export function removeOrphans(network: string, valid: readonly Attachment[]): void {
+  using host = Rtnl.open();
+  for (const link of host.link.list({ kind: "veth" })) {
+    if (isOrphan(link.alias, network, valid)) host.link.removeIfPresent(link);
+  }
+}
