@@ -6,7 +6,7 @@
  * @module
  */
 import { trySysctl } from "../host/sysctl.ts";
-import { macForAddress } from "../ip/mac.ts";
+import { macForAddresses } from "../ip/mac.ts";
 import { addressOf, configureInterface } from "../ipam/configure.ts";
 import { hasIpam, ipamAdd, type IpamResult } from "../ipam/delegate.ts";
 import { chooseDns } from "../ipam/dns.ts";
@@ -35,7 +35,7 @@ export interface Course {
   create(place: Place): void | Promise<void>;
   /** Addresses that somebody else reserved already; IPAM's, where the configuration names one. */
   reserved?: IpamResult;
-  /** Give the interface the MAC address that belongs to its first IP address. */
+  /** Give the interface the MAC address that belongs to its IP addresses. */
   macFromAddress?: boolean;
   /** Use IPv6 addresses at once: nobody else is on the link who could have them. */
   noDad?: boolean;
@@ -79,10 +79,10 @@ function configure(
   { macFromAddress, noDad = false }: Course,
   { ips, routes }: IpamResult,
 ): void {
-  const [first] = ips;
+  const addresses = ips.map((entry) => addressOf(entry).ip);
   // An interface that is up by now was used to get the address, which may belong to its MAC address.
   if (macFromAddress && !inside.link.get(ifName).up) {
-    inside.link.set(ifName, { address: macForAddress(addressOf(first!).ip) });
+    inside.link.set(ifName, { address: macForAddresses(addresses) });
   }
   sandbox.run(() => {
     // The kernel's own announcements, whenever the interface comes up or gets another MAC address.
@@ -90,5 +90,5 @@ function configure(
     trySysctl(`net/ipv6/conf/${ifName}/ndisc_notify`, "1");
   });
   const link = configureInterface({ inside, netns: sandbox, ifName, noDad }, { ips, routes });
-  announce(sandbox, link, ips.map((ip) => addressOf(ip).ip));
+  announce(sandbox, link, addresses);
 }

@@ -47,3 +47,8 @@ export function macForAddress(ip: IpAddress): string {
     : sha512Hex(ip.bytes()).slice(0, 8).match(/../g)!.join(":");
   return `0a:58:${tail}`;
 }
+
+/** The MAC address of an interface with several addresses: the first IPv4 one's, or the first one's. */
+export function macForAddresses(ips: readonly IpAddress[]): string {
+  return macForAddress(ips.find(({ family }) => family === 4) ?? ips[0]!);
+}

@@ -1,6 +1,13 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { IpAddress } from "./address.ts";
-import { formatMac, macBytes, macForAddress, parseMac, tryParseMac } from "./mac.ts";
+import {
+  formatMac,
+  macBytes,
+  macForAddress,
+  macForAddresses,
+  parseMac,
+  tryParseMac,
+} from "./mac.ts";
 
 Deno.test("parseMac() reads every form that Go reads, into lower case with colons", () => {
   assertEquals(parseMac("0A:58:0a:01:02:FF"), "0a:58:0a:01:02:ff");
@@ -32,4 +39,10 @@ Deno.test("macForAddress() is 0a:58 with the IPv4 address, or with the hash of t
   assertEquals(macForAddress(IpAddress.parse("::ffff:10.1.2.255")), "0a:58:0a:01:02:ff");
   // Of the address in 16 bytes, by sha512sum.
   assertEquals(macForAddress(IpAddress.parse("fd00:9::5")), "0a:58:df:de:2e:3d");
+});
+
+Deno.test("macForAddresses() prefers IPv4, wherever it stands", () => {
+  const [six, four, other] = ["fd00:9::5", "10.1.2.3", "10.1.2.4"].map(IpAddress.parse);
+  assertEquals(macForAddresses([six!, four!, other!]), macForAddress(four!));
+  assertEquals(macForAddresses([six!]), macForAddress(six!));
 });

@@ -63,6 +63,16 @@ kernelTest("ptp: two containers of one subnet reach each other and the gateway",
   }
 });
 
+kernelTest("ptp: IPv4 addresses make the MAC addresses, whatever comes first", (sandbox) => {
+  const reversed = { ...config, ipam: { ...ipam, ranges: ipam.ranges.toReversed() } };
+  const netns = sandbox.container();
+  const { interfaces } = plugin(sandbox, { command: "ADD", config: reversed, netns });
+  assertEquals(interfaces.map(({ mac }: { mac: string }) => mac), [
+    "0a:58:0a:08:00:01",
+    "0a:58:0a:08:00:02",
+  ]);
+});
+
 kernelTest("ptp: /32 and /128 addresses work", (sandbox) => {
   const [a, b] = [sandbox.container(), sandbox.container()];
   const add = (netns: typeof a, containerId: string, last: number) =>

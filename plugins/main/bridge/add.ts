@@ -4,6 +4,7 @@ import { requestedMac } from "../../../lib/attach/requested_mac.ts";
 import { masquerade, unmasquerade } from "../../../lib/firewall/masquerade.ts";
 import { enableForwarding } from "../../../lib/host/forwarding.ts";
 import { trySysctl } from "../../../lib/host/sysctl.ts";
+import { macForAddresses } from "../../../lib/ip/mac.ts";
 import { addressOf, configureInterface } from "../../../lib/ipam/configure.ts";
 import { hasIpam, ipamAdd } from "../../../lib/ipam/delegate.ts";
 import { chooseDns } from "../../../lib/ipam/dns.ts";
@@ -20,7 +21,6 @@ import {
   addGateways,
   gatewayAddresses,
   type GatewayPlace,
-  macForAddresses,
   withDefaultRoutes,
   withGateways,
 } from "./gateway.ts";
@@ -112,7 +112,7 @@ async function addLayer3(
 
   // An interface that is up by now was used to get the address, which may belong to its MAC address.
   if (!mac && !inside.link.get(near).up) {
-    inside.link.set(near, { address: macForAddresses(addresses) });
+    inside.link.set(near, { address: macForAddresses(addresses.map(({ ip }) => ip)) });
   }
   if (options.macspoofchk) {
     await guardAddress(call, place.port, inside.link.get(near).address);

@@ -6,7 +6,7 @@
  */
 import { IpAddress } from "../../../lib/ip/address.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
-import { macForAddress } from "../../../lib/ip/mac.ts";
+import { macForAddresses } from "../../../lib/ip/mac.ts";
 import { addressOf } from "../../../lib/ipam/configure.ts";
 import { RT_SCOPE_LINK, RT_TABLE_MAIN } from "../../../lib/netlink/route.ts";
 import type { NetNs } from "../../../lib/ns/netns.ts";
@@ -77,12 +77,6 @@ function firstHost(entry: IpConfig): IpAddress {
   );
 }
 
-/** The MAC address that belongs to a set of addresses: the first IPv4 one's, or the first one's. */
-export function macForAddresses(addresses: readonly Cidr[]): string {
-  const chosen = addresses.find(({ ip }) => ip.family === 4) ?? addresses[0]!;
-  return macForAddress(chosen.ip);
-}
-
 /** Where to put the gateway's addresses. */
 export interface GatewayPlace {
   host: Rtnl;
@@ -147,7 +141,9 @@ function addAddresses(place: GatewayPlace, device: Link, gateways: readonly Cidr
   const isFirst = present.length === inTheWay.length;
   // Set, be it to what it is: a bridge would otherwise take the lowest of its ports' from now on.
   // Read anew: another attachment may have set it since, and an address after that.
-  const mac = isFirst ? macForAddresses(gateways) : host.link.get(device).address;
+  const mac = isFirst
+    ? macForAddresses(gateways.map(({ ip }) => ip))
+    : host.link.get(device).address;
   host.link.set(device, { address: mac });
   for (const address of wanted) addIfAbsent(host, device, address, !options.enabledad);
 }
@@ -200,7 +196,7 @@ function ensureVlanInterface(place: GatewayPlace, gateways: readonly Cidr[]): Li
     hostNs,
     name,
     mtu: bridge.mtu,
-    address: macForAddresses(gateways),
+    address: macForAddresses(gateways.map(({ ip }) => ip)),
     master: bridge,
   });
   undo.add(`interface ${name}`, () => {

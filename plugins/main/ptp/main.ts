@@ -23,7 +23,7 @@ import {
 import { enableForwarding } from "../../../lib/host/forwarding.ts";
 import { IpAddress } from "../../../lib/ip/address.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
-import { macForAddress } from "../../../lib/ip/mac.ts";
+import { macForAddresses } from "../../../lib/ip/mac.ts";
 import { addressOf, addRoutes, configureInterface } from "../../../lib/ipam/configure.ts";
 import {
   ipamAdd,
@@ -117,7 +117,6 @@ async function add(call: AddCall<Options>): Promise<Result> {
 
   const reserved = await ipamAdd(call);
   const routed = reserved.ips.map(requireGateway);
-  const [first] = routed;
   enableForwarding(routed.map(({ own }) => own.ip.family));
 
   const pair = addVethPair({
@@ -126,8 +125,8 @@ async function add(call: AddCall<Options>): Promise<Result> {
     hostNs: here,
     name: ifName,
     mtu: options.mtu || undefined,
-    address: macForAddress(first!.own.ip),
-    hostAddress: macForAddress(first!.gateway),
+    address: macForAddresses(routed.map(({ own }) => own.ip)),
+    hostAddress: macForAddresses(routed.map(({ gateway }) => gateway)),
     alias: noteOf(call),
   });
   undo.add("the veth pair", () => removeLink(call, "veth"));
