@@ -73,7 +73,7 @@ export class DiskStore implements Store {
   }
 
   holderOf(address: IpAddress): Owner | undefined {
-    return this.#ownerOf(address.toString());
+    return inDirectory(this.#dataDir, () => this.#ownerOf(address.toString()));
   }
 
   reserve(candidates: Iterable<IpAddress>, owner: Owner): Reserved {
@@ -98,8 +98,8 @@ export class DiskStore implements Store {
   }
 
   lastReserved(setIndex: number): IpAddress | undefined {
-    const text = ifPresent(() => runtime.files.readText(this.#path(lastName(setIndex))));
-    return text === undefined ? undefined : IpAddress.tryParse(text.trim());
+    const text = inDirectory(this.#dataDir, () => this.#read(lastName(setIndex)));
+    return text === undefined ? undefined : IpAddress.tryParse(text);
   }
 
   remember(setIndex: number, address: IpAddress): void {
@@ -112,7 +112,8 @@ export class DiskStore implements Store {
   }
 
   addresses(): IpAddress[] {
-    return this.#list().flatMap((name) => IpAddress.tryParse(name) ?? []);
+    const names = inDirectory(this.#dataDir, () => this.#list());
+    return names.flatMap((name) => IpAddress.tryParse(name) ?? []);
   }
 
   prune(keep: (owner: Owner) => boolean): void {
@@ -196,10 +197,14 @@ export class DiskStore implements Store {
   }
 
   #ownerOf(name: string): Owner | undefined {
-    const text = ifPresent(() => runtime.files.readText(this.#path(name)))?.trim();
+    const text = this.#read(name);
     if (!text) return undefined;
     const [containerId = "", ifName = ""] = text.split("\r\n");
     return { containerId, ifName };
+  }
+
+  #read(name: string): string | undefined {
+    return ifPresent(() => runtime.files.readText(this.#path(name)))?.trim();
   }
 
   #isOwner(name: string, owner: Owner): boolean {

@@ -142,6 +142,18 @@ Deno.test("DiskStore says what is wrong where no index can be written, and leave
   assertEquals(directory.names(), ["lock"]);
 });
 
+Deno.test("DiskStore says where a file is that it cannot read", () => {
+  using directory = new Directory();
+  using store = directory.open();
+  for (const name of ["10.0.0.2", "last_reserved_ip.0"]) {
+    Deno.mkdirSync(`${directory.network}/${name}`);
+  }
+  for (const read of [() => store.holderOf(ip("10.0.0.2")), () => store.lastReserved(0)]) {
+    const error = assertThrows(read, CniError, `cannot use ${directory.path} for reservations: `);
+    assertEquals(error.code, 5);
+  }
+});
+
 Deno.test("DiskStore does not trust an index that could not be brought up to date", () => {
   using directory = new Directory();
   directory.work((store) => store.reserve([ip("10.0.0.2")], B));
