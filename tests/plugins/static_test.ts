@@ -81,6 +81,16 @@ kernelTest("static: CHECK compares gateways, the other commands have nothing to 
   }
 });
 
+kernelTest(
+  "static: DEL and GC have nothing to do, however wrong the configuration is",
+  (sandbox) => {
+    const wrong = { ...config, ipam: { ...ipam, addresses: [{ address: "10.1.1.1" }] } };
+    assertEquals(pluginError(sandbox, { command: "ADD", config: wrong }).code, 7);
+    plugin(sandbox, { command: "DEL", config: wrong }); // as follows every failed ADD
+    plugin(sandbox, { command: "GC", config: { ...wrong, "cni.dev/valid-attachments": [] } });
+  },
+);
+
 kernelTest("static: bad input names the field, its value and what it should be", (sandbox) => {
   const fails = (code: number, message: string, change: object, args = "") => {
     const error = pluginError(sandbox, {
