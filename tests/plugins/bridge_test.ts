@@ -739,6 +739,14 @@ kernelTest(
   },
 );
 
+kernelTest("bridge: a second ADD is refused, and takes nothing from the first", (sandbox) => {
+  const netns = sandbox.container();
+  const config = { ...dual(), macspoofchk: true, ipMasq: true };
+  const prevResult = plugin(sandbox, { command: "ADD", config, netns });
+  assertStringIncludes(pluginError(sandbox, { command: "ADD", config, netns }).msg, "eth0 already");
+  plugin(sandbox, { command: "CHECK", config: { ...config, prevResult }, netns });
+}, { needs });
+
 kernelTest("bridge: DEL succeeds again, and without anything", (sandbox) => {
   const netns = sandbox.container();
   const config = { ...dual(), macspoofchk: true, ipMasq: true };

@@ -241,6 +241,15 @@ kernelTest("ptp: an interface name that is taken is refused, and what has it sta
   assertEquals(reservations(), []);
 });
 
+kernelTest("ptp: a second ADD is refused, and takes nothing from the first", (sandbox) => {
+  const netns = sandbox.container();
+  const prevResult = plugin(sandbox, { command: "ADD", config, netns });
+  const error = pluginError(sandbox, { command: "ADD", config, netns });
+  assertStringIncludes(error.msg, "eth0 already exists");
+  check(sandbox, prevResult, { netns });
+  assertEquals(reservations().sort(), ["10.8.0.2", "fd00:8::2"]);
+});
+
 /** The addresses that host-local has given out. */
 function reservations(): string[] {
   try {

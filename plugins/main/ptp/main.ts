@@ -44,7 +44,7 @@ import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_TABLE_MAIN } from "../../../lib/netlin
 import { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
-import { addVethPair } from "../../../lib/rtnl/veth.ts";
+import { addVethPair, nameTaken } from "../../../lib/rtnl/veth.ts";
 import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
@@ -114,6 +114,8 @@ async function add(call: AddCall<Options>): Promise<Result> {
   using sandbox = NetNs.open(netns);
   using host = Rtnl.open(here); // a socket keeps the namespace it was opened in:
   using inside = Rtnl.open(sandbox); // from here on little has to switch namespaces
+  const present = inside.link.find(ifName);
+  if (present) throw nameTaken(present); // before IPAM: what it has reserved may be that one's
 
   const reserved = await ipamAdd(call);
   const routed = reserved.ips.map(requireGateway);
