@@ -179,6 +179,30 @@ kernelTest("host-local: STATUS is 50 where nothing can be written", (sandbox) =>
   fails(sandbox, 5, 'cannot read "resolvConf" "/run/test/none"', { config: missing });
 });
 
+kernelTest(
+  "host-local: a full disk leaves no reservation, and keeps none from going",
+  (sandbox) => {
+    Deno.mkdirSync(DIRECTORY);
+    const outcomes: number[] = [];
+    // Directory, lock, temporary file, addresses, notes of the last, index: one fails after another.
+    for (let files = 3; files < 12; files++) {
+      const options = ["-t", "tmpfs", "-o", `nr_inodes=${files}`, "none", DIRECTORY];
+      sandbox.run("mount", options);
+      const reply = plugins.tryPlugin(sandbox, { command: "ADD", config, netns });
+      if (reply.code === 1) {
+        assertEquals([reply.json.code, reply.json.details], [5, undefined], reply.stdout);
+        assertStringIncludes(reply.json.msg, DIRECTORY);
+        assertEquals(reserved(), []);
+      }
+      del(sandbox, "test");
+      assertEquals(reserved(), []);
+      outcomes.push(reply.code);
+      sandbox.run("umount", [DIRECTORY]);
+    }
+    assertEquals([outcomes[0], outcomes.at(-1)], [1, 0]);
+  },
+);
+
 kernelTest("host-local: bad input names the field, its value and what it should be", (sandbox) => {
   const bad = (message: string, change: object, rest: object = {}) => {
     const changed = { ...config, ipam: { ...ipam, ...change }, ...rest };

@@ -16,7 +16,7 @@ import { errnoCode, ifPresent, messageOf } from "../../../lib/runtime/errors.ts"
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { removeIfPresent } from "../../../lib/runtime/write_atomic.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { OwnerIndex } from "./owner_index.ts";
+import { type Holding, OwnerIndex } from "./owner_index.ts";
 import type { Owner, Reserved, Store } from "./store.ts";
 
 /**
@@ -35,12 +35,13 @@ export class DiskStore implements Store {
   readonly #directory: string;
   readonly #lock: FileLock;
   readonly #index: OwnerIndex;
-  /** Whether the index, with what is to be changed in it, is known to be in accord with the files. */
-  #indexed = false;
+  /** Who is known to hold what: whose reservations changed; once all files were read, everybody. */
+  readonly #known = new Map<string, Holding>();
+  #knowsAll = false;
+  /** Whether that, and the index for all others, is in accord with the files. */
+  #sound = false;
   /** Whether we did what changes a directory's modification time. */
   #touched = false;
-  /** What the index is to say of owners whose reservations changed: noted once, at the end. */
-  readonly #changes = new Map<string, { owner: Owner; addresses: Set<string> }>();
 
   private constructor(dataDir: string, network: string) {
     this.#dataDir = dataDir;
@@ -69,7 +70,7 @@ export class DiskStore implements Store {
   }
 
   heldBy(owner: Owner): IpAddress[] {
-    return this.#indexedWork(() => this.#held(owner).addresses.map(IpAddress.parse));
+    return this.#work(() => this.#held(owner).addresses.map(IpAddress.parse));
   }
 
   holderOf(address: IpAddress): Owner | undefined {
@@ -84,14 +85,14 @@ export class DiskStore implements Store {
   }
 
   release(address: IpAddress, owner: Owner): void {
-    this.#indexedWork(() => {
+    this.#work(() => {
       const name = address.toString();
       if (this.#isOwner(name, owner)) this.#remove(name, owner);
     });
   }
 
   releaseAll(owner: Owner): void {
-    this.#indexedWork(() => {
+    this.#work(() => {
       const { addresses, owner: noted } = this.#held(owner);
       for (const name of addresses) this.#remove(name, noted);
     });
@@ -117,7 +118,7 @@ export class DiskStore implements Store {
   }
 
   prune(keep: (owner: Owner) => boolean): void {
-    this.#indexedWork(() => {
+    this.#work(() => {
       for (const name of this.#names()) {
         const owner = this.#ownerOf(name);
         if (!owner) this.#removeFile(name);
@@ -133,24 +134,25 @@ export class DiskStore implements Store {
 
   [Symbol.dispose](): void {
     using _lock = this.#lock; // Released whatever happens here.
-    // An index that may be wrong is left without a stamp: whoever comes next makes it anew.
-    if (!this.#touched || !this.#indexed) return;
+    if (!this.#touched || !this.#sound) return;
     this.#touched = false;
-    inDirectory(this.#dataDir, () => {
-      for (const { owner, addresses } of this.#changes.values()) {
-        this.#index.set(owner, [...addresses]);
-      }
+    try {
+      if (this.#knowsAll) this.#index.rebuild(this.#known.values());
+      else for (const holding of this.#known.values()) this.#index.set(holding);
       this.#index.stamp();
-    });
+    } catch {
+      // A full disk must not keep an address from being released. Without its stamp the index is
+      // believed by nobody, and made anew when there is room.
+    }
   }
 
-  /** Makes sure of the index, works, and says of what goes wrong where it did. */
-  #indexedWork<T>(work: () => T): T {
+  /** Makes sure of who holds what, works, and says of what goes wrong where it did. */
+  #work<T>(work: () => T): T {
     return inDirectory(this.#dataDir, () => {
-      if (!this.#indexed && !this.#index.isCurrent()) this.#makeIndex();
-      this.#indexed = false; // until the work has come to its end
+      if (!this.#sound && !this.#index.isCurrent()) this.#readAll();
+      this.#sound = false; // until the work has come to its end
       const result = work();
-      this.#indexed = true;
+      this.#sound = true;
       return result;
     });
   }
@@ -166,25 +168,24 @@ export class DiskStore implements Store {
   }
 
   #noted(owner: Owner): string[] {
-    const changed = this.#changes.get(keyOf(owner));
-    if (changed) return [...changed.addresses];
-    const addresses = this.#index.get(owner);
+    const known = this.#known.get(keyOf(owner));
+    if (known) return [...known.addresses];
+    const addresses = this.#knowsAll ? [] : this.#index.get(owner);
     if (addresses.every((name) => this.#isOwner(name, owner))) return addresses;
     // Somebody rewrote a file in place.
-    this.#makeIndex();
-    return this.#index.get(owner);
+    this.#readAll();
+    return this.#noted(owner);
   }
 
-  #makeIndex(): void {
+  #readAll(): void {
     this.#touched = true;
-    this.#changes.clear();
+    this.#knowsAll = true;
+    this.#known.clear();
     removeIfPresent(this.#path(TEMPORARY));
-    const reservations: [string, Owner][] = [];
     for (const name of this.#names()) {
       const owner = this.#ownerOf(name);
-      if (owner) reservations.push([name, owner]);
+      if (owner) this.#holdingOf(owner).add(name);
     }
-    this.#index.rebuild(reservations);
   }
 
   /** The names of all files that are reservations. */
@@ -219,24 +220,26 @@ export class DiskStore implements Store {
       const name = address.toString();
       if (++tried === PATIENCE) taken = new Set(this.#list());
       if (taken?.has(name) || !this.#linkTemporary(name)) continue;
-      this.#change(owner, (addresses) => addresses.add(name));
+      this.#holdingOf(owner).add(name);
       return { address };
     }
     return { address: undefined, tried };
   }
 
-  #change(owner: Owner, change: (addresses: Set<string>) => void): void {
+  /** What an owner holds, to be changed with what its files say. */
+  #holdingOf(owner: Owner): Set<string> {
     const key = keyOf(owner);
-    let changed = this.#changes.get(key);
-    if (!changed) {
-      this.#changes.set(key, changed = { owner, addresses: new Set(this.#index.get(owner)) });
+    let known = this.#known.get(key);
+    if (!known) {
+      const addresses = new Set(this.#knowsAll ? [] : this.#index.get(owner));
+      this.#known.set(key, known = { owner, addresses });
     }
-    change(changed.addresses);
+    return known.addresses;
   }
 
   #remove(name: string, owner: Owner): void {
     this.#removeFile(name);
-    this.#change(owner, (addresses) => addresses.delete(name));
+    this.#holdingOf(owner).delete(name);
   }
 
   #removeFile(name: string): void {
@@ -247,7 +250,7 @@ export class DiskStore implements Store {
   /** Writes the temporary file and works with it; afterwards it is gone, or has another name. */
   #withTemporary<T>(text: string, { sync }: { sync: boolean }, work: () => T): T {
     const path = this.#path(TEMPORARY);
-    return this.#indexedWork(() => {
+    return this.#work(() => {
       this.#touched = true;
       try {
         // Never one that is there: it may be another name of a reservation.

@@ -20,6 +20,13 @@ import type { Owner } from "./store.ts";
 /** What replaces a link is made under this name; owners' names begin with a letter or digit. */
 const NEW = ".new";
 
+/** What one owner holds. */
+export interface Holding {
+  readonly owner: Owner;
+  /** Addresses, as text. */
+  readonly addresses: Set<string>;
+}
+
 export class OwnerIndex {
   readonly #reservations: string;
   readonly #directory: string;
@@ -42,18 +49,17 @@ export class OwnerIndex {
   }
 
   /** Notes the addresses of an owner; none removes it. */
-  set(owner: Owner, addresses: readonly string[]): void {
-    this.#write(nameOf(owner), addresses.join(","));
+  set({ owner, addresses }: Holding): void {
+    this.#write(nameOf(owner), [...addresses].join(","));
   }
 
   /** Notes these owners and no others. */
-  rebuild(reservations: Iterable<readonly [address: string, owner: Owner]>): void {
+  rebuild(holdings: Iterable<Holding>): void {
     const wanted = new Map<string, string>();
-    for (const [address, owner] of reservations) {
+    for (const { owner, addresses } of holdings) {
       const name = nameOf(owner);
-      if (!isFileName(name)) continue; // Nobody can ask for an owner whose name no runtime may use.
-      const others = wanted.get(name);
-      wanted.set(name, others ? `${others},${address}` : address);
+      // Nobody can ask for an owner whose name no runtime may use.
+      if (addresses.size > 0 && isFileName(name)) wanted.set(name, [...addresses].join(","));
     }
     runtime.files.makeDirectory(this.#directory, 0o755);
     for (const name of runtime.files.list(this.#directory)) {
