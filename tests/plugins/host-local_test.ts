@@ -203,6 +203,13 @@ kernelTest(
   },
 );
 
+kernelTest("host-local: without the lock there is nothing to take back", (sandbox) => {
+  Deno.mkdirSync(`${DIRECTORY}/net/lock`, { recursive: true });
+  const error = pluginError(sandbox, { command: "ADD", config });
+  assertStringIncludes(error.msg, `cannot lock ${DIRECTORY}/net/lock`);
+  assertEquals([error.code, error.details], [5, undefined]);
+});
+
 kernelTest("host-local: bad input names the field, its value and what it should be", (sandbox) => {
   const bad = (message: string, change: object, rest: object = {}) => {
     const changed = { ...config, ipam: { ...ipam, ...change }, ...rest };

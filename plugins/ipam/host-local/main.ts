@@ -54,11 +54,12 @@ function add(call: AddCall<Options>): Result {
   const owner = ownerOf(call);
 
   const allocations: Allocation[] = [];
+  using store = DiskStore.open(dataDirectory(options), config.name);
+  // Only now: without the lock there is nothing to take back, and it would be waited for again.
   undo.add("the reserved addresses", () => {
     using store = DiskStore.openIfPresent(dataDirectory(options), config.name);
     for (const { address } of allocations) store?.release(address, owner);
   });
-  using store = DiskStore.open(dataDirectory(options), config.name);
   for (const [setIndex, set] of sets.entries()) {
     const wish = requested.findIndex((address) => set.rangeOf(address));
     const [wanted] = wish < 0 ? [] : requested.splice(wish, 1);
