@@ -67,6 +67,20 @@ async function call(plugin: InProcessPlugin, { stdin, env }: ExecOptions): Promi
   return { failure: exitCode === 0 ? "" : `exit status ${exitCode}`, stdout, stderr };
 }
 
+/** What ends the plugins that are being executed. */
+let running = new AbortController();
+
+/**
+ * Kills the plugins that are being executed, so that who waits for them can clean up. Those that
+ * are executed from then on are not concerned.
+ * @param reason why, for their errors
+ */
+export function endExecuted(reason: unknown): void {
+  const ending = running;
+  running = new AbortController();
+  ending.abort(reason);
+}
+
 /** Starts a process, again and again while its file is being written. */
 async function execute(file: string, options: ExecOptions): Promise<Ended> {
   const { stdin, env } = options;
@@ -98,9 +112,10 @@ async function execute(file: string, options: ExecOptions): Promise<Ended> {
  */
 async function interruptible<T>(
   file: string,
-  { timeoutMs, abort }: Limits,
+  { timeoutMs, abort: own }: Limits,
   run: (abort: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  const abort = AbortSignal.any([running.signal, ...own ? [own] : []]);
   const kill = new AbortController();
   const timers: ReturnType<typeof setTimeout>[] = [];
   const { promise: given, reject: giveUp } = Promise.withResolvers<never>();
@@ -112,13 +127,13 @@ async function interruptible<T>(
     timers.push(setTimeout(() => giveUp(error), KILL_GRACE_MS));
     kill.abort(error);
   };
-  const onAbort = () => interrupt(`was interrupted (${messageOf(abort?.reason)})`);
+  const onAbort = () => interrupt(`was interrupted (${messageOf(abort.reason)})`);
   if (timeoutMs !== undefined) {
     timers.push(setTimeout(() => interrupt(`did not finish within ${timeoutMs} ms`), timeoutMs));
   }
-  abort?.addEventListener("abort", onAbort);
+  abort.addEventListener("abort", onAbort);
   try {
-    if (abort?.aborted) {
+    if (abort.aborted) {
       throw CniError.internal(
         `plugin ${quote(baseName(file))} was not started: ${messageOf(abort.reason)}`,
       );
@@ -128,7 +143,7 @@ async function interruptible<T>(
     return result;
   } finally {
     timers.forEach(clearTimeout);
-    abort?.removeEventListener("abort", onAbort);
+    abort.removeEventListener("abort", onAbort);
   }
 }
 

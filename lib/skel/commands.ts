@@ -28,6 +28,11 @@ export interface CommandRule {
   since: string;
   /** It acts on a namespace, which must not be the plugin's own. */
   guarded: boolean;
+  /**
+   * It removes: an option that is wrong must not keep it from doing so, unless that option says
+   * what there is to remove.
+   */
+  cleansUp: boolean;
 }
 
 /** Every command but VERSION, which needs nothing and reads nothing. */
@@ -36,13 +41,20 @@ export const COMMANDS: Readonly<Record<Exclude<Command, "VERSION">, CommandRule>
     needs: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"],
     since: "0.1.0",
     guarded: true,
+    cleansUp: false,
   },
   CHECK: {
     needs: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"],
     since: "0.4.0",
     guarded: false,
+    cleansUp: false,
   },
-  DEL: { needs: ["CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH"], since: "0.1.0", guarded: true },
-  STATUS: { needs: ["CNI_PATH"], since: "1.1.0", guarded: false },
-  GC: { needs: ["CNI_PATH"], since: "1.1.0", guarded: false },
+  DEL: {
+    needs: ["CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH"],
+    since: "0.1.0",
+    guarded: true,
+    cleansUp: true,
+  },
+  STATUS: { needs: ["CNI_PATH"], since: "1.1.0", guarded: false, cleansUp: false },
+  GC: { needs: ["CNI_PATH"], since: "1.1.0", guarded: false, cleansUp: true },
 };

@@ -3,13 +3,14 @@
  *
  * @module
  */
+import { endExecuted } from "../invoke/exec.ts";
 import { CniError } from "../types/error.ts";
 import { encodeJson } from "../types/json.ts";
 import { parseResult, renderResult, type Result } from "../types/result.ts";
 import { readOptions } from "../types/options.ts";
 import { NEWEST, SPEC_VERSIONS } from "../types/versions.ts";
 import { guardOwnNamespace } from "./own_namespace.ts";
-import type { Call, Plugin } from "./plugin.ts";
+import type { Plugin } from "./plugin.ts";
 import { type Invocation, readRequest, type Request } from "./request.ts";
 import { Undo } from "./undo.ts";
 
@@ -65,25 +66,29 @@ async function handle<O>(
 ): Promise<Reply> {
   const { command, config, raw, text, rule } = request;
   const until = <T>(work: T | Promise<T>) => interrupted ? Promise.race([work, interrupted]) : work;
-  const options = plugin.options ? readOptions(plugin.options(), raw, plugin.name) : {} as O;
-  const call: Call<O> = { config, options, raw, text, env };
-  if (rule.guarded) guardOwnNamespace(env);
-  switch (command) {
-    case "STATUS":
-      await until(plugin.status(call));
-      return success("");
-    case "GC":
-      await until(plugin.gc({ ...call, validAttachments: request.validAttachments }));
-      return success("");
+  const withOptions = <C extends object>(call: C): C & { readonly options: O } => {
+    const read = () => plugin.options ? readOptions(plugin.options(), raw, plugin.name) : {} as O;
+    return rule.cleansUp ? whenAsked(call, read) : { ...call, options: read() };
+  };
+  const common = { config, raw, text, env };
+  if (command === "GC") {
+    const { validAttachments } = request;
+    await until(plugin.gc(withOptions({ ...common, validAttachments })));
+    return success("");
   }
-  const attachment = {
-    ...call,
+  if (command === "STATUS") {
+    await until(plugin.status(withOptions(common)));
+    return success("");
+  }
+  if (rule.guarded) guardOwnNamespace(env);
+  const attachment = withOptions({
+    ...common,
     containerId: env.CNI_CONTAINERID!,
     ifName: env.CNI_IFNAME!,
     netns: env.CNI_NETNS ?? "",
     args: env.CNI_ARGS ?? "",
     prevResult: previousResult(request),
-  };
+  });
   switch (command) {
     case "DEL":
       await until(plugin.del(attachment));
@@ -100,7 +105,17 @@ async function handle<O>(
   }
 }
 
-/** How long an interrupted ADD may take to end what it is about, a program's run say. Milliseconds. */
+/** A call whose options are read, and found to be wrong, only by who has a use for them. */
+function whenAsked<C extends object, O>(call: C, read: () => O): C & { readonly options: O } {
+  let known: { options: O } | undefined;
+  const get = () => (known ??= { options: read() }).options;
+  return Object.defineProperty(call, "options", { get, enumerable: true }) as C & { options: O };
+}
+
+/**
+ * How long an interrupted ADD may take to end what it is about, and again once the plugin that it
+ * waits for was killed. Milliseconds.
+ */
 const INTERRUPTED_GRACE = 1000;
 
 /** Runs an ADD up to its answer, and takes it back when anything on the way fails. */
@@ -116,7 +131,10 @@ async function add(
     return { ...success(stdout), takeBack: () => undo.run() };
   } catch (error) {
     // What it is about may make something still, and could not be taken back before.
-    await settled(work, INTERRUPTED_GRACE);
+    if (!await settled(work, INTERRUPTED_GRACE)) {
+      endExecuted(error);
+      await settled(work, INTERRUPTED_GRACE);
+    }
     const left = await undo.run();
     const cause = CniError.from(error);
     if (left.length === 0) throw cause;
@@ -125,12 +143,14 @@ async function add(
   }
 }
 
-/** Waits until `work` has ended, one way or the other, but no longer than `ms`. */
-async function settled(work: Promise<unknown>, ms: number): Promise<void> {
+/** Waits until `work` has ended, one way or the other, but no longer than `ms`. Says whether it has. */
+async function settled(work: Promise<unknown>, ms: number): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const patience = new Promise((resolve) => timer = setTimeout(resolve, ms));
-  await Promise.race([work.catch(() => {}), patience]);
+  const patience = new Promise<boolean>((resolve) => timer = setTimeout(resolve, ms, false));
+  const ended = work.then(() => true, () => true);
+  const hasEnded = await Promise.race([ended, patience]);
   clearTimeout(timer);
+  return hasEnded;
 }
 
 function previousResult({ config, command }: Request): Result | undefined {

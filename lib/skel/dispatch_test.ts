@@ -153,6 +153,22 @@ for (const [what, env, stdin, code, words] of BAD_INPUT) {
   });
 }
 
+Deno.test("dispatch() lets DEL and GC go on with options that are wrong, unless they use them", async () => {
+  const { plugin, calls } = sample();
+  const wrong = { ...config, mtu: "1500" };
+  for (const command of ["DEL", "GC"]) {
+    assertEquals((await call(plugin, { CNI_COMMAND: command }, wrong)).exitCode, 0);
+    const { plugin: user } = sample({
+      del: ({ options }) => void calls.push(`${options.mtu}`),
+      gc: ({ options }) => void calls.push(`${options.mtu}`),
+    });
+    const { json } = await call(user, { CNI_COMMAND: command }, wrong);
+    assertEquals(json.code, 7);
+    assertStringIncludes(json.msg, '"mtu" is "1500"');
+  }
+  assertEquals(calls.map((made) => made.split(" ")[0]), ["DEL", "GC"]);
+});
+
 Deno.test("dispatch() refuses the plugin's own namespace before any work is done", async () => {
   for (const command of ["ADD", "DEL"]) {
     const { plugin, calls } = sample();

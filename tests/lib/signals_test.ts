@@ -3,10 +3,14 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { pluginDirectory } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
-/** An IPAM plugin whose ADD takes long. */
+/** An IPAM plugin whose ADD takes long; its DEL notes whether that was still under way. */
 function addSlowIpam(): string {
   Deno.mkdirSync("/run/test/slow", { recursive: true });
-  const script = '#!/bin/sh\n[ "$CNI_COMMAND" = ADD ] && exec sleep 20\nexit 0\n';
+  const script = `#!/bin/sh
+    cd /run/test/slow
+    if [ "$CNI_COMMAND" = ADD ]; then echo $$ >adding; exec sleep 20; fi
+    if kill -0 "$(cat adding)"; then echo >late; else echo >released; fi
+  `;
   Deno.writeTextFileSync("/run/test/slow/slow", script, { mode: 0o755 });
   return "/run/test/slow";
 }
@@ -45,6 +49,8 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
       assertEquals([code, error.code], [1, 999]);
       assertStringIncludes(error.msg, `interrupted by ${signal}`);
       assertEquals([sandbox.links(), sandbox.links(netns)], [[], []]);
+      const noted = Array.from(Deno.readDirSync("/run/test/slow"), ({ name }) => name).sort();
+      assertEquals(noted, ["adding", "released", "slow"]);
     },
   );
 }

@@ -7,21 +7,17 @@
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { IpAddress } from "../../../lib/ip/address.ts";
 import { resultRoutes } from "../../../lib/ipam/routes.ts";
-import { type AttachmentCall, type Call, definePlugin } from "../../../lib/skel/plugin.ts";
+import { type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { readOptions } from "../../../lib/types/options.ts";
 import { addresses, ipConfig, type Options, options } from "./config.ts";
 
-const NAME = "static";
+const plugin = definePlugin<Options>({
+  name: "static",
+  options,
 
-// Without `options`, which every command would read: a DEL must not fail on what it has no use for.
-const plugin = definePlugin({
-  name: NAME,
-
-  add(call) {
-    const options = optionsOf(call);
-    const ips = addresses(options, call.args, call.config.cniVersion).map(ipConfig);
+  add({ config, options, args }) {
+    const ips = addresses(options, args, config.cniVersion).map(ipConfig);
     const { routes, dns } = options.ipam!;
     return { ips, routes: resultRoutes(routes), dns };
   },
@@ -30,8 +26,8 @@ const plugin = definePlugin({
 
   check,
 
-  status(call) {
-    addresses(optionsOf(call), "", call.config.cniVersion);
+  status({ config, options }) {
+    addresses(options, "", config.cniVersion);
   },
 
   gc() {},
@@ -39,16 +35,11 @@ const plugin = definePlugin({
 
 export default plugin;
 
-function optionsOf({ raw }: Call<unknown>): Options {
-  return readOptions(options(), raw, NAME);
-}
-
 /** The configured gateways are those that the previous result's addresses have. */
-function check(call: AttachmentCall<unknown>): void {
-  const { config, args, ifName, prevResult } = call;
+function check({ config, options, args, ifName, prevResult }: AttachmentCall<Options>): void {
   if (!prevResult) throw CniError.invalidConfig("static: Required prevResult missing");
   const given = prevResult.ips ?? [];
-  for (const { address, gateway } of addresses(optionsOf(call), args, config.cniVersion)) {
+  for (const { address, gateway } of addresses(options, args, config.cniVersion)) {
     const found = given.find((ip) => Cidr.tryParse(ip.address)?.equals(address));
     if (!found || !gateway) continue;
     if (found.gateway && IpAddress.tryParse(found.gateway)?.equals(gateway)) continue;
