@@ -1,5 +1,5 @@
 /** A whole network as people have it, through cnitool: bridge, portmap, firewall, tuning, bandwidth. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { NetNs } from "../../lib/ns/netns.ts";
 import { outputWithInput, pluginDirectory } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
@@ -8,11 +8,11 @@ import { Server } from "../support/traffic.ts";
 const NEEDS = { nftables: ["nft"], iptables: ["nft", "iptables"] } as const;
 
 /** The network's configuration with one backend for all of its rules. */
-function network(backend: keyof typeof NEEDS): Record<string, unknown> {
+function network(backend: keyof typeof NEEDS) {
   return {
     cniVersion: "1.1.0",
     name: "chain",
-    plugins: [
+    plugins: <Record<string, unknown>[]> [
       {
         type: "bridge",
         bridge: "chain0",
@@ -40,6 +40,20 @@ function network(backend: keyof typeof NEEDS): Record<string, unknown> {
   };
 }
 
+function configure(list: ReturnType<typeof network>): void {
+  Deno.mkdirSync("/run/test/net.d", { recursive: true });
+  Deno.writeTextFileSync("/run/test/net.d/10-chain.conflist", JSON.stringify(list));
+}
+
+/** What makes each member fail at the kernel or the host, and not for a wrong configuration. */
+const FAILURES: Readonly<Record<string, Record<string, unknown>>> = {
+  bridge: { bridge: "lo" },
+  portmap: { runtimeConfig: {}, backend: "iptables", externalSetMarkChain: "NOT-THERE" },
+  firewall: { backend: "iptables", iptablesAdminChainName: "FORWARD" }, // a loop
+  tuning: { sysctl: { "net.core.somaxconn": "77", "net.ipv4.conf.nowhere.rp_filter": "1" } },
+  bandwidth: { ingressRate: 1, ingressBurst: 1 },
+};
+
 /** cnitool on a container; throws with what it says when it fails. */
 function cnitool(command: string, netns: NetNs | string, more: Record<string, string> = {}) {
   const path = typeof netns === "string" ? netns : netns.path;
@@ -62,23 +76,25 @@ function leftovers(sandbox: Sandbox): string[] {
   const rules = [["nft", "list", "ruleset"], ["iptables-save"], ["ip6tables-save"]]
     .flatMap(([program, ...args]) => sandbox.try(program!, args).stdout.split("\n"))
     .filter((line) => line.includes("10.77.0.2") || line.includes("fd00:77::2"));
-  const files = ["/var/lib/cni/networks/chain", "/var/lib/cni/results", "/run/cni/tuning"]
-    .flatMap((directory) => {
-      try {
-        return Array.from(Deno.readDirSync(directory), ({ name }) => name);
-      } catch {
-        return [];
-      }
-    }).filter((name) => name !== "lock" && !name.startsWith("last_reserved_ip"));
+  const files = [
+    "/var/lib/cni/networks/chain",
+    "/var/lib/cni/results",
+    "/run/cni/tuning",
+    "/run/cni/firewall",
+  ].flatMap((directory) => {
+    try {
+      return Array.from(Deno.readDirSync(directory), ({ name }) => name);
+    } catch {
+      return [];
+    }
+  }).filter((name) => !/^(lock|loopback-guard|last_reserved_ip.*)$/.test(name));
   const links = sandbox.links().filter((name) => /^(veth|bwp)/.test(name));
   return [...rules, ...files, ...links];
 }
 
 for (const backend of ["nftables", "iptables"] as const) {
   kernelTest(`a whole chain through cnitool, with ${backend}`, (sandbox) => {
-    Deno.mkdirSync("/run/test/net.d", { recursive: true });
-    const file = "/run/test/net.d/10-chain.conflist";
-    Deno.writeTextFileSync(file, JSON.stringify(network(backend)));
+    configure(network(backend));
     const outside = sandbox.container("outside");
     const link = ["link", "add", "up0", "type", "veth", "peer", "name", "eth0"];
     sandbox.run("ip", [...link, "netns", "outside"]);
@@ -115,4 +131,29 @@ for (const backend of ["nftables", "iptables"] as const) {
     assert(server.missedBy(outside, published("192.0.2.1")), "after DEL");
     cnitool("del", netns); // again
   }, { needs: NEEDS[backend] });
+}
+
+for (const backend of ["nftables", "iptables"] as const) {
+  kernelTest(`a chain of which a member fails, with ${backend}: DEL leaves nothing`, (sandbox) => {
+    const good = network(backend);
+    const netns = sandbox.container("inside");
+    const portMappings = [{ hostPort: 8080, containerPort: 80, protocol: "tcp" }];
+    const ports = { CAP_ARGS: JSON.stringify({ portMappings }) };
+    const somaxconn = () => sandbox.run("cat", ["/proc/sys/net/core/somaxconn"], { netns });
+    const before = somaxconn();
+    for (const [type, failure] of Object.entries(FAILURES)) {
+      const plugins = good.plugins.map((each) =>
+        each.type === type ? { ...each, ...failure } : each
+      );
+      configure({ ...good, plugins });
+      assertThrows(() => cnitool("add", netns, ports), Error, `plugin type="${type}"`);
+      cnitool("del", netns);
+      assertEquals(leftovers(sandbox), [], type);
+      assertEquals([sandbox.links(netns), somaxconn()], [[], before], type);
+    }
+    configure(good);
+    cnitool("add", netns, ports);
+    cnitool("del", netns);
+    assertEquals(leftovers(sandbox), []);
+  }, { needs: ["nft", "iptables"] });
 }

@@ -1,0 +1,78 @@
+/**
+ * portmap and firewall beside the Go plugins, as Debian ships them: the same rules of iptables, and
+ * each removing what the other made.
+ *
+ * Debian 12 ships version 1.1.1, which has no nftables, other comments where there is a policy, and
+ * a CHECK that does not know the ports of IPv6. What version 1.9.1 makes of these is written down in
+ * `tests/plugins`.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { bridgeNetwork, type Member } from "../support/bridge_network.ts";
+import { plugin, type PluginCall } from "../support/plugins.ts";
+import { kernelTest, type Sandbox } from "../support/sandbox.ts";
+import { Server } from "../support/traffic.ts";
+
+const GO = "/usr/lib/cni";
+const OURS = undefined;
+
+const portMappings = Array.from({ length: 20 }, (_, i) => (
+  { hostPort: 8080 + i, containerPort: 80, protocol: i % 2 ? "sctp" : "tcp" }
+));
+const CASES = [
+  { type: "portmap", table: "nat", runtimeConfig: { portMappings } },
+  { type: "firewall", table: "filter", backend: "iptables" },
+];
+
+function call(
+  member: Member,
+  command: PluginCall["command"],
+  options: Record<string, unknown> & { type: string },
+): PluginCall {
+  const prevResult = { ...member.result, cniVersion: "1.0.0" };
+  const config = { cniVersion: "1.0.0", name: "n", prevResult, ...options };
+  const containerId = member.netns.path.split("/").at(-1)!;
+  return { command, config, netns: member.netns, containerId };
+}
+
+/** All that is there because of CNI, sorted: chains may stand in any order. */
+function rules(sandbox: Sandbox, table: string): string[] {
+  return ["iptables-save", "ip6tables-save"]
+    .flatMap((program) => sandbox.run(program, ["-t", table]).split("\n"))
+    .filter((line) => /^[:-].*CNI/.test(line)).sort();
+}
+
+for (const { table, ...options } of CASES) {
+  const { type } = options;
+
+  for (const [adder, remover] of [[GO, OURS], [OURS, GO]]) {
+    const who = adder ? "Go's ADD, our CHECK and DEL" : "our ADD, Go's DEL";
+    kernelTest(`${type} beside Go's: ${who}`, (sandbox) => {
+      const { containers: [one], outside } = bridgeNetwork(sandbox, 1);
+      assert(one);
+      plugin(sandbox, { ...call(one, "ADD", options), bin: adder });
+      if (type === "portmap") {
+        using server = new Server(one.netns, "tcp", { address: one.ipv4, port: 80 });
+        assert(server.reachedBy(outside, { address: "192.0.2.1", port: 8080 }));
+      }
+      if (remover === OURS) plugin(sandbox, call(one, "CHECK", options));
+      plugin(sandbox, { ...call(one, "DEL", options), bin: remover });
+      const left = rules(sandbox, table).join("\n");
+      assert(!/10\.5\.0\.2|fd00:5::2|CNI-DN-/.test(left), left);
+      plugin(sandbox, call(one, "DEL", options)); // of what is gone
+    }, { needs: [`${GO}/${type}`, "iptables"] });
+  }
+
+  kernelTest(`${type} beside Go's: the same rules`, (sandbox) => {
+    const { containers: [one] } = bridgeNetwork(sandbox, 1);
+    assert(one);
+    const made = (bin: string | undefined) => {
+      plugin(sandbox, { ...call(one, "ADD", options), bin });
+      const all = rules(sandbox, table);
+      sandbox.run("nft", ["flush", "ruleset"]);
+      return all;
+    };
+    assertEquals(made(OURS), made(GO));
+  }, { needs: [`${GO}/${type}`, "iptables", "nft"] });
+}
