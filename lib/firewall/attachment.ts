@@ -37,9 +37,14 @@ export function attachmentComment(attachment: Attachment): string {
   return new TextDecoder().decode(bytes).replace(/\ufffd$/, "");
 }
 
-/** Whose rules have this comment, in words. */
+/** An attachment, in words. */
+export function describeAttachment({ network, containerId, ifName }: Attachment): string {
+  return `container ${containerId} (${ifName} on network ${network})`;
+}
+
+/** Whose rules have this comment, in words; cut short where the comment was. */
 export function describeOwner(comment: string | undefined): string {
   const [, network, ifName, id] = /, net: (.*), if: (.*), id: (.*)$/.exec(comment ?? "") ?? [];
   if (id === undefined) return `somebody else ("${comment ?? ""}")`;
-  return `container ${id} (${ifName} on network ${network})`;
+  return describeAttachment({ network: network!, containerId: id, ifName: ifName! });
 }

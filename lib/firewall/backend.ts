@@ -45,7 +45,8 @@ async function fallBack(
         'package "nftables" or "iptables"';
       throw new MissingTool(ErrorCode.internal, text);
     }
-    throw together([reason, error]);
+    // What is not installed has nothing to say about why the other one refused.
+    throw reason instanceof MissingTool ? error : together([error, reason]);
   }
 }
 
@@ -73,8 +74,25 @@ export async function inEvery<B, T>(
   return outcomes.flatMap((outcome) => outcome.status === "fulfilled" ? [outcome.value] : []);
 }
 
+/**
+ * Does one thing after the other; one that fails does not keep the next from being done.
+ * @throws {CniError} the only failure, or one that has all of their texts
+ */
+export async function runEach(works: readonly (() => unknown)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const work of works) {
+    try {
+      await work();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw together(failures);
+}
+
 function together(failures: readonly unknown[]): CniError {
   const errors = failures.map((failure) => CniError.from(failure));
   if (errors.length === 1) return errors[0]!;
-  return new CniError(errors[0]!.code, errors.map(({ message }) => message).join("; "));
+  const texts = new Set(errors.map(({ message }) => message));
+  return new CniError(errors[0]!.code, [...texts].join("; "));
 }

@@ -6,7 +6,7 @@
  */
 import type { Attachment } from "./attachment.ts";
 import { attachmentHash } from "./attachment.ts";
-import { inEvery } from "./backend.ts";
+import { inEvery, runEach } from "./backend.ts";
 import {
   FILTER_BACKENDS,
   type FilterBackend,
@@ -36,8 +36,15 @@ export interface Filter {
    * whatever nobody needs any more. Starts no program where nothing is there.
    */
   remove(gone: Removal, others: readonly FilterEntry[]): Promise<void>;
-  /** What is missing of what {@link add} made; undefined when nothing is. */
-  missing(entry: FilterEntry): Promise<string | undefined>;
+  /**
+   * What is missing of what {@link add} made, for each of `entries`; undefined where nothing is.
+   * Reads the rules once.
+   * @param all as for {@link add}
+   */
+  missing(
+    entries: readonly FilterEntry[],
+    all: readonly FilterEntry[],
+  ): Promise<(string | undefined)[]>;
 }
 
 /** What is no longer needed. */
@@ -72,12 +79,12 @@ export async function applyFilter(entry: FilterEntry): Promise<void> {
  */
 export async function revokeFilter(
   attachment: Attachment,
-  fallback: Removal,
+  fallback: () => Removal,
 ): Promise<void> {
   using _lock = await lockRules();
   const entry = recallEntry(attachment);
   const others = recallEntries().filter((other) => !isSame(other, attachment));
-  await removeAll(entry ? removalOf([entry]) : fallback, others);
+  await removeAll(entry ? removalOf([entry]) : fallback(), others);
   forgetEntry(attachment);
 }
 
@@ -96,16 +103,36 @@ export async function gcFilter(network: string, valid: readonly Attachment[]): P
 
 /** What is missing for an entry; undefined when nothing is. */
 export async function missingOfFilter(entry: FilterEntry): Promise<string | undefined> {
+  using _lock = await lockRules(); // or an ADD under way has noted what is not there yet
+  const others = recallEntries().filter((other) => !isSame(other, entry.attachment));
   for (const name of new Set([entry.backend, entry.enforcer])) {
-    const missing = await FILTERS[name].missing(entry);
+    const [missing] = await FILTERS[name].missing([entry], [entry, ...others]);
     if (missing) return `${name}: ${missing}`;
   }
   return undefined;
 }
 
-/** Makes what is missing for all entries. The lock is held by the caller. */
-export async function restoreFilter(entries: readonly FilterEntry[]): Promise<void> {
-  await addAll(entries, entries);
+/**
+ * Makes what is missing for entries. The lock is held by the caller.
+ * @param entries those of living attachments
+ * @param restored told of each attachment that something was missing for
+ * @throws {CniError} of the backends that failed; the others did their part
+ */
+export async function restoreFilter(
+  entries: readonly FilterEntry[],
+  restored: (attachment: Attachment) => void,
+): Promise<void> {
+  const gone = new Set<FilterEntry>();
+  await runEach(FILTER_BACKENDS.map((name) => async () => {
+    const own = entriesOf(name, entries);
+    if (own.length === 0) return;
+    const missing = await FILTERS[name].missing(own, entries);
+    const lacking = own.filter((_, i) => missing[i] !== undefined);
+    if (lacking.length === 0) return;
+    await FILTERS[name].add(own, entries);
+    for (const entry of lacking) gone.add(entry);
+  }));
+  for (const { attachment } of gone) restored(attachment);
 }
 
 async function addAll(
@@ -113,11 +140,16 @@ async function addAll(
   all: readonly FilterEntry[],
 ): Promise<void> {
   for (const name of FILTER_BACKENDS) {
-    const own = entries.filter(({ backend, enforcer, policy }) =>
-      backend === name || (enforcer === name && policy !== "open")
-    );
+    const own = entriesOf(name, entries);
     if (own.length > 0) await FILTERS[name].add(own, all);
   }
+}
+
+/** Those that a backend has something to do for. */
+function entriesOf(name: FilterBackend, entries: readonly FilterEntry[]): FilterEntry[] {
+  return entries.filter(({ backend, enforcer, policy }) =>
+    backend === name || (enforcer === name && policy !== "open")
+  );
 }
 
 async function removeAll(gone: Removal, others: readonly FilterEntry[]): Promise<void> {

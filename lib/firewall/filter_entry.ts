@@ -3,7 +3,7 @@ import { IpAddress } from "../ip/address.ts";
 import type { JsonObject } from "../types/json.ts";
 import type { Attachment } from "./attachment.ts";
 import type { Backend } from "./backend.ts";
-import { forget, recall, recallAll, remember } from "./installed.ts";
+import { forget, type NotedNetNs, recall, recallAll, remember } from "./installed.ts";
 
 /** Who lets a container's packets through. */
 export const FILTER_BACKENDS = ["iptables", "nftables", "firewalld"] as const;
@@ -30,13 +30,12 @@ export interface FilterEntry {
   policy: IngressPolicy;
   /** The bridge that the policy is about; empty when it is open. */
   bridge: string;
-  /** The namespace: a path and what it leads to, by which a container is known to be alive. */
-  netns: { path: string; dev: number; ino: number };
+  netns: NotedNetNs;
 }
 
 /** Keeps an entry on disk. */
-export function rememberEntry({ attachment, ips, ...rest }: FilterEntry): void {
-  remember("filter", attachment, { ...rest, ips: ips.map(String) });
+export function rememberEntry({ attachment, ips, netns, ...rest }: FilterEntry): void {
+  remember("filter", attachment, { ...rest, netns: { ...netns }, ips: ips.map(String) });
 }
 
 /** Removes an entry from disk. */

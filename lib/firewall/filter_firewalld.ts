@@ -6,6 +6,7 @@
 import { DbusError, SystemBus } from "../host/dbus.ts";
 import { Cidr } from "../ip/cidr.ts";
 import { CniError } from "../types/error.ts";
+import { runEach } from "./backend.ts";
 import type { Filter } from "./filter.ts";
 
 export const FIREWALLD = "org.fedoraproject.FirewallD1";
@@ -16,58 +17,57 @@ const ZONE = {
   interface: `${FIREWALLD}.zone`,
 } as const;
 
-/** Whether firewalld runs. */
+/** Whether firewalld is known to run: on a bus that lets nobody in it cannot be used either. */
 export function firewalldRuns(): boolean {
-  using bus = SystemBus.connect();
-  return bus?.hasOwner(FIREWALLD) ?? false;
+  try {
+    using bus = SystemBus.connect();
+    return bus?.hasOwner(FIREWALLD) ?? false;
+  } catch (error) {
+    if (error instanceof CniError) return false;
+    throw error;
+  }
 }
 
 /** @see Filter */
 export const filterFirewalld: Filter = {
-  add(entries) {
-    return settled(() => {
-      using bus = SystemBus.connect();
-      if (!bus?.hasOwner(FIREWALLD)) {
-        throw CniError.internal(
-          'firewalld does not run; start it, or choose another "backend" than firewalld',
-        );
-      }
-      for (const { zone, ips } of entries.filter(({ backend }) => backend === "firewalld")) {
-        for (const ip of ips) {
-          call(bus, "addSource", zone, String(Cidr.host(ip)), "ZONE_ALREADY_SET");
-        }
-      }
-    });
+  async add(entries) {
+    using bus = SystemBus.connect();
+    if (!bus?.hasOwner(FIREWALLD)) {
+      throw CniError.internal(
+        'firewalld does not run; start it, or choose another "backend" than firewalld',
+      );
+    }
+    const sources = entries.filter(({ backend }) => backend === "firewalld")
+      .flatMap(({ zone, ips }) => ips.map((ip) => [zone, String(Cidr.host(ip))] as const));
+    await runEach(sources.map(([zone, source]) => () => {
+      call(bus, "addSource", zone, source, "ZONE_ALREADY_SET");
+    }));
   },
 
-  remove({ ips, zones }, others) {
-    return settled(() => {
-      if (zones.length === 0 || ips.length === 0) return;
-      using bus = SystemBus.connect();
-      if (!bus?.hasOwner(FIREWALLD)) return; // it has forgotten everything
-      for (const ip of ips) {
-        const kept = others.some((other) =>
-          other.backend === "firewalld" && other.ips.some((own) => own.equals(ip))
-        );
-        if (kept) continue;
-        for (const zone of new Set(zones)) {
-          call(
-            bus,
-            "removeSource",
-            zone,
-            String(Cidr.host(ip)),
-            /UNKNOWN_SOURCE|INVALID_ZONE|CONFLICT/,
-          );
-        }
+  // deno-lint-ignore require-await -- D-Bus is waited for
+  async remove({ ips, zones }, others) {
+    if (zones.length === 0 || ips.length === 0) return;
+    using bus = SystemBus.connect();
+    if (!bus?.hasOwner(FIREWALLD)) return; // it has forgotten everything
+    for (const ip of ips) {
+      const kept = others.some((other) =>
+        other.backend === "firewalld" && other.ips.some((own) => own.equals(ip))
+      );
+      if (kept) continue;
+      for (const zone of new Set(zones)) {
+        const tolerated = /UNKNOWN_SOURCE|INVALID_ZONE|CONFLICT/;
+        call(bus, "removeSource", zone, String(Cidr.host(ip)), tolerated);
       }
-    });
+    }
   },
 
-  missing({ zone, ips, backend }) {
-    return settled(() => {
+  // deno-lint-ignore require-await -- D-Bus is waited for
+  async missing(entries) {
+    using bus = SystemBus.connect();
+    const runs = bus?.hasOwner(FIREWALLD);
+    return entries.map(({ zone, ips, backend }) => {
       if (backend !== "firewalld") return undefined;
-      using bus = SystemBus.connect();
-      if (!bus?.hasOwner(FIREWALLD)) return "it does not run";
+      if (!bus || !runs) return "it does not run";
       const absent = ips.find((ip) =>
         call(bus, "querySource", zone, String(Cidr.host(ip)))[0] !== "true"
       );
@@ -90,9 +90,4 @@ function call(
     if (error instanceof DbusError && tolerated && error.message.search(tolerated) >= 0) return [];
     throw error;
   }
-}
-
-/** D-Bus is waited for, not awaited: errors become rejections all the same. */
-async function settled<T>(work: () => T): Promise<T> {
-  return await work();
 }

@@ -73,15 +73,19 @@ export const filterIptables: Filter = {
     if (affected.length > 0) await filterIptables.add(affected, others);
   },
 
-  async missing(entry) {
+  async missing(entries, all) {
+    const absent = entries.map((): string | undefined => undefined);
+    const isolated = all.filter(isIsolated);
     for (const family of FAMILIES) {
-      const rules = rulesFor([entry], isIsolated(entry) ? [entry] : [], family);
-      if (rules.length === 0) continue;
-      const saved = await savedTable(family, "filter");
-      const absent = rules.find(({ text }) => !saved.rules.includes(text));
-      if (absent) return `table filter lacks "${absent.text}"`;
+      const wanted = entries.map((entry) => rulesFor([entry], isolated, family));
+      if (wanted.every((rules) => rules.length === 0)) continue;
+      const present = new Set((await savedTable(family, "filter")).rules);
+      wanted.forEach((rules, i) => {
+        const rule = rules.find(({ text }) => !present.has(text));
+        absent[i] ??= rule && `table filter lacks "${rule.text}"`;
+      });
     }
-    return undefined;
+    return absent;
   },
 };
 

@@ -40,8 +40,7 @@ export const filterNft: Filter = {
     const purpose = `let packets of ${
       entries.map((e) => e.attachment.containerId).join(", ")
     } through`;
-    const complete = chains.every((chain) => hasChain({ ...TABLE, chain }));
-    if (complete) await nftAddTo(skeleton(chains), [...new Set(lines)], purpose);
+    if (isComplete(chains)) await nftAddTo(skeleton(chains), [...new Set(lines)], purpose);
     else await nftApply([...skeleton(chains), ...new Set(lines)], purpose);
   },
 
@@ -67,18 +66,25 @@ export const filterNft: Filter = {
   },
 
   // deno-lint-ignore require-await -- other backends have to wait
-  async missing(entry) {
+  async missing(entries, all) {
+    const ours = all.filter(isOurs);
     const present = new Set(presentElements().map(({ text }) => text));
-    const absent = elementsOf(entry, [entry]).find(({ text }) =>
-      !present.has(text) && !text.startsWith("within")
-    );
-    if (absent) return `table ${T} lacks ${absent.text}`;
-    if (listRules({ ...TABLE, chain: "forward" }).length === 0) {
-      return `chain forward of ${T} is empty`;
-    }
-    return undefined;
+    const complete = isComplete(adminChains(ours));
+    return entries.map((entry) => {
+      const absent = elementsOf(entry, ours).find(({ text }) => !present.has(text));
+      if (absent) return `table ${T} lacks ${absent.text}`;
+      return complete ? undefined : `chains forward and isolation of ${T} lack rules`;
+    });
   },
 };
+
+/** Whether the skeleton is there with all of its rules. */
+function isComplete(chains: readonly string[]): boolean {
+  const rules = listRules(TABLE);
+  const count = (chain: string) => rules.filter((rule) => rule.chain === chain).length;
+  return chains.every((chain) => hasChain({ ...TABLE, chain })) &&
+    count("isolation") >= 2 && count("forward") >= 5 + chains.length;
+}
 
 /** What everybody shares. Repeatable. */
 function skeleton(chains: readonly string[]): string[] {

@@ -6,17 +6,22 @@
  * @module
  */
 import { FileLock } from "../host/lock.ts";
+import { NetNs } from "../ns/netns.ts";
 import { ifPresent, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { removeWritten, writeAtomic } from "../runtime/write_atomic.ts";
 import { CniError } from "../types/error.ts";
 import { encodeJson, isObject, type JsonObject, parseJson } from "../types/json.ts";
 import { type Attachment, attachmentHash } from "./attachment.ts";
+import { type Backend, BACKENDS } from "./backend.ts";
 
 const DIRECTORY = "/run/cni/firewall";
+const GUARD = `${DIRECTORY}/loopback-guard`;
 
 /** What rules are for. */
-export type Kind = "filter" | "masquerade" | "ports";
+const KINDS = ["filter", "masquerade", "ports"] as const;
+/** @see KINDS */
+export type Kind = typeof KINDS[number];
 
 /**
  * The lock that whoever installs, removes or restores rules must hold: between reading what is
@@ -34,6 +39,44 @@ export async function lockRules(): Promise<FileLock> {
   return await FileLock.wait(`${DIRECTORY}/lock`, { mode: 0o600 });
 }
 
+/** A namespace: a path and what it leads to, by which a container is known to be alive. */
+export interface NotedNetNs {
+  path: string;
+  dev: number;
+  ino: number;
+}
+
+/** @throws {CniError} code 8 when the path leads to no namespace */
+export function noteNetNs(path: string): NotedNetNs {
+  using netns = NetNs.open(path);
+  return { path, dev: netns.dev, ino: netns.ino };
+}
+
+/** Whether the path leads where it led: numbers of processes, and so paths, are used again. */
+function isAlive({ path, dev, ino }: NotedNetNs): boolean {
+  const file = ifPresent(() => runtime.files.stat(path));
+  return file !== undefined && file.dev === dev && file.ino === ino;
+}
+
+/** The attachments that were noted with a namespace which is gone: their hashes. */
+export function deadAttachments(): Set<string> {
+  const dead = KINDS.flatMap(recallAll).filter(({ netns }) =>
+    netns && !isAlive(netns as unknown as NotedNetNs)
+  );
+  return new Set(dead.map(attachmentHash));
+}
+
+/** Notes with which backend 127.0.0.0/8 is kept from the outside: for as long as the host runs. */
+export function rememberGuard(backend: Backend): void {
+  if (recallGuard() !== backend) writeAtomic(GUARD, backend, 0o600);
+}
+
+/** The backend that was noted; undefined where nothing had to be kept from the outside. */
+export function recallGuard(): Backend | undefined {
+  const text = ifPresent(() => runtime.files.readText(GUARD));
+  return BACKENDS.find((name) => name === text);
+}
+
 /** Notes that rules are installed; what was noted before for the same is replaced. */
 export function remember(kind: Kind, attachment: Attachment, details: JsonObject): void {
   const { network, containerId, ifName } = attachment;
@@ -49,6 +92,12 @@ export function forget(kind: Kind, attachment: Attachment): void {
 /** What was noted for an attachment; undefined when nothing was. */
 export function recall(kind: Kind, attachment: Attachment): JsonObject | undefined {
   return read(pathOf(kind, attachment));
+}
+
+/** The attachment whose {@link attachmentHash} is `hash`; undefined when nothing was noted for it. */
+export function recallByHash(kind: Kind, hash: string): Attachment | undefined {
+  const noted = read(`${DIRECTORY}/${hash}.${kind}.json`);
+  return noted && noted as JsonObject & Attachment;
 }
 
 /** Everything that was noted of a kind. */

@@ -207,6 +207,13 @@ export function mayHaveChain(family: 4 | 6, table: string, chain: string): boole
   return ifPermitted(() => hasChain({ family: nftFamily(family), table, chain })) ?? true;
 }
 
+/** As {@link mayHaveChain}, for a chain with rules in it. */
+export function mayHaveRules(family: 4 | 6, table: string, chain: string): boolean {
+  if (mayBeLegacy(family, table)) return true;
+  const where = { family: nftFamily(family), table, chain };
+  return ifPermitted(() => listRules(where).length > 0) ?? true;
+}
+
 /**
  * Whether the older kind of iptables has a table in use in this network namespace. In a user
  * namespace that cannot be known: it may.

@@ -9,15 +9,36 @@
 import { IpAddress } from "../ip/address.ts";
 import { Cidr } from "../ip/cidr.ts";
 import { CniError } from "../types/error.ts";
+import type { JsonObject } from "../types/json.ts";
 import { type Attachment, attachmentHash } from "./attachment.ts";
-import { type Backend, inEveryBackend, withBackend } from "./backend.ts";
-import { forget, forgetOthers, lockRules, recall, recallAll, remember } from "./installed.ts";
-import type {
-  Forwarding,
-  PortMapper,
-  PortMapping,
-  Publication,
-  SnatOptions,
+import {
+  type Backend,
+  BACKENDS,
+  inEvery,
+  inEveryBackend,
+  runEach,
+  withBackend,
+} from "./backend.ts";
+import {
+  forget,
+  forgetOthers,
+  lockRules,
+  type NotedNetNs,
+  noteNetNs,
+  recall,
+  recallAll,
+  recallGuard,
+  remember,
+  rememberGuard,
+} from "./installed.ts";
+import { forgetConnectionsThrough, forgetEarlierConnections } from "./port_connections.ts";
+import {
+  expectUnclaimed,
+  type Forwarding,
+  type PortMapper,
+  type PortMapping,
+  type Publication,
+  type Published,
 } from "./port_mapper.ts";
 import { portMapperIptables } from "./portmap_iptables.ts";
 import { portMapperNft } from "./portmap_nft.ts";
@@ -27,25 +48,37 @@ const MAPPERS: Readonly<Record<Backend, PortMapper>> = {
   nftables: portMapperNft,
 };
 
+/** What to publish. */
+export interface PortRequest extends Published {
+  /** iptables when absent, and nftables where iptables does not work. */
+  backend?: Backend;
+}
+
 /**
- * Publishes ports. What fails leaves nothing behind.
- * @param backend iptables when absent, and nftables where iptables does not work
+ * Publishes ports, and forgets the connections that went elsewhere. What fails leaves nothing
+ * behind, nor takes away what was there before.
+ * @param netns the container's namespace
  * @throws {PortTakenError} naming the container that has one of the ports
  * @throws {CniError} naming the program, the rule and the remedy
  */
-export async function publishPorts(
-  backend: Backend | undefined,
-  attachment: Attachment,
-  publications: readonly Publication[],
-  options: SnatOptions,
-): Promise<void> {
+export async function publishPorts(request: PortRequest, netns: string): Promise<void> {
+  const published = withoutEmpty(request);
   using _lock = await lockRules();
-  const needed = publications.filter(({ mappings }) => mappings.length > 0);
-  const families = needed.map(({ address }) => address.ip.family);
-  await withBackend(backend, families, "publish ports", async (chosen) => {
-    await MAPPERS[chosen].add(attachment, needed, options);
-    note({ attachment, backend: chosen, publications: needed, options });
+  await withBackend(request.backend, familiesOf(published), "publish ports", async (backend) => {
+    const others = BACKENDS.filter((name) => name !== backend);
+    for (const claims of await inEvery(others, (name) => MAPPERS[name].claims())) {
+      expectUnclaimed(published.publications, claims);
+    }
+    const noted = { ...published, backend, netns: noteNetNs(netns) };
+    await MAPPERS[backend].add(published);
+    try {
+      note(noted);
+    } catch (error) {
+      await MAPPERS[backend].remove(published.attachment);
+      throw error;
+    }
   });
+  forgetEarlierConnections(published.publications);
 }
 
 /**
@@ -54,88 +87,102 @@ export async function publishPorts(
  * @throws {CniError}
  */
 export async function guardLoopback(backend: Backend | undefined): Promise<void> {
+  using _lock = await lockRules();
   await withBackend(backend, [4], "keep 127.0.0.0/8 from the outside", async (chosen) => {
     await MAPPERS[chosen].guardLoopback();
+    rememberGuard(chosen);
   });
 }
 
 /**
- * Removes an attachment's published ports, whichever backend published them.
- * @returns what was removed
+ * Removes an attachment's published ports, whichever backend published them, and forgets the
+ * connections to them.
  * @throws {CniError} when a rule that is there could not be removed
  */
-export async function unpublishPorts(attachment: Attachment): Promise<Forwarding[]> {
+export async function unpublishPorts(attachment: Attachment): Promise<void> {
   using _lock = await lockRules();
   const noted = recallPorts(attachment);
+  const published = noted && forwardingsOf(noted);
   const removed = await inEveryBackend((name) =>
-    MAPPERS[name].remove(attachment, noted?.backend === name ? forwardingsOf(noted) : undefined)
+    MAPPERS[name].remove(attachment, noted?.backend === name ? published : undefined)
   );
   forget("ports", attachment);
-  return removed.flat();
+  // What was noted is of use where somebody flushed the rules: connections outlive them.
+  forgetConnectionsThrough([...removed.flat(), ...published ?? []]);
 }
 
 /** Removes the published ports of a network's attachments that are not in `valid`. */
-export async function gcPorts(
-  network: string,
-  valid: readonly Attachment[],
-): Promise<Forwarding[]> {
+export async function gcPorts(network: string, valid: readonly Attachment[]): Promise<void> {
   using _lock = await lockRules();
   const removed = await inEveryBackend((name) => MAPPERS[name].collect(network, valid));
   forgetOthers("ports", network, valid);
-  return removed.flat();
+  forgetConnectionsThrough(removed.flat());
 }
 
 /**
  * Expects the rules that {@link publishPorts} made.
  * @throws {CniError} code 999 naming what is missing
  */
-export async function expectPorts(
-  backend: Backend | undefined,
-  attachment: Attachment,
-  publications: readonly Publication[],
-  options: SnatOptions,
-): Promise<void> {
-  const needed = publications.filter(({ mappings }) => mappings.length > 0);
-  const families = needed.map(({ address }) => address.ip.family);
-  await withBackend(backend, families, "look at published ports", async (chosen) => {
-    const missing = await MAPPERS[chosen].missing(attachment, needed, options);
+export async function expectPorts(request: PortRequest): Promise<void> {
+  const published = withoutEmpty(request);
+  const purpose = "look at published ports";
+  await withBackend(request.backend, familiesOf(published), purpose, async (backend) => {
+    const [missing] = await MAPPERS[backend].missing([published]);
     if (missing === undefined) return;
-    const { ifName, containerId } = attachment;
+    const { ifName, containerId } = published.attachment;
     throw CniError.internal(`ports of ${ifName} of ${containerId} are not published: ${missing}`);
   });
 }
 
 /**
- * Publishes again what is noted and gone. The lock is held by the caller.
+ * Publishes again what is noted and gone, and keeps 127.0.0.0/8 from the outside again. The lock
+ * is held by the caller.
  * @param dead hashes of attachments that are known to be gone
- * @returns the attachments whose ports were published again
+ * @param restored told of each attachment whose ports were published again
+ * @throws {CniError} of those that could not be; the others were
  */
-export async function restorePorts(dead: ReadonlySet<string>): Promise<Attachment[]> {
-  const restored: Attachment[] = [];
-  for (const { attachment, backend, publications, options } of recallAll("ports").map(fromJson)) {
-    if (dead.has(attachmentHash(attachment))) continue;
-    const mapper = MAPPERS[backend];
-    if (options.snat && publications.some(({ address }) => address.ip.family === 4)) {
-      await mapper.guardLoopback();
-    }
-    if (await mapper.missing(attachment, publications, options) === undefined) continue;
-    await mapper.add(attachment, publications, options);
-    restored.push(attachment);
-  }
-  return restored;
+export async function restorePorts(
+  dead: ReadonlySet<string>,
+  restored: (attachment: Attachment) => void,
+): Promise<void> {
+  const guard = recallGuard();
+  const living = recallAll("ports").map(fromJson)
+    .filter(({ attachment }) => !dead.has(attachmentHash(attachment)));
+  await runEach([
+    async () => guard && await MAPPERS[guard].guardLoopback(),
+    ...BACKENDS.map((backend) => async () => {
+      const own = living.filter((noted) => noted.backend === backend);
+      if (own.length === 0) return;
+      const missing = await MAPPERS[backend].missing(own);
+      const gone = own.filter((_, i) => missing[i] !== undefined);
+      await runEach(gone.map((noted) => async () => {
+        await MAPPERS[backend].add(noted);
+        forgetEarlierConnections(noted.publications);
+        restored(noted.attachment);
+      }));
+    }),
+  ]);
+}
+
+function withoutEmpty({ attachment, publications, options }: Published): Published {
+  const needed = publications.filter(({ mappings }) => mappings.length > 0);
+  return { attachment, publications: needed, options };
+}
+
+function familiesOf({ publications }: Published): (4 | 6)[] {
+  return publications.map(({ address }) => address.ip.family);
 }
 
 /** What is published, as it is kept on disk. */
-interface Noted {
-  attachment: Attachment;
+interface Noted extends Published {
   backend: Backend;
-  publications: readonly Publication[];
-  options: SnatOptions;
+  netns: NotedNetNs;
 }
 
-function note({ attachment, backend, publications, options }: Noted): void {
+function note({ attachment, backend, publications, options, netns }: Noted): void {
   remember("ports", attachment, {
     backend,
+    netns: { ...netns },
     options: { ...options },
     publications: publications.map(({ address, mappings, conditions }) => ({
       address: String(address),
@@ -152,7 +199,7 @@ function note({ attachment, backend, publications, options }: Noted): void {
 
 function recallPorts(attachment: Attachment): Noted | undefined {
   const noted = recall("ports", attachment);
-  return noted && fromJson(noted as Parameters<typeof fromJson>[0]);
+  return noted && fromJson(noted);
 }
 
 function forwardingsOf({ publications }: Noted): Forwarding[] {
@@ -162,25 +209,24 @@ function forwardingsOf({ publications }: Noted): Forwarding[] {
 }
 
 /** These files are written here and nowhere else: what is in them has the types it had. */
-function fromJson(noted: ReturnType<typeof recallAll>[number]): Noted {
-  const { network, containerId, ifName } = noted;
-  const { backend, options, publications } = noted as unknown as {
-    backend: Backend;
-    options: SnatOptions;
-    publications: (Omit<Publication, "address" | "mappings"> & {
-      address: string;
-      mappings: (Omit<PortMapping, "hostIp"> & { hostIp?: string })[];
-    })[];
-  };
+function fromJson(noted: JsonObject): Noted {
+  const { network, containerId, ifName, publications, ...rest } = noted as unknown as
+    & Attachment
+    & Omit<Noted, "attachment" | "publications">
+    & {
+      publications: (Omit<Publication, "address" | "mappings"> & {
+        address: string;
+        mappings: (Omit<PortMapping, "hostIp"> & { hostIp?: string })[];
+      })[];
+    };
   return {
+    ...rest,
     attachment: { network, containerId, ifName },
-    backend,
-    options,
     publications: publications.map(({ address, mappings, conditions }) => ({
       address: Cidr.parse(address),
       conditions,
-      mappings: mappings.map(({ hostIp, ...rest }) => ({
-        ...rest,
+      mappings: mappings.map(({ hostIp, ...mapping }) => ({
+        ...mapping,
         ...(hostIp ? { hostIp: IpAddress.parse(hostIp) } : {}),
       })),
     })),

@@ -19,6 +19,7 @@ import {
   deletion,
   leadsTo,
   mayHaveChain,
+  mayHaveRules,
   quoteToken,
   removeChain,
   restore,
@@ -27,8 +28,9 @@ import {
   type SavedTable,
   savedTable,
 } from "./iptables.ts";
-import { hasChain } from "./nft_state.ts";
+import { listRules } from "./nft_state.ts";
 import {
+  type Claim,
   type Forwarding,
   type PortMapper,
   type PortMapping,
@@ -37,11 +39,11 @@ import {
   type SnatOptions,
 } from "./port_mapper.ts";
 
-const FAMILIES = [4, 6] as const;
 const DNAT = "CNI-HOSTPORT-DNAT";
 const SETMARK = "CNI-HOSTPORT-SETMARK";
 const MASQ = "CNI-HOSTPORT-MASQ";
 const GUARD = "CNI-HOSTPORT-LOCAL";
+const FAMILIES = [4, 6] as const;
 /** How many ports one rule of the multiport match can have. */
 const MAX_PORTS = 15;
 /** What a comment can have, in bytes. */
@@ -49,7 +51,7 @@ const MAX_COMMENT = 255;
 
 /** @see PortMapper */
 export const portMapperIptables: PortMapper = {
-  async add(attachment, publications, options) {
+  async add({ attachment, publications, options }) {
     const done: Publication[] = [];
     try {
       for (const publication of publications) {
@@ -92,29 +94,41 @@ export const portMapperIptables: PortMapper = {
     return await removeChains((family) => mayHaveChain(family, "nat", DNAT), unused, purpose);
   },
 
-  async missing(attachment, publications) {
-    const chain = chainOf(attachment);
-    for (const { address, mappings } of publications) {
-      const { rules } = await savedTable(address.ip.family, "nat");
-      const present = rules.flatMap((rule) => readDnat(rule) ?? [])
-        .filter((found) => found.chain === chain);
-      for (const mapping of mappings) {
-        const wanted = `${address.ip} ${mapping.containerPort}`;
-        const { protocol, hostPort } = mapping;
-        if (!present.some((found) => samePort(found, mapping) && found.to === wanted)) {
-          return `chain ${chain} of table nat has no rule for ${protocol} port ${hostPort}`;
-        }
-      }
-      for (const [from, to] of [["PREROUTING", DNAT], ["OUTPUT", DNAT], [DNAT, chain]]) {
-        const entered = rules.some((rule) => rule.startsWith(`-A ${from} `) && leadsTo(rule, to!));
-        if (!entered) return `chain ${from} of table nat does not lead to ${to}`;
-      }
+  async missing(all) {
+    const absent = all.map((): string | undefined => undefined);
+    for (const family of FAMILIES) {
+      const own = all.map(({ publications }) =>
+        publications.find(({ address }) => address.ip.family === family)
+      );
+      if (own.every((publication) => !publication)) continue;
+      const { rules } = await savedTable(family, "nat");
+      const published = Map.groupBy(
+        rules.flatMap((rule) => readDnat(rule) ?? []),
+        ({ chain }) => chain,
+      );
+      own.forEach((publication, i) => {
+        const chain = chainOf(all[i]!.attachment);
+        const present = published.get(chain) ?? [];
+        absent[i] ??= publication && (absentPort(publication, chain, present) ??
+          absentEntry(rules, chain));
+      });
     }
-    return undefined;
+    return absent;
+  },
+
+  async claims() {
+    const claims: Claim[] = [];
+    for (const family of FAMILIES) {
+      if (!mayHaveRules(family, "nat", DNAT)) continue;
+      const saved = await savedTable(family, "nat");
+      const found = saved.rules.flatMap((rule) => readDnat(rule) ?? []);
+      claims.push(...found.map((rule) => ({ ...rule, owner: () => ownerOf(saved, rule.chain) })));
+    }
+    return claims;
   },
 
   async guardLoopback() {
-    if (hasChain({ family: "ip", table: "raw", chain: GUARD })) return;
+    if (listRules({ family: "ip", table: "raw", chain: GUARD }).length > 0) return;
     const entry = `-A PREROUTING -j ${GUARD}`;
     const drop = `-A ${GUARD} -d 127.0.0.0/8 ! -i lo -j DROP`;
     const merge = ({ chains, rules }: SavedTable) => [
@@ -196,7 +210,9 @@ function portRules(chain: string, publication: Publication, options: SnatOptions
   const sources = options.masqAll
     ? [all]
     : [String(address.network()), ...(family === 4 ? ["127.0.0.1/32"] : [])];
-  return mappings.flatMap(({ protocol, hostIp, hostPort, containerPort }) => {
+  // A port at one address goes before the same port at every address.
+  const ordered = [...mappings.filter((m) => m.hostIp), ...mappings.filter((m) => !m.hostIp)];
+  return ordered.flatMap(({ protocol, hostIp, hostPort, containerPort }) => {
     const match = `${hostIp ? ` -d ${Cidr.host(hostIp)}` : ""} -p ${protocol} --dport ${hostPort}`;
     const target = family === 4 ? String(address.ip) : `[${address.ip}]`;
     return [
@@ -232,6 +248,28 @@ function entryRules(chain: string, attachment: Attachment, publication: Publicat
       ` -j ${chain}`
     );
   });
+}
+
+function absentPort(
+  { address, mappings }: Publication,
+  chain: string,
+  present: readonly DnatRule[],
+): string | undefined {
+  const absent = mappings.find((mapping) =>
+    !present.some((found) =>
+      samePort(found, mapping) && found.to === `${address.ip} ${mapping.containerPort}`
+    )
+  );
+  return absent &&
+    `chain ${chain} of table nat has no rule for ${absent.protocol} port ${absent.hostPort}`;
+}
+
+function absentEntry(rules: readonly string[], chain: string): string | undefined {
+  for (const [from, to] of [["PREROUTING", DNAT], ["OUTPUT", DNAT], [DNAT, chain]] as const) {
+    const entered = rules.some((rule) => rule.startsWith(`-A ${from} `) && leadsTo(rule, to));
+    if (!entered) return `chain ${from} of table nat does not lead to ${to}`;
+  }
+  return undefined;
 }
 
 async function removeChains(

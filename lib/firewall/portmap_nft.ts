@@ -20,22 +20,27 @@ import {
   type Attachment,
   attachmentComment,
   attachmentHash,
+  describeAttachment,
   describeOwner,
   hashOf,
   networkHash,
 } from "./attachment.ts";
+import { recallByHash } from "./installed.ts";
 import { nftAddTo, nftApply, NftError } from "./nft.ts";
 import { deleteElement, nftDelete } from "./nft_delete.ts";
-import { hasChain, listElements, listRules, type NftElement } from "./nft_state.ts";
+import { listElements, listRules, type NftElement } from "./nft_state.ts";
 import {
+  type Claim,
+  expectUnclaimed,
   type Forwarding,
   type PortMapper,
   type PortMapping,
   PortTakenError,
   type Publication,
+  type Published,
   type SnatOptions,
 } from "./port_mapper.ts";
-import { expectPortFree, hasPortRule, removePortRules } from "./portmap_nft_rules.ts";
+import { listPortRules, type PortRule, removePortRules } from "./portmap_nft_rules.ts";
 
 const TABLE = { family: "inet", table: "cni_portmap" } as const;
 const T = `${TABLE.family} ${TABLE.table}`;
@@ -43,24 +48,26 @@ const GUARD = { ...TABLE, chain: "loopback" } as const;
 
 /** @see PortMapper */
 export const portMapperNft: PortMapper = {
-  async add(attachment, publications, options) {
-    for (const { mappings, address } of publications) {
-      for (const mapping of mappings) {
-        await expectPortFree(mapping, address.ip.family, attachment.containerId);
-      }
-    }
+  async add({ attachment, publications, options }) {
+    const filled = filledChains();
+    expectUnclaimed(publications, await ruleClaims());
+    for (const publication of publications) expectUnconditional(publication, filled);
     const entries = publications.flatMap((publication) => entriesOf(publication, options));
     const comment = attachmentComment(attachment);
     const lines = entries.map((entry) => create(entry, comment));
     const skeleton = [SHARED, ...publications.map((each) => skeletonFor(each, options))].flat();
+    const complete = publications.flatMap((each) => chainsOf(each, options))
+      .every((chain) => filled.has(chain));
+    const apply = (batch: readonly string[]) =>
+      complete ? nftAddTo(skeleton, batch, purpose) : nftApply([...skeleton, ...batch], purpose);
     const purpose = `publish ports of ${attachment.containerId}`;
     try {
-      await nftAddTo(skeleton, lines, purpose);
+      await apply(lines);
     } catch (error) {
       if (!(error instanceof NftError && error.exists)) throw error;
       const stale = replaceable(entries, attachment);
       if (stale.length === 0) throw error;
-      await nftAddTo(skeleton, [...stale.map(remove), ...lines], purpose);
+      await apply([...stale.map(remove), ...lines]);
     }
   },
 
@@ -80,29 +87,28 @@ export const portMapperNft: PortMapper = {
     return removeElements(gone, `unpublish unused ports of network ${network}`);
   },
 
-  async missing(attachment, publications, options) {
-    const hash = attachmentHash(attachment);
-    const own = listElements(TABLE).filter(({ comment }) => hashOf(comment) === hash);
-    const present = new Set(own.flatMap((element) => textOf(element) ?? []));
-    for (const publication of publications) {
-      for (const { set, key, value, mapping } of entriesOf(publication, options)) {
-        // The kernel does not list a verdict with the names of its chain.
-        const wanted = set.startsWith("masquerade") ? `${set} ${key}` : `${set} ${key} : ${value}`;
-        if (present.has(wanted)) continue;
-        if (own.length === 0 && await madeByGo(mapping, publication, attachment)) continue;
-        return `table ${T} lacks "${key} : ${value}" in map ${set}`;
-      }
-      if (own.length === 0) continue;
-      const suffix = suffixOf(publication);
-      for (const chain of [`prerouting${suffix}`, `output${suffix}`, `hostports${suffix}`]) {
-        if (listRules({ ...TABLE, chain }).length === 0) return `chain ${chain} of ${T} is empty`;
-      }
-    }
-    return undefined;
+  async missing(all) {
+    const present = Map.groupBy(
+      listElements(TABLE).flatMap((element) => readElement(element) ?? []),
+      ({ comment }) => hashOf(comment),
+    );
+    const filled = filledChains();
+    const theirs = await listPortRules();
+    return all.map((published) => {
+      const own = present.get(attachmentHash(published.attachment));
+      return own
+        ? lackingElement(published, new Set(own.map(textOf))) ?? emptyChain(published, filled)
+        : lackingRule(published, theirs);
+    });
+  },
+
+  async claims() {
+    const elements = listElements(TABLE).flatMap((element) => readElement(element) ?? []);
+    return [...elements.flatMap(claimOf), ...await ruleClaims()];
   },
 
   async guardLoopback() {
-    if (hasChain(GUARD)) return;
+    if (listRules(GUARD).length > 0) return;
     await nftApply([
       `add table ${T}`,
       `add chain ${T} loopback { type filter hook prerouting priority raw; }`,
@@ -112,13 +118,72 @@ export const portMapperNft: PortMapper = {
   },
 };
 
-/** Whether the Go plugins published a mapping; what they masquerade is in the same rules. */
-async function madeByGo(
-  mapping: PortMapping | undefined,
-  { address, mappings }: Publication,
-  { containerId }: Attachment,
-): Promise<boolean> {
-  return await hasPortRule(mapping ?? mappings[0]!, address.ip, containerId);
+/** The chains that have rules. Their number does not grow with the published ports. */
+function filledChains(): Set<string> {
+  return new Set(listRules(TABLE).map(({ chain }) => chain));
+}
+
+/** What the Go plugins have, in the form of a claim. */
+async function ruleClaims(): Promise<Claim[]> {
+  return (await listPortRules()).map((rule) => ({
+    ...rule,
+    owner: () => `container ${rule.containerId}`,
+  }));
+}
+
+/**
+ * Expects that no publication with other conditions has one of the ports: those are in maps of
+ * their own, which are looked through only where there are any.
+ * @throws {PortTakenError}
+ */
+function expectUnconditional(publication: Publication, filled: ReadonlySet<string>): void {
+  const own = suffixOf(publication);
+  const others = [...filled].filter((chain) =>
+    chain.startsWith(`hostports${publication.address.ip.family}`) && chain !== `hostports${own}`
+  );
+  if (others.length === 0) return;
+  const elements = listElements(TABLE).flatMap((element) => readElement(element) ?? [])
+    .filter(({ set }) => set !== `ports${own}` && set !== `hostip${own}`);
+  expectUnclaimed([publication], elements.flatMap(claimOf));
+}
+
+function lackingElement(
+  { publications, options }: Published,
+  present: ReadonlySet<string>,
+): string | undefined {
+  for (const { set, key, value } of publications.flatMap((each) => entriesOf(each, options))) {
+    // The kernel does not list a verdict with the names of its chain.
+    const wanted = set.startsWith("masquerade") ? `${set} ${key}` : `${set} ${key} : ${value}`;
+    if (!present.has(wanted)) return `table ${T} lacks "${key} : ${value}" in map ${set}`;
+  }
+  return undefined;
+}
+
+function emptyChain(
+  { publications, options }: Published,
+  filled: ReadonlySet<string>,
+): string | undefined {
+  const empty = publications.flatMap((each) => chainsOf(each, options))
+    .find((chain) => !filled.has(chain));
+  return empty && `chain ${empty} of ${T} is empty`;
+}
+
+/** Where nothing is ours the Go plugins may have published it; what they masquerade is with it. */
+function lackingRule(
+  { attachment, publications }: Published,
+  theirs: readonly PortRule[],
+): string | undefined {
+  for (const { address, mappings } of publications) {
+    for (const { protocol, hostIp, hostPort } of mappings) {
+      const found = theirs.some((rule) =>
+        rule.containerId === attachment.containerId && rule.target.equals(address.ip) &&
+        rule.protocol === protocol && rule.hostPort === hostPort &&
+        String(rule.hostIp) === String(hostIp)
+      );
+      if (!found) return `table ${T} has nothing for ${protocol} port ${hostPort}`;
+    }
+  }
+  return undefined;
 }
 
 /** What every publication needs. Repeatable: two processes may find it missing at the same time. */
@@ -175,6 +240,18 @@ function sourcesChain(address: Cidr, all: boolean): string[] {
     `add chain ${T} ${chain}`,
     `flush chain ${T} ${chain}`,
     ...rules.map((rule) => `add rule ${T} ${chain} ${rule}`),
+  ];
+}
+
+/** The chains with rules that a publication depends on. */
+function chainsOf(publication: Publication, { snat, masqAll }: SnatOptions): string[] {
+  const suffix = suffixOf(publication);
+  return [
+    `hostports${suffix}`,
+    `prerouting${suffix}`,
+    `output${suffix}`,
+    "masquerading",
+    ...(snat ? [sourcesChainName(publication.address, masqAll)] : []),
   ];
 }
 
@@ -244,7 +321,7 @@ function replaceable(entries: readonly Entry[], attachment: Attachment): Entry[]
     const own = hashOf(there.comment) === attachmentHash(attachment) ||
       there.target.equals(entry.target);
     if (own || !entry.mapping) return true;
-    throw new PortTakenError(entry.mapping, describeOwner(there.comment));
+    throw new PortTakenError(entry.mapping, ownerOf(there.comment));
   });
 }
 
@@ -296,9 +373,19 @@ function readElement({ set, key, data, comment }: NftElement): ReadElement | und
   };
 }
 
-function textOf(element: NftElement): string | undefined {
-  const read = readElement(element);
-  return read && `${read.set} ${read.key}${read.value ? ` : ${read.value}` : ""}`;
+function textOf({ set, key, value }: ReadElement): string {
+  return `${set} ${key}${value ? ` : ${value}` : ""}`;
+}
+
+function claimOf({ forwarding, comment }: ReadElement): Claim[] {
+  return forwarding ? [{ ...forwarding, owner: () => ownerOf(comment) }] : [];
+}
+
+/** Whose an element is: by what is noted of it, since a comment has no room for long names. */
+function ownerOf(comment: string | undefined): string {
+  const hash = hashOf(comment);
+  const noted = hash === undefined ? undefined : recallByHash("ports", hash);
+  return noted ? describeAttachment(noted) : describeOwner(comment);
 }
 
 function portAt(bytes: Uint8Array, offset: number): number {

@@ -9,39 +9,19 @@ import { isObject, type JsonObject, type JsonValue } from "../types/json.ts";
 import { nftList } from "./nft.ts";
 import { deleteRule, nftDelete } from "./nft_delete.ts";
 import { listRules } from "./nft_state.ts";
-import { type Forwarding, type PortMapping, PortTakenError } from "./port_mapper.ts";
+import type { Forwarding } from "./port_mapper.ts";
 
 const FAMILIES = { 4: "ip", 6: "ip6" } as const;
 const CHAINS = ["hostports", "hostip_hostports", "masquerading"] as const;
 
-/**
- * Expects that no rule of the Go plugins claims a port for another container.
- * @throws {PortTakenError}
- */
-export async function expectPortFree(
-  mapping: PortMapping,
-  family: 4 | 6,
-  containerId: string,
-): Promise<void> {
-  for (const rule of await portRules(family)) {
-    const { comment, hostIp, protocol, hostPort } = rule;
-    if (comment === containerId || protocol !== mapping.protocol) continue;
-    if (hostPort !== mapping.hostPort || String(hostIp) !== String(mapping.hostIp)) continue;
-    throw new PortTakenError(mapping, `container ${comment}`);
-  }
+/** A rule that publishes a port: `[ip daddr A] tcp dport P dnat to B:Q`. */
+export interface PortRule extends Forwarding {
+  containerId: string;
 }
 
-/** Whether a mapping is published by a rule of the Go plugins. */
-export async function hasPortRule(
-  mapping: PortMapping,
-  target: IpAddress,
-  containerId: string,
-): Promise<boolean> {
-  return (await portRules(target.family)).some((rule) =>
-    rule.comment === containerId && rule.target.equals(target) &&
-    rule.protocol === mapping.protocol && rule.hostPort === mapping.hostPort &&
-    String(rule.hostIp) === String(mapping.hostIp)
-  );
+/** All that the Go plugins published. Starts no program where there is nothing. */
+export async function listPortRules(): Promise<PortRule[]> {
+  return [...await portRules(4), ...await portRules(6)];
 }
 
 /** Removes all rules of a container. @returns the ports that they published */
@@ -51,13 +31,12 @@ export async function removePortRules(containerId: string): Promise<Forwarding[]
       .filter(({ comment }) => comment === containerId);
   const find = () => [...rulesOf(4), ...rulesOf(6)].map(deleteRule);
   if (find().length === 0) return [];
-  const published = [...await portRules(4), ...await portRules(6)];
+  const published = await listPortRules();
   nftDelete(find, `unpublish ports of ${containerId}`);
-  return published.filter(({ comment }) => comment === containerId);
+  return published.filter((rule) => rule.containerId === containerId);
 }
 
-/** The rules that publish a port: `[ip daddr A] tcp dport P dnat to B:Q`. */
-async function portRules(family: 4 | 6): Promise<(Forwarding & { comment: string })[]> {
+async function portRules(family: 4 | 6): Promise<PortRule[]> {
   const where = { family: FAMILIES[family], table: "cni_hostport", chain: "hostports" } as const;
   if (listRules(where).length === 0) return [];
   const objects = await nftList(["chain", where.family, where.table, where.chain]) ?? [];
@@ -68,7 +47,7 @@ async function portRules(family: 4 | 6): Promise<(Forwarding & { comment: string
     const dnat = statements.map((statement) => statement.dnat).find(isObject);
     if (typeof rule.comment !== "string" || typeof hostPort !== "number" || !dnat) return [];
     return [{
-      comment: rule.comment,
+      containerId: rule.comment,
       protocol: protocol as Forwarding["protocol"],
       hostPort,
       hostIp: typeof hostIp === "string" ? IpAddress.parse(hostIp) : undefined,

@@ -27,6 +27,8 @@ export interface Connection {
   destination: IpAddress;
   /** The answers' source: differs from `destination` where that was translated. */
   answeredBy: IpAddress;
+  /** The answers' source port. */
+  answeringPort?: number;
 }
 
 /** Which connections to look at: `conntrack -L -f FAMILY -p PROTOCOL --orig-port-dst PORT`. */
@@ -71,7 +73,8 @@ export function removeConnections(
 function fromMessage({ original, reply }: ConnectionMessage): Connection | undefined {
   const destination = original?.ip?.destination4 ?? original?.ip?.destination6;
   const answeredBy = reply?.ip?.source4 ?? reply?.ip?.source6;
-  return destination && answeredBy && { destination, answeredBy };
+  const answeringPort = reply?.protocol?.sourcePort;
+  return destination && answeredBy && { destination, answeredBy, answeringPort };
 }
 
 /** By its original tuple, and its identity lest a new connection with the same tuple be hit. */

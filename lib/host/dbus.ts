@@ -65,8 +65,8 @@ export class SystemBus implements Disposable {
    */
   static connect(): SystemBus | undefined {
     const socket = Socket.open(AF_UNIX, SOCK_STREAM, 0);
+    const path = busPath();
     try {
-      const path = busPath();
       socket.connect(unixAddress(path), path);
       const bus = new SystemBus(socket);
       bus.#authenticate();
@@ -75,7 +75,7 @@ export class SystemBus implements Disposable {
     } catch (error) {
       socket[Symbol.dispose]();
       if (["ENOENT", "ECONNREFUSED"].includes(errnoCode(error) ?? "")) return undefined;
-      throw error;
+      throw CniError.from(error).withContext(`cannot use the system bus at ${path}`);
     }
   }
 

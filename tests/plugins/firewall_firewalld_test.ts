@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { bridgeNetwork, type Member } from "../support/bridge_network.ts";
 import { Firewalld } from "../support/firewalld.ts";
 import { plugin, pluginDirectory, pluginError } from "../support/plugins.ts";
+import { BackgroundProcess, eventually } from "../support/process.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 import { type Protocol, Server } from "../support/traffic.ts";
 
@@ -128,6 +129,55 @@ kernelTest(
     await daemon.stop();
     ok(one, "DEL"); // it has forgotten everything
     assertMatch(fails(one, "ADD", { backend: "firewalld" }).msg, /firewalld/);
+  },
+  { needs },
+);
+
+kernelTest(
+  "firewall (firewalld): an address that is in another zone keeps no other from being put back",
+  async (sandbox) => {
+    const { containers } = bridgeNetwork(sandbox, 3);
+    await using daemon = await Firewalld.start(sandbox);
+    const { ok } = caller(sandbox, daemon);
+    for (const member of containers) ok(member, "ADD");
+    const env = Object.entries(daemon.env).map(([name, value]) => `${name}=${value}`);
+    for (const { ipv4 } of containers) {
+      daemon.command("--reload");
+      daemon.command("--zone=public", `--add-source=${ipv4}/32`);
+      const reload = sandbox.try("env", [...env, `${pluginDirectory()}/firewall-reload`]);
+      assertEquals(reload.code, 1);
+      assertStringIncludes(reload.stderr, "ZONE_CONFLICT");
+      assertEquals(sources(daemon).length, 5, "one is in another zone");
+    }
+  },
+  { needs },
+);
+
+kernelTest(
+  "firewall (firewalld): a restart is heard, and what fails is tried again",
+  async (sandbox) => {
+    const { containers: [one] } = bridgeNetwork(sandbox, 1);
+    assert(one);
+    await using daemon = await Firewalld.start(sandbox);
+    const { ok } = caller(sandbox, daemon);
+    ok(one, "ADD");
+    const { env } = daemon;
+    const reload = `${pluginDirectory()}/firewall-reload`;
+    await using watcher = new BackgroundProcess(reload, ["--watch"], { env });
+    await daemon.stop();
+    await watcher.until(
+      () => watcher.output.includes("firewalld does not run"),
+      "it to find that firewalld is gone",
+    );
+    await daemon.restart();
+    await eventually(() => sources(daemon).length === 2, () => `sources\n${watcher.output}`);
+    daemon.command("--zone=trusted", "--remove-source=10.5.0.2/32");
+    daemon.command("--zone=public", "--add-source=10.5.0.2/32");
+    sandbox.run("nft", ["add table t; delete table t"]); // something to hear
+    await watcher.until(() => watcher.output.includes("ZONE_CONFLICT"), "the conflict");
+    daemon.command("--zone=public", "--remove-source=10.5.0.2/32"); // which nobody hears of
+    await eventually(() => sources(daemon).length === 2, () => `sources\n${watcher.output}`);
+    assertEquals(watcher.output.split("ZONE_CONFLICT").length, 2, "it is said once");
   },
   { needs },
 );

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { type Backend, BACKENDS } from "../../lib/firewall/backend.ts";
 import { addBridge, bridgeNetwork, type Member } from "../support/bridge_network.ts";
 import { plugin, pluginDirectory, pluginError } from "../support/plugins.ts";
+import { BackgroundProcess } from "../support/process.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 import { type Protocol, Server } from "../support/traffic.ts";
 
@@ -162,6 +163,18 @@ for (const backend of BACKENDS) {
     assertEquals(traces(sandbox, backend), []);
   });
 
+  contract("two policies on one bridge: each attachment's CHECK is content", (sandbox) => {
+    const { containers: [one, two] } = bridgeNetwork(sandbox);
+    assert(one && two);
+    const isolated = { backend, ingressPolicy: "isolated" };
+    const same = { backend, ingressPolicy: "same-bridge", name: "m" };
+    plugin(sandbox, call(one, "ADD", isolated));
+    plugin(sandbox, call(two, "ADD", same));
+    plugin(sandbox, call(one, "CHECK", isolated));
+    plugin(sandbox, call(two, "CHECK", same));
+    assertEquals(sandbox.run(`${pluginDirectory()}/firewall-reload`, []), "");
+  });
+
   contract("an address that went to another container stays let through", (sandbox) => {
     const { containers: [one] } = bridgeNetwork(sandbox, 1);
     assert(one);
@@ -180,12 +193,22 @@ for (const backend of BACKENDS) {
     pluginError(sandbox, call(one, "CHECK", options));
     plugin(sandbox, call(one, "ADD", options));
     plugin(sandbox, call(one, "CHECK", options));
-    if (backend === "nftables") sandbox.run("nft", ["flush chain inet cni_firewall forward"]);
-    else sandbox.run("iptables", ["-F", "FORWARD"]);
-    const { msg } = pluginError(sandbox, call(one, "CHECK", options));
-    assertMatch(msg, /expected rule not found.*forward/i);
-    plugin(sandbox, call(one, "ADD", options)); // again, and it heals
-    if (backend === "iptables") plugin(sandbox, call(one, "CHECK", options));
+    const losses = backend === "nftables"
+      ? ["forward", "isolation"].map((chain) => ["nft", `flush chain inet cni_firewall ${chain}`])
+      : ["FORWARD", "CNI-ISOLATION-STAGE-2"].map((chain) => ["iptables", "-F", chain]);
+    const remedies = [
+      () => plugin(sandbox, call(one, "ADD", options)),
+      () => sandbox.run(`${pluginDirectory()}/firewall-reload`, []),
+    ];
+    for (const [program, ...args] of losses) {
+      for (const heal of remedies) {
+        sandbox.run(program!, args);
+        const { msg } = pluginError(sandbox, call(one, "CHECK", options));
+        assertMatch(msg, /expected rule not found.*(forward|isolation)/i);
+        heal();
+        plugin(sandbox, call(one, "CHECK", options));
+      }
+    }
   });
 
   contract("GC keeps what is valid and what is another network's", (sandbox) => {
@@ -331,6 +354,47 @@ kernelTest(
   },
   { needs: ["iptables"] },
 );
+
+kernelTest("firewall: a bus that lets nobody in is no firewalld", async (sandbox) => {
+  const { containers: [one] } = bridgeNetwork(sandbox, 1);
+  assert(one);
+  const path = "/run/test/bus";
+  const listener = Deno.listen({ transport: "unix", path });
+  const refusing = (async () => {
+    for await (const connection of listener) connection.close();
+  })();
+  const env = { DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${path}` };
+  // Not the test's own thread: it has to refuse meanwhile.
+  const firewall = async (command: Command, more = {}) => {
+    const { config, containerId, netns } = call(one, command, more);
+    Deno.writeTextFileSync("/run/test/config", JSON.stringify(config));
+    await using process = new BackgroundProcess("/bin/sh", [
+      "-c",
+      'exec "$0" </run/test/config',
+      `${pluginDirectory()}/firewall`,
+    ], {
+      env: {
+        ...env,
+        CNI_COMMAND: command,
+        CNI_CONTAINERID: containerId,
+        CNI_IFNAME: "eth0",
+        CNI_NETNS: netns.path,
+        CNI_PATH: pluginDirectory(),
+      },
+    });
+    return { code: await process.end(), output: process.output };
+  };
+  const asked = await firewall("ADD", { backend: "firewalld" });
+  assertEquals(asked.code, 1);
+  assertStringIncludes(asked.output, "cannot use the system bus at /run/test/bus: ");
+  assertEquals((await firewall("ADD")).code, 0);
+  assert(traces(sandbox, "iptables").some((line) => line.includes(one.ipv4)));
+  assertEquals((await firewall("DEL")).code, 0);
+  assertEquals((await firewall("DEL", { prevResult: one.result })).code, 0);
+  assertEquals([traces(sandbox, "iptables"), notes()], [[], []]);
+  listener.close();
+  await refusing;
+}, { needs: ["iptables"] });
 
 kernelTest("firewall: options that are wrong, and what is missing", (sandbox) => {
   const { containers: [one] } = bridgeNetwork(sandbox, 1);

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type Backend, BACKENDS } from "../../lib/firewall/backend.ts";
 import { bridgeNetwork, HOST, type Member } from "../support/bridge_network.ts";
-import { plugin, pluginError } from "../support/plugins.ts";
+import { plugin, pluginDirectory, pluginError } from "../support/plugins.ts";
+import { BackgroundProcess } from "../support/process.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 import { type Protocol, Server } from "../support/traffic.ts";
 
@@ -50,9 +51,49 @@ function leftovers(sandbox: Sandbox): string[] {
   ].join("\n").split("\n").filter((line) => /CNI-DN-|comment "[0-9a-f]{16}-/.test(line));
 }
 
+const TRACKING = "add table t; add chain t c { type filter hook input priority 0; }; " +
+  "add rule t c ct state established accept";
+
+/** Makes the kernel keep connections, which it does only where some rule asks for it. */
+function track(sandbox: Sandbox): void {
+  sandbox.run("nft", [TRACKING]);
+}
+
+/** What `systemctl restart nftables` does on a host with rules of its own. */
+function flushButTrack(sandbox: Sandbox): void {
+  sandbox.run("nft", [`flush ruleset; ${TRACKING}`]);
+}
+
+/** Programs that stay for a second after they have done their work, and say when that is. */
+function slowPrograms(names: readonly string[]): string {
+  const directory = "/run/test/slow";
+  Deno.mkdirSync(directory);
+  for (const name of names) {
+    const script = `#!/bin/sh
+PATH="\${PATH#${directory}:}"
+${name} "$@" || exit
+touch ${directory}/done
+sleep 1
+`;
+    Deno.writeTextFileSync(`${directory}/${name}`, script, { mode: 0o755 });
+  }
+  return directory;
+}
+
+function hasFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
 for (const backend of BACKENDS) {
-  const contract = (name: string, test: (sandbox: Sandbox) => void | Promise<void>) =>
-    kernelTest(`portmap (${backend}): ${name}`, test, { needs: NEEDS[backend] });
+  const contract = (
+    name: string,
+    test: (sandbox: Sandbox) => void | Promise<void>,
+    needs = NEEDS[backend],
+  ) => kernelTest(`portmap (${backend}): ${name}`, test, { needs });
 
   for (const protocol of PROTOCOLS) {
     for (const family of [4, 6] as const) {
@@ -177,6 +218,74 @@ for (const backend of BACKENDS) {
     },
   );
 
+  contract(
+    "a port that is given twice is published once, and one address goes first",
+    (sandbox) => {
+      const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
+      assert(first);
+      const special = { ...map(8080, "tcp", "192.0.2.1"), containerPort: 81 };
+      const mappings = [map(8080), map(8080, "tcp", "0.0.0.0"), map(8080, "tcp", "::"), special];
+      plugin(sandbox, call(first, "ADD", mappings, { backend }));
+      plugin(sandbox, call(first, "CHECK", mappings, { backend }));
+      using general = new Server(first.netns, "tcp", { address: first.ipv4, port: 80 });
+      using own = new Server(first.netns, "tcp", { address: first.ipv4, port: 81 });
+      assert(own.reachedBy(outside, { address: "192.0.2.1", port: 8080 }));
+      assert(general.reachedBy(outside, { address: "10.5.0.1", port: 8080 }));
+      const twice = [map(80), { ...map(80, "tcp", "0.0.0.0"), containerPort: 81 }];
+      const { code, msg } = pluginError(sandbox, call(first, "ADD", twice, { backend }));
+      assertEquals(code, 7);
+      assertMatch(msg, /tcp port 80 twice, for container ports 80 and 81/);
+    },
+  );
+
+  contract("a port that is taken by other means is taken all the same", (sandbox) => {
+    const { containers: [first, second] } = bridgeNetwork(sandbox);
+    assert(first && second);
+    const v4 = [map(8080, "tcp", "0.0.0.0")];
+    const id = "0123456789abcdef".repeat(4);
+    const long = { name: "a-network-with-a-long-name" };
+    const refused = (more: Record<string, unknown>, mappings = v4) => {
+      const error = pluginError(sandbox, call(second, "ADD", mappings, { backend, ...more }));
+      assertEquals(error.code, 100);
+      assertStringIncludes(error.msg, `is published for container ${id}`);
+    };
+    plugin(sandbox, { ...call(first, "ADD", v4, { backend, ...long }), containerId: id });
+    refused({}); // and the name is whole, which a comment has no room for
+    const conditions = backend === "nftables" ? ["ip", "saddr", "192.0.2.2"] : ["-s", "192.0.2.2"];
+    refused({ conditionsV4: conditions });
+    plugin(sandbox, { ...call(first, "DEL", undefined, long), containerId: id });
+
+    const other = { backend: BACKENDS.find((name) => name !== backend) };
+    plugin(sandbox, { ...call(first, "ADD", v4, { ...other, ...long }), containerId: id });
+    refused({});
+    refused({}, [map(8080, "tcp", "192.0.2.1")]); // the other's come first, whatever the address
+    plugin(sandbox, call(second, "ADD", [map(8081), map(8080, "udp")], { backend }));
+  }, ["nft", "iptables"]);
+
+  contract("told to end while a program adds the rules, ADD takes them back", async (sandbox) => {
+    const { containers: [first] } = bridgeNetwork(sandbox, 1);
+    assert(first);
+    plugin(sandbox, call(first, "ADD", [map(8080)], { backend })); // makes what all share
+    plugin(sandbox, call(first, "DEL"));
+    const bin = slowPrograms(["nft", "iptables-restore", "ip6tables-restore"]);
+    const { config, containerId, netns } = call(first, "ADD", [map(8080)], { backend });
+    Deno.writeTextFileSync("/run/test/config", JSON.stringify(config));
+    const start = ["-c", 'exec "$0" </run/test/config', `${pluginDirectory()}/portmap`];
+    const env = {
+      PATH: `${bin}:${Deno.env.get("PATH")}`,
+      CNI_COMMAND: "ADD",
+      CNI_CONTAINERID: containerId,
+      CNI_IFNAME: "eth0",
+      CNI_NETNS: netns.path,
+      CNI_PATH: pluginDirectory(),
+    };
+    await using process = new BackgroundProcess("/bin/sh", start, { env });
+    await process.until(() => hasFile(`${bin}/done`), "the program to have added its rules");
+    assertEquals(await process.stop("SIGTERM"), 1);
+    assertStringIncludes(process.output, "interrupted by SIGTERM");
+    assertEquals(leftovers(sandbox), []);
+  });
+
   contract("whoever has an address now takes over what was left of its last owner", (sandbox) => {
     const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
     assert(first);
@@ -208,8 +317,7 @@ for (const backend of BACKENDS) {
       // One client, with one source port, that never stops: its packets are one connection.
       const from = { address: "192.0.2.2", port: 5555 };
       const target = { address: "192.0.2.1", port: 8080 };
-      sandbox.run("nft", ["add table t; add chain t c { type filter hook input priority 0; }"]);
-      sandbox.run("nft", ["add rule t c ct state established accept"]); // makes the kernel track
+      track(sandbox);
       assert(onHost.reachedBy(outside, target, from));
       plugin(sandbox, call(first, "ADD", [map(8080, "udp")], { backend }));
       assert(inside.reachedBy(outside, target, from), "the container, not the host's own server");
@@ -217,6 +325,37 @@ for (const backend of BACKENDS) {
       assert(onHost.reachedBy(outside, target, from), "the host's own server again");
     },
   );
+
+  contract("a connection to another port of the container is forgotten, too", (sandbox) => {
+    const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
+    assert(first);
+    using before = new Server(first.netns, "udp", { address: first.ipv4, port: 80 });
+    using now = new Server(first.netns, "udp", { address: first.ipv4, port: 81 });
+    const from = { address: "192.0.2.2", port: 5555 };
+    const target = { address: "192.0.2.1", port: 8080 };
+    plugin(sandbox, { ...call(first, "ADD", [map(8080, "udp")], { backend }), containerId: "old" });
+    assert(before.reachedBy(outside, target, from));
+    const changed = [{ ...map(8080, "udp"), containerPort: 81 }];
+    plugin(sandbox, call(first, "ADD", changed, { backend }));
+    assert(now.reachedBy(outside, target, from));
+  });
+
+  contract("connections outlive rules that somebody flushed, but not DEL", (sandbox) => {
+    const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
+    assert(first);
+    using inside = new Server(first.netns, "udp", { address: first.ipv4, port: 80 });
+    const [from, target] = [
+      { address: "192.0.2.2", port: 5555 },
+      { address: "192.0.2.1", port: 8080 },
+    ];
+    track(sandbox);
+    plugin(sandbox, call(first, "ADD", [map(8080, "udp")], { backend }));
+    assert(inside.reachedBy(outside, target, from));
+    flushButTrack(sandbox);
+    plugin(sandbox, call(first, "DEL"));
+    using onHost = new Server(undefined, "udp", { address: "0.0.0.0", port: 8080 });
+    assert(onHost.reachedBy(outside, target, from));
+  });
 
   contract("no packet from outside reaches 127.0.0.1", (sandbox) => {
     const { containers: [first] } = bridgeNetwork(sandbox, 1);
@@ -236,6 +375,66 @@ for (const backend of BACKENDS) {
     assert(attackFails());
     plugin(sandbox, call(first, "DEL")); // the sysctl stays, and so does its guard
     assert(attackFails());
+    flushButTrack(sandbox);
+    sandbox.run(`${pluginDirectory()}/firewall-reload`, []);
+    assert(attackFails(), "it is put back, though no port is published");
+  });
+
+  contract("firewall-reload: a client that never stops reaches its container", (sandbox) => {
+    const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
+    assert(first);
+    using inside = new Server(first.netns, "udp", { address: first.ipv4, port: 80 });
+    const from = { address: "192.0.2.2", port: 5555 };
+    const target = { address: "192.0.2.1", port: 8080 };
+    track(sandbox);
+    plugin(sandbox, call(first, "ADD", [map(8080, "udp")], { backend }));
+    // Without rules a packet comes for the host itself, and so would all that follow.
+    flushButTrack(sandbox);
+    {
+      using onHost = new Server(undefined, "udp", { address: "0.0.0.0", port: 8080 });
+      assert(onHost.reachedBy(outside, target, from));
+    }
+    sandbox.run(`${pluginDirectory()}/firewall-reload`, []);
+    assert(inside.reachedBy(outside, target, from));
+  });
+
+  contract("firewall-reload: one that cannot be put back keeps none from it", (sandbox) => {
+    const { containers, outside } = bridgeNetwork(sandbox, 3);
+    const [first, second, third] = containers;
+    assert(first && second && third);
+    containers.forEach((each, i) =>
+      plugin(sandbox, call(each, "ADD", [map(8080 + i)], { backend }))
+    );
+    for (const broken of [first, second, third]) {
+      sandbox.run("nft", ["flush ruleset"]);
+      const taken = map(8080 + containers.indexOf(broken));
+      const stranger = { ...broken.result, ips: [{ address: "10.5.0.77/24", interface: 2 }] };
+      const more = { backend, name: "m", prevResult: stranger };
+      plugin(sandbox, { ...call(broken, "ADD", [taken], more), containerId: "stranger" });
+      const reload = sandbox.try(`${pluginDirectory()}/firewall-reload`, []);
+      assertEquals(reload.code, 1);
+      assertStringIncludes(reload.stderr, "is published for container stranger");
+      assertEquals(reload.stdout.trim().split("\n").length, 2);
+      for (const each of containers.filter((other) => other !== broken)) {
+        using server = new Server(each.netns, "tcp", { address: each.ipv4, port: 80 });
+        const port = 8080 + containers.indexOf(each);
+        assert(server.reachedBy(outside, { address: "192.0.2.1", port }));
+      }
+      plugin(sandbox, {
+        ...call(broken, "DEL", undefined, { name: "m" }),
+        containerId: "stranger",
+      });
+    }
+  });
+
+  contract("firewall-reload: a container that died without DEL gets nothing back", (sandbox) => {
+    const { containers: [first] } = bridgeNetwork(sandbox, 1);
+    assert(first);
+    plugin(sandbox, call(first, "ADD", [map(8080)], { backend }));
+    sandbox.run("ip", ["netns", "delete", "c1"]);
+    sandbox.run("nft", ["flush ruleset"]);
+    assertEquals(sandbox.run(`${pluginDirectory()}/firewall-reload`, []), "");
+    assertEquals(leftovers(sandbox), []);
   });
 
   contract("CHECK notices a rule that is gone", (sandbox) => {
@@ -297,21 +496,101 @@ for (const backend of BACKENDS) {
   });
 }
 
+kernelTest("portmap (nftables): rules that were flushed one by one are made again", (sandbox) => {
+  const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
+  assert(first);
+  const nftables = { backend: "nftables" };
+  using server = new Server(first.netns, "tcp", { address: first.ipv4, port: 80 });
+  const again = [
+    () => plugin(sandbox, call(first, "ADD", [map(8080)], nftables)),
+    () => sandbox.run(`${pluginDirectory()}/firewall-reload`, []),
+  ];
+  plugin(sandbox, call(first, "ADD", [map(8080)], nftables));
+  for (const heal of again) {
+    sandbox.run("nft", ["flush table inet cni_portmap"]); // the maps and chains stay
+    pluginError(sandbox, call(first, "CHECK", [map(8080)], nftables));
+    heal();
+    plugin(sandbox, call(first, "CHECK", [map(8080)], nftables));
+    assert(server.reachedBy(outside, { address: "192.0.2.1", port: 8080 }));
+  }
+}, { needs: ["nft"] });
+
+kernelTest(
+  "portmap (nftables): 40,000 ports make no more rules, and no slower ADD",
+  async (sandbox) => {
+    const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
+    assert(first);
+    const { publishPorts } = await import("../../lib/firewall/portmap.ts");
+    const { restoreRules } = await import("../../lib/firewall/restore.ts");
+    const { Cidr } = await import("../../lib/ip/cidr.ts");
+    const publish = async (id: number, ip: string, from: number, count: number) => {
+      const start = performance.now();
+      await publishPorts({
+        backend: "nftables",
+        attachment: { network: "n", containerId: `many${id}`, ifName: "eth0" },
+        publications: [{
+          address: Cidr.parse(`${ip}/24`),
+          mappings: Array.from({ length: count }, (_, i) => (
+            { protocol: "tcp", hostPort: from + i, containerPort: 80 }
+          )),
+          conditions: [],
+        }],
+        options: { snat: true, masqAll: false, markBit: 13 },
+      }, first.netns.path);
+      return performance.now() - start;
+    };
+    const rules = () => sandbox.ruleset().match(/ dnat | vmap | jump hostports/g)?.length;
+    const fastest = async (id: number) => {
+      const times: number[] = [];
+      for (let i = id; i < id + 5; i++) times.push(await publish(i, `10.5.0.${i}`, 100 + i, 1));
+      return Math.min(...times);
+    };
+    await publish(0, first.ipv4, 1000, 1);
+    const [few, one] = [await fastest(100), rules()];
+    for (let i = 0; i < 40; i++) await publish(10 + i, `10.5.0.${10 + i}`, 2000 + i * 1000, 1000);
+    const many = await fastest(110);
+    assert(many < few * 5 + 20, `an ADD took ${few} ms, and ${many} ms with 40,000 ports`);
+    assertEquals(rules(), one);
+    using server = new Server(first.netns, "tcp", { address: first.ipv4, port: 80 });
+    assert(server.reachedBy(outside, { address: "192.0.2.1", port: 1000 }));
+    const start = performance.now();
+    await restoreRules(() => {});
+    const looked = performance.now() - start;
+    assert(looked < 15_000, `looking whether something is missing took ${looked} ms`);
+  },
+  { needs: ["nft"] },
+);
+
+kernelTest("portmap: where only nft is installed a taken port has its code", (sandbox) => {
+  const { containers: [first, second] } = bridgeNetwork(sandbox);
+  assert(first && second);
+  Deno.mkdirSync("/run/test/few");
+  for (const program of ["nft", "sh"]) {
+    const path = sandbox.run("sh", ["-c", 'command -v "$0"', program]).trim();
+    Deno.symlinkSync(path, `/run/test/few/${program}`);
+  }
+  const env = { PATH: "/run/test/few" };
+  plugin(sandbox, { ...call(first, "ADD", [map(8080)]), env });
+  const { code, msg } = pluginError(sandbox, { ...call(second, "ADD", [map(8080)]), env });
+  assertEquals(code, 100);
+  assertMatch(msg, /^tcp port 8080 of the host is published for container c1 [^;]*; [^;]*$/);
+}, { needs: ["nft"] });
+
 kernelTest("portmap: parallel ADDs of one port: one wins, the rest name it", async (sandbox) => {
   const { containers } = bridgeNetwork(sandbox, 4);
   const { publishPorts } = await import("../../lib/firewall/portmap.ts");
   const { Cidr } = await import("../../lib/ip/cidr.ts");
-  const outcomes = await Promise.allSettled(containers.map(({ ipv4 }, i) =>
-    publishPorts(
-      "nftables",
-      { network: "n", containerId: `c${i}`, ifName: "eth0" },
-      [{
+  const outcomes = await Promise.allSettled(containers.map(({ ipv4, netns }, i) =>
+    publishPorts({
+      backend: "nftables",
+      attachment: { network: "n", containerId: `c${i}`, ifName: "eth0" },
+      publications: [{
         address: Cidr.parse(`${ipv4}/24`),
         mappings: [{ protocol: "tcp", hostPort: 8080, containerPort: 80 }],
         conditions: [],
       }],
-      { snat: true, masqAll: false, markBit: 13 },
-    )
+      options: { snat: true, masqAll: false, markBit: 13 },
+    }, netns.path)
   ));
   const failures = outcomes.flatMap((o) => o.status === "rejected" ? [String(o.reason)] : []);
   assertEquals(failures.length, 3);
@@ -361,12 +640,12 @@ kernelTest("portmap: iptables' rules are the Go plugins'", (sandbox) => {
     "-A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT",
     "-A OUTPUT -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT",
     '-A POSTROUTING -m comment --comment "CNI portfwd requiring masquerade" -j CNI-HOSTPORT-MASQ',
-    `-A ${chain} -s 10.5.0.0/24 -p tcp -m tcp --dport 8080 -j CNI-HOSTPORT-SETMARK`,
-    `-A ${chain} -s 127.0.0.1/32 -p tcp -m tcp --dport 8080 -j CNI-HOSTPORT-SETMARK`,
-    `-A ${chain} -p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.5.0.2:80`,
     `-A ${chain} -s 10.5.0.0/24 -d 192.0.2.1/32 -p udp -m udp --dport 53 -j CNI-HOSTPORT-SETMARK`,
     `-A ${chain} -s 127.0.0.1/32 -d 192.0.2.1/32 -p udp -m udp --dport 53 -j CNI-HOSTPORT-SETMARK`,
     `-A ${chain} -d 192.0.2.1/32 -p udp -m udp --dport 53 -j DNAT --to-destination 10.5.0.2:80`,
+    `-A ${chain} -s 10.5.0.0/24 -p tcp -m tcp --dport 8080 -j CNI-HOSTPORT-SETMARK`,
+    `-A ${chain} -s 127.0.0.1/32 -p tcp -m tcp --dport 8080 -j CNI-HOSTPORT-SETMARK`,
+    `-A ${chain} -p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.5.0.2:80`,
     `-A CNI-HOSTPORT-DNAT -p udp ${why} -m multiport --dports 53 -j ${chain}`,
     `-A CNI-HOSTPORT-DNAT -p tcp ${why} -m multiport --dports 8080 -j ${chain}`,
     "-A CNI-HOSTPORT-MASQ -m mark --mark 0x20/0x20 -j MASQUERADE",

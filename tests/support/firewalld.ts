@@ -34,9 +34,14 @@ export class Firewalld implements AsyncDisposable {
   static async start(sandbox: Sandbox): Promise<Firewalld> {
     const self = new Firewalld(sandbox);
     await until("dbus-daemon", () => exists("/run/test/bus"));
-    self.#daemon = start("firewalld", ["--nofork", "--nopid"], self.env);
-    await until("firewalld", () => self.try("--state").code === 0);
+    await self.restart();
     return self;
+  }
+
+  /** Starts firewalld where it was stopped, and waits until it answers. */
+  async restart(): Promise<void> {
+    this.#daemon = start("firewalld", ["--nofork", "--nopid"], this.env);
+    await until("firewalld", () => this.try("--state").code === 0);
   }
 
   /** `firewall-cmd ARGS` */

@@ -24,10 +24,10 @@ import {
   type IngressPolicy,
   recallEntry,
 } from "../../../lib/firewall/filter_entry.ts";
+import { noteNetNs } from "../../../lib/firewall/installed.ts";
 import { firewalldRuns } from "../../../lib/firewall/filter_firewalld.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import type { IpAddress } from "../../../lib/ip/address.ts";
-import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
@@ -70,32 +70,37 @@ const firewall = definePlugin<Options>({
 async function add(call: AddCall<Options>): Promise<Result> {
   const { prevResult, undo, options } = call;
   if (!prevResult) throw CniError.invalidConfig("missing prevResult from earlier plugin");
-  undo.add("the firewall's rules", () => revoke(call));
-  const { backend } = options;
-  const zoned = backend === "firewalld" || backend === "" && firewalldRuns();
-  const apply = (chosen: Backend) =>
-    applyFilter(entryOf(call, prevResult, zoned ? "firewalld" : chosen, chosen));
-  if (zoned && policyOf(options) === "open") await apply("iptables");
-  else {
-    const families = addressesOf(prevResult).map(({ family }) => family);
-    const wanted = backend === "firewalld" ? undefined : backend || undefined;
-    await withBackend(wanted, families, "install the firewall's rules", apply);
-  }
+  const applying = apply(call, prevResult);
+  undo.add("the firewall's rules", async () => {
+    await applying.catch(() => {}); // told to end meanwhile; or it failed half-way
+    await revoke(call);
+  });
+  await applying;
   if (policyOf(options) === "isolated") isolatePorts(prevResult);
   return prevResult;
+}
+
+async function apply(call: AddCall<Options>, prevResult: Result): Promise<void> {
+  const { backend } = call.options;
+  const zoned = backend === "firewalld" || backend === "" && firewalldRuns();
+  const applyWith = (chosen: Backend) =>
+    applyFilter(entryOf(call, prevResult, zoned ? "firewalld" : chosen, chosen));
+  if (zoned && policyOf(call.options) === "open") return await applyWith("iptables");
+  const families = addressesOf(prevResult).map(({ family }) => family);
+  const wanted = backend === "firewalld" ? undefined : backend || undefined;
+  await withBackend(wanted, families, "install the firewall's rules", applyWith);
 }
 
 /** What ADD makes, by the attachment's note or, where the Go plugins made it, by prevResult. */
 async function revoke(call: AttachmentCall<Options>): Promise<void> {
   const { prevResult, options } = call;
   const bridge = policyOf(options) === "open" ? undefined : prevResult?.interfaces?.[0]?.name;
-  const fallback: Removal = {
+  await revokeFilter(attachmentOf(call), (): Removal => ({
     ips: prevResult ? addressesOf(prevResult) : [],
     bridges: bridge ? [bridge] : [],
-    zones: [zoneOf(options)],
+    zones: firewalldRuns() ? [zoneOf(options)] : [],
     adminChains: [adminChainOf(options)],
-  };
-  await revokeFilter(attachmentOf(call), fallback);
+  }));
 }
 
 /**
@@ -109,7 +114,8 @@ async function chooseBackend({ backend }: Options): Promise<FilterBackend> {
     throw CniError.notAvailable('"backend": "firewalld": firewalld does not run; start it');
   }
   if (backend === "" && firewalldRuns()) return "firewalld";
-  return await availableBackend(backend || undefined, `"backend": "${backend}"`);
+  const option = backend ? `"backend": "${backend}"` : "firewall";
+  return await availableBackend(backend || undefined, option);
 }
 
 function enforcerOf(backend: FilterBackend): Backend {
@@ -123,7 +129,6 @@ function entryOf(
   enforcer: Backend,
 ): FilterEntry {
   const policy = policyOf(call.options);
-  using netns = NetNs.open(call.netns);
   return {
     attachment: attachmentOf(call),
     backend,
@@ -133,7 +138,7 @@ function entryOf(
     zone: zoneOf(call.options),
     policy,
     bridge: policy === "open" ? "" : bridgeOf(result, policy),
-    netns: { path: call.netns, dev: netns.dev, ino: netns.ino },
+    netns: noteNetNs(call.netns),
   };
 }
 

@@ -37,9 +37,16 @@ export class RulesetEvents implements Disposable {
     );
   }
 
-  /** Waits until something was taken away and nothing more is. @throws when the bus goes away */
-  wait(): void {
-    while (!this.#heard(-1));
+  /**
+   * Waits until something was taken away and nothing more is.
+   * @param longestMs after this time it has waited enough
+   * @throws when the bus goes away
+   */
+  wait(longestMs = Infinity): void {
+    const deadline = performance.now() + longestMs;
+    for (let left = longestMs; left > 0; left = deadline - performance.now()) {
+      if (this.#heard(left === Infinity ? -1 : Math.ceil(left))) break;
+    }
     while (this.#heard(QUIET_MS));
   }
 

@@ -53,38 +53,46 @@ function token() {
     typeof value === "string" && !/[;#\x00-\x1f]/.test(value) ? value : undefined);
 }
 
-/** A mapping, and the only address family that it is for, if it is for one only. */
-export interface RequestedMapping extends PortMapping {
-  family?: 4 | 6;
-}
-
 /**
- * The ports to publish, from `runtimeConfig`. Read by the commands that need them only: DEL must
- * work with whatever the runtime still knows.
+ * The ports to publish for each address family, from `runtimeConfig`. Read by the commands that
+ * need them only: DEL must work with whatever the runtime still knows.
  * @throws {CniError} code 7 naming the value
  */
-export function readMappings(runtimeConfig: JsonObject | undefined): RequestedMapping[] {
+export function readMappings(
+  runtimeConfig: JsonObject | undefined,
+): Readonly<Record<4 | 6, PortMapping[]>> {
   const raw = { portMappings: null, ...(isObject(runtimeConfig) ? runtimeConfig : {}) };
   const { portMappings } = readOptions(runtimeOptions(), raw, "portmap runtimeConfig");
-  const mappings = portMappings.map(({ hostPort, containerPort, protocol, hostIP }) => ({
+  const requested = portMappings.map(({ hostPort, containerPort, protocol, hostIP }) => ({
     protocol,
     hostPort: port("host", hostPort),
     containerPort: port("container", containerPort),
-    // Bound to every address of a family, or of both: a mapping for that family.
-    family: hostIP ? hostIP.family : undefined,
-    hostIp: hostIP && !hostIP.isUnspecified() ? hostIP : undefined,
+    hostIP,
   }));
-  const seen = new Map<string, number>();
-  return mappings.filter(({ protocol, hostPort, containerPort, hostIp, family }) => {
+  const of = (family: 4 | 6) =>
+    requested.filter(({ hostIP }) => !hostIP || hostIP.family === family)
+      // Bound to every address of a family: as good as no address.
+      .map(({ hostIP, ...mapping }) =>
+        hostIP && !hostIP.isUnspecified() ? { ...mapping, hostIp: hostIP } : mapping
+      );
+  return { 4: withoutRepetition(of(4)), 6: withoutRepetition(of(6)) };
+}
+
+/** @throws {CniError} code 7 when one host port is to lead to two ports of the container */
+function withoutRepetition(mappings: readonly PortMapping[]): PortMapping[] {
+  const seen = new Map<string, PortMapping>();
+  for (const mapping of mappings) {
+    const { protocol, hostPort, containerPort, hostIp } = mapping;
     const name = `${protocol} port ${hostPort}${hostIp ? ` of ${hostIp}` : ""}`;
-    const key = `${name} ${family}`;
-    const other = seen.get(key);
-    seen.set(key, containerPort);
-    if (other === undefined || other === containerPort) return other === undefined;
-    throw CniError.invalidConfig(
-      `portMappings has ${name} twice, for container ports ${other} and ${containerPort}`,
-    );
-  });
+    const other = seen.get(name)?.containerPort ?? containerPort;
+    if (other !== containerPort) {
+      throw CniError.invalidConfig(
+        `portMappings has ${name} twice, for container ports ${other} and ${containerPort}`,
+      );
+    }
+    seen.set(name, mapping);
+  }
+  return [...seen.values()];
 }
 
 const runtimeOptions = () =>

@@ -11,7 +11,7 @@
  */
 import type { Backend } from "../../../lib/firewall/backend.ts";
 import { availableBackend } from "../../../lib/firewall/available.ts";
-import type { Forwarding, PortMapping, Publication } from "../../../lib/firewall/port_mapper.ts";
+import type { Publication } from "../../../lib/firewall/port_mapper.ts";
 import {
   expectPorts,
   gcPorts,
@@ -19,14 +19,11 @@ import {
   publishPorts,
   unpublishPorts,
 } from "../../../lib/firewall/portmap.ts";
-import { type Connection, removeConnections } from "../../../lib/host/conntrack.ts";
 import { readSysctl, writeSysctl } from "../../../lib/host/sysctl.ts";
 import type { IpAddress } from "../../../lib/ip/address.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { NetlinkError } from "../../../lib/rtnl/socket.ts";
-import { messageOf } from "../../../lib/runtime/errors.ts";
-import { runtime } from "../../../lib/runtime/mod.ts";
 import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
@@ -39,16 +36,15 @@ const portmap = definePlugin<Options>({
   add,
 
   async del(call) {
-    forgetConnections(await unpublishPorts(attachmentOf(call)));
+    await unpublishPorts(attachmentOf(call));
   },
 
   async check(call) {
     if (!call.prevResult) throw CniError.invalidConfig("Required prevResult missing");
     const { backend, snat } = readBackend(call.options);
     const publications = publicationsOf(call, call.prevResult);
-    if (publications.length > 0) {
-      await expectPorts(backend, attachmentOf(call), publications, snat);
-    }
+    if (publications.length === 0) return;
+    await expectPorts({ backend, attachment: attachmentOf(call), publications, options: snat });
   },
 
   async status({ options }) {
@@ -62,7 +58,7 @@ const portmap = definePlugin<Options>({
       containerId: containerID,
       ifName: ifname,
     }));
-    forgetConnections(await gcPorts(config.name, valid));
+    await gcPorts(config.name, valid);
   },
 });
 
@@ -72,24 +68,27 @@ async function add(call: AddCall<Options>): Promise<Result> {
   const { backend, snat } = readBackend(call.options);
   const publications = publicationsOf(call, prevResult);
   if (publications.length === 0) return prevResult;
-  await publishPorts(backend, attachmentOf(call), publications, snat);
+  const attachment = attachmentOf(call);
+  const request = { backend, attachment, publications, options: snat };
+  const publishing = publishPorts(request, call.netns);
   undo.add("the published ports", async () => {
-    await unpublishPorts(attachmentOf(call));
+    const published = await publishing.then(() => true, () => false); // told to end meanwhile
+    if (published) await unpublishPorts(attachment);
   });
-  for (const { address, mappings } of publications) {
-    if (address.ip.family === 4 && snat.snat) await openLoopback(address.ip, backend);
-    forgetEarlierConnections(address.ip, mappings);
+  await publishing;
+  for (const { address: { ip } } of publications) {
+    if (ip.family === 4 && snat.snat) await openLoopback(ip, backend);
   }
   return prevResult;
 }
 
 /** What is to be published at each of the container's addresses: the first of each family. */
 function publicationsOf(call: AttachmentCall<Options>, result: Result): Publication[] {
-  const all = readMappings(call.config.runtimeConfig);
+  const requested = readMappings(call.config.runtimeConfig);
   const { conditionsV4, conditionsV6 } = call.options;
   return ([4, 6] as const).flatMap((family) => {
     const address = containerAddress(call, result, family);
-    const mappings = all.filter((mapping) => (mapping.family ?? family) === family);
+    const mappings = requested[family];
     const conditions = (family === 4 ? conditionsV4 : conditionsV6).filter((word) => word !== "");
     return address && mappings.length > 0 ? [{ address, mappings, conditions }] : [];
   });
@@ -128,47 +127,6 @@ function interfaceTo(address: IpAddress): string | undefined {
   } catch (error) {
     if (error instanceof NetlinkError && error.code === "ENETUNREACH") return undefined;
     throw error;
-  }
-}
-
-/**
- * Connections to a host port that go elsewhere than to the container: their packets would go on
- * doing so. Only those to the host itself; the same port of somebody else's is not ours.
- */
-function forgetEarlierConnections(target: IpAddress, mappings: readonly PortMapping[]): void {
-  attempt(() => {
-    const connectionless = mappings.filter(({ protocol }) => protocol !== "tcp");
-    if (connectionless.length === 0) return;
-    using host = Rtnl.open();
-    const own = new Set(host.address.list().map(({ address }) => String(address.ip)));
-    for (const { protocol, hostIp, hostPort } of connectionless) {
-      const stale = ({ destination, answeredBy }: Connection) =>
-        !answeredBy.equals(target) &&
-        (hostIp
-          ? destination.equals(hostIp)
-          : destination.isLoopback() || own.has(String(destination)));
-      removeConnections({ family: target.family, protocol, port: hostPort }, stale);
-    }
-  });
-}
-
-/** Connections that went through rules which are no more. */
-function forgetConnections(removed: readonly Forwarding[]): void {
-  attempt(() => {
-    for (const { protocol, hostPort, target } of removed) {
-      if (protocol === "tcp") continue;
-      const stale = ({ answeredBy }: Connection) => answeredBy.equals(target);
-      removeConnections({ family: target.family, protocol, port: hostPort }, stale);
-    }
-  });
-}
-
-/** Stale connections end by themselves after minutes of silence: no reason to fail. */
-function attempt(work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    runtime.write(2, `portmap: cannot remove stale connections: ${messageOf(error)}\n`);
   }
 }
 

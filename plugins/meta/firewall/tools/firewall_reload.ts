@@ -5,7 +5,6 @@
  * @module
  */
 import { restoreRules } from "../../../../lib/firewall/restore.ts";
-import { SystemError } from "../../../../lib/libc/system_error.ts";
 import { messageOf } from "../../../../lib/runtime/errors.ts";
 import { runtime } from "../../../../lib/runtime/mod.ts";
 import { RulesetEvents } from "../ruleset_events.ts";
@@ -41,24 +40,28 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function reload(): Promise<void> {
-  for (const { what, attachment } of await restoreRules()) {
+  await restoreRules(({ what, attachment }) => {
     const { network, containerId, ifName } = attachment;
     runtime.write(1, `put back: ${what} of ${containerId} (${ifName} on network ${network})\n`);
-  }
+  });
 }
+
+/** How long after something could not be put back it is tried again. Milliseconds. */
+const RETRY_MS = 10_000;
 
 /** Never returns. @throws when the bus goes away, for a service manager to start this again */
 async function watch(): Promise<never> {
   using events = new RulesetEvents(); // before the first reload, so that nothing is missed
-  for (;;) {
+  for (let said: string | undefined;;) {
     try {
       await reload();
+      said = undefined;
     } catch (error) {
-      if (error instanceof SystemError) throw error;
-      // One container's trouble must not keep the next event from being heard.
-      runtime.write(2, `firewall-reload: ${messageOf(error)}\n`);
+      const why = messageOf(error);
+      if (why !== said) runtime.write(2, `firewall-reload: ${why}\n`);
+      said = why;
     }
-    events.wait();
+    events.wait(said === undefined ? Infinity : RETRY_MS);
   }
 }
 
