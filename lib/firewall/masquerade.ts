@@ -10,7 +10,7 @@
 import { Cidr } from "../ip/cidr.ts";
 import { CniError } from "../types/error.ts";
 import { type Attachment, attachmentHash } from "./attachment.ts";
-import { type Backend, BACKENDS, inEveryBackend, withBackend } from "./backend.ts";
+import { type Backend, BACKENDS, inEveryBackend, runEach, withBackend } from "./backend.ts";
 import { forget, forgetOthers, lockRules, recallAll, remember } from "./installed.ts";
 import { masqueradeIptables } from "./masquerade_iptables.ts";
 import { masqueradeNft } from "./masquerade_nft.ts";
@@ -29,8 +29,17 @@ export interface Masquerader {
   remove(attachment: Attachment): Promise<void>;
   /** Removes the rules of a network's attachments that are not in `valid`. */
   collect(network: string, valid: readonly Attachment[]): Promise<void>;
-  /** What is missing of what {@link add} made; undefined when nothing is. */
-  missing(attachment: Attachment, ips: readonly Cidr[]): Promise<string | undefined>;
+  /**
+   * What is missing of what {@link add} made, for each of `all`; undefined where nothing is. Reads
+   * the rules once.
+   */
+  missing(all: readonly Masqueraded[]): Promise<(string | undefined)[]>;
+}
+
+/** An attachment and its addresses, with the prefix length of their subnet. */
+export interface Masqueraded {
+  attachment: Attachment;
+  ips: readonly Cidr[];
 }
 
 const MASQUERADERS: Readonly<Record<Backend, Masquerader>> = {
@@ -89,21 +98,31 @@ export async function gcMasquerade(
 /**
  * Makes again what is noted and gone. The lock is held by the caller.
  * @param dead hashes of attachments that are known to be gone
- * @returns the attachments that are masqueraded again
+ * @param restored told of each attachment that is masqueraded again
+ * @throws {CniError} of those that could not be; the others were
  */
-export async function restoreMasquerade(dead: ReadonlySet<string>): Promise<Attachment[]> {
-  const restored: Attachment[] = [];
-  for (const { network, containerId, ifName, ...noted } of recallAll("masquerade")) {
-    const attachment = { network, containerId, ifName };
-    if (dead.has(attachmentHash(attachment))) continue;
-    const ips = (noted.ips as string[]).map((text) => Cidr.parse(text));
-    const masquerader = MASQUERADERS[noted.backend as Backend];
-    if (await masquerader.missing(attachment, ips) === undefined) continue;
-    await masquerader.remove(attachment); // what is left of it, or it would be there twice
-    await masquerader.add(attachment, ips);
-    restored.push(attachment);
-  }
-  return restored;
+export async function restoreMasquerade(
+  dead: ReadonlySet<string>,
+  restored: (attachment: Attachment) => void,
+): Promise<void> {
+  const living = recallAll("masquerade").filter((noted) => !dead.has(attachmentHash(noted)));
+  await runEach(BACKENDS.map((backend) => async () => {
+    const masquerader = MASQUERADERS[backend];
+    const own = living.filter((noted) => noted.backend === backend).map(
+      ({ network, containerId, ifName, ips }): Masqueraded => ({
+        attachment: { network, containerId, ifName },
+        ips: (ips as string[]).map((text) => Cidr.parse(text)),
+      }),
+    );
+    if (own.length === 0) return;
+    const missing = await masquerader.missing(own);
+    const gone = own.filter((_, i) => missing[i] !== undefined);
+    await runEach(gone.map(({ attachment, ips }) => async () => {
+      await masquerader.remove(attachment); // what is left of it, or it would be there twice
+      await masquerader.add(attachment, ips);
+      restored(attachment);
+    }));
+  }));
 }
 
 /**
@@ -117,7 +136,7 @@ export async function expectMasquerade(
   const reports: string[] = [];
   for (const name of MASQUERADE_BACKENDS) {
     try {
-      const missing = await MASQUERADERS[name].missing(attachment, ips);
+      const [missing] = await MASQUERADERS[name].missing([{ attachment, ips }]);
       if (missing === undefined) return;
       reports.push(`${name}: ${missing}`);
     } catch (error) {

@@ -81,19 +81,24 @@ export const masqueradeIptables: Masquerader = {
     });
   },
 
-  async missing(attachment, ips) {
-    const chain = chainOf(attachment);
-    const absent: string[] = [];
+  async missing(all) {
+    const absent = all.map((): string | undefined => undefined);
     await inEveryFamily(async (family) => {
-      const own = ips.filter(({ ip }) => ip.family === family);
-      if (own.length === 0) return;
-      const wanted = rulesFor(attachment, chain, own).filter((rule) => / -j /.test(rule));
-      const present = mayHaveChain(family, "nat", chain)
-        ? (await savedTable(family, "nat")).rules
-        : [];
-      absent.push(...wanted.filter((rule) => !present.includes(rule)));
+      const wanted = all.map(({ attachment, ips }) => {
+        const own = ips.filter(({ ip }) => ip.family === family);
+        const rules = own.length === 0 ? [] : rulesFor(attachment, chainOf(attachment), own);
+        return rules.filter((rule) => / -j /.test(rule));
+      });
+      if (wanted.every((rules) => rules.length === 0)) return;
+      const present = new Set(
+        mayHaveChain(family, "nat", "POSTROUTING") ? (await savedTable(family, "nat")).rules : [],
+      );
+      wanted.forEach((rules, i) => {
+        const rule = rules.find((each) => !present.has(each));
+        absent[i] ??= rule && `table nat lacks "${rule}"`;
+      });
     });
-    return absent.length === 0 ? undefined : `table nat lacks "${absent[0]}"`;
+    return absent;
   },
 };
 

@@ -49,20 +49,27 @@ export const masqueradeNft: Masquerader = {
     removeRules(gone, `remove unused masquerading of network ${network}`);
   },
 
-  async missing(attachment, ips) {
-    const hash = attachmentHash(attachment);
-    if (!listRules(CHECKS).some((rule) => hashOf(rule.comment) === hash)) {
-      return `chain masq_checks of table ${TABLE} has no rule for it`;
-    }
-    const objects = await nftList(["table", ...TABLE.split(" ")]) ?? [];
+  async missing(all) {
+    const known = new Set(listRules(CHECKS).map(({ comment }) => hashOf(comment)));
+    const hashes = all.map(({ attachment }) => attachmentHash(attachment));
+    const objects = hashes.some((hash) => known.has(hash))
+      ? await nftList(["table", ...TABLE.split(" ")]) ?? []
+      : [];
     const rules = objects.map(({ rule }) => rule).filter(isObject);
-    const sources = rules.filter((rule) => hashOf(rule.comment as string) === hash).map(source);
-    const unmatched = ips.filter(({ ip }) => !sources.includes(String(ip)));
-    if (unmatched.length > 0) return `no rule for ${unmatched.join(" and ")}`;
+    const own = Map.groupBy(rules, ({ comment }) => hashOf(comment as string | undefined));
     const reached = rules.some((rule) =>
       rule.chain === "postrouting" && goesTo(rule, CHECKS.chain)
     );
-    return reached ? undefined : `chain postrouting of table ${TABLE} does not lead to masq_checks`;
+    return all.map(({ ips }, i) => {
+      const found = own.get(hashes[i]);
+      if (!found) return `chain masq_checks of table ${TABLE} has no rule for it`;
+      const sources = found.map(source);
+      const unmatched = ips.filter(({ ip }) => !sources.includes(String(ip)));
+      if (unmatched.length > 0) return `no rule for ${unmatched.join(" and ")}`;
+      return reached
+        ? undefined
+        : `chain postrouting of table ${TABLE} does not lead to masq_checks`;
+    });
   },
 };
 

@@ -30,7 +30,7 @@ export async function restoreRules(restored: (what: Restored) => void): Promise<
   const tell = (what: Restored["what"]) => (attachment: Attachment) =>
     restored({ what, attachment });
   await runEach([
-    async () => (await restoreMasquerade(dead)).forEach(tell("masquerading")),
+    () => restoreMasquerade(dead, tell("masquerading")),
     () => restorePorts(dead, tell("published ports")),
     () => restoreFilter(living, tell("firewall rules")),
   ]);

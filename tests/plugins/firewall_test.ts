@@ -403,7 +403,11 @@ kernelTest("firewall: options that are wrong, and what is missing", (sandbox) =>
   assertMatch(error({ prevResult: undefined }).msg, /missing prevResult from earlier plugin/);
   assertMatch(error({ backend: "pf" }).msg, /backend.*"pf".*"iptables", "nftables", "firewalld"/);
   assertMatch(error({ ingressPolicy: "zz" }).msg, /ingressPolicy.*"zz".*"same-bridge"/);
-  assertMatch(error({ iptablesAdminChainName: "a b" }).msg, /iptablesAdminChainName/);
+  for (const chain of ["a b", "-F"]) {
+    const { code, msg } = error({ iptablesAdminChainName: chain });
+    assertEquals(code, 7);
+    assertMatch(msg, /iptablesAdminChainName/);
+  }
   assertMatch(error({ firewalldZone: "a;b" }).msg, /firewalldZone/);
   const alone = { ...one.result, interfaces: [], ips: [] };
   const { msg } = error({ ingressPolicy: "isolated", backend: "nftables", prevResult: alone });

@@ -692,6 +692,7 @@ kernelTest("portmap: no ports, no prevResult, wrong values", (sandbox) => {
   assertMatch(error(twice).msg, /tcp port 80 twice, for container ports 80 and 81/);
   assertMatch(error([map(80)], { backend: "pf" }).msg, /backend.*"pf"/);
   assertMatch(error([map(80)], { markMasqBit: 32 }).msg, /markMasqBit/);
+  assertMatch(error([map(80)], { externalSetMarkChain: "-F" }).msg, /externalSetMarkChain.*chain/);
   const both = { markMasqBit: 3, externalSetMarkChain: "X" };
   assertMatch(error([map(80)], both).msg, /Cannot specify externalSetMarkChain and markMasqBit/);
   const wrong = { backend: "nftables", externalSetMarkChain: "X" };

@@ -18,7 +18,10 @@ export const options = () =>
     /** Found out when absent: firewalld where it runs, else iptables, else nftables. */
     backend: withDefault(word<FilterBackend | "">(["", ...FILTER_BACKENDS]), ""),
     /** The administrator's chain, which is asked before packets are let through. */
-    iptablesAdminChainName: withDefault(name("the name of a chain", /^[\w.-]{0,28}$/), "CNI-ADMIN"),
+    iptablesAdminChainName: withDefault(
+      name("the name of a chain", /^(?!-)[\w.-]{0,28}$/),
+      "CNI-ADMIN",
+    ),
     firewalldZone: withDefault(name("the name of a zone", /^[\w-]*$/), "trusted"),
     ingressPolicy: withDefault(word<IngressPolicy | "">(["", ...INGRESS_POLICIES]), "open"),
   });

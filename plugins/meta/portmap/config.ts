@@ -42,7 +42,7 @@ export type Options = Infer<ReturnType<typeof options>>;
 function chain() {
   return block(
     "the name of an iptables chain",
-    (value) => typeof value === "string" && /^[\w.-]{1,28}$/.test(value) ? value : undefined,
+    (value) => typeof value === "string" && /^(?!-)[\w.-]{1,28}$/.test(value) ? value : undefined,
   );
 }
 
