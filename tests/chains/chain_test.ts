@@ -157,3 +157,21 @@ for (const backend of ["nftables", "iptables"] as const) {
     assertEquals(leftovers(sandbox), []);
   }, { needs: ["nft", "iptables"] });
 }
+
+kernelTest("a chain whose firewall isolates: every member's CHECK is content", (sandbox) => {
+  const list = network("nftables");
+  const plugins = list.plugins.map((each) =>
+    each.type === "firewall" ? { ...each, ingressPolicy: "isolated" } : each
+  );
+  configure({ ...list, plugins });
+  const [one, two] = [sandbox.container("one"), sandbox.container("two")];
+  const add = (netns: NetNs): string => cnitool("add", netns).ips[0].address.split("/")[0];
+  const [address] = [add(one), add(two)];
+  for (const netns of [one, two]) cnitool("check", netns);
+  using server = new Server(one, "tcp", { address: address!, port: 80 });
+  assert(server.missedBy(two, server.endpoint));
+  const port = sandbox.bridge("link").find(({ ifname }) => ifname.startsWith("veth"));
+  sandbox.run("bridge", ["link", "set", "dev", port.ifname, "isolated", "off"]);
+  assertThrows(() => [one, two].forEach((netns) => cnitool("check", netns)), Error, "isolated");
+  for (const netns of [one, two]) cnitool("del", netns);
+}, { needs: ["nft", "bridge"] });

@@ -768,7 +768,7 @@ kernelTest("bridge: DEL removes the filter although the namespace is gone", (san
 
 kernelTest("bridge: CHECK sees what is not as ADD left it", (sandbox) => {
   const netns = sandbox.container();
-  const config = { ...dual(), hairpinMode: true };
+  const config = { ...dual(), hairpinMode: true, portIsolation: true };
   const prevResult = plugin(sandbox, { command: "ADD", config, netns });
   const veth = prevResult.interfaces[1].name;
   const check = (more = {}) =>
@@ -805,16 +805,16 @@ kernelTest("bridge: CHECK sees what is not as ADD left it", (sandbox) => {
       () => outside(`link set ${veth} type bridge_slave hairpin on`),
     ],
     [
-      () => outside(`link set ${veth} type bridge_slave isolated on`),
-      "should have isolated off",
       () => outside(`link set ${veth} type bridge_slave isolated off`),
+      "should have isolated on",
+      () => outside(`link set ${veth} type bridge_slave isolated on`),
     ],
     [
       () => outside(`link set ${veth} nomaster`),
       "is not attached to bridge br0",
       () => {
         outside(`link set ${veth} master br0`);
-        outside(`link set ${veth} type bridge_slave hairpin on`);
+        outside(`link set ${veth} type bridge_slave hairpin on isolated on`);
       },
     ],
     [

@@ -106,6 +106,8 @@ function expectPortFlags({ name, port = {} }: Link, options: Options): void {
   ] as const;
   for (const [flag, state, wanted] of flags) {
     if (state === wanted) continue;
+    // A plugin that comes behind may have isolated the port: firewall does.
+    if (flag === "isolated" && !wanted) continue;
     const words = [wanted, state].map((on) => on ? "on" : "off");
     throw CniError.internal(
       `bridge port ${name} should have ${flag} ${words[0]}, it is ${words[1]}`,

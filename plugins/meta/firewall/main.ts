@@ -28,6 +28,7 @@ import { noteNetNs } from "../../../lib/firewall/installed.ts";
 import { firewalldRuns } from "../../../lib/firewall/filter_firewalld.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import type { IpAddress } from "../../../lib/ip/address.ts";
+import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
@@ -51,6 +52,8 @@ const firewall = definePlugin<Options>({
     const wanted = entryOf(call, prevResult, backend, noted?.enforcer ?? enforcerOf(backend));
     const missing = await missingOfFilter(wanted);
     if (missing) throw CniError.internal(`expected rule not found: ${missing}`);
+    // The Go plugins leave no note, and isolate no port.
+    if (noted?.policy === "isolated") expectIsolatedPorts(prevResult);
   },
 
   async status({ options }) {
@@ -160,13 +163,28 @@ function bridgeOf({ interfaces = [] }: Result, policy: IngressPolicy): string {
  * Frames that a bridge passes on by itself meet no rules, unless the host is set up so. Between
  * isolated ports it passes none.
  */
-function isolatePorts({ interfaces = [] }: Result): void {
+function isolatePorts(result: Result): void {
   using host = Rtnl.open();
+  for (const port of portsOf(host, result)) host.link.setPort(port, { isolated: true });
+}
+
+function expectIsolatedPorts(result: Result): void {
+  using host = Rtnl.open();
+  const port = portsOf(host, result).find((each) => each.port?.isolated !== 1);
+  if (!port) return;
+  throw CniError.internal(
+    `bridge port ${port.name} is not isolated, which "ingressPolicy": "isolated" asks for; ` +
+      `isolate it again: bridge link set dev ${port.name} isolated on`,
+  );
+}
+
+/** The container's ports of the bridge, which is the first interface. */
+function portsOf(host: Rtnl, { interfaces = [] }: Result): Link[] {
   const bridge = host.link.find(interfaces[0]!.name);
-  for (const { name, sandbox } of interfaces) {
+  return interfaces.flatMap(({ name, sandbox }) => {
     const port = sandbox ? undefined : host.link.find(name);
-    if (port && bridge && port.master === bridge.index) host.link.setPort(port, { isolated: true });
-  }
+    return port && bridge && port.master === bridge.index ? [port] : [];
+  });
 }
 
 function policyOf({ ingressPolicy }: Options): IngressPolicy {
