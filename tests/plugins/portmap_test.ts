@@ -326,6 +326,61 @@ for (const backend of BACKENDS) {
     },
   );
 
+  contract(
+    "what is forgotten of both families: UDP and SCTP to the port, nothing else",
+    (sandbox) => {
+      const { containers: [first] } = bridgeNetwork(sandbox, 1);
+      assert(first);
+      const sides = [
+        { client: "192.0.2.2", host: "192.0.2.1", other: "198.51.100.7", container: first.ipv4 },
+        {
+          client: "2001:db8::2",
+          host: "2001:db8::1",
+          other: "2001:db8:1::7",
+          container: first.ipv6,
+        },
+      ];
+      const list = () =>
+        sides.flatMap(({ host }) =>
+          sandbox.run("conntrack", ["-L", "-f", host.includes(":") ? "ipv6" : "ipv4"]).split("\n")
+        ).filter((line) => line !== "").map((line) => {
+          const [, protocol] = /^(\S+)/.exec(line)!;
+          const [, to, port] = / dst=(\S+) .*? dport=(\d+) /.exec(line)!;
+          return `${protocol} to ${to} ${port}`;
+        }).sort();
+      for (const protocol of ["udp", "sctp"]) {
+        for (const { client, host, other, container } of sides) {
+          const insert = (to: string, port: number, answeredBy = to, answeringPort = port) => {
+            const state = protocol === "sctp"
+              ? "--state ESTABLISHED --orig-vtag 1 --reply-vtag 2".split(" ")
+              : [];
+            const args = `-I -p ${protocol} -s ${client} -d ${to} --sport 5555 --dport ${port} ` +
+              `-r ${answeredBy} -q ${client} --reply-port-src ${answeringPort} --reply-port-dst 5555 -t 99`;
+            sandbox.run("conntrack", [...args.split(" "), ...state]);
+          };
+          insert(host, 8080);
+          insert(other, 8080); // somebody else's port
+          insert(host, 8081);
+          insert(host, 8082, container, 82); // through rules of its own
+        }
+      }
+      const all = list();
+      assertEquals(all.length, 16);
+      const mappings = ["udp", "sctp"].flatMap((protocol) => [
+        map(8080, protocol),
+        { ...map(8082, protocol), containerPort: 82 },
+      ]);
+      plugin(sandbox, call(first, "ADD", mappings, { backend }));
+      const hosts = sides.map(({ host }) => host);
+      const to = (port: number) => (line: string) =>
+        line.endsWith(` ${port}`) && hosts.some((host) => line.includes(` ${host} `));
+      assertEquals(list(), all.filter((line) => !to(8080)(line)));
+      plugin(sandbox, call(first, "DEL"));
+      assertEquals(list(), all.filter((line) => !to(8080)(line) && !to(8082)(line)));
+    },
+    [...NEEDS[backend], "conntrack"],
+  );
+
   contract("a connection to another port of the container is forgotten, too", (sandbox) => {
     const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
     assert(first);
