@@ -403,7 +403,7 @@ kernelTest("firewall: options that are wrong, and what is missing", (sandbox) =>
   assertMatch(error({ prevResult: undefined }).msg, /missing prevResult from earlier plugin/);
   assertMatch(error({ backend: "pf" }).msg, /backend.*"pf".*"iptables", "nftables", "firewalld"/);
   assertMatch(error({ ingressPolicy: "zz" }).msg, /ingressPolicy.*"zz".*"same-bridge"/);
-  for (const chain of ["a b", "-F"]) {
+  for (const chain of ["a b", "-F", "FORWARD", "CNI-FORWARD", "isolation", "x".repeat(29)]) {
     const { code, msg } = error({ iptablesAdminChainName: chain });
     assertEquals(code, 7);
     assertMatch(msg, /iptablesAdminChainName/);

@@ -12,6 +12,10 @@ import {
   withDefault,
 } from "../../../lib/types/schema.ts";
 
+/** No option of iptables, and no chain that is there for something else. */
+const ADMIN_CHAIN =
+  /^(?!(-.*|INPUT|FORWARD|OUTPUT|CNI-FORWARD|CNI-ISOLATION-STAGE-[12]|forward|isolation)$)[\w.-]{0,28}$/;
+
 /** firewall's own options. Everywhere "" is as good as absent. */
 export const options = () =>
   goObject({
@@ -19,7 +23,7 @@ export const options = () =>
     backend: withDefault(word<FilterBackend | "">(["", ...FILTER_BACKENDS]), ""),
     /** The administrator's chain, which is asked before packets are let through. */
     iptablesAdminChainName: withDefault(
-      name("the name of a chain", /^(?!-)[\w.-]{0,28}$/),
+      name("the name of a chain of your own", ADMIN_CHAIN),
       "CNI-ADMIN",
     ),
     firewalldZone: withDefault(name("the name of a zone", /^[\w-]*$/), "trusted"),
