@@ -343,7 +343,7 @@ for (const backend of BACKENDS) {
       const list = () =>
         sides.flatMap(({ host }) =>
           sandbox.run("conntrack", ["-L", "-f", host.includes(":") ? "ipv6" : "ipv4"]).split("\n")
-        ).filter((line) => line !== "").map((line) => {
+        ).filter((line) => /^(udp|sctp) /.test(line)).map((line) => {
           const [, protocol] = /^(\S+)/.exec(line)!;
           const [, to, port] = / dst=(\S+) .*? dport=(\d+) /.exec(line)!;
           return `${protocol} to ${to} ${port}`;

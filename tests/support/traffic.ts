@@ -118,15 +118,25 @@ export class Server implements Disposable {
     }
     const address = encode(target);
     if (libc.connect(client.number, address, address.length) < 0) return undefined;
-    if (!send(client.number, "ping")) return undefined;
-    return this.protocol === "udp"
-      ? this.#echoDatagram(client, patienceMs)
-      : this.#echoStream(client);
+    if (this.protocol === "udp") return this.#echoDatagram(client, patienceMs);
+    return send(client.number, "ping") ? this.#echoStream(client) : undefined;
   }
 
+  /** Asks again every second: the first packet may be lost while a host is looked for. */
   #echoDatagram(client: Socket, patienceMs: number): Endpoint | undefined {
     const sender = new Uint8Array(28);
-    if (receive(this.#socket.number, sender) !== "ping") return undefined;
+    const text = `ping ${nextPort++}`;
+    const attemptMs = Math.min(patienceMs, 1000);
+    timeouts(this.#socket.number, attemptMs);
+    let heard: string | undefined;
+    for (let waited = 0; heard === undefined && waited < patienceMs; waited += attemptMs) {
+      send(client.number, text);
+      // What an earlier client asked twice is passed over.
+      do heard = receive(this.#socket.number, sender); while (
+        heard !== undefined && heard !== text
+      );
+    }
+    if (heard === undefined) return undefined;
     const seen = decode(sender);
     if (patienceMs === DOUBT_MS) return seen; // it arrived, which is bad enough
     const back = encode(seen);
