@@ -27,7 +27,9 @@ export async function withBackend(
     await work("iptables");
   } catch (error) {
     // Asked only now: where iptables works, asking first would be a process for nothing.
-    if (await iptablesWorks(families[0] ?? 4)) throw error;
+    const needed = new Set(families.length > 0 ? families : [4 as const]);
+    const working = await Promise.all([...needed].map(iptablesWorks));
+    if (working.every(Boolean)) throw error;
     await fallBack(error, purpose, work);
   }
 }

@@ -26,7 +26,7 @@ import {
   savedTable,
 } from "./iptables.ts";
 import type { Masquerader } from "./masquerade.ts";
-import { listRules, type NftChain } from "./nft_state.ts";
+import { iptablesComment, listRules, type NftChain } from "./nft_state.ts";
 
 const FAMILIES = [4, 6] as const;
 const MULTICAST = { 4: "224.0.0.0/4", 6: "ff00::/8" } as const;
@@ -126,7 +126,7 @@ function rulesFor(attachment: Attachment, chain: string, ips: readonly Cidr[]): 
 
 /** The attachments that have addresses in a chain; none for one that the Go plugins made. */
 function ownersOf(chain: NftChain): string[] {
-  return listRules(chain).flatMap(({ comment }) => hashOf(comment) ?? []);
+  return listRules(chain).flatMap((rule) => hashOf(iptablesComment(rule)) ?? []);
 }
 
 /** The rules of a chain that say which attachment each address belongs to. */

@@ -29,6 +29,7 @@ import {
   type NftElement,
   type NftRule,
   type NftTable,
+  targetOf,
 } from "./nft_state.ts";
 
 /** The rule set is not the one any more that a transaction was made for. */
@@ -86,7 +87,7 @@ export function deleteElement({ family, table, set, key }: NftTable & NftElement
 export function chainRemoval(where: NftChain): Request[] {
   if (!hasChain(where)) return [];
   const { family, table, chain } = where;
-  const entries = listRules({ family, table }).filter(({ target }) => target === chain);
+  const entries = listRules({ family, table }).filter((rule) => targetOf(rule) === chain);
   return [...entries.map(deleteRule), deleteChain(where)];
 }
 

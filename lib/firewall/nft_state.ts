@@ -10,6 +10,7 @@ import {
   NFPROTO,
   NFT_CHAIN,
   NFT_ELEMENTS,
+  NFT_EXPRESSIONS,
   NFT_GEN,
   NFT_GETCHAIN,
   NFT_GETGEN,
@@ -38,10 +39,10 @@ export interface NftChain extends NftTable {
 /** What tells one rule from another. */
 export interface NftRule extends NftChain {
   handle: bigint;
-  /** nft's comment, or what iptables' match of that name says. */
+  /** nft's comment; for iptables' see {@link iptablesComment}. */
   comment?: string;
-  /** The chain that it jumps or goes to. */
-  target?: string;
+  /** As the kernel has them. */
+  expressions?: Uint8Array;
 }
 
 /** What a rule set was like at one time: each change makes it another. */
@@ -80,10 +81,23 @@ export function listRules(where: NftTable & { chain?: string }): NftRule[] {
     return answers.map((answer) => NFT_RULE.decode(answer))
       .filter((rule) => rule.table === table && (!chain || rule.chain === chain))
       .map(({ chain, handle, comment, expressions }) => {
-        const told = Object.assign({}, ...expressions?.list ?? []);
-        return { family, table, chain: chain!, handle: handle!, comment, ...told };
+        return { family, table, chain: chain!, handle: handle!, comment, expressions };
       });
   });
+}
+
+/** The chain that a rule jumps or goes to. */
+export function targetOf({ expressions }: NftRule): string | undefined {
+  return understood(expressions).find(({ target }) => target !== undefined)?.target;
+}
+
+/** What iptables' match `comment` says in a rule of iptables-nft. */
+export function iptablesComment({ expressions }: NftRule): string | undefined {
+  return understood(expressions).find(({ comment }) => comment !== undefined)?.comment;
+}
+
+function understood(expressions: Uint8Array | undefined) {
+  return (expressions && NFT_EXPRESSIONS.decode(expressions).list) ?? [];
 }
 
 /**

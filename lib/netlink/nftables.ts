@@ -102,17 +102,17 @@ const MATCH = attributes({
   info: attr(3, raw), //     NFTA_MATCH_INFO: for "comment" the text, filled up with zeros
 });
 
-/** A rule's identity, and where it leads; not what it matches. */
+/** A rule's expressions, apart: few rules' are ever looked at. */
+export const NFT_EXPRESSIONS = attributes({ list: attrs(1, expression) }); // NFTA_LIST_ELEM
+
+/** A rule's identity. */
 export const NFT_RULE = message(
   nfgenmsg,
   attributes({
     table: attr(1, cstring), //   NFTA_RULE_TABLE
     chain: attr(2, cstring), //   NFTA_RULE_CHAIN
     handle: attr(3, be64), //     NFTA_RULE_HANDLE
-    expressions: attr( //         NFTA_RULE_EXPRESSIONS
-      4,
-      attributes({ list: attrs(1, expression) }), // NFTA_LIST_ELEM
-    ),
+    expressions: attr(4, raw), // NFTA_RULE_EXPRESSIONS, for NFT_EXPRESSIONS
     comment: attr(7, comment), // NFTA_RULE_USERDATA
   }),
 );

@@ -180,6 +180,28 @@ kernelTest("masquerade: a missing program is named with its package", async () =
   }
 });
 
+kernelTest(
+  "masquerade: nft takes over where only one family's iptables is there",
+  async (sandbox) => {
+    const path = Deno.env.get("PATH")!;
+    const programs = "/run/test/programs";
+    Deno.mkdirSync(programs);
+    for (const name of ["nft", "iptables", "iptables-save", "iptables-restore"]) {
+      Deno.symlinkSync(sandbox.run("which", [name]).trim(), `${programs}/${name}`);
+    }
+    Deno.env.set("PATH", programs);
+    try {
+      await masquerade(undefined, A, IPS);
+    } finally {
+      Deno.env.set("PATH", path);
+    }
+    assertEquals(rules(sandbox, "nftables").length, IPS.length);
+    await unmasquerade(A);
+    assertEquals([rules(sandbox, "nftables"), rules(sandbox, "iptables")], [[], []]);
+  },
+  { needs: ["nft", "iptables"] },
+);
+
 /** container 10.5.0.2 — host — outside 192.0.2.2, and the same with IPv6. */
 function network(sandbox: Sandbox) {
   const [container, outside] = [sandbox.container(), sandbox.container()];
