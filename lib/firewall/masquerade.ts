@@ -11,7 +11,7 @@ import { Cidr } from "../ip/cidr.ts";
 import { CniError } from "../types/error.ts";
 import { type Attachment, attachmentHash } from "./attachment.ts";
 import { type Backend, BACKENDS, inEveryBackend, runEach, withBackend } from "./backend.ts";
-import { forget, forgetOthers, lockRules, recallAll, remember } from "./installed.ts";
+import { forget, forgetOthers, lockRules, noteNetNs, recallAll, remember } from "./installed.ts";
 import { masqueradeIptables } from "./masquerade_iptables.ts";
 import { masqueradeNft } from "./masquerade_nft.ts";
 import { MissingTool } from "./tool.ts";
@@ -51,18 +51,25 @@ const MASQUERADERS: Readonly<Record<Backend, Masquerader>> = {
  * Masquerades what comes from `ips`. Where it fails, {@link unmasquerade} removes what was made.
  * @param backend iptables when absent, and nftables where iptables does not work
  * @param ips the container's addresses with the prefix length of their subnet
+ * @param netns the container's namespace: once that is gone the rules are not put back where
+ * somebody flushed them
  * @throws {CniError} naming the program, the rule and the remedy
  */
 export async function masquerade(
   backend: MasqueradeBackend | undefined,
   attachment: Attachment,
   ips: readonly Cidr[],
+  netns?: string,
 ): Promise<void> {
   using _lock = await lockRules();
   const families = ips.map(({ ip }) => ip.family);
   await withBackend(backend, families, `masquerade ${ips.join(" and ")}`, async (chosen) => {
     await MASQUERADERS[chosen].add(attachment, ips);
-    remember("masquerade", attachment, { backend: chosen, ips: ips.map(String) });
+    remember("masquerade", attachment, {
+      backend: chosen,
+      ips: ips.map(String),
+      ...(netns ? { netns: { ...noteNetNs(netns) } } : {}),
+    });
   });
 }
 

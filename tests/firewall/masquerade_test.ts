@@ -7,6 +7,7 @@ import {
   type MasqueradeBackend,
   unmasquerade,
 } from "../../lib/firewall/masquerade.ts";
+import { restoreRules } from "../../lib/firewall/restore.ts";
 import { Cidr } from "../../lib/ip/cidr.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 import { Server } from "../support/traffic.ts";
@@ -28,7 +29,7 @@ function rules(sandbox: Sandbox, backend: MasqueradeBackend): string[] {
   return text.split("\n").filter((line) => rule.test(line)).map((line) => line.trim());
 }
 
-const NEEDS = { nftables: ["nft"], iptables: ["iptables"] };
+const NEEDS = { nftables: ["nft"], iptables: ["iptables", "nft"] };
 
 // One suite for both: a backend is what passes it.
 for (const backend of MASQUERADE_BACKENDS) {
@@ -71,6 +72,21 @@ for (const backend of MASQUERADE_BACKENDS) {
     assertEquals(rules(sandbox, backend), []);
     await unmasquerade(A); // again, with nothing there
   });
+
+  contract(
+    "what was flushed is put back, but not for a namespace that is gone",
+    async (sandbox) => {
+      const [living, dead] = [sandbox.container("living"), sandbox.container("dead")];
+      await masquerade(backend, A, IPS, living.path);
+      const before = rules(sandbox, backend);
+      await masquerade(backend, attachment("b"), [Cidr.parse("10.6.0.2/24")], dead.path);
+      sandbox.run("ip", ["netns", "delete", "dead"]);
+      sandbox.run("nft", ["flush", "ruleset"]);
+      const restored: string[] = [];
+      await restoreRules(({ attachment }) => restored.push(attachment.containerId));
+      assertEquals([restored, rules(sandbox, backend)], [["a"], before]);
+    },
+  );
 
   contract("a second interface in the same subnet keeps its masquerading", async () => {
     const second = attachment("a", "eth1");

@@ -570,51 +570,37 @@ kernelTest("portmap (nftables): rules that were flushed one by one are made agai
   }
 }, { needs: ["nft"] });
 
-kernelTest(
-  "portmap (nftables): 40,000 ports make no more rules, and no slower ADD",
-  async (sandbox) => {
-    const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
-    assert(first);
-    const { publishPorts } = await import("../../lib/firewall/portmap.ts");
-    const { restoreRules } = await import("../../lib/firewall/restore.ts");
-    const { Cidr } = await import("../../lib/ip/cidr.ts");
-    const publish = async (id: number, ip: string, from: number, count: number) => {
-      const start = performance.now();
-      await publishPorts({
-        backend: "nftables",
-        attachment: { network: "n", containerId: `many${id}`, ifName: "eth0" },
-        publications: [{
-          address: Cidr.parse(`${ip}/24`),
-          mappings: Array.from({ length: count }, (_, i) => (
-            { protocol: "tcp", hostPort: from + i, containerPort: 80 }
-          )),
-          conditions: [],
-        }],
-        options: { snat: true, masqAll: false, markBit: 13 },
-      }, first.netns.path);
-      return performance.now() - start;
-    };
-    const rules = () => sandbox.ruleset().match(/ dnat | vmap | jump hostports/g)?.length;
-    const fastest = async (id: number) => {
-      const times: number[] = [];
-      for (let i = id; i < id + 5; i++) times.push(await publish(i, `10.5.0.${i}`, 100 + i, 1));
-      return Math.min(...times);
-    };
-    await publish(0, first.ipv4, 1000, 1);
-    const [few, one] = [await fastest(100), rules()];
-    for (let i = 0; i < 40; i++) await publish(10 + i, `10.5.0.${10 + i}`, 2000 + i * 1000, 1000);
-    const many = await fastest(110);
-    assert(many < few * 5 + 20, `an ADD took ${few} ms, and ${many} ms with 40,000 ports`);
-    assertEquals(rules(), one);
-    using server = new Server(first.netns, "tcp", { address: first.ipv4, port: 80 });
-    assert(server.reachedBy(outside, { address: "192.0.2.1", port: 1000 }));
-    const start = performance.now();
-    await restoreRules(() => {});
-    const looked = performance.now() - start;
-    assert(looked < 15_000, `looking whether something is missing took ${looked} ms`);
-  },
-  { needs: ["nft"] },
-);
+kernelTest("portmap (nftables): 40,000 ports make no more rules than one", async (sandbox) => {
+  const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
+  assert(first);
+  const { publishPorts } = await import("../../lib/firewall/portmap.ts");
+  const { restoreRules } = await import("../../lib/firewall/restore.ts");
+  const { Cidr } = await import("../../lib/ip/cidr.ts");
+  const publish = async (id: number, ip: string, from: number, count: number) => {
+    await publishPorts({
+      backend: "nftables",
+      attachment: { network: "n", containerId: `many${id}`, ifName: "eth0" },
+      publications: [{
+        address: Cidr.parse(`${ip}/24`),
+        mappings: Array.from({ length: count }, (_, i) => (
+          { protocol: "tcp", hostPort: from + i, containerPort: 80 }
+        )),
+        conditions: [],
+      }],
+      options: { snat: true, masqAll: false, markBit: 13 },
+    }, first.netns.path);
+  };
+  const rules = () => sandbox.ruleset().match(/ dnat | vmap | jump hostports/g)?.length;
+  await publish(0, first.ipv4, 1000, 1);
+  const one = rules();
+  for (let i = 0; i < 40; i++) await publish(10 + i, `10.5.0.${10 + i}`, 2000 + i * 1000, 1000);
+  assertEquals(rules(), one);
+  using server = new Server(first.netns, "tcp", { address: first.ipv4, port: 80 });
+  assert(server.reachedBy(outside, { address: "192.0.2.1", port: 1000 }));
+  const restored: unknown[] = [];
+  await restoreRules((one) => restored.push(one));
+  assertEquals(restored, []);
+}, { needs: ["nft"] });
 
 kernelTest("portmap: where only nft is installed a taken port has its code", (sandbox) => {
   const { containers: [first, second] } = bridgeNetwork(sandbox);

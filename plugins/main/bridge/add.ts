@@ -128,7 +128,7 @@ async function addLayer3(
   }
   if (options.ipMasq) {
     undo.add("the masquerading", () => unmasquerade(attachmentOf(call)));
-    await masquerade(options.ipMasqBackend, attachmentOf(call), addresses);
+    await masquerade(options.ipMasqBackend, attachmentOf(call), addresses, call.netns);
   }
   return { result, vlanInterface };
 }

@@ -143,7 +143,8 @@ async function add(call: AddCall<Options>): Promise<Result> {
   addRoutes(inside, near, reserved);
   if (options.ipMasq) {
     undo.add("the masquerading", () => unmasquerade(attachmentOf(call)));
-    await masquerade(options.ipMasqBackend, attachmentOf(call), routed.map(({ own }) => own));
+    const addresses = routed.map(({ own }) => own);
+    await masquerade(options.ipMasqBackend, attachmentOf(call), addresses, netns);
   }
   return {
     interfaces: [
