@@ -18,12 +18,13 @@ import { installPackages } from "./test_kernel/packages.ts";
 
 const USAGE =
   `Runs a command on a Debian kernel under emulation: by default the integration tests of
-the link types that this machine's kernel lacks, with the Bun executables, which are built first.
+every link type, with the Bun executables, which are built first.
 
 usage: deno task test:kernel [OPTION...] [-- COMMAND [ARGUMENT...]]
 
 The guest has this machine's files, programs and current directory; what it writes is gone
-afterwards, except in the directory $CNI_TEST_REPORT. It has no network but its own.
+afterwards, except in the directory $CNI_TEST_REPORT. It has no network but its own: two cards,
+and a cable between them.
 
 options:
   --bin DIR          test the executables in DIR instead
@@ -147,6 +148,7 @@ async function prepare(kernel: Kernel, words: readonly string[], work: string, r
     kernel: kernel.image,
     initramfs: `${work}/initramfs`,
     console: `${report}/console.log`,
+    cable: `${work}/cable`,
     shares: { control, report },
   };
 }

@@ -6,6 +6,8 @@ export interface Machine {
   initramfs: string;
   /** Path of the file that gets what the kernel prints. */
   console: string;
+  /** Path of the socket that stands for a cable between its two network cards. */
+  cable: string;
   /** Directories that the guest may write, by the name it mounts them by. */
   shares: Readonly<Record<string, string>>;
 }
@@ -31,18 +33,29 @@ const KERNEL_PARAMETERS = "console=ttyS0 quiet panic=-1 norandmaps tsc=reliable"
  */
 const PROCESSOR = "max,-pku,-erms,-fsrm";
 
+/** Two network cards, the ends of a cable: hardware that a test may lose. */
+const CARDS = [["virtio-net-pci", "on"], ["e1000", "off"]] as const;
+
 /** Arguments for `qemu-system-x86_64`. */
-export function qemuArguments({ kernel, initramfs, console, shares }: Machine): string[] {
+export function qemuArguments(
+  { kernel, initramfs, console, cable, shares }: Machine,
+): string[] {
   const share = (tag: string, path: string, more = "") => [
     "-virtfs",
     `local,path=${escaped(path)},mount_tag=${tag},security_model=none,multidevs=remap${more}`,
   ];
   return [
-    ...["-nodefaults", "-no-user-config", "-display", "none", "-net", "none", "-no-reboot"],
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
     ...["-accel", "tcg,thread=multi", "-cpu", PROCESSOR, "-smp", "2", "-m", "3G"],
     ...["-kernel", kernel, "-initrd", initramfs, "-append", KERNEL_PARAMETERS],
     ...["-chardev", `file,id=console,path=${escaped(console)}`, "-serial", "chardev:console"],
     ...share("machine", "/", ",readonly=on"),
+    ...CARDS.flatMap(([model, end]) => [
+      "-netdev",
+      `stream,id=${model},server=${end},addr.type=unix,addr.path=${escaped(cable)}`,
+      "-device",
+      `${model},netdev=${model},romfile=`,
+    ]),
     ...Object.entries(shares).flatMap(([tag, path]) => share(tag, path)),
   ];
 }
