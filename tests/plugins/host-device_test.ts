@@ -1,9 +1,11 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertExists, assertStringIncludes } from "@std/assert";
 import { ping } from "../../scripts/support/ping.ts";
 import { NetNs } from "../../lib/ns/netns.ts";
 import { Rtnl } from "../../lib/rtnl/rtnl.ts";
+import { Capture, isAdvertisement, isArpAnnouncement } from "../support/capture.ts";
 import { addressesOf, hostLocal, reservations, staticAddress } from "../support/network.ts";
-import { plugin, pluginError } from "../support/plugins.ts";
+import { plugin, pluginDirectory, pluginError, tryPlugin } from "../support/plugins.ts";
+import { BackgroundProcess, eventually } from "../support/process.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
 const config = { cniVersion: "1.1.0", name: "cards", type: "host-device", device: "card0" };
@@ -67,6 +69,14 @@ kernelTest("host-device: the card works inside, and is as before when it is back
   assertHome(sandbox);
   assert(!sandbox.ip("link show dev card0")[0].flags.includes("PROMISC"));
   assertEquals([sandbox.links(netns), reservations("cards")], [[], []]);
+});
+
+kernelTest("host-device: announces its addresses on the wire", (sandbox) => {
+  addCard(sandbox);
+  using wire = new Capture("card1");
+  plugin(sandbox, { command: "ADD", config: withIpam, netns: sandbox.container() });
+  assertExists(wire.find((frame) => isArpAnnouncement(frame, [10, 7, 0, 2])));
+  assertExists(wire.find((frame) => isAdvertisement(frame, [0xfd, 0, 0, 7])));
 });
 
 kernelTest("host-device: a card that was down comes home down", (sandbox) => {
@@ -152,18 +162,21 @@ kernelTest("host-device: a card driven from user space only gets addresses", (sa
   assertHome(sandbox);
 });
 
-kernelTest("host-device: DEL with anything missing still releases the address", (sandbox) => {
-  addCard(sandbox);
-  const netns = sandbox.container();
-  for (const gone of ["", "/run/netns/gone"]) {
-    plugin(sandbox, { command: "ADD", config: withIpam, netns, containerId: "one" });
-    plugin(sandbox, { command: "DEL", config: withIpam, netns: gone, containerId: "one" });
-    assertEquals(reservations("cards"), []);
-    plugin(sandbox, { command: "DEL", config: withIpam, netns, containerId: "one" });
-    assertEquals(sandbox.ip("link show dev card0")[0].ifname, "card0");
-    plugin(sandbox, { command: "DEL", config: withIpam, netns, containerId: "one" });
-  }
-});
+kernelTest(
+  "host-device: DEL with anything missing brings it home, and releases the address",
+  (sandbox) => {
+    addCard(sandbox);
+    const netns = sandbox.container();
+    for (const gone of ["", "/run/netns/gone"]) {
+      plugin(sandbox, { command: "ADD", config: withIpam, netns });
+      for (const path of [gone, netns, gone]) {
+        plugin(sandbox, { command: "DEL", config: withIpam, netns: path });
+        assertHome(sandbox);
+        assertEquals([sandbox.links(netns), reservations("cards")], [[], []]);
+      }
+    }
+  },
+);
 
 kernelTest("host-device: after a forced delete of the namespace DEL brings it home", (sandbox) => {
   addCard(sandbox);
@@ -185,7 +198,7 @@ kernelTest(
     loseNamespace(sandbox, lost);
     const next = sandbox.container();
     plugin(sandbox, { command: "ADD", config, netns: next, containerId: "next" });
-    assertEquals(records(), ["next_eth0.json"]); // the lost one's would take the card from the next
+    assertEquals(records(), ["next:eth0.json"]); // the lost one's would take the card from the next
     plugin(sandbox, { command: "DEL", config, netns: lost.path, containerId: "lost" }); // late
     assertEquals(sandbox.ip("link show dev eth0", next)[0].ifalias, "card0");
     plugin(sandbox, { command: "DEL", config, netns: next, containerId: "next" });
@@ -198,6 +211,109 @@ kernelTest(
     assertHome(sandbox);
   },
 );
+
+kernelTest("host-device: a card that came home by itself, under its own name", (sandbox) => {
+  addCard(sandbox);
+  const lost = sandbox.container();
+  plugin(sandbox, { command: "ADD", config, netns: lost, ifName: "card0", containerId: "lost" });
+  loseNamespace(sandbox, lost, "card0");
+  const netns = sandbox.container();
+  plugin(sandbox, { command: "ADD", config, netns });
+  plugin(sandbox, { command: "DEL", config, netns });
+  assertHome(sandbox);
+});
+
+kernelTest(
+  "host-device: a container that gets another card brings home the lost one",
+  (sandbox) => {
+    addCard(sandbox);
+    sandbox.run("ip", "link add other0 type veth peer name other1".split(" "));
+    const lost = sandbox.container();
+    plugin(sandbox, { command: "ADD", config, netns: lost });
+    loseNamespace(sandbox, lost);
+    const other = { ...config, device: "other0" };
+    const netns = sandbox.container();
+    plugin(sandbox, { command: "ADD", config: other, netns });
+    plugin(sandbox, { command: "DEL", config: other, netns });
+    assertHome(sandbox);
+  },
+);
+
+kernelTest("host-device: an alias that is just somebody's note", (sandbox) => {
+  for (
+    const command of [
+      "link add other0 type veth peer name other1",
+      "link set other0 alias card0 up",
+    ]
+  ) {
+    sandbox.run("ip", command.split(" "));
+  }
+  const netns = sandbox.container();
+  const error = pluginError(sandbox, { command: "ADD", config, netns });
+  assertStringIncludes(error.msg, "device card0 is not on the host");
+  plugin(sandbox, { command: "DEL", config, netns });
+  assertEquals(sandbox.links().sort(), ["other0", "other1"]);
+});
+
+kernelTest("host-device: IPv6 addresses come back where IPv6 is off by default", (sandbox) => {
+  addCard(sandbox);
+  Deno.writeTextFileSync("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+  const netns = sandbox.container();
+  plugin(sandbox, { command: "ADD", config, netns });
+  plugin(sandbox, { command: "DEL", config, netns });
+  assertHome(sandbox);
+});
+
+kernelTest(
+  "host-device: names of containers and interfaces that make one when joined",
+  (sandbox) => {
+    addCard(sandbox);
+    sandbox.run("ip", "link add other0 type veth peer name other1".split(" "));
+    const one = { config, netns: sandbox.container(), containerId: "a_b", ifName: "c" };
+    const other = {
+      config: { ...config, device: "other0" },
+      netns: sandbox.container(),
+      containerId: "a",
+      ifName: "b_c",
+    };
+    for (const command of ["ADD", "DEL"] as const) {
+      for (const call of [one, other]) plugin(sandbox, { command, ...call });
+    }
+    assertHome(sandbox);
+  },
+);
+
+kernelTest("host-device: of ADDs at the same time one gets the card", async (sandbox) => {
+  addCard(sandbox);
+  const bin = pluginDirectory();
+  const file = "/run/test/config.json";
+  Deno.writeTextFileSync(file, JSON.stringify(config));
+  for (let round = 0; round < 5; round++) {
+    const calls = ["a", "b", "c"].map((containerId) => ({
+      containerId,
+      netns: sandbox.container(`${containerId}${round}`),
+    }));
+    const adds = calls.map(({ containerId, netns }) =>
+      new BackgroundProcess("sh", ["-c", `exec ${bin}/host-device <${file}`], {
+        env: {
+          CNI_COMMAND: "ADD",
+          CNI_CONTAINERID: containerId,
+          CNI_NETNS: netns.path,
+          CNI_IFNAME: "eth0",
+          CNI_PATH: bin,
+        },
+      })
+    );
+    const codes = await Promise.all(adds.map((add) => add.end()));
+    assertEquals(codes.toSorted(), [0, 1, 1]);
+    const owner = calls[codes.indexOf(0)]!;
+    for (const { output } of adds.filter((_, i) => codes[i] === 1)) {
+      assertStringIncludes(output, `in use: container ${owner.containerId} has it`);
+    }
+    for (const call of calls) plugin(sandbox, { command: "DEL", config, ...call });
+    assertHome(sandbox);
+  }
+});
 
 kernelTest("host-device: a virtual card that died with its namespace is no error", (sandbox) => {
   addCard(sandbox);
@@ -276,6 +392,28 @@ kernelTest("host-device: says who has the card, to ADD and to STATUS", (sandbox)
   assertEquals(sandbox.links(netns), ["eth0"]);
 });
 
+kernelTest("host-device: STATUS wants the device, whatever it is known by", (sandbox) => {
+  const sys = fakeSys(sandbox);
+  const { device: _, ...base } = config;
+  const hardware = [
+    { kernelpath: "/sys/devices/pci0000:00/0000:00:1f.6" },
+    { pciBusID: "0000:00:1f.6" },
+  ];
+  const status = (selector: Record<string, unknown>) =>
+    tryPlugin(sandbox, { command: "STATUS", config: { ...base, ...selector } });
+  for (const selector of [{ hwaddr: MAC }, ...hardware]) {
+    assertEquals(status(selector).json?.code, 50);
+  }
+  assertEquals(status({}).code, 0); // the runtime may name it
+  addCard(sandbox);
+  for (const directory of ["devices/pci0000:00", "bus/pci/devices"]) {
+    Deno.mkdirSync(`${sys}/${directory}/0000:00:1f.6`, { recursive: true });
+  }
+  for (const selector of [{ hwaddr: MAC }, ...hardware]) assertEquals(status(selector).code, 0);
+  plugin(sandbox, { command: "ADD", config, netns: sandbox.container() });
+  assertEquals(status({ hwaddr: MAC }).code, 0);
+});
+
 kernelTest("host-device: GC keeps valid attachments and brings home the others", (sandbox) => {
   addCard(sandbox);
   const netns = sandbox.container();
@@ -312,6 +450,88 @@ kernelTest("host-device: CHECK sees what is different", (sandbox) => {
   sandbox.run("ip", ["link", "set", "eth0", "name", "eth7"], { netns });
   fails("eth0");
 });
+
+// The kernel brings hardware home to the first namespace, which is a real host's: only a machine that
+// nobody misses has one to test with. It has two cards with a cable between them.
+kernelTest("host-device: hardware, whose namespace may really be deleted", async (sandbox) => {
+  using host = NetNs.open("/proc/1/ns/net");
+  const onHost = (command: string) => sandbox.run("ip", command.split(" "), { netns: host });
+  for (const module of ["virtio_net", "e1000"]) sandbox.run("modprobe", [module]);
+  const [card, far] = sandbox.links(host).map((name) => {
+    const kernelpath = Deno.realPathSync(`/sys/class/net/${name}/device`);
+    const pciBusID = kernelpath.split("/").find((part) => /^[0-9a-f]{4}:[0-9a-f]{2}:/.test(part))!;
+    return { name, kernelpath, pciBusID };
+  });
+  assert(card && far);
+  for (
+    const command of [
+      `address add 192.0.2.5/24 dev ${card.name}`,
+      `address add fd00:2::5/64 dev ${card.name}`,
+      `address add 10.7.0.1/24 dev ${far.name}`,
+      `link set ${card.name} up`,
+      `link set ${far.name} up`,
+    ]
+  ) onHost(command);
+  const [before] = sandbox.ip(`link show dev ${card.name}`, host);
+  const isHome = () => {
+    const [link] = sandbox.ip("link show", host).filter(({ ifname }) => ifname === card.name);
+    if (!link || link.address !== before.address || link.ifalias) return false;
+    return link.flags.includes("UP") &&
+      addressesOf(sandbox, card.name, host).join() === "192.0.2.5/24,fd00:2::5/64";
+  };
+  const ipam = staticAddress("10.7.0.2/24");
+  const { device: _, ...base } = { ...config, ipam };
+  const selectors = [
+    { device: card.name },
+    { hwaddr: before.address },
+    { kernelpath: card.kernelpath },
+    { pciBusID: card.pciBusID },
+    { runtimeConfig: { deviceID: card.pciBusID } },
+  ];
+  for (const [i, selector] of selectors.entries()) {
+    const netns = sandbox.container(`card${i}`);
+    // A name that the kernel cannot leave it when it comes home: that is taken there.
+    const call = { config: { ...base, ...selector }, ifName: far.name };
+    host.run(() => void plugin(sandbox, { command: "ADD", ...call, netns }));
+    assert(ping(netns, "10.7.0.1") !== undefined);
+    netns[Symbol.dispose](); // it would live on with a descriptor
+    sandbox.run("ip", ["netns", "del", `card${i}`]);
+    host.run(() => void plugin(sandbox, { command: "DEL", ...call, netns: netns.path }));
+    assert(isHome(), `${Object.keys(selector)}: ${onHost("address show")}`);
+    assertEquals(records(), []);
+  }
+
+  // Without DEL, and while a process keeps the namespace alive.
+  const netns = sandbox.container("kept");
+  const call = { config: { ...base, device: card.name }, ifName: "net1" };
+  host.run(() => void plugin(sandbox, { command: "ADD", ...call, netns }));
+  netns[Symbol.dispose]();
+  const keeper = new BackgroundProcess("ip", ["netns", "exec", "kept", "sleep", "1000"]);
+  await keeper.until(() => sandbox.run("ip", ["netns", "pids", "kept"]) !== "", "a process inside");
+  sandbox.run("ip", ["netns", "del", "kept"]);
+  host.run(() => void plugin(sandbox, { command: "DEL", ...call, netns: netns.path }));
+  assertEquals(records(), ["test:net1.json"]);
+  await keeper.stop("SIGKILL");
+  const gc = { ...call.config, "cni.dev/valid-attachments": [] };
+  await eventually(() => {
+    host.run(() => void plugin(sandbox, { command: "GC", config: gc }));
+    return isHome();
+  }, () => `the card\n${onHost("address show")}`);
+  assertEquals(records(), []);
+
+  // Given to a driver for user space, a card has no interface any more.
+  sandbox.run("modprobe", ["uio_pci_generic"]);
+  const sys = `/sys/bus/pci/devices/${far.pciBusID}`;
+  Deno.writeTextFileSync(`${sys}/driver_override`, "uio_pci_generic");
+  Deno.writeTextFileSync(`${sys}/driver/unbind`, far.pciBusID);
+  Deno.writeTextFileSync("/sys/bus/pci/drivers_probe", far.pciBusID);
+  const container = sandbox.container();
+  const driven = { config: { ...base, pciBusID: far.pciBusID }, netns: container };
+  const result = host.run(() => [plugin(sandbox, { command: "ADD", ...driven })])[0];
+  assertEquals(result.interfaces, [{ name: "eth0", sandbox: container.path }]);
+  assertEquals([result.ips[0].address, sandbox.links(container)], ["10.7.0.2/24", []]);
+  host.run(() => void plugin(sandbox, { command: "DEL", ...driven }));
+}, { needs: ["test-kernel"] });
 
 /** An empty /sys for the sandbox. */
 function fakeSys(sandbox: Sandbox): string {

@@ -5,8 +5,11 @@
  */
 import { hasProgram, isFile } from "../../scripts/support/files.ts";
 
-/** A thing a test cannot do without: privileges, a program (or its path), a kind of link in the kernel. */
-export type Requirement = "root" | `kernel:${string}` | string;
+/**
+ * A thing a test cannot do without: privileges, a program (or its path), a kind of link in the
+ * kernel, the test kernel's machine, which nobody misses.
+ */
+export type Requirement = "root" | "test-kernel" | `kernel:${string}` | string;
 
 /** Why a test is skipped, and the one command that would change it. */
 export interface Reason {
@@ -49,6 +52,10 @@ function packageOf(need: string): string {
 
 function lacking(need: Requirement): Reason | undefined {
   if (need === "root") return lackingPrivilege();
+  if (need === "test-kernel") {
+    if (isFile("/test-kernel/control/session.sh")) return undefined;
+    return { lacks: "hardware to do without", remedy: "deno task test:kernel" };
+  }
   if (need.startsWith("kernel:")) return lackingInKernel(need.slice("kernel:".length));
   if (need.startsWith("/") ? isFile(need) : hasProgram(need)) return undefined;
   return { lacks: `the program ${need}`, remedy: `apt-get install ${packageOf(need)}` };

@@ -20,8 +20,8 @@ const USER_SPACE_DRIVERS = ["vfio-pci", "uio_pci_generic", "igb_uio"];
 export type Selector =
   | { by: "name"; name: string }
   | { by: "address"; address: string }
-  /** Directories under /sys, of which one lists the interface's name. */
-  | { by: "path"; what: string; directories: readonly string[] };
+  /** A directory under /sys, and those in it of which one lists the interface's name. */
+  | { by: "path"; what: string; device: string; directories: readonly string[] };
 
 /** The device meant, and whether a program in user space drives it. */
 export interface Selection {
@@ -30,29 +30,50 @@ export interface Selection {
 }
 
 /**
- * Reads the selectors; the host's devices are looked at only for `deviceID` and the driver.
+ * Reads the selectors, and whether the device has a driver for user space.
  * @throws {CniError} code 7 without a selector, or for one that is malformed
  */
 export function select(options: Options): Selection {
-  const { device, hwaddr, kernelpath } = options;
-  const { pci, auxiliary } = busAddress(options);
-  const dpdk = pci ? isDrivenFromUserSpace(pci) : options.DPDKMode;
-  const selection = (selector: Selector) => ({ selector, dpdk });
-  if (device) return selection({ by: "name", name: device });
-  if (hwaddr) return selection({ by: "address", address: hwaddr });
-  if (kernelpath) {
-    const directories = [`${validKernelPath(kernelpath)}/net`];
-    return selection({ by: "path", what: `kernel device ${kernelpath}`, directories });
-  }
-  if (pci) {
-    const directories = [`${PCI}/${pci}/net`, ...virtioDirectories(pci)];
-    return selection({ by: "path", what: `PCI device ${pci}`, directories });
-  }
-  if (auxiliary) {
-    const directories = [`${AUXILIARY}/${auxiliary}/net`];
-    return selection({ by: "path", what: `auxiliary device ${auxiliary}`, directories });
-  }
+  const address = busAddress(options);
+  const dpdk = address.pci ? isDrivenFromUserSpace(address.pci) : options.DPDKMode;
+  const selector = firstSelector(options, address);
+  if (selector) return { selector, dpdk };
   throw CniError.invalidConfig('specify either "device", "hwaddr", "kernelpath" or "pciBusID"');
+}
+
+/**
+ * The device that the configuration names; undefined where it leaves that to the runtime.
+ * @throws {CniError} code 7 for a selector that is malformed
+ */
+export function configuredDevice(options: Options): Selector | undefined {
+  return firstSelector(options, busAddress(options));
+}
+
+function firstSelector(
+  { device, hwaddr, kernelpath }: Options,
+  { pci, auxiliary }: BusAddress,
+): Selector | undefined {
+  if (device) return { by: "name", name: device };
+  if (hwaddr) return { by: "address", address: hwaddr };
+  if (kernelpath) return sysSelector(`kernel device ${kernelpath}`, validKernelPath(kernelpath));
+  if (pci) return sysSelector(`PCI device ${pci}`, `${PCI}/${pci}`);
+  if (auxiliary) return sysSelector(`auxiliary device ${auxiliary}`, `${AUXILIARY}/${auxiliary}`);
+  return undefined;
+}
+
+/** A virtio device has its interface one directory further down than others. */
+function sysSelector(what: string, device: string): Selector {
+  const virtio = (ifPresent(() => runtime.files.list(device)) ?? [])
+    .filter((name) => name.startsWith("virtio"));
+  const directories = [device, ...virtio.map((name) => `${device}/${name}`)]
+    .map((directory) => `${directory}/net`);
+  return { by: "path", what, device, directories };
+}
+
+/** Whether the host has a device at all; hardware is there even while its interface is elsewhere. */
+export function isPresent(host: Rtnl, selector: Selector): boolean {
+  if (selector.by === "path") return exists(selector.device);
+  return findDevice(host, selector) !== undefined;
 }
 
 /** The interface of a device, where the host has it. */
@@ -75,8 +96,14 @@ export function describe(selector: Selector): string {
   return selector.by === "address" ? `device with MAC ${selector.address}` : selector.what;
 }
 
+/** A device's name on the bus that it is on. */
+interface BusAddress {
+  pci?: string;
+  auxiliary?: string;
+}
+
 /** The runtime's device, which replaces the configuration's PCI address, or that address. */
-function busAddress({ pciBusID, runtimeConfig }: Options): { pci?: string; auxiliary?: string } {
+function busAddress({ pciBusID, runtimeConfig }: Options): BusAddress {
   const id = runtimeConfig?.deviceID;
   if (!id) return { pci: pciBusID && fileName(pciBusID, "pciBusID") };
   const name = fileName(id, "runtimeConfig.deviceID");
@@ -101,12 +128,6 @@ function validKernelPath(path: string): string {
   throw CniError.invalidConfig(
     `kernel device path ${JSON.stringify(path)} must be absolute and begin with /sys/devices/`,
   );
-}
-
-/** A virtio device has its interface one directory further down. */
-function virtioDirectories(pci: string): string[] {
-  return (ifPresent(() => runtime.files.list(`${PCI}/${pci}`)) ?? [])
-    .filter((name) => name.startsWith("virtio")).map((name) => `${PCI}/${pci}/${name}/net`);
 }
 
 function isDrivenFromUserSpace(pci: string): boolean {

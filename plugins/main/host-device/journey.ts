@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { trySysctl } from "../../../lib/host/sysctl.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
@@ -13,7 +14,13 @@ import { sleepSync } from "../../../lib/runtime/sleep.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { validateIfName } from "../../../lib/types/names.ts";
 import type { Place } from "../../../lib/attach/attach.ts";
-import { type DeviceRecord, type DeviceState, dropRecord, findRecord } from "./record.ts";
+import {
+  type DeviceRecord,
+  type DeviceState,
+  dropRecord,
+  findRecord,
+  lockDevices,
+} from "./record.ts";
 
 /** How long the kernel may take to empty a namespace, and how often it is looked at. Milliseconds. */
 const RETURN_DEADLINE = 2000;
@@ -47,22 +54,61 @@ export function bringHome(
   traveller: Traveller,
   options: { name?: string; patient?: boolean } = {},
 ): void {
-  const record = findRecord(traveller);
   using hostNs = NetNs.current();
   using host = Rtnl.open(hostNs);
-  using sandbox = NetNs.openIfPresent(traveller.netns);
+  if (options.patient) awaitReturn(host, hostNs, traveller);
+  using _lock = lockDevices();
+  const record = findRecord(traveller);
+  using sandbox = openSandbox(traveller, record, hostNs);
   const returned = sandbox && moveOut(host, hostNs, sandbox, traveller.ifName, record?.device);
   if (returned) {
     restore(host, returned.link, returned.state);
-  } else {
-    const name = record?.device.name ?? options.name;
-    // Hardware, which no link kind made, comes out of a deleted namespace some time later.
-    const wait = options.patient && !sandbox && record?.device.kind === "";
-    const link = name ? findStranded(host, name, record?.device, wait) : undefined;
-    if (link) restore(host, link, record?.device ?? { name: name! });
-    else if (record) restoreInPlace(host, record);
+  } else if (record) {
+    const link = findReturned(host, record.device);
+    if (link) restore(host, link, record.device);
+    // Something may keep the namespace alive, and hardware comes out of it one day.
+    else if (isHardware(record.device)) return;
+  } else if (options.name) {
+    const link = findStranded(host, options.name);
+    if (link) restore(host, link, { name: options.name });
   }
   dropRecord(traveller);
+}
+
+/** Hardware, which no link kind made, comes out of a deleted namespace some time later. */
+function awaitReturn(host: Rtnl, hostNs: NetNs, traveller: Traveller): void {
+  const record = findRecord(traveller);
+  if (!record || !isHardware(record.device)) return;
+  for (let waited = 0; waited < RETURN_DEADLINE; waited += RETURN_INTERVAL) {
+    using sandbox = openSandbox(traveller, record, hostNs);
+    if (sandbox || findReturned(host, record.device)) return;
+    sleepSync(RETURN_INTERVAL);
+  }
+}
+
+/**
+ * The namespace that the device went to: the runtime's, or where that names none any more, the one
+ * that ADD was given. What is found in there says whether it is still the same.
+ */
+function openSandbox(
+  traveller: Traveller,
+  record: DeviceRecord | undefined,
+  hostNs: NetNs,
+): NetNs | undefined {
+  const named = NetNs.openIfPresent(traveller.netns);
+  if (named || !record) return named;
+  const noted = tryToOpen(record.netns);
+  if (!noted?.is(hostNs)) return noted;
+  noted[Symbol.dispose](); // the process whose namespace it was has ended, and its number is reused
+  return undefined;
+}
+
+function tryToOpen(path: string): NetNs | undefined {
+  try {
+    return NetNs.openIfPresent(path);
+  } catch {
+    return undefined; // no namespace any more
+  }
 }
 
 /**
@@ -94,31 +140,23 @@ function findInside(inside: Rtnl, ifName: string, known: DeviceState): Link | un
   return candidates.find(({ name }) => name === ifName) ?? candidates[0];
 }
 
-/**
- * A device that is on the host under another name than its own: its namespace was deleted, or its
- * name was taken when it came home.
- */
-export function findStranded(
-  host: Rtnl,
-  name: string,
-  known?: DeviceState,
-  wait = false,
-): Link | undefined {
-  for (let waited = 0;; waited += RETURN_INTERVAL) {
-    const candidates = host.link.list().filter((link) => link.alias === name && link.name !== name);
-    const link = candidates.find((candidate) => known && isSame(candidate, known)) ?? candidates[0];
-    if (link || !wait || waited >= RETURN_DEADLINE) return link;
-    // It may also come out under its own name, if the container gave it that back.
-    const own = known && host.link.find(name);
-    if (own && isSame(own, known)) return undefined;
-    sleepSync(RETURN_INTERVAL);
-  }
+/** A device that has come out of its namespace: under another name, or its own. */
+function findReturned(host: Rtnl, known: DeviceState): Link | undefined {
+  const stranded = findStranded(host, known.name, known);
+  if (stranded) return stranded;
+  const own = host.link.find(known.name);
+  return own && own.kind === known.kind && isSame(own, known) ? own : undefined;
 }
 
-/** A device that is home under its own name: what was not put right yet is. */
-function restoreInPlace(host: Rtnl, { device }: DeviceRecord): void {
-  const link = host.link.find(device.name);
-  if (link && link.kind === device.kind && isSame(link, device)) restore(host, link, device);
+/**
+ * A device that is on the host under another name than its own: its namespace was deleted, or its
+ * name was taken when it came home. Without proof that it is the device it must be down, as the
+ * kernel puts it there: an alias may be just a note of somebody's.
+ */
+export function findStranded(host: Rtnl, name: string, known?: DeviceState): Link | undefined {
+  const candidates = host.link.list().filter((link) => link.alias === name && link.name !== name);
+  return candidates.find((link) => known && isSame(link, known)) ??
+    candidates.find(({ up, kind }) => !up && (!known || kind === known.kind));
 }
 
 /** Gives a device on the host its name and what else is known of it. */
@@ -137,6 +175,10 @@ export function restore(
     address: address && address !== link.address ? address : undefined,
   });
   const home = host.link.get(link.index);
+  // The kernel has given it the host's default, which need not be what it had.
+  if (addresses.some((text) => text.includes(":"))) {
+    trySysctl(`net/ipv6/conf/${home.name}/disable_ipv6`, "0");
+  }
   for (const text of addresses) addAddress(host, home, Cidr.parse(text));
   if (up !== undefined) host.link.set(home, { up });
   if (!holder) return;
@@ -155,6 +197,10 @@ function addAddress(host: Rtnl, link: Link, address: Cidr): void {
   } catch (error) {
     if (!(error instanceof NetlinkError) || error.code !== "EEXIST") throw error;
   }
+}
+
+function isHardware({ kind }: DeviceState): boolean {
+  return kind === "";
 }
 
 /** Whether a link is a record's device: by the address that cannot change, where there is one. */

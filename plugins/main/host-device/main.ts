@@ -28,9 +28,23 @@ import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { type Options, options } from "./config.ts";
-import { describe, findDevice, select, type Selector } from "./device.ts";
+import {
+  configuredDevice,
+  describe,
+  findDevice,
+  isPresent,
+  select,
+  type Selector,
+} from "./device.ts";
 import { bringHome, findStranded, isSame, moveIn, restore } from "./journey.ts";
-import { dropRecord, keepRecord, listRecords } from "./record.ts";
+import {
+  type DeviceRecord,
+  dropRecord,
+  findRecord,
+  keepRecord,
+  listRecords,
+  lockDevices,
+} from "./record.ts";
 
 const hostDevice = definePlugin<Options>({
   name: "host-device",
@@ -48,7 +62,8 @@ const hostDevice = definePlugin<Options>({
   },
 
   async status(call) {
-    if (call.options.device) expectDevice({ by: "name", name: call.options.device });
+    const selector = configuredDevice(call.options);
+    if (selector) expectDevice(selector);
     await ipamStatus(call);
   },
 
@@ -63,6 +78,8 @@ async function add(call: AddCall<Options>): Promise<Result> {
   return await attach(call, {
     create(place) {
       const { containerId, ifName, netns, config, undo } = call;
+      if (findRecord(call)) bringHome(call); // the device of an attachment that had no DEL
+      using _lock = lockDevices();
       const device = findAtHome(place, selector);
       const holder = { network: config.name, containerId, ifName, netns };
       undo.add(`${device.name}'s move`, () => bringHome(call));
@@ -87,8 +104,8 @@ async function reserveOnly(call: AddCall<Options>): Promise<Result> {
 }
 
 /**
- * The device, on the host and under its own name. One that was left under another when its
- * container's namespace was deleted is put right first.
+ * The device, on the host and under its own name. One that came out of its container's namespace
+ * when that was deleted is put right first.
  */
 function findAtHome({ host }: Place, selector: Selector): Link {
   const named = selector.by === "name" ? selector.name : undefined;
@@ -97,18 +114,19 @@ function findAtHome({ host }: Place, selector: Selector): Link {
   const record = listRecords().find(({ device }) =>
     isSame(found, device) && [found.name, found.alias].includes(device.name)
   );
-  const name = record?.device.name ?? named ?? found.name;
-  if (found.name !== name) restore(host, found, record?.device ?? { name });
-  if (record) dropRecord(record);
+  const name = named ?? found.name;
+  if (record) {
+    restore(host, found, record.device);
+    dropRecord(record);
+  } else if (found.name !== name) {
+    restore(host, found, { name });
+  }
   return host.link.get(found.index);
 }
 
 /** The error for a device that the host has not got: in use, or not there at all. */
 function notFound(selector: Selector): CniError {
-  const by = selector.by === "path" ? undefined : selector;
-  const record = listRecords().find(({ device }) =>
-    by?.by === "name" ? device.name === by.name : by && device.address === by.address
-  );
+  const record = findHolder(selector);
   return CniError.internal(
     `failed to find host device: ${describe(selector)} is ` +
       (record
@@ -118,11 +136,20 @@ function notFound(selector: Selector): CniError {
 }
 
 /** STATUS: the device is on the host, or in a container. @throws {CniError} code 50 */
-function expectDevice(selector: Selector & { by: "name" }): void {
+function expectDevice(selector: Selector): void {
   using host = Rtnl.open();
-  const known = findDevice(host, selector) ?? findStranded(host, selector.name) ??
-    listRecords().find(({ device }) => device.name === selector.name);
-  if (!known) throw CniError.notAvailable(notFound(selector).message);
+  if (isPresent(host, selector) || findHolder(selector)) return;
+  if (selector.by === "name" && findStranded(host, selector.name)) return;
+  throw CniError.notAvailable(notFound(selector).message);
+}
+
+/** Who has a device; nothing tells that of one known by its place in /sys. */
+function findHolder(selector: Selector): DeviceRecord | undefined {
+  return listRecords().find(({ device }) =>
+    selector.by === "name"
+      ? device.name === selector.name
+      : selector.by === "address" && device.address === selector.address
+  );
 }
 
 /** The records of this network's attachments that are not valid any more. */

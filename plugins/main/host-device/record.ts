@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { FileLock } from "../../../lib/host/lock.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
@@ -45,7 +46,16 @@ export interface DeviceRecord extends Holder {
   device: DeviceState;
 }
 
-/** Notes what a device is like, on the disk before anything is changed. */
+/**
+ * Taken around a look for a device and what is done with it then: two ADDs of one device would
+ * take each other's records for those of a device that has come home.
+ */
+export function lockDevices(): FileLock {
+  runtime.files.makeDirectory(DIRECTORY, 0o700);
+  return FileLock.acquire(DIRECTORY, { create: false });
+}
+
+/** Notes what a device is like, on the disk before anything is changed. {@link lockDevices} first. */
 export function keepRecord(holder: Holder, host: Rtnl, link: Link): DeviceRecord {
   const { name, kind, address, permanentAddress = "", alias = "", mtu } = link;
   const { up, promisc, allmulti } = link;
@@ -57,7 +67,6 @@ export function keepRecord(holder: Holder, host: Rtnl, link: Link): DeviceRecord
     ...{ up, promisc, allmulti, addresses },
   };
   const record = { ...holder, device };
-  runtime.files.makeDirectory(DIRECTORY, 0o700);
   writeAtomic(pathOf(holder), encodeJson(record));
   return record;
 }
@@ -81,9 +90,9 @@ export function dropRecord(holder: Pick<Holder, "containerId" | "ifName">): void
   removeWritten(pathOf(holder));
 }
 
-/** A container has one interface of a name; neither part can have a slash in it. */
+/** A container has one interface of a name; neither part can have a slash or a colon in it. */
 function pathOf({ containerId, ifName }: Pick<Holder, "containerId" | "ifName">): string {
-  return `${DIRECTORY}/${containerId}_${ifName}.json`;
+  return `${DIRECTORY}/${containerId}:${ifName}.json`;
 }
 
 function read(path: string): DeviceRecord | undefined {
