@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertExists, assertStringIncludes } from "@std/assert";
+import { Rtnl } from "../../lib/rtnl/rtnl.ts";
 import { ping } from "../../scripts/support/ping.ts";
 import { Capture, isAdvertisement, isArpAnnouncement } from "../support/capture.ts";
 import {
@@ -100,16 +101,49 @@ kernelTest("macvlan: every mode", (sandbox) => {
 
 kernelTest("macvlan: passthru makes the master promiscuous only without addresses", (sandbox) => {
   const promiscuity = () => sandbox.ip("-d link show dev up0")[0].promiscuity;
+  addUplink(sandbox);
   for (const [ipam, wanted] of [[{}, 1], [hostLocal, 0]] as const) {
-    addUplink(sandbox);
     const netns = sandbox.container();
     const passthru = { ...config, ipam, mode: "passthru" };
     const master = sandbox.ip("link show dev up0")[0].address;
     const result = plugin(sandbox, { command: "ADD", config: passthru, netns });
     assertEquals(promiscuity(), wanted);
     assertEquals(result.interfaces[0].mac, master);
-    sandbox.run("ip", ["link", "del", "up0"]);
+    plugin(sandbox, { command: "DEL", config: passthru, netns });
+    assertEquals(promiscuity(), 0);
   }
+}, options);
+
+kernelTest("macvlan: passthru lends the master the MAC address that is asked for", (sandbox) => {
+  addUplink(sandbox);
+  const master = () => sandbox.ip("link show dev up0")[0].address;
+  const own = master();
+  for (const ipam of [{}, hostLocal]) {
+    const netns = sandbox.container();
+    const mac = "02:00:00:00:00:07";
+    const passthru = { ...config, ipam, mode: "passthru", mac };
+    const prevResult = plugin(sandbox, { command: "ADD", config: passthru, netns });
+    assertEquals(prevResult.interfaces[0].mac, mac);
+    assertEquals([sandbox.ip("link show dev eth0", netns)[0].address, master()], [mac, mac]);
+    plugin(sandbox, { command: "CHECK", config: { ...passthru, prevResult }, netns });
+    plugin(sandbox, { command: "DEL", config: passthru, netns });
+    assertEquals(master(), own);
+  }
+}, options);
+
+kernelTest("macvlan: bclim, where the kernel has it", (sandbox) => {
+  addUplink(sandbox);
+  const netns = sandbox.container();
+  const limited = { ...layer2, bclim: 3 };
+  const prevResult = plugin(sandbox, { command: "ADD", config: limited, netns });
+  const checked = { ...limited, prevResult };
+  plugin(sandbox, { command: "CHECK", config: checked, netns });
+  using inside = Rtnl.open(netns); // iproute2 need not know it yet
+  const { bcCutoff } = inside.link.get("eth0").data;
+  if (!isSince(6, 4)) return assertEquals(bcCutoff, undefined);
+  assertEquals(bcCutoff, 3);
+  const wrong = { command: "CHECK" as const, config: { ...checked, bclim: 5 }, netns };
+  assertStringIncludes(pluginError(sandbox, wrong).msg, "bclim 3, it should be 5");
 }, options);
 
 kernelTest("macvlan: the MAC address from all its sources, the strongest wins", (sandbox) => {
@@ -273,3 +307,9 @@ kernelTest("macvlan: STATUS wants the master, GC reaches IPAM", (sandbox) => {
   plugin(sandbox, { command: "GC", config: { ...config, "cni.dev/valid-attachments": [] } });
   assertEquals(reservations("wire"), []);
 }, options);
+
+/** Whether the kernel is at least this one. */
+function isSince(major: number, minor: number): boolean {
+  const [ours = 0, minorOfOurs = 0] = Deno.osRelease().split(".").map(Number);
+  return ours > major || (ours === major && minorOfOurs >= minor);
+}

@@ -50,7 +50,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
   const address = requestedMac(call);
   const passthru = modeOf(options) === "passthru";
   return await attach(call, {
-    // In passthru mode the MAC address is the master's: another one would be the master's too.
+    // In passthru mode the MAC address is the master's, and only who asks for another gives it one.
     macFromAddress: !address && !passthru,
     create(place) {
       const master = findMaster(masterSide(place, options), options);
@@ -64,6 +64,8 @@ async function add(call: AddCall<Options>): Promise<Result> {
         bcCutoff: options.bclim,
       };
       addToMaster(call, place, master, { kind: KIND, address, data });
+      // On creation the kernel would ignore it. The master's own comes back with the interface's end.
+      if (passthru && address) place.inside.link.set(call.ifName, { address });
     },
     explain(error, place) {
       const { ifName } = call;
