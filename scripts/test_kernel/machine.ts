@@ -22,8 +22,9 @@ export type End = "off" | "deadline" | "signal";
  * - norandmaps: the emulator keeps translated code by address. Programs that are mapped where they
  *   were the last time need not be translated again: `deno` starts 2.7 times as fast.
  * - tsc=reliable: without it the kernel may settle on a clock that is read through a device.
+ * - security=selinux: processes have labels. Without a policy nothing is refused.
  */
-const KERNEL_PARAMETERS = "console=ttyS0 quiet panic=-1 norandmaps tsc=reliable";
+const KERNEL_PARAMETERS = "console=ttyS0 quiet panic=-1 norandmaps tsc=reliable security=selinux";
 
 /**
  * The processor: all that can be emulated, but not what is slower than doing without it. V8 guards

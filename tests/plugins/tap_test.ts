@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { addressesOf, hostLocal, reservations } from "../support/network.ts";
-import { plugin, pluginError } from "../support/plugins.ts";
+import { isFile } from "../../scripts/support/files.ts";
+import { plugin, pluginDirectory, pluginError } from "../support/plugins.ts";
+import { BackgroundProcess, eventually } from "../support/process.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 import type { NetNs } from "../../lib/ns/netns.ts";
 
@@ -102,6 +104,63 @@ kernelTest("tap: a label is ignored where there is no SELinux", (sandbox) => {
   const spelled = { ...layer2, selinuxcontext: selinuxContext, mtu: 1300 };
   plugin(sandbox, { command: "ADD", config: spelled, netns });
   assertEquals(tapOf(sandbox, netns).link.mtu, 1300);
+}, options);
+
+kernelTest("tap: with a label a program makes the same interface, or none", async (sandbox) => {
+  sandbox.run("mount", ["-t", "selinuxfs", "none", "/sys/fs/selinux"]);
+  const [calls, path] = ["/run/test/calls", Deno.env.get("PATH")];
+  Deno.mkdirSync("/run/test/slow");
+  const script = [
+    ...["#!/bin/sh", `echo "$*" >>${calls}`, "sleep 1", `PATH='${path}' ip "$@"`],
+    ...[`echo "status $?" >>${calls}`, ""],
+  ].join("\n");
+  Deno.writeTextFileSync("/run/test/slow/ip", script, { mode: 0o755 });
+  const env = { PATH: `/run/test/slow:${path}` };
+  const netns = sandbox.container();
+  const selinuxContext = "system_u:system_r:container_t:s0";
+  const mac = "02:00:00:00:00:07";
+  const ids = { owner: 64990, group: 64991, multiQueue: true };
+  const full = { ...layer2, ...ids, selinuxContext, mtu: 1400, mac };
+  const prevResult = plugin(sandbox, { command: "ADD", config: full, netns, env });
+  const { link, data } = tapOf(sandbox, netns);
+  assertEquals([link.mtu, link.address, data.persist, data.pi], [1400, mac, true, false]);
+  assertEquals([data.multi_queue, Number(data.user), Number(data.group)], [true, 64990, 64991]);
+  const expected = "tuntap add mode tap name eth0 multi_queue user 64990 group 64991\nstatus 0\n";
+  assertEquals(Deno.readTextFileSync(calls), expected);
+  plugin(sandbox, { command: "CHECK", config: { ...full, prevResult }, netns });
+  plugin(sandbox, { command: "DEL", config: full, netns });
+
+  Deno.removeSync(calls);
+  Deno.writeTextFileSync("/run/test/config.json", JSON.stringify(full));
+  const bin = pluginDirectory();
+  await using add = new BackgroundProcess("sh", ["-c", `exec ${bin}/tap </run/test/config.json`], {
+    env: {
+      ...env,
+      CNI_COMMAND: "ADD",
+      CNI_CONTAINERID: "test",
+      CNI_NETNS: netns.path,
+      CNI_IFNAME: "eth0",
+      CNI_PATH: bin,
+    },
+  });
+  await add.until(() => isFile(calls), "the program that makes the interface");
+  assertEquals(await add.stop("SIGTERM"), 1);
+  assertStringIncludes(add.output, "interrupted by SIGTERM");
+  await eventually(() => Deno.readTextFileSync(calls) === expected, () => "that program's end");
+  assertEquals(sandbox.links(netns), []);
+}, { needs: ["kernel:tap", "test-kernel"] });
+
+kernelTest("tap: a label that the kernel does not take is none", (sandbox) => {
+  Deno.mkdirSync("/run/test/sys/fs/selinux", { recursive: true });
+  Deno.writeTextFileSync("/run/test/sys/fs/selinux/enforce", "1");
+  sandbox.run("mount", ["--bind", "/run/test/sys", "/sys"]);
+  const netns = sandbox.container();
+  sandbox.run("mount", ["-o", "bind,ro", "/proc", "/proc"]); // some kernels take any
+  const labelled = { ...layer2, selinuxContext: "nonsense" };
+  const error = pluginError(sandbox, { command: "ADD", config: labelled, netns });
+  assertEquals(error.code, 7);
+  assertStringIncludes(error.msg, '"selinuxContext" is "nonsense", which cannot be');
+  assertEquals(sandbox.links(netns), []);
 }, options);
 
 kernelTest("tap: DEL with everything there, and with anything missing", (sandbox) => {

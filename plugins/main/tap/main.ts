@@ -36,8 +36,12 @@ const tap = definePlugin<Options>({
     return await attach(call, {
       noDad: true, // there is no carrier, and so no neighbour, before a program opens the other end
       async create({ sandbox, inside }) {
-        await createTap(sandbox, ifName, options);
-        call.undo.add("the interface", () => removeLink(call, KIND));
+        const made = createTap(sandbox, ifName, options);
+        // A program may be making it still when the ADD is interrupted.
+        call.undo.add("the interface", async () => {
+          if (await made.then(() => true, () => false)) removeLink(call, KIND);
+        });
+        await made;
         const master = options.bridge ? findBridge(inside, options.bridge) : undefined;
         inside.link.set(ifName, { mtu: options.mtu || undefined, address, master });
       },
