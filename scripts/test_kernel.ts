@@ -11,6 +11,7 @@ import { Progress } from "./build/progress.ts";
 import { appears, follow } from "./test_kernel/follow.ts";
 import { commandFile, guestEnvironment } from "./test_kernel/guest_command.ts";
 import { initramfs } from "./test_kernel/initramfs.ts";
+import { Interruption } from "./test_kernel/interruption.ts";
 import { fetchKernel, type Kernel } from "./test_kernel/kernel.ts";
 import { type End, RunningMachine } from "./test_kernel/machine.ts";
 import { linkTests } from "./test_kernel/link_tests.ts";
@@ -84,17 +85,31 @@ function readOptions(args: readonly string[]): Options | undefined {
 }
 
 async function main(options: Options): Promise<number> {
-  const { report, seconds } = options;
-  const progress = new Progress();
   const words = options.words.length > 0 ? options.words : await testCommand(options.bin);
+  using interruption = new Interruption();
+  const { signal } = interruption;
+  try {
+    return await runGuest(words, options, signal);
+  } catch (error) {
+    if (signal.aborted) return INTERRUPTED;
+    throw error;
+  }
+}
+
+async function runGuest(
+  words: readonly string[],
+  { report, seconds }: Options,
+  signal: AbortSignal,
+): Promise<number> {
+  const progress = new Progress();
   await installPackages(progress);
-  const kernel = await fetchKernel(progress);
+  const kernel = await fetchKernel(progress, signal);
   const work = await Deno.makeTempDir({ prefix: "cni-test-kernel-" });
   try {
     const machine = await prepare(kernel, words, work, report ?? `${work}/report`);
     const { control, report: reports } = machine.shares;
     const output = `${reports}/output.log`;
-    await using guest = new RunningMachine(machine, seconds);
+    await using guest = new RunningMachine(machine, seconds, signal);
     const booted = await progress.step(
       "boot",
       `Linux ${kernel.release}`,

@@ -14,13 +14,20 @@ export interface ProgramOutput {
 
 /**
  * Runs a program to its end.
+ * @param options.signal ends it when aborted
  * @throws {ProgramError} when it ends with another status than 0
  */
 export async function run(
   program: string,
   args: readonly string[],
-  options: { cwd?: string; env?: Record<string, string>; clearEnv?: boolean } = {},
+  options: {
+    cwd?: string;
+    env?: Record<string, string>;
+    clearEnv?: boolean;
+    signal?: AbortSignal;
+  } = {},
 ): Promise<ProgramOutput> {
+  options.signal?.throwIfAborted();
   const output = await new Deno.Command(program, { args: [...args], stdin: "null", ...options })
     .output();
   const [stdout, stderr] = [output.stdout, output.stderr].map((bytes) =>

@@ -13,9 +13,12 @@ export interface Kernel {
   root: string;
 }
 
-/** Debian's current stable kernel, downloaded and unpacked when it is not yet there. */
-export async function fetchKernel(progress: Progress): Promise<Kernel> {
-  const name = await kernelPackage();
+/**
+ * Debian's current stable kernel, downloaded and unpacked when it is not yet there.
+ * @param signal ends that when aborted, and leaves nothing behind
+ */
+export async function fetchKernel(progress: Progress, signal: AbortSignal): Promise<Kernel> {
+  const name = await kernelPackage(signal);
   const cache = `${cacheDirectory()}/cni-test-kernel`;
   const root = `${cache}/${name}`;
   const release = name.slice("linux-image-".length);
@@ -28,13 +31,13 @@ export async function fetchKernel(progress: Progress): Promise<Kernel> {
     const file = await progress.step(
       "download",
       name,
-      () => downloadPackage(name, work),
+      () => downloadPackage(name, work, signal),
       (file) => `${name}: ${size(Deno.statSync(file).size)}`,
     );
     await progress.step(
       "unpack",
       name,
-      () => unpack(file, release, `${work}/root`),
+      () => unpack(file, release, `${work}/root`, signal),
       () => root,
     );
     await Deno.rename(`${work}/root`, root).catch((error) => {
@@ -46,13 +49,18 @@ export async function fetchKernel(progress: Progress): Promise<Kernel> {
   return kernel;
 }
 
-async function unpack(file: string, release: string, root: string): Promise<void> {
-  await run("dpkg", ["--extract", file, root]);
+async function unpack(
+  file: string,
+  release: string,
+  root: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await run("dpkg", ["--extract", file, root], { signal });
   // Debian 13 ships modules below /usr/lib only; modprobe looks below /lib.
   await Deno.symlink("usr/lib", `${root}/lib`).catch((error) => {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   });
-  await run("depmod", ["--basedir", root, release]);
+  await run("depmod", ["--basedir", root, release], { signal });
 }
 
 function cacheDirectory(): string {

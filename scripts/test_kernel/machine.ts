@@ -70,12 +70,15 @@ function escaped(value: string): string {
 export class RunningMachine implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
   #end: End = "off";
-  readonly #undo: (() => void)[] = [];
   /** How the run ended, once it has. */
   readonly end: Promise<End>;
 
-  /** @param seconds after which the machine is stopped */
-  constructor(machine: Machine, seconds: number) {
+  /**
+   * @param seconds after which the machine is stopped
+   * @param interrupted stops it when aborted
+   */
+  constructor(machine: Machine, seconds: number, interrupted: AbortSignal) {
+    interrupted.throwIfAborted();
     // Ends with this process, even where that is killed: it would go on using two cores.
     this.#process = new Deno.Command("setpriv", {
       args: ["--pdeathsig", "KILL", "qemu-system-x86_64", ...qemuArguments(machine)],
@@ -84,14 +87,9 @@ export class RunningMachine implements AsyncDisposable {
       stderr: "inherit",
     }).spawn();
     const deadline = setTimeout(() => this.#stop("deadline"), seconds * 1000);
-    this.#undo.push(() => clearTimeout(deadline));
-    const stop = () => this.#stop("signal");
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      Deno.addSignalListener(signal, stop);
-      this.#undo.push(() => Deno.removeSignalListener(signal, stop));
-    }
+    interrupted.addEventListener("abort", () => this.#stop("signal"));
     this.end = this.#process.status.then(() => {
-      for (const undo of this.#undo) undo();
+      clearTimeout(deadline);
       return this.#end;
     });
   }

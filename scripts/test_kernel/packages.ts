@@ -39,10 +39,10 @@ export async function installPackages(progress: Progress): Promise<void> {
  * The package of the current stable kernel.
  * @returns for example `linux-image-6.1.0-56-amd64`
  */
-export async function kernelPackage(): Promise<string> {
+export async function kernelPackage(signal: AbortSignal): Promise<string> {
   const depends = () =>
-    run("apt-cache", ["depends", "linux-image-amd64"], { env: { LC_ALL: "C" } });
-  const { stdout } = await withFreshLists(depends);
+    run("apt-cache", ["depends", "linux-image-amd64"], { env: { LC_ALL: "C" }, signal });
+  const { stdout } = await withFreshLists(depends, signal);
   const [, name] = /Depends: (linux-image-\S+)/.exec(stdout) ?? [];
   if (!name) throw new Error("Debian's linux-image-amd64 names no kernel");
   return name;
@@ -52,8 +52,12 @@ export async function kernelPackage(): Promise<string> {
  * Downloads a package, without installing it.
  * @returns path of the `.deb` file, in `directory`
  */
-export async function downloadPackage(name: string, directory: string): Promise<string> {
-  await apt(["download", name], directory);
+export async function downloadPackage(
+  name: string,
+  directory: string,
+  signal: AbortSignal,
+): Promise<string> {
+  await apt(["download", name], { cwd: directory, signal });
   const file = [...Deno.readDirSync(directory)].find((entry) => entry.name.endsWith(".deb"));
   if (!file) throw new Error(`apt-get download ${name} left no file in ${directory}`);
   return `${directory}/${file.name}`;
@@ -67,21 +71,30 @@ async function isInstalled(name: string): Promise<boolean> {
   return new TextDecoder().decode(stdout) === "installed";
 }
 
-function apt(args: readonly string[], cwd?: string): Promise<ProgramOutput> {
+function apt(
+  args: readonly string[],
+  how: { cwd?: string; signal?: AbortSignal } = {},
+): Promise<ProgramOutput> {
   const env = { DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" };
   // Another installation may be under way.
   const options = ["--quiet", "--option=DPkg::Lock::Timeout=120"];
-  return withFreshLists(() => run("apt-get", [...options, ...args], { cwd, env }));
+  return withFreshLists(
+    () => run("apt-get", [...options, ...args], { ...how, env }),
+    how.signal,
+  );
 }
 
 /** Tries again with new package lists: there may be none yet, or what they name may be gone. */
-async function withFreshLists(work: () => Promise<ProgramOutput>): Promise<ProgramOutput> {
+async function withFreshLists(
+  work: () => Promise<ProgramOutput>,
+  signal?: AbortSignal,
+): Promise<ProgramOutput> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof ProgramError)) throw error;
+    if (!(error instanceof ProgramError) || signal?.aborted) throw error;
     if (Deno.uid() !== 0) throw new Error(`${error.message}\nsudo apt-get update may help`);
-    await run("apt-get", ["--quiet", "update"]);
+    await run("apt-get", ["--quiet", "update"], { signal });
     return await work();
   }
 }
