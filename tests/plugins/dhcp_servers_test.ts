@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { writeSysctl } from "../../lib/host/sysctl.ts";
 import type { NetNs } from "../../lib/ns/netns.ts";
 import {
   addInBackground,
@@ -86,20 +87,30 @@ const ipv6 = (mode: string, ipv4 = false) => ({
   ipam: { ...config.ipam, ipv4, ipv6: mode },
 });
 
+/** A network whose server has an IPv6 address, too. */
+function ipv6Network(sandbox: Sandbox): NetNs {
+  const server = serverNetwork(sandbox);
+  addRouterAddress(sandbox, server);
+  return server;
+}
+
+function addRouterAddress(sandbox: Sandbox, netns: NetNs): void {
+  sandbox.run("ip", ["address", "add", "fd00:66::1/64", "dev", "eth0", "nodad"], { netns });
+}
+
 /** dnsmasq with router advertisements. */
 async function startIpv6(sandbox: Sandbox, range: string, more: string[] = []) {
-  const server = serverNetwork(sandbox);
-  const add = ["address", "add", "fd00:66::1/64", "dev", "eth0", "nodad"];
-  sandbox.run("ip", add, { netns: server });
-  return await startDnsmasq(server, [
-    "--enable-ra",
-    "--ra-param=eth0,mtu:1400,4,1800",
+  return await startDnsmasq(ipv6Network(sandbox), [
+    ...ROUTER,
     `--dhcp-range=${range}`,
     "--dhcp-option=option6:dns-server,[fd00:66::53]",
     "--dhcp-option=option6:domain-search,example.org",
     ...more,
   ]);
 }
+
+/** Has dnsmasq advertise itself. */
+const ROUTER = ["--enable-ra", "--ra-param=eth0,mtu:1400,4,1800"];
 
 /** The container's address by EUI-64. */
 function autonomous(sandbox: Sandbox, netns: NetNs): string {
@@ -167,6 +178,58 @@ kernelTest("dhcp: both families under the bridge plugin", async (sandbox) => {
   plugin(sandbox, { command: "DEL", config: bridge, netns });
   assertEquals(leases(sandbox), []);
   await dnsmasq.until(() => dnsmasq.output.includes("DHCPREPLY"), "a reply");
+}, { needs: ["dnsmasq", "nft", "busybox"] });
+
+kernelTest("dhcp: an IPv6 router that is not ready at once is waited for", async (sandbox) => {
+  const server = serverNetwork(sandbox);
+  // Until it has seen to it that its link-local address is unique, three seconds, a router answers
+  // from another one, and that does not count.
+  server.run(() => {
+    writeSysctl("net/ipv6/conf/eth0/accept_dad", "1");
+    writeSysctl("net/ipv6/conf/eth0/dad_transmits", "3");
+  });
+  for (const state of ["down", "up"]) {
+    sandbox.run("ip", ["link", "set", "eth0", state], { netns: server });
+  }
+  addRouterAddress(sandbox, server);
+  const range = "--dhcp-range=fd00:66::100,fd00:66::1ff,64,2m";
+  await using _dnsmasq = await startDnsmasq(server, [range, ...ROUTER]);
+  await using _daemon = await startDaemon();
+  const netns = sandbox.container();
+  attach(sandbox, netns);
+  const { ips: [{ gateway }] } = plugin(sandbox, {
+    command: "ADD",
+    config: ipv6("stateful"),
+    netns,
+  });
+  assertMatch(gateway, /^fe80::/);
+}, { needs: ["dnsmasq"] });
+
+kernelTest("dhcp: an IPv6 router that comes later is learnt of", async (sandbox) => {
+  const server = ipv6Network(sandbox);
+  await using _daemon = await startDaemon();
+  const netns = sandbox.container();
+  const bridge = { ...ipv6("stateful"), type: "bridge", bridge: "br0" };
+  const range = "--dhcp-range=fd00:66::100,fd00:66::1ff,64,1h";
+  const routes = () =>
+    sandbox.ip("-6 route show dev eth0", netns).map(({ dst, gateway }) => [dst, gateway]);
+  const before = await startDnsmasq(server, [range]);
+  const result = plugin(sandbox, { command: "ADD", config: bridge, netns });
+  await before.stop();
+  const [{ address, gateway }] = result.ips;
+  assertMatch(address, /^fd00:66::1[0-9a-f]{2}\/128$/);
+  assertEquals([gateway, result.routes], [undefined, undefined]);
+
+  await using _router = await startDnsmasq(server, [range, ...ROUTER]);
+  await eventually(
+    () => routes().some(([dst]) => dst === "default"),
+    () => `a default route among ${JSON.stringify(routes())}`,
+  );
+  assertEquals(routes().some(([dst]) => dst === "fd00:66::/64"), true, JSON.stringify(routes()));
+  sandbox.run("busybox", ["ping", "-c1", "-W2", "fd00:66::1"], { netns });
+  // What the runtime has recorded is still true.
+  plugin(sandbox, { command: "CHECK", config: { ...bridge, prevResult: result }, netns });
+  plugin(sandbox, { command: "DEL", config: bridge, netns });
 }, { needs: ["dnsmasq", "nft", "busybox"] });
 
 kernelTest("dhcp: IPv6 is renewed, rebound, refused and got anew", async (sandbox) => {

@@ -4,14 +4,19 @@
  *
  * @module
  */
+import { writeSysctl } from "../../lib/host/sysctl.ts";
 import type { NetNs } from "../../lib/ns/netns.ts";
 import { type PluginCall, pluginDirectory } from "./plugins.ts";
 import { BackgroundProcess, eventually } from "./process.ts";
 import type { Sandbox } from "./sandbox.ts";
 
-/** A bridge, and the server's namespace with its address. */
+/**
+ * A bridge, and the server's namespace with its address. Its link-local address is there at once:
+ * a router that is still looking for a duplicate of it has nothing to advertise itself with.
+ */
 export function serverNetwork(sandbox: Sandbox): NetNs {
   const server = sandbox.container("srv");
+  server.run(() => writeSysctl("net/ipv6/conf/default/accept_dad", "0"));
   sandbox.run("ip", ["link", "add", "br0", "type", "bridge"]);
   sandbox.run("ip", ["link", "set", "br0", "up"]);
   attach(sandbox, server, "eth0", "vsrv");

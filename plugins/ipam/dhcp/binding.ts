@@ -79,7 +79,8 @@ export class Binding<C extends Configuration> {
   }
 
   async #extend(current: C, signal: AbortSignal): Promise<void> {
-    await sleepUntil(current.renewAt, signal);
+    const learnt = await this.client.untilRenewal(current, signal);
+    if (learnt) return this.#accept(current, learnt);
     let outcome: Renewal<C> = { refused: false };
     if (!isPast(current.rebindAt)) {
       this.#state = "renewing";

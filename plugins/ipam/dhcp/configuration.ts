@@ -25,6 +25,11 @@ export interface Client<C extends Configuration> {
    * @throws {CniError} code 11 with what happened on the way
    */
   acquire(deadline: Time, signal: AbortSignal): Promise<C>;
+  /**
+   * Waits until `renewAt`.
+   * @returns before that, where the link has more to say than it had said: what follows from it
+   */
+  untilRenewal(current: C, signal: AbortSignal): Promise<C | undefined>;
   /** Asks the same server for more time until `rebindAt`. */
   renew(current: C, signal: AbortSignal): Promise<Renewal<C>>;
   /** Asks any server for more time until `expiresAt`. */

@@ -103,6 +103,10 @@ export class Client4 implements Client<Configuration4> {
     }
   }
 
+  async untilRenewal({ renewAt }: Configuration4, signal: AbortSignal): Promise<undefined> {
+    await sleepUntil(renewAt, signal);
+  }
+
   renew(current: Configuration4, signal: AbortSignal): Promise<Renewal<Configuration4>> {
     const server = IpAddress.parse(current.serverId);
     const send = (port: Port, message: Uint8Array<ArrayBuffer>) =>

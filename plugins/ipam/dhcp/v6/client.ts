@@ -10,12 +10,12 @@ import { sha512Hex } from "../../../../lib/ip/sha512.ts";
 import type { Poller } from "../../../../lib/libc/poller.ts";
 import { CniError } from "../../../../lib/types/error.ts";
 import type { Dns } from "../../../../lib/types/config.ts";
-import type { Route } from "../../../../lib/types/result.ts";
+import type { IpConfig, Route } from "../../../../lib/types/result.ts";
 import { type Client, type Configuration, type Renewal, times } from "../configuration.ts";
 import { bringUp, type Place } from "../interface.ts";
 import { decodeNames } from "../names.ts";
 import type { Ipv6Mode, Key } from "../protocol.ts";
-import type { Time } from "../time.ts";
+import { sleepUntil, type Time } from "../time.ts";
 import type { Timing } from "../timing.ts";
 import { fromHex, toHex } from "./hex.ts";
 import { autonomousAddress, prepare } from "./link_local.ts";
@@ -32,10 +32,16 @@ import {
   uint16,
 } from "./message.ts";
 import { Port } from "./port.ts";
-import { type Advertisement, solicitRouter } from "./router.ts";
+import { type Advertisement, type Prefix, type Solicitation, solicitRouter } from "./router.ts";
 
-/** A router that is asked and does not answer for so long is taken not to be there. Milliseconds. */
-const ROUTER_PATIENCE = 3000;
+/**
+ * A router that is asked and does not answer for so long is taken not to be there for now. It may
+ * take 3.5 s (RFC 4861, section 6.2.6), and the first solicitations may have been lost. Milliseconds.
+ */
+const ROUTER_PATIENCE = 5000;
+/** Before asking again for one that was not there, at first and at most. Milliseconds. */
+const FIRST_ABSENCE = 2000;
+const LONGEST_ABSENCE = 3_600_000;
 /** Where its earlier word will do. A router takes half a second to answer. Milliseconds. */
 const RENEWAL_PATIENCE = 700;
 /** What is nice to know is not waited for any longer. Milliseconds. */
@@ -66,6 +72,16 @@ export interface Identity6 {
 export interface Configuration6 extends Configuration {
   /** The server's identifier, in hexadecimal; absent where addresses are the router's. */
   serverId?: string;
+  /** The router that was heard; absent while there was none. */
+  router?: string;
+}
+
+/** What a server granted. */
+interface Granted {
+  answer: Message;
+  grant: Grant;
+  /** When it answered. */
+  since: number;
 }
 
 /** One exchange. */
@@ -89,27 +105,34 @@ export class Client6 implements Client<Configuration6> {
     await bringUp(this.place);
     await prepare(this.place, signal);
     const { mode } = this.identity;
-    // A server can give addresses where no router is; without a server the router has to.
-    const patience = mode === "stateful"
-      ? soonest(Date.now() + ROUTER_PATIENCE, deadline)
-      : deadline;
-    const advertisement = await this.#router(patience, signal);
-    const isManaged = mode === "stateful" || mode === "auto" && advertisement?.managed;
-    const granted = isManaged
-      ? await this.#stateful(advertisement, deadline, signal)
-      : advertisement && await this.#stateless(advertisement, signal);
+    if (mode === "stateful") return await this.#stateful(undefined, deadline, signal);
+    const advertisement = await this.#router({ until: deadline }, signal);
+    if (!advertisement) throw this.#failure("no router advertises itself");
+    if (mode === "auto" && advertisement.managed) {
+      return await this.#stateful(advertisement, deadline, signal);
+    }
+    const granted = await this.#stateless(advertisement, signal);
     if (granted) return granted;
-    throw CniError.tryAgainLater(
-      `no IPv6 address for interface ${this.place.ifName} within ${
-        this.surroundings.timing.resendTimeoutMs / 1000
-      } s: ${
-        !isManaged && !advertisement
-          ? "no router advertises itself"
-          : isManaged
-          ? "no DHCPv6 server granted one"
-          : `router ${advertisement!.router} advertises no prefix of 64 bits to make one of`
-      }`,
+    throw this.#failure(
+      `router ${advertisement.router} advertises no prefix of 64 bits to make one of`,
     );
+  }
+
+  /** A router that was not there, or was not heard, is asked for until it is. */
+  async untilRenewal(
+    current: Configuration6,
+    signal: AbortSignal,
+  ): Promise<Configuration6 | undefined> {
+    const { renewAt } = current;
+    for (let pause = FIRST_ABSENCE; !current.router; pause = Math.min(pause * 2, LONGEST_ABSENCE)) {
+      await sleepUntil(soonest(Date.now() + pause, renewAt), signal);
+      const until = soonest(Date.now() + ROUTER_PATIENCE, renewAt);
+      if (Date.now() >= until) return undefined;
+      const advertisement = await this.#router({ until }, signal);
+      if (advertisement) return this.#beside(advertisement, current);
+    }
+    await sleepUntil(renewAt, signal);
+    return undefined;
   }
 
   async renew(current: Configuration6, signal: AbortSignal): Promise<Renewal<Configuration6>> {
@@ -134,12 +157,26 @@ export class Client6 implements Client<Configuration6> {
     }));
   }
 
-  /** Solicit, Advertise, Request, Reply; or Solicit and Reply with a server in a hurry. */
+  /**
+   * Addresses of a server, and the link's router. A server can give addresses where no router is,
+   * so both are asked at once, and nobody waits long for the router.
+   */
   async #stateful(
-    advertisement: Advertisement | undefined,
+    advertised: Advertisement | undefined,
     deadline: Time,
     signal: AbortSignal,
-  ): Promise<Configuration6 | undefined> {
+  ): Promise<Configuration6> {
+    const until = soonest(Date.now() + ROUTER_PATIENCE, deadline);
+    const [granted, advertisement] = await Promise.all([
+      this.#addresses(deadline, signal),
+      advertised ?? this.#router({ until }, signal),
+    ]);
+    if (!granted) throw this.#failure("no DHCPv6 server granted one");
+    return this.#configuration(granted, advertisement);
+  }
+
+  /** Solicit, Advertise, Request, Reply; or Solicit and Reply with a server in a hurry. */
+  async #addresses(deadline: Time, signal: AbortSignal): Promise<Granted | undefined> {
     using port = new Port(this.place, this.surroundings.poller);
     while (deadline === null || Date.now() < deadline) {
       const offer = await this.#exchange(port, {
@@ -156,7 +193,7 @@ export class Client6 implements Client<Configuration6> {
             answer.type === MessageType.reply && answer.options.has(Option.rapidCommit)),
       }, signal);
       if (!offer) return undefined;
-      const reply = offer.type === MessageType.reply ? offer : await this.#exchange(port, {
+      const answer = offer.type === MessageType.reply ? offer : await this.#exchange(port, {
         type: MessageType.request,
         options: [
           [Option.serverId, offer.options.get(Option.serverId)!],
@@ -167,8 +204,8 @@ export class Client6 implements Client<Configuration6> {
         until: deadline,
         accept: (answer) => answer.type === MessageType.reply && isFrom(answer, offer),
       }, signal);
-      const grant = reply && grantOf(reply);
-      if (grant) return this.#configuration(reply, grant, { advertisement });
+      const grant = answer && grantOf(answer);
+      if (grant) return { answer, grant, since: Date.now() };
     }
     return undefined;
   }
@@ -177,23 +214,32 @@ export class Client6 implements Client<Configuration6> {
   async #stateless(
     advertisement: Advertisement,
     signal: AbortSignal,
+    before?: Configuration6,
   ): Promise<Configuration6 | undefined> {
-    const usable = advertisement.prefixes.flatMap((prefix) => {
-      const ip = prefix.autonomous && autonomousAddress(prefix.network, this.place.mac);
-      return ip ? [{ ip, ...prefix }] : [];
-    });
+    const since = Date.now();
+    const usable = this.#autonomous(advertisement);
     if (usable.length === 0) return undefined;
     const wantsMore = advertisement.other || this.identity.mode === "stateless";
     const answer = wantsMore ? await this.#information(signal) : undefined;
     const valid = Math.min(...usable.map(({ valid }) => valid));
     const preferred = Math.min(...usable.map(({ preferred }) => preferred)) || valid;
+    const ips = usable.map(({ ip }) => this.#ipConfig(ip, advertisement, before));
     return {
-      ips: usable.map(({ ip }) => this.#ipConfig(ip, advertisement)),
-      routes: this.#routes(advertisement),
+      ips,
+      routes: this.#routes(advertisement, ips),
       dns: dnsOf(answer, advertisement),
       server: `router ${advertisement.router}`,
-      ...times(lifetimes(valid, preferred), FRACTIONS),
+      router: String(advertisement.router),
+      ...times(lifetimes(valid, preferred), FRACTIONS, since),
     };
+  }
+
+  /** The addresses that the interface makes of a router's prefixes. */
+  #autonomous({ prefixes }: Advertisement): (Prefix & { ip: IpAddress })[] {
+    return prefixes.flatMap((prefix) => {
+      const ip = prefix.autonomous && autonomousAddress(prefix.network, this.place.mac);
+      return ip ? [{ ip, ...prefix }] : [];
+    });
   }
 
   async #information(signal: AbortSignal): Promise<Message | undefined> {
@@ -213,13 +259,16 @@ export class Client6 implements Client<Configuration6> {
     until: Time,
     signal: AbortSignal,
   ): Promise<Renewal<Configuration6>> {
-    const { serverId } = current;
+    const { serverId, router } = current;
+    const isRenewal = type === MessageType.renew;
     if (!serverId) {
-      const advertisement = await this.#router(until, signal);
-      const granted = advertisement && await this.#stateless(advertisement, signal);
+      const accept = (advertisement: Advertisement) =>
+        this.#autonomous(advertisement).length > 0 &&
+        (!isRenewal || String(advertisement.router) === router);
+      const advertisement = await this.#router({ until, accept }, signal);
+      const granted = advertisement && await this.#stateless(advertisement, signal, current);
       return { granted, refused: false };
     }
-    const isRenewal = type === MessageType.renew;
     const server = fromHex(serverId);
     using port = new Port(this.place, this.surroundings.poller);
     const answer = await this.#exchange(port, {
@@ -231,14 +280,15 @@ export class Client6 implements Client<Configuration6> {
       pauses: atMostHalf(isRenewal ? PAUSES.renew : PAUSES.rebind, until),
       until,
       accept: (answer) =>
-        answer.type === MessageType.reply &&
+        answer.type === MessageType.reply && (grantOf(answer) !== undefined || isRefusal(answer)) &&
         (!isRenewal || toHex(answer.options.get(Option.serverId)) === serverId),
     }, signal);
     const grant = answer && grantOf(answer);
     if (!grant) return { refused: answer !== undefined };
     const since = Date.now();
-    const advertisement = await this.#router(soonest(since + RENEWAL_PATIENCE, until), signal);
-    const granted = this.#configuration(answer, grant, { advertisement, before: current, since });
+    const patience = { until: soonest(since + RENEWAL_PATIENCE, until) };
+    const advertisement = await this.#router(patience, signal);
+    const granted = this.#configuration({ answer, grant, since }, advertisement, current);
     return { granted, refused: false };
   }
 
@@ -285,33 +335,25 @@ export class Client6 implements Client<Configuration6> {
     return Uint8Array.of(0, 4, ...fromHex(hash));
   }
 
-  /**
-   * @param context.before what is kept of it where no router answers
-   * @param context.since when the server answered
-   */
+  /** @param before what is kept of it where no router answers */
   #configuration(
-    answer: Message,
-    grant: Grant,
-    { advertisement, before, since }: {
-      advertisement: Advertisement | undefined;
-      before?: Configuration6;
-      since?: number;
-    },
+    { answer, grant, since }: Granted,
+    advertisement: Advertisement | undefined,
+    before?: Configuration6,
   ): Configuration6 {
     const serverId = toHex(answer.options.get(Option.serverId))!;
     const valid = Math.min(...grant.addresses.map(({ valid }) => valid));
     const preferred = Math.min(...grant.addresses.map(({ preferred }) => preferred)) || valid;
     const stated = { lease: valid, renewal: grant.renewal, rebinding: grant.rebinding };
-    const known = (ip: IpAddress) =>
-      before?.ips.find(({ address }) => Cidr.parse(address).ip.equals(ip));
+    const ips = grant.addresses.map(({ ip }) => this.#ipConfig(ip, advertisement, before));
+    const router = advertisement ? String(advertisement.router) : before?.router;
     return {
-      ips: grant.addresses.map(({ ip }) =>
-        advertisement ? this.#ipConfig(ip, advertisement) : known(ip) ?? this.#ipConfig(ip)
-      ),
-      routes: advertisement ? this.#routes(advertisement) : before?.routes ?? [],
+      ips,
+      routes: advertisement ? this.#routes(advertisement, ips) : before?.routes ?? [],
       dns: dnsOf(answer, advertisement),
       server: `DHCPv6 ${serverId}`,
       serverId,
+      ...(router && { router }),
       ...times(
         grant.renewal && grant.rebinding ? stated : lifetimes(valid, preferred),
         FRACTIONS,
@@ -320,39 +362,83 @@ export class Client6 implements Client<Configuration6> {
     };
   }
 
-  /** A prefix that is on the link says how far the link reaches; without one it ends at the host. */
-  #ipConfig(ip: IpAddress, advertisement?: Advertisement) {
+  /** A configuration of before, with what a router says now. */
+  #beside(advertisement: Advertisement, current: Configuration6): Configuration6 {
+    const ips = addressesOf(current).map((ip) => this.#ipConfig(ip, advertisement, current));
+    return {
+      ...current,
+      ips,
+      routes: this.#routes(advertisement, ips),
+      dns: { ...dnsOf(undefined, advertisement), ...current.dns },
+      router: String(advertisement.router),
+    };
+  }
+
+  /**
+   * A prefix that is on the link says how far the link reaches; without one it ends at the host.
+   * An address keeps the prefix length it was given first, which the runtime has recorded.
+   */
+  #ipConfig(
+    ip: IpAddress,
+    advertisement: Advertisement | undefined,
+    before: Configuration6 | undefined,
+  ): IpConfig {
+    const known = before?.ips.find(({ address }) => Cidr.parse(address).ip.equals(ip));
+    if (known && !advertisement) return known;
     const onLink = advertisement?.prefixes.find(({ network, onLink }) =>
       onLink && network.contains(ip)
     );
-    const gateway = advertisement && advertisement.lifetime > 0 && advertisement.router.toString();
+    const gateway = advertisement && advertisement.lifetime > 0 && String(advertisement.router);
     return {
-      address: new Cidr(ip, onLink?.network.prefix ?? ip.bits).toString(),
+      address: known?.address ?? new Cidr(ip, onLink?.network.prefix ?? ip.bits).toString(),
       ...(gateway && { gateway }),
     };
   }
 
-  #routes({ router, lifetime, mtu }: Advertisement): Route[] {
-    if (lifetime === 0) return [];
+  /** The default route; and the link's, as far as it reaches beyond what the addresses say. */
+  #routes({ router, lifetime, mtu, prefixes }: Advertisement, ips: readonly IpConfig[]): Route[] {
     const { priority } = this.identity;
-    return [{
-      dst: "::/0",
-      gw: router.toString(),
-      ...(mtu && { mtu }),
-      ...(priority && { priority }),
-    }];
+    const more = { ...(mtu && { mtu }), ...(priority && { priority }) };
+    const addresses = ips.map(({ address }) => Cidr.parse(address));
+    const further = prefixes.filter(({ network, onLink }) =>
+      onLink && addresses.some(({ ip, prefix }) => prefix > network.prefix && network.contains(ip))
+    );
+    return [
+      ...further.map(({ network }) => ({ dst: network.toString(), gw: "::", ...more })),
+      ...(lifetime > 0 ? [{ dst: "::/0", gw: String(router), ...more }] : []),
+    ];
   }
 
-  #router(until: Time, signal: AbortSignal): Promise<Advertisement | undefined> {
-    return solicitRouter(this.place, this.surroundings.poller, until, signal);
+  #router(what: Solicitation, signal: AbortSignal): Promise<Advertisement | undefined> {
+    return solicitRouter(this.place, this.surroundings.poller, what, signal);
+  }
+
+  #failure(problem: string): CniError {
+    return CniError.tryAgainLater(
+      `no IPv6 address for interface ${this.place.ifName} within ${
+        this.surroundings.timing.resendTimeoutMs / 1000
+      } s: ${problem}`,
+    );
   }
 }
 
 /** Addresses that a server grants with success; undefined where it does not. */
 function grantOf(message: Message): Grant | undefined {
   const grant = readGrant(message);
-  const refused = grant && (REFUSALS.includes(grant.status) || messageStatus(message) !== 0);
-  return grant && !refused && grant.addresses.length > 0 ? grant : undefined;
+  const isSuccess = grant && statusOf(message, grant) === 0;
+  return isSuccess && grant.addresses.length > 0 ? grant : undefined;
+}
+
+/** Whether addresses are over. A server that has a problem of its own has not said so. */
+function isRefusal(message: Message): boolean {
+  const grant = readGrant(message);
+  if (!grant) return false;
+  const status = statusOf(message, grant);
+  return status === 0 ? grant.addresses.length === 0 : REFUSALS.includes(status);
+}
+
+function statusOf(message: Message, grant: Grant): number {
+  return grant.status || messageStatus(message);
 }
 
 function isFrom(answer: Message, other: Message): boolean {

@@ -13,7 +13,7 @@ import { OpenInterface, type Place } from "../interface.ts";
 import { Mailbox } from "../mailbox.ts";
 import { decodeNames } from "../names.ts";
 import { ETH_P_IPV6, type Instruction, openPacketSocket } from "../packet_socket.ts";
-import { sleepUntil } from "../time.ts";
+import { sleepUntil, type Time } from "../time.ts";
 
 const IPPROTO_IPV6 = 41;
 const IPPROTO_ICMPV6 = 58;
@@ -24,8 +24,12 @@ const ALL_ROUTERS = IpAddress.parse("ff02::2");
 const SOLICITATION = 133;
 const ADVERTISEMENT = 134;
 
-/** Between two solicitations; the first may be lost on a new link. Milliseconds. RFC 4861, section 10. */
-const SOLICIT_PAUSES = [500, 4000] as const;
+/**
+ * Between the first two solicitations, and at most; doubled each time. RFC 7559 begins with 4 s, but
+ * the first frame over a new link is often lost. Milliseconds.
+ */
+const FIRST_PAUSE = 500;
+const LONGEST_PAUSE = 3_600_000;
 
 /** ICMPv6 with nothing before it, of the advertisement's type. What is seen begins with the IP header. */
 const ADVERTISEMENTS: readonly Instruction[] = [
@@ -64,15 +68,22 @@ export interface Advertisement {
   mtu?: number;
 }
 
+/** For how long to ask routers, and what counts as an answer. */
+export interface Solicitation {
+  /** When to give up; null is never. */
+  until: Time;
+  /** Absent, whatever comes first will do. */
+  accept?(advertisement: Advertisement): boolean;
+}
+
 /**
- * Asks the routers on a link, and takes the first answer, or what one says unasked.
- * @param until when to give up; null is never
+ * Asks the routers on a link, and takes an answer, or what one says unasked.
  * @throws {Vanished}
  */
 export async function solicitRouter(
   place: Place,
   poller: Poller,
-  until: number | null,
+  { until, accept }: Solicitation,
   signal: AbortSignal,
 ): Promise<Advertisement | undefined> {
   using open = OpenInterface.at(place);
@@ -88,11 +99,14 @@ export async function solicitRouter(
   using _watch = poller.watch(socket, () =>
     drain(socket, 65536, (packet) => {
       const advertisement = decodeAdvertisement(packet);
-      if (advertisement) inbox.put(advertisement);
+      if (advertisement && (accept?.(advertisement) ?? true)) inbox.put(advertisement);
     }));
-  for (let sent = 0; until === null || Date.now() < until; sent++) {
-    sender.send(solicitation(), inetAddress(ALL_ROUTERS, 0, open.link.index));
-    const pause = SOLICIT_PAUSES[Math.min(sent, SOLICIT_PAUSES.length - 1)]!;
+  for (
+    let pause = FIRST_PAUSE;
+    until === null || Date.now() < until;
+    pause = Math.min(pause * 2, LONGEST_PAUSE)
+  ) {
+    solicit(sender, open.link.index);
     const answer = await inbox.take(Math.min(Date.now() + pause, until ?? Infinity), signal);
     if (answer) return answer;
   }
@@ -101,8 +115,13 @@ export async function solicitRouter(
 }
 
 /** Without our hardware address: routers find that out themselves. The kernel adds the checksum. */
-function solicitation(): Uint8Array<ArrayBuffer> {
-  return Uint8Array.of(SOLICITATION, 0, 0, 0, 0, 0, 0, 0);
+function solicit(sender: Socket, interfaceIndex: number): void {
+  try {
+    const message = Uint8Array.of(SOLICITATION, 0, 0, 0, 0, 0, 0, 0);
+    sender.send(message, inetAddress(ALL_ROUTERS, 0, interfaceIndex));
+  } catch {
+    // The link is down for now, say. A router may speak unasked, and is asked again.
+  }
 }
 
 /** @param packet with its IPv6 header. Undefined for what is no advertisement from this link */
