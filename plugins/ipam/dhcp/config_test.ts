@@ -35,12 +35,13 @@ Deno.test("readFlags() reads flags as Go's do, and says which it does not know",
     readFlags(["-pidfile", "/p", "--broadcast", "-timeout=2s"], flags),
     { pidfile: "/p", broadcast: true, timeout: 2000 },
   );
+  assertEquals(readFlags(["-broadcast=false"], flags), { broadcast: false });
   for (
     const [args, message] of [
       [["-x"], 'unknown argument "-x"'],
       [["word"], 'unknown argument "word"'],
       [["-pidfile"], "-pidfile needs a value"],
-      [["-broadcast=no"], "-broadcast takes no value"],
+      [["-broadcast=no"], '-broadcast is "no", but must be true or false'],
       [["-timeout", "0"], '-timeout is "0", but must be a duration'],
     ] as const
   ) {

@@ -58,8 +58,8 @@ const FOREVER = 0xffffffff;
 const SHORTEST = 1;
 
 /**
- * When to do what. Renewal and rebinding that come in the wrong order, or behind the lease's end,
- * count as not stated. RFC 2131, section 4.4.5.
+ * When to do what. Of renewal and rebinding one may be stated alone; those that come in the wrong
+ * order, or behind the lease's end, count as not stated. RFC 2131, section 4.4.5.
  * @param fractions of the lease's time, for what is not stated
  * @param since when the server said so
  */
@@ -70,8 +70,12 @@ export function times(
 ): Pick<Configuration, "renewAt" | "rebindAt" | "expiresAt"> {
   if (lease === FOREVER) return { renewAt: null, rebindAt: null, expiresAt: null };
   const seconds = Math.max(lease, SHORTEST);
-  const stated = renewal && rebinding && renewal < rebinding && rebinding < seconds;
-  const [t1, t2] = stated ? [renewal, rebinding] : [seconds * fractions[0], seconds * fractions[1]];
+  const usual = [seconds * fractions[0], seconds * fractions[1]] as const;
+  const stated = [
+    renewal || usual[0],
+    rebinding && rebinding < seconds ? rebinding : usual[1],
+  ] as const;
+  const [t1, t2] = stated[0] < stated[1] ? stated : usual;
   return {
     renewAt: since + t1 * 1000,
     rebindAt: since + t2 * 1000,

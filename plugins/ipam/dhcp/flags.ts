@@ -13,8 +13,8 @@ export type FlagKind = "switch" | "text" | "duration";
 export function readFlags<F extends Readonly<Record<string, FlagKind>>>(
   args: readonly string[],
   flags: F,
-): Partial<Record<keyof F, string | number | true>> {
-  const values: Partial<Record<keyof F, string | number | true>> = {};
+): Partial<Record<keyof F, string | number | boolean>> {
+  const values: Partial<Record<keyof F, string | number | boolean>> = {};
   const rest = [...args];
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     const [, name = "", assigned] = /^--?([^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
@@ -29,10 +29,13 @@ export function readFlags<F extends Readonly<Record<string, FlagKind>>>(
   return values;
 }
 
-function read(name: string, kind: FlagKind, text: string | undefined): string | number | true {
+function read(name: string, kind: FlagKind, text: string | undefined): string | number | boolean {
   if (kind === "switch") {
-    if (text === undefined || text === "true") return true;
-    throw CniError.invalidEnvironment(`-${name} takes no value`);
+    if (text === undefined || /^(?:1|t|T|true|True|TRUE)$/.test(text)) return true;
+    if (/^(?:0|f|F|false|False|FALSE)$/.test(text)) return false;
+    throw CniError.invalidEnvironment(
+      `-${name} is ${JSON.stringify(text)}, but must be true or false, or be given without a value`,
+    );
   }
   if (text === undefined || text === "") {
     throw CniError.invalidEnvironment(`-${name} needs a value`);

@@ -34,8 +34,17 @@ function nap(ms: number, signal: AbortSignal): Promise<void> {
  */
 export function parseDuration(text: string): number | undefined {
   if (text === "0") return 0;
-  if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(text)) return undefined;
-  const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-  const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g);
+  const part = /(\d+\.?\d*|\.\d+)(ns|[uµ]s|ms|s|m|h)/g;
+  if (text === "" || text.replaceAll(part, "") !== "") return undefined;
+  const units: Record<string, number> = {
+    ns: 1e-6,
+    us: 1e-3,
+    µs: 1e-3,
+    ms: 1,
+    s: 1000,
+    m: 60_000,
+    h: 3_600_000,
+  };
+  const parts = text.matchAll(part);
   return [...parts].reduce((sum, [, count, unit]) => sum + Number(count) * units[unit!]!, 0);
 }

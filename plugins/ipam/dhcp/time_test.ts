@@ -4,9 +4,11 @@ import { pauses } from "./timing.ts";
 import { times } from "./configuration.ts";
 
 Deno.test("parseDuration() reads durations as Go writes them", () => {
-  const ms = ["10s", "1m30s", "1.5h", "250ms", "0"].map(parseDuration);
-  assertEquals(ms, [10_000, 90_000, 5_400_000, 250, 0]);
-  for (const bad of ["", "10", "s", "-1s", "1 s", "1d"]) {
+  const ms = ["10s", "1m30s", "1.5h", "250ms", ".5s", "500us", "500µs", "9ns", "0"].map(
+    parseDuration,
+  );
+  assertEquals(ms, [10_000, 90_000, 5_400_000, 250, 500, 0.5, 0.5, 0.000009, 0]);
+  for (const bad of ["", "10", "s", ".s", "-1s", "1 s", "1d"]) {
     assertEquals(parseDuration(bad), undefined);
   }
 });
@@ -48,7 +50,10 @@ Deno.test("times() takes what a server says where that makes sense", () => {
   };
   assertEquals(seconds({ lease: 80, renewal: 10, rebinding: 20 }), [10, 20, 80]);
   assertEquals(seconds({ lease: 80 }), [40, 70, 80]);
-  for (const [renewal, rebinding] of [[20, 10], [10, 80], [0, 10], [90, 95]] as const) {
+  assertEquals(seconds({ lease: 80, renewal: 10 }), [10, 70, 80]);
+  assertEquals(seconds({ lease: 80, rebinding: 60 }), [40, 60, 80]);
+  assertEquals(seconds({ lease: 80, renewal: 10, rebinding: 80 }), [10, 70, 80]);
+  for (const [renewal, rebinding] of [[20, 10], [0, 10], [90, 95]] as const) {
     assertEquals(seconds({ lease: 80, renewal, rebinding }), [40, 70, 80]);
   }
   assertEquals(seconds({ lease: 0 }), [0.5, 0.9, 1]);

@@ -1,10 +1,9 @@
 import type { IpAddress } from "../../../../lib/ip/address.ts";
 import { formatMac, macBytes } from "../../../../lib/ip/mac.ts";
-import type { Poller } from "../../../../lib/libc/poller.ts";
 import { drain } from "../drain.ts";
 import { OpenInterface, type Place } from "../interface.ts";
-import { Mailbox } from "../mailbox.ts";
 import { ETH_P_ARP, everybody, openPacketSocket } from "../packet_socket.ts";
+import { sleepUntil } from "../time.ts";
 
 /**
  * How often to ask, and how long to listen each time. RFC 5227 takes seconds, for links that are
@@ -21,26 +20,23 @@ const PROBE_MS = 50;
 export async function findUser(
   place: Place,
   address: IpAddress,
-  poller: Poller,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   using open = OpenInterface.at(place);
   const own = macBytes(open.link.address);
   if (own.length !== 6) return undefined; // No Ethernet, no ARP as we speak it.
   using socket = openPacketSocket(open, ETH_P_ARP, [[0x06, 0, 0, 0x40000]]);
-  const inbox = new Mailbox<Uint8Array>();
-  using _watch = poller.watch(socket, () => drain(socket, 64, (packet) => inbox.put(packet)));
-  for (let probe = 0; probe < PROBES; probe++) {
+  let user: string | undefined;
+  for (let probe = 0; probe < PROBES && !user; probe++) {
     socket.send(question(own, address), everybody(open.link.index, ETH_P_ARP));
-    const until = Date.now() + PROBE_MS;
-    for (;;) {
-      const packet = await inbox.take(until, signal);
-      if (!packet) break;
-      const user = userOf(packet, address);
-      if (user && user !== open.link.address) return user;
-    }
+    await sleepUntil(Date.now() + PROBE_MS, signal);
+    // However long that really was: what has come by now counts.
+    drain(socket, 64, (packet) => {
+      const found = userOf(packet, address);
+      if (found !== open.link.address) user ??= found;
+    });
   }
-  return undefined;
+  return user;
 }
 
 /** Who has this address? Nobody in particular asks: the sender's protocol address is 0. RFC 826. */

@@ -87,7 +87,7 @@ export class Client4 implements Client<Configuration4> {
       const answer = await this.#select(port, offer, deadline, signal);
       if (answer && typeOf(answer) === MessageType.ack) {
         const granted = this.#read(answer);
-        const user = await findUser(this.place, offer.yourAddress, this.poller, signal);
+        const user = await findUser(this.place, offer.yourAddress, signal);
         if (!user) return granted;
         this.#decline(port, answer, user);
         problem = `${offer.yourAddress}, which ${granted.server} offered, is in use by ${user}`;
