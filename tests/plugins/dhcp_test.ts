@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { AF_UNIX, unixAddress } from "../../lib/libc/sockaddr.ts";
+import { SOCK_STREAM, Socket } from "../../lib/libc/socket.ts";
+import { SystemError } from "../../lib/libc/system_error.ts";
+import type { NetNs } from "../../lib/ns/netns.ts";
+import { ask } from "../../plugins/ipam/dhcp/daemon_client.ts";
+import { DEFAULT_PARAMETERS } from "../../plugins/ipam/dhcp/v4/options.ts";
 import {
   addInBackground,
   attach,
@@ -13,7 +19,6 @@ import { type Answer, grant, type Received, ScriptedServer } from "../support/dh
 import { plugin, pluginDirectory, pluginError, tryPlugin } from "../support/plugins.ts";
 import { BackgroundProcess, eventually } from "../support/process.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
-import type { NetNs } from "../../lib/ns/netns.ts";
 
 /** A container on the bridge. */
 function containerOnBridge(sandbox: Sandbox, name?: string): NetNs {
@@ -137,6 +142,45 @@ kernelTest("dhcp: without a daemon ADD says what to start, DEL and GC succeed", 
   const listing = sandbox.try(`${pluginDirectory()}/dhcp`, ["leases"]);
   assertEquals(listing.code, 1);
   assertStringIncludes(listing.stderr, "no dhcp daemon listens");
+});
+
+kernelTest("dhcp: a daemon that is slow, or hangs, is borne with for a time", async (sandbox) => {
+  const netns = sandbox.container();
+  Deno.mkdirSync("/run/cni");
+  using daemon = Socket.open(AF_UNIX, SOCK_STREAM, 0);
+  const path = "/run/cni/dhcp.sock";
+  daemon.bind(unixAddress(path), path);
+  daemon.listen();
+
+  // More than a socket holds: it is said piece by piece, as the daemon listens.
+  const valid = Array.from(
+    { length: 20_000 },
+    (_, n) => ({ containerID: `c${n}`, ifname: "eth0" }),
+  );
+  const asked = ask(path, "gc", { network: "lan", valid });
+  let text = "";
+  using connection = daemon.accept()!;
+  await eventually(() => {
+    text += new TextDecoder().decode(connection.receive()?.data);
+    return text.endsWith("\n");
+  }, () => "the whole request");
+  assertEquals(JSON.parse(text).params.valid.length, valid.length);
+  connection.send(new TextEncoder().encode('{"protocol":1,"result":{}}\n'));
+  connection[Symbol.dispose]();
+  assertEquals(await asked, {});
+
+  // Nobody takes connections any more, and there is no room for another one.
+  const waiting: Socket[] = [];
+  const connect = () => {
+    const socket = Socket.open(AF_UNIX, SOCK_STREAM, 0);
+    waiting.push(socket);
+    socket.connect(unixAddress(path), path);
+  };
+  assertThrows(() => Array.from({ length: 1000 }, connect), SystemError, "EAGAIN");
+  const check = pluginError(sandbox, { command: "CHECK", config, netns });
+  assertEquals(check.code, 11);
+  assertStringIncludes(check.msg, `the dhcp daemon at ${path} has not answered within 10 s`);
+  for (const socket of waiting) socket[Symbol.dispose]();
 });
 
 kernelTest("dhcp: bad input names the field and what it should be", (sandbox) => {
@@ -274,11 +318,15 @@ kernelTest(
     assertEquals(first!.options.has(54), false);
     assertEquals(addresses(sandbox, netns), ["10.66.0.50/24"]);
 
+    sandbox.run("ip", ["route", "add", "10.5.0.0/16", "via", "10.66.0.7"], { netns });
     now = "10.66.0.60";
     await eventually(
       () => addresses(sandbox, netns).join() === "10.66.0.60/24",
       () => `the new address instead of ${addresses(sandbox, netns)}`,
     );
+    // By the renewal, not by starting over; and what others added is still there.
+    assertEquals(scripted.types.filter((type) => type === "DISCOVER").length, 1);
+    assertEquals(sandbox.ip("-4 route show 10.5.0.0/16", netns)[0]?.gateway, "10.66.0.7");
     const [route] = sandbox.ip("-4 route show default", netns);
     assertEquals([route?.gateway, route?.dev], ["10.66.0.1", "eth0"]);
     const { bindings: [binding] } = await lease(
@@ -367,13 +415,16 @@ kernelTest("dhcp: the daemon notices that an interface or a namespace is gone", 
   const a = containerOnBridge(sandbox, "a");
   await add(a, "a");
   await add(containerOnBridge(sandbox, "b"), "b");
-  assertEquals(leases(sandbox).length, 2);
+  await add(containerOnBridge(sandbox, "c"), "c");
+  assertEquals(leases(sandbox).length, 3);
   sandbox.run("ip", ["link", "del", "eth0"], { netns: a });
   sandbox.run("ip", ["netns", "del", "b"]);
-  await eventually(() => leases(sandbox).length === 0, () => "the end of both leases");
+  sandbox.run("umount", ["--lazy", "/var/run/netns/c"]); // What is left there is an empty file.
+  await eventually(() => leases(sandbox).length === 0, () => "the end of all leases");
   const says = (what: RegExp) => daemon.until(() => what.test(daemon.output), `${what}`);
   await says(/container a, .*interface eth0 in \S+ is gone/);
   await says(/container b, .*network namespace \S+ is gone/);
+  await says(/container c, .*network namespace \S+ is gone/);
   assertEquals([...Deno.readDirSync("/var/lib/cni/dhcp")].map(({ name }) => name), ["lock"]);
 });
 
@@ -391,8 +442,6 @@ kernelTest("dhcp: 200 short leases leave no descriptor and no thread behind", as
     (message) => grant(message, message.requested ?? `10.66.0.${20 + given++ % 200}`, 1),
   );
   await using daemon = await startDaemon();
-  const { ask } = await import("../../plugins/ipam/dhcp/daemon_client.ts");
-  const { DEFAULT_PARAMETERS } = await import("../../plugins/ipam/dhcp/v4/options.ts");
   const wishes = {
     ipv4: true,
     ipv6: "off" as const,

@@ -40,45 +40,50 @@ export async function ask<M extends Method>(
   method: M,
   params: Methods[M]["params"],
 ): Promise<Methods[M]["result"]> {
-  using socket = connect(path);
-  say(socket, path, encodeJson({ protocol: PROTOCOL, method, params }) + "\n");
   const begun = performance.now();
+  /** Until the daemon has taken or said more. */
+  const pause = async () => {
+    const waited = performance.now() - begun;
+    if (waited > PATIENCE[method]) {
+      throw CniError.tryAgainLater(
+        `the dhcp daemon at ${path} has not answered within ${PATIENCE[method] / 1000} s; ` +
+          "it may hang: look at its log, and start it anew",
+      );
+    }
+    const ms = Math.min(Math.max(waited / 20, SHORTEST_LOOK), LONGEST_LOOK);
+    await new Promise((resolve) => setTimeout(resolve, ms));
+  };
+  using socket = Socket.open(AF_UNIX, SOCK_STREAM, 0);
+  while (!connect(socket, path)) await pause();
+  let rest = new TextEncoder().encode(encodeJson({ protocol: PROTOCOL, method, params }) + "\n");
+  while (rest.length > 0) {
+    const count = say(socket, path, rest);
+    if (count === undefined) await pause();
+    else rest = rest.slice(count);
+  }
   const decoder = new TextDecoder();
   let text = "";
   for (;;) {
     const data = receive(socket, path);
-    if (data === undefined) {
-      const waited = performance.now() - begun;
-      if (waited > PATIENCE[method]) {
-        throw CniError.tryAgainLater(
-          `the dhcp daemon at ${path} has not answered within ${PATIENCE[method] / 1000} s; ` +
-            "it may hang: look at its log, and start it anew",
-        );
-      }
-      const pause = Math.min(Math.max(waited / 20, SHORTEST_LOOK), LONGEST_LOOK);
-      await new Promise((resolve) => setTimeout(resolve, pause));
-      continue;
-    }
-    if (data.length === 0) break;
-    text += decoder.decode(data, { stream: true });
+    if (data === undefined) await pause();
+    else if (data.length === 0) break;
+    else text += decoder.decode(data, { stream: true });
   }
   return readAnswer(text, path) as unknown as Methods[M]["result"];
 }
 
-function connect(path: string): Socket {
-  const address = unixAddress(path);
-  const socket = Socket.open(AF_UNIX, SOCK_STREAM, 0);
+/** Whether it is connected; not while too many others wait to be. */
+function connect(socket: Socket, path: string): boolean {
   try {
-    socket.connect(address, path);
-    return socket;
+    socket.connect(unixAddress(path), path);
+    return true;
   } catch (error) {
-    socket[Symbol.dispose]();
-    if (
-      error instanceof SystemError && ["ENOENT", "ENOTDIR", "ECONNREFUSED"].includes(error.code)
-    ) {
+    const code = error instanceof SystemError ? error.code : undefined;
+    if (code === "EAGAIN") return false;
+    if (code !== undefined && ["ENOENT", "ENOTDIR", "ECONNREFUSED"].includes(code)) {
       throw new NoDaemon(
         11,
-        `no dhcp daemon listens at ${path} (${error.code}); start it with "dhcp daemon" or ` +
+        `no dhcp daemon listens at ${path} (${code}); start it with "dhcp daemon" or ` +
           '"systemctl start cni-dhcp"',
       );
     }
@@ -86,10 +91,10 @@ function connect(path: string): Socket {
   }
 }
 
-function say(socket: Socket, path: string, line: string): void {
-  let rest = new TextEncoder().encode(line);
+/** How many bytes were taken; undefined when there is no room now. */
+function say(socket: Socket, path: string, bytes: Uint8Array<ArrayBuffer>): number | undefined {
   try {
-    while (rest.length > 0) rest = rest.slice(socket.send(rest) ?? 0);
+    return socket.send(bytes);
   } catch (error) {
     throw CniError.tryAgainLater(`the dhcp daemon at ${path} does not listen: ${messageOf(error)}`);
   }

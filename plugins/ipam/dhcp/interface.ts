@@ -4,11 +4,15 @@
  *
  * @module
  */
+import { trySysctl } from "../../../lib/host/sysctl.ts";
+import type { Cidr } from "../../../lib/ip/cidr.ts";
 import { addressOf, addRoutes, resolveRoutes } from "../../../lib/ipam/configure.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { NetlinkError } from "../../../lib/rtnl/socket.ts";
+import { messageOf } from "../../../lib/runtime/errors.ts";
+import { runtime } from "../../../lib/runtime/mod.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Configuration } from "./configuration.ts";
 
@@ -54,7 +58,7 @@ export class OpenInterface implements Disposable {
    * @throws {Vanished}
    */
   static at(place: Place): OpenInterface {
-    const netns = NetNs.openIfPresent(place.netns);
+    const netns = openNamespace(place);
     if (!netns) throw new Vanished(`network namespace ${place.netns} is gone`);
     try {
       if (netns.dev !== place.dev || netns.ino !== place.ino) {
@@ -97,6 +101,17 @@ export class OpenInterface implements Disposable {
   }
 }
 
+/** Undefined where it is no more; a mount that was taken away leaves an ordinary file behind. */
+function openNamespace({ netns, dev, ino }: Place): NetNs | undefined {
+  try {
+    return NetNs.openIfPresent(netns);
+  } catch (error) {
+    const found = runtime.files.stat(netns);
+    if (found.dev === dev && found.ino === ino) throw error;
+    return undefined;
+  }
+}
+
 /** How long a link may take to have somebody at its other end, and how often it is looked at. */
 const CARRIER_DEADLINE = 2000;
 const CARRIER_INTERVAL = 10;
@@ -119,20 +134,26 @@ export async function bringUp(place: Place): Promise<void> {
 
 /**
  * Brings an interface from one configuration to another: what a server changed on renewal, or
- * took away. What both have stays untouched.
+ * took away. What both have stays untouched, and so do routes that others added.
+ * @returns what is wrong with routes that the kernel does not take; the others are there
  * @throws {Vanished}
  */
 export function reconfigure(
   place: Place,
   before: Configuration | undefined,
   after: Configuration | undefined,
-): void {
+): string[] {
   using open = OpenInterface.at(place);
-  const { inside, link } = open;
+  const { netns, inside, link } = open;
   const old = before?.ips.map(addressOf) ?? [];
   const fresh = after?.ips.map(addressOf) ?? [];
-  const stays = (list: typeof old, one: typeof old[number]) =>
-    list.some((other) => other.equals(one));
+  const without = (list: readonly Cidr[], others: readonly Cidr[]) =>
+    list.filter((one) => !others.some((other) => other.equals(one)));
+  const addFresh = () => {
+    for (const address of without(fresh, old)) {
+      tolerate(() => inside.address.add(link, address), ["EEXIST"]);
+    }
+  };
   const sameRoutes = JSON.stringify([before?.routes, before?.ips]) ===
     JSON.stringify([after?.routes, after?.ips]);
   if (!sameRoutes && before) {
@@ -140,15 +161,25 @@ export function reconfigure(
       tolerate(() => inside.route.removeIfPresent(route), ["EINVAL"]);
     }
   }
-  for (const address of fresh) {
-    if (!stays(old, address)) tolerate(() => inside.address.add(link, address), ["EEXIST"]);
+  // Otherwise the kernel takes a network's second address away with the first, and all routes.
+  netns.run(() => trySysctl(`net/ipv4/conf/${link.name}/promote_secondaries`, "1"));
+  addFresh();
+  for (const address of without(old, fresh)) {
+    tolerate(() => inside.address.remove(link, address), ["EADDRNOTAVAIL"]);
   }
-  for (const address of old) {
-    if (!stays(fresh, address)) {
-      tolerate(() => inside.address.remove(link, address), ["EADDRNOTAVAIL"]);
+  addFresh(); // Where that sysctl could not be set.
+  return sameRoutes || !after ? [] : addEachRoute(open, after);
+}
+
+function addEachRoute({ inside, link }: OpenInterface, { routes, ips }: Configuration): string[] {
+  return routes.flatMap((route) => {
+    try {
+      tolerate(() => addRoutes(inside, link, { routes: [route], ips }), ["EEXIST"]);
+      return [];
+    } catch (error) {
+      return [messageOf(error)];
     }
-  }
-  if (!sameRoutes && after) addRoutes(inside, link, after);
+  });
 }
 
 function tolerate(action: () => void, codes: readonly string[]): void {

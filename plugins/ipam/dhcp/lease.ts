@@ -42,7 +42,7 @@ export class Lease {
     this.#mac = stored.mac ?? place.mac;
     const { timing, poller } = surroundings;
     const effects: Effects = {
-      reconfigure: (before, after) => reconfigure(place, before, after),
+      reconfigure: (before, after) => reconfigure(place, before, after).forEach(effects.log),
       changed: () => surroundings.changed(this),
       log: (text) => surroundings.log(`${this.#name}: ${text}`),
     };
