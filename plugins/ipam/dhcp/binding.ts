@@ -1,7 +1,7 @@
 import { messageOf } from "../../../lib/runtime/errors.ts";
 import type { Client, Configuration, Renewal } from "./configuration.ts";
 import { Vanished } from "./interface.ts";
-import { sleepUntil, type Time } from "./time.ts";
+import { now, sleepUntil, type Time } from "./time.ts";
 
 /** RFC 2131's states, as far as a lease stays in them for a time. */
 export type State = "acquiring" | "bound" | "renewing" | "rebinding" | "expired";
@@ -62,7 +62,7 @@ export class Binding<C extends Configuration> {
       } catch (error) {
         if (error instanceof Vanished || signal.aborted) throw error;
         this.#fails(messageOf(error));
-        await sleepUntil(Date.now() + FAILURE_PAUSE, signal);
+        await sleepUntil(now() + FAILURE_PAUSE, signal);
       }
     }
   }
@@ -129,7 +129,7 @@ export class Binding<C extends Configuration> {
 }
 
 function isPast(time: Time): boolean {
-  return time !== null && Date.now() >= time;
+  return time !== null && now() >= time;
 }
 
 function addressesOf({ ips }: Configuration): string {

@@ -1,6 +1,6 @@
 import type { Dns } from "../../../lib/types/config.ts";
 import type { IpConfig, Route } from "../../../lib/types/result.ts";
-import type { Time } from "./time.ts";
+import { now, type Time } from "./time.ts";
 
 /**
  * What a server granted, of one address family; on disk in this form, too.
@@ -66,7 +66,7 @@ const SHORTEST = 1;
 export function times(
   { lease, renewal, rebinding }: Lifetimes,
   fractions: readonly [renewal: number, rebinding: number],
-  since = Date.now(),
+  since = now(),
 ): Pick<Configuration, "renewAt" | "rebindAt" | "expiresAt"> {
   if (lease === FOREVER) return { renewAt: null, rebindAt: null, expiresAt: null };
   const seconds = Math.max(lease, SHORTEST);

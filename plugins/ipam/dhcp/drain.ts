@@ -1,7 +1,10 @@
 import type { Socket } from "../../../lib/libc/socket.ts";
 
+/** Whoever floods one interface must not keep us from all others. */
+const MOST = 256;
+
 /**
- * Reads all datagrams that a socket has. An error is no more than a silence: the link may go down,
+ * Reads the datagrams that a socket has, within reason. An error is no more than a silence: the link may go down,
  * or go, at any time, and whoever waits for an answer finds out.
  * @param limit bytes of a datagram; what is longer is cut
  */
@@ -10,7 +13,7 @@ export function drain(
   limit: number,
   each: (datagram: Uint8Array<ArrayBuffer>) => void,
 ): void {
-  for (;;) {
+  for (let count = 0; count < MOST; count++) {
     let received: ReturnType<Socket["receive"]>;
     try {
       received = socket.receive(limit);

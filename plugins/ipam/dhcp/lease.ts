@@ -5,8 +5,9 @@ import type { Result } from "../../../lib/types/result.ts";
 import { Binding, type Effects } from "./binding.ts";
 import type { Configuration } from "./configuration.ts";
 import { OpenInterface, type Place, reconfigure, Vanished } from "./interface.ts";
-import type { StoredLease } from "./lease_store.ts";
+import type { LeaseState } from "./lease_store.ts";
 import type { BindingReport, Key, LeaseReport, Wishes } from "./protocol.ts";
+import { now, onCalendar } from "./time.ts";
 import type { Timing } from "./timing.ts";
 import { Client4, type Configuration4, type Identity } from "./v4/client.ts";
 import { Option } from "./v4/options.ts";
@@ -36,7 +37,7 @@ export class Lease {
     readonly place: Place,
     readonly wishes: Wishes,
     surroundings: Surroundings,
-    stored: Partial<Pick<StoredLease, "mac" | "v4" | "v6">> = {},
+    stored: Partial<Pick<LeaseState, "mac" | "v4" | "v6">> = {},
   ) {
     this.#surroundings = surroundings;
     this.#mac = stored.mac ?? place.mac;
@@ -65,7 +66,7 @@ export class Lease {
    * @throws {CniError} code 11 when no server grants any
    */
   async acquire(signal: AbortSignal): Promise<void> {
-    const deadline = Date.now() + this.#surroundings.timing.resendTimeoutMs;
+    const deadline = now() + this.#surroundings.timing.resendTimeoutMs;
     // When one family fails the other need not go on.
     const failed = new AbortController();
     const both = AbortSignal.any([signal, failed.signal, this.#stop.signal]);
@@ -144,7 +145,7 @@ export class Lease {
     };
   }
 
-  stored(): Omit<StoredLease, "format"> {
+  stored(): LeaseState {
     const { key, place, wishes } = this;
     return { key, place, mac: this.#mac, wishes, v4: this.#v4?.current, v6: this.#v6?.current };
   }
@@ -158,9 +159,9 @@ export class Lease {
         addresses: current?.ips.map(({ address }) => address) ?? [],
         ...(current && {
           server: current.server,
-          renewAt: current.renewAt,
-          rebindAt: current.rebindAt,
-          expiresAt: current.expiresAt,
+          renewAt: onCalendar(current.renewAt),
+          rebindAt: onCalendar(current.rebindAt),
+          expiresAt: onCalendar(current.expiresAt),
         }),
         ...(problem && { problem }),
       };

@@ -2,7 +2,7 @@ import { FileLock } from "../../../lib/host/lock.ts";
 import { sha512Hex } from "../../../lib/ip/sha512.ts";
 import { messageOf } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
-import { removeWritten, writeAtomic } from "../../../lib/runtime/write_atomic.ts";
+import { removeIfPresent, removeWritten, writeAtomic } from "../../../lib/runtime/write_atomic.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { encodeJson, isObject, parseJson } from "../../../lib/types/json.ts";
 import type { Configuration6 } from "./v6/client.ts";
@@ -16,6 +16,8 @@ const FORMAT = 1;
 /** A lease on disk: all that a daemon needs that was not there when it began. */
 export interface StoredLease {
   format: typeof FORMAT;
+  /** Which start of this machine its times count from. */
+  boot: string;
   key: Key;
   place: Place;
   /** The interface's hardware address when it was last looked at. */
@@ -25,9 +27,13 @@ export interface StoredLease {
   v6?: Configuration6;
 }
 
+/** What a daemon says of a lease; the rest of what is on disk is the store's own. */
+export type LeaseState = Omit<StoredLease, "format" | "boot">;
+
 /** One file per lease in a directory that one daemon has for itself. */
 export class LeaseStore implements Disposable {
   readonly #lock: FileLock;
+  readonly #boot = runtime.files.readText("/proc/sys/kernel/random/boot_id").trim();
 
   /** @throws {CniError} code 5 when the directory is not usable, 11 when another daemon has it */
   constructor(private readonly directory: string) {
@@ -39,8 +45,9 @@ export class LeaseStore implements Disposable {
     this.#lock = FileLock.acquire(`${directory}/lock`, { deadlineMs: 1000 });
   }
 
-  save(lease: Omit<StoredLease, "format">): void {
-    const text = encodeJson({ format: FORMAT, ...lease } satisfies StoredLease);
+  save(lease: LeaseState): void {
+    const stored: StoredLease = { format: FORMAT, boot: this.#boot, ...lease };
+    const text = encodeJson(stored);
     writeAtomic(this.#path(lease.key), text);
   }
 
@@ -48,14 +55,21 @@ export class LeaseStore implements Disposable {
     removeWritten(this.#path(key));
   }
 
-  /** All leases. @param damaged is told of files that hold none; they are left where they are */
-  load(damaged: (path: string, why: string) => void): StoredLease[] {
-    const leases: StoredLease[] = [];
+  /**
+   * All leases since this machine's start; no interface has outlived that.
+   * @param damaged is told of files that hold none; they are left where they are
+   */
+  load(damaged: (path: string, why: string) => void): LeaseState[] {
+    const leases: LeaseState[] = [];
     for (const name of runtime.files.list(this.directory)) {
-      if (!name.endsWith(".json")) continue;
       const path = `${this.directory}/${name}`;
+      // Of a daemon that was killed while it wrote.
+      if (name.endsWith(".tmp")) removeIfPresent(path);
+      if (!name.endsWith(".json")) continue;
       try {
-        leases.push(read(runtime.files.readText(path)));
+        const lease = read(runtime.files.readText(path));
+        if (lease.boot === this.#boot) leases.push(lease);
+        else this.remove(lease.key);
       } catch (error) {
         damaged(path, messageOf(error));
       }
@@ -77,7 +91,10 @@ export class LeaseStore implements Disposable {
 
 function read(text: string): StoredLease {
   const value = parseJson(text);
-  if (isObject(value) && value.format === FORMAT && isObject(value.key) && isObject(value.place)) {
+  const parts = ["key", "place", "wishes"];
+  if (
+    isObject(value) && value.format === FORMAT && parts.every((name) => isObject(value[name]))
+  ) {
     return value as unknown as StoredLease;
   }
   throw new Error(`no lease of format ${FORMAT}`);

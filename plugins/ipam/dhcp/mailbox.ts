@@ -1,3 +1,5 @@
+import { napFor } from "./time.ts";
+
 /** What came and nobody took yet, and whoever waits for it. */
 export class Mailbox<T> {
   /** A flood that nobody reads must not fill the memory. */
@@ -15,7 +17,6 @@ export class Mailbox<T> {
 
   /**
    * The next letter; undefined when none came until `until`. One taker at a time.
-   * @param until milliseconds since 1970
    * @throws the signal's reason, once it is aborted
    */
   async take(until: number, signal: AbortSignal): Promise<T | undefined> {
@@ -24,7 +25,13 @@ export class Mailbox<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T | undefined>();
     const abort = () => reject(signal.reason);
     this.#taker = resolve;
-    const timer = setTimeout(() => resolve(undefined), Math.max(until - Date.now(), 0));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const wait = () => {
+      const ms = napFor(until);
+      if (ms <= 0) resolve(undefined);
+      else timer = setTimeout(wait, ms);
+    };
+    wait();
     signal.addEventListener("abort", abort, { once: true });
     try {
       return await promise;

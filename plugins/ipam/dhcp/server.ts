@@ -10,6 +10,7 @@ import { removeIfPresent } from "../../../lib/runtime/write_atomic.ts";
 import { CniError, ErrorCode } from "../../../lib/types/error.ts";
 import { encodeJson, isObject, type JsonValue, parseJson } from "../../../lib/types/json.ts";
 import { MAX_LINE, PROTOCOL, type Request, TO_GO_PLUGIN } from "./protocol.ts";
+import { now } from "./time.ts";
 
 /** Who connects and says nothing for so long has nothing to say. Milliseconds. */
 const PATIENCE = 10_000;
@@ -200,8 +201,8 @@ class Connection implements Disposable {
 
   async #write(text: string): Promise<void> {
     let rest = new TextEncoder().encode(text);
-    const until = Date.now() + PATIENCE;
-    while (!this.#ended && rest.length > 0 && Date.now() < until) {
+    const until = now() + PATIENCE;
+    while (!this.#ended && rest.length > 0 && now() < until) {
       try {
         const count = this.socket.send(rest);
         if (count === undefined) await new Promise((resolve) => setTimeout(resolve, WRITE_PAUSE));

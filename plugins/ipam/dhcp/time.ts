@@ -1,17 +1,37 @@
-/** Times are milliseconds since 1970, as leases on disk need them; null is never. */
+import { runtime } from "../../../lib/runtime/mod.ts";
+
+/** Times are milliseconds since this machine's start; null is never. */
 export type Time = number | null;
 
-/** Timers cannot be set further ahead; and a clock that is changed is looked at again by then. */
+/** A timer that is set much further ahead fires at once, and none runs while the machine sleeps. */
 const LONGEST_NAP = 60_000;
+
+/**
+ * The time, by a clock that nobody sets: a lease lasts as long as it lasts, whatever happens to the
+ * calendar. It goes on while the machine sleeps. proc_uptime(5)
+ */
+export function now(): number {
+  return Math.round(parseFloat(runtime.files.readText("/proc/uptime")) * 1000);
+}
+
+/** Milliseconds since 1970, as people and other programs count. */
+export function onCalendar(time: Time): Time {
+  return time === null ? null : Date.now() + time - now();
+}
 
 /** Waits until a time has come. @throws the signal's reason, once it is aborted */
 export async function sleepUntil(time: Time, signal: AbortSignal): Promise<void> {
   for (;;) {
     signal.throwIfAborted();
-    const left = time === null ? LONGEST_NAP : time - Date.now();
+    const left = napFor(time);
     if (left <= 0) return;
-    await nap(Math.min(left, LONGEST_NAP), signal);
+    await nap(left, signal);
   }
+}
+
+/** How long to sleep before looking whether a time has come. Milliseconds. */
+export function napFor(time: Time): number {
+  return time === null ? LONGEST_NAP : Math.min(time - now(), LONGEST_NAP);
 }
 
 function nap(ms: number, signal: AbortSignal): Promise<void> {

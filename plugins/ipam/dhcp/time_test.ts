@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { parseDuration, sleepUntil } from "./time.ts";
+import { now, onCalendar, parseDuration, sleepUntil } from "./time.ts";
 import { pauses } from "./timing.ts";
 import { times } from "./configuration.ts";
 
@@ -18,7 +18,21 @@ Deno.test("sleepUntil() ends when its signal says so", async () => {
   const asleep = sleepUntil(null, stop.signal);
   stop.abort(new Error("enough"));
   await assertRejects(() => asleep, Error, "enough");
-  await sleepUntil(Date.now() - 1, new AbortController().signal);
+  await sleepUntil(now() - 1, new AbortController().signal);
+});
+
+Deno.test("sleepUntil() does not mind that the calendar is set", async () => {
+  const { now: calendar } = Date;
+  const asleep = sleepUntil(now() + 20, new AbortController().signal);
+  const expiry = now() + 60_000;
+  const before = onCalendar(expiry)!;
+  try {
+    Date.now = () => calendar() - 86_400_000;
+    await asleep;
+    assert(Math.abs(onCalendar(expiry)! - (before - 86_400_000)) < 10_000);
+  } finally {
+    Date.now = calendar;
+  }
 });
 
 Deno.test("pauses() double from four seconds on, with some spread (RFC 2131)", () => {
@@ -42,11 +56,8 @@ Deno.test("pauses() double from four seconds on, with some spread (RFC 2131)", (
 
 Deno.test("times() takes what a server says where that makes sense", () => {
   const seconds = (lifetimes: Parameters<typeof times>[0]) => {
-    const now = Date.now();
-    const { renewAt, rebindAt, expiresAt } = times(lifetimes, [0.5, 0.875]);
-    return [renewAt, rebindAt, expiresAt].map((time) =>
-      time && Math.round((time - now) / 100) / 10
-    );
+    const { renewAt, rebindAt, expiresAt } = times(lifetimes, [0.5, 0.875], 0);
+    return [renewAt, rebindAt, expiresAt].map((time) => time && Math.round(time / 100) / 10);
   };
   assertEquals(seconds({ lease: 80, renewal: 10, rebinding: 20 }), [10, 20, 80]);
   assertEquals(seconds({ lease: 80 }), [40, 70, 80]);

@@ -3,7 +3,7 @@ import { formatMac, macBytes } from "../../../../lib/ip/mac.ts";
 import { drain } from "../drain.ts";
 import { OpenInterface, type Place } from "../interface.ts";
 import { ETH_P_ARP, everybody, openPacketSocket } from "../packet_socket.ts";
-import { sleepUntil } from "../time.ts";
+import { now, sleepUntil } from "../time.ts";
 
 /**
  * How often to ask, and how long to listen each time. RFC 5227 takes seconds, for links that are
@@ -29,7 +29,7 @@ export async function findUser(
   let user: string | undefined;
   for (let probe = 0; probe < PROBES && !user; probe++) {
     socket.send(question(own, address), everybody(open.link.index, ETH_P_ARP));
-    await sleepUntil(Date.now() + PROBE_MS, signal);
+    await sleepUntil(now() + PROBE_MS, signal);
     // However long that really was: what has come by now counts.
     drain(socket, 64, (packet) => {
       const found = userOf(packet, address);

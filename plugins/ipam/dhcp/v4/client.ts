@@ -11,7 +11,7 @@ import { CniError } from "../../../../lib/types/error.ts";
 import type { Dns } from "../../../../lib/types/config.ts";
 import { type Client, type Configuration, type Renewal, times } from "../configuration.ts";
 import { bringUp, type Place } from "../interface.ts";
-import { sleepUntil, type Time } from "../time.ts";
+import { now, sleepUntil, type Time } from "../time.ts";
 import { pauses, type Timing } from "../timing.ts";
 import { findUser } from "./arp.ts";
 import { encodeMessage, type Message, MessageType, NO_ADDRESS } from "./message.ts";
@@ -99,7 +99,7 @@ export class Client4 implements Client<Configuration4> {
           : `server ${serverOf(offer)} offered ${offer.yourAddress} and fell silent`;
         if (answer) await this.#pause(REFUSED_PAUSE, deadline, signal);
       }
-      if (deadline !== null && Date.now() >= deadline) throw this.#failure(problem);
+      if (deadline !== null && now() >= deadline) throw this.#failure(problem);
     }
   }
 
@@ -225,12 +225,12 @@ export class Client4 implements Client<Configuration4> {
     },
     signal: AbortSignal,
   ): Promise<Message | undefined> {
-    const begun = Date.now();
+    const begun = now();
     const hardware = macBytes(this.place.mac);
     for (const pause of pauses) {
-      if (tries-- <= 0 || (until !== null && Date.now() >= until)) return undefined;
-      send(Math.floor((Date.now() - begun) / 1000));
-      const next = Math.min(Date.now() + pause, until ?? Infinity);
+      if (tries-- <= 0 || (until !== null && now() >= until)) return undefined;
+      send(Math.floor((now() - begun) / 1000));
+      const next = Math.min(now() + pause, until ?? Infinity);
       for (;;) {
         const message = await port.inbox.take(next, signal);
         if (!message) break;
@@ -316,7 +316,7 @@ export class Client4 implements Client<Configuration4> {
   }
 
   #pause(ms: number, deadline: Time, signal: AbortSignal): Promise<void> {
-    return sleepUntil(Math.min(Date.now() + ms, deadline ?? Infinity), signal);
+    return sleepUntil(Math.min(now() + ms, deadline ?? Infinity), signal);
   }
 
   #failure(problem: string): CniError {
@@ -332,8 +332,8 @@ export class Client4 implements Client<Configuration4> {
 function* renewalPauses(until: Time, expiresAt: Time): Generator<number> {
   const shortest = expiresAt === null
     ? RENEWAL_PAUSE
-    : Math.min(RENEWAL_PAUSE, Math.max((expiresAt - Date.now()) / 8, 100));
-  for (;;) yield Math.max(((until ?? Infinity) - Date.now()) / 2, shortest);
+    : Math.min(RENEWAL_PAUSE, Math.max((expiresAt - now()) / 8, 100));
+  for (;;) yield Math.max(((until ?? Infinity) - now()) / 2, shortest);
 }
 
 function dnsOf({ options }: Message): Dns {

@@ -15,7 +15,7 @@ import { type Client, type Configuration, type Renewal, times } from "../configu
 import { bringUp, type Place } from "../interface.ts";
 import { decodeNames } from "../names.ts";
 import type { Ipv6Mode, Key } from "../protocol.ts";
-import { sleepUntil, type Time } from "../time.ts";
+import { now, sleepUntil, type Time } from "../time.ts";
 import type { Timing } from "../timing.ts";
 import { fromHex, toHex } from "./hex.ts";
 import { autonomousAddress, prepare } from "./link_local.ts";
@@ -125,9 +125,9 @@ export class Client6 implements Client<Configuration6> {
   ): Promise<Configuration6 | undefined> {
     const { renewAt } = current;
     for (let pause = FIRST_ABSENCE; !current.router; pause = Math.min(pause * 2, LONGEST_ABSENCE)) {
-      await sleepUntil(soonest(Date.now() + pause, renewAt), signal);
-      const until = soonest(Date.now() + ROUTER_PATIENCE, renewAt);
-      if (Date.now() >= until) return undefined;
+      await sleepUntil(soonest(now() + pause, renewAt), signal);
+      const until = soonest(now() + ROUTER_PATIENCE, renewAt);
+      if (now() >= until) return undefined;
       const advertisement = await this.#router({ until }, signal);
       if (advertisement) return this.#beside(advertisement, current);
     }
@@ -166,7 +166,7 @@ export class Client6 implements Client<Configuration6> {
     deadline: Time,
     signal: AbortSignal,
   ): Promise<Configuration6> {
-    const until = soonest(Date.now() + ROUTER_PATIENCE, deadline);
+    const until = soonest(now() + ROUTER_PATIENCE, deadline);
     const [granted, advertisement] = await Promise.all([
       this.#addresses(deadline, signal),
       advertised ?? this.#router({ until }, signal),
@@ -178,7 +178,7 @@ export class Client6 implements Client<Configuration6> {
   /** Solicit, Advertise, Request, Reply; or Solicit and Reply with a server in a hurry. */
   async #addresses(deadline: Time, signal: AbortSignal): Promise<Granted | undefined> {
     using port = new Port(this.place, this.surroundings.poller);
-    while (deadline === null || Date.now() < deadline) {
+    while (deadline === null || now() < deadline) {
       const offer = await this.#exchange(port, {
         type: MessageType.solicit,
         options: [[Option.addresses, encodeAssociation([])], [
@@ -205,7 +205,7 @@ export class Client6 implements Client<Configuration6> {
         accept: (answer) => answer.type === MessageType.reply && isFrom(answer, offer),
       }, signal);
       const grant = answer && grantOf(answer);
-      if (grant) return { answer, grant, since: Date.now() };
+      if (grant) return { answer, grant, since: now() };
     }
     return undefined;
   }
@@ -216,7 +216,7 @@ export class Client6 implements Client<Configuration6> {
     signal: AbortSignal,
     before?: Configuration6,
   ): Promise<Configuration6 | undefined> {
-    const since = Date.now();
+    const since = now();
     const usable = this.#autonomous(advertisement);
     if (usable.length === 0) return undefined;
     const wantsMore = advertisement.other || this.identity.mode === "stateless";
@@ -248,7 +248,7 @@ export class Client6 implements Client<Configuration6> {
       type: MessageType.informationRequest,
       options: [],
       pauses: PAUSES.information,
-      until: Date.now() + INFORMATION_PATIENCE,
+      until: now() + INFORMATION_PATIENCE,
       accept: (answer) => answer.type === MessageType.reply,
     }, signal);
   }
@@ -285,7 +285,7 @@ export class Client6 implements Client<Configuration6> {
     }, signal);
     const grant = answer && grantOf(answer);
     if (!grant) return { refused: answer !== undefined };
-    const since = Date.now();
+    const since = now();
     const patience = { until: soonest(since + RENEWAL_PATIENCE, until) };
     const advertisement = await this.#router(patience, signal);
     const granted = this.#configuration({ answer, grant, since }, advertisement, current);
@@ -300,15 +300,15 @@ export class Client6 implements Client<Configuration6> {
   ): Promise<Message | undefined> {
     const { timeoutMs, resendMaxMs } = this.surroundings.timing;
     const transaction = newTransaction();
-    const begun = Date.now();
+    const begun = now();
     for (
       let pause = Math.min(first, timeoutMs);;
       pause = Math.min(pause * 2, longest, resendMaxMs)
     ) {
-      if (tries-- <= 0 || (until !== null && Date.now() >= until)) return undefined;
-      const all = new Map([...this.#common(Date.now() - begun), ...options]);
+      if (tries-- <= 0 || (until !== null && now() >= until)) return undefined;
+      const all = new Map([...this.#common(now() - begun), ...options]);
       port.send(encodeMessage({ type, transaction, options: all }));
-      const next = soonest(Date.now() + pause * (0.9 + Math.random() * 0.2), until);
+      const next = soonest(now() + pause * (0.9 + Math.random() * 0.2), until);
       for (;;) {
         const answer = await port.inbox.take(next, signal);
         if (!answer) break;
@@ -475,7 +475,7 @@ function atMostHalf(
   [first, longest]: readonly [number, number],
   until: Time,
 ): readonly [number, number] {
-  const half = until === null ? Infinity : Math.max((until - Date.now()) / 2, 100);
+  const half = until === null ? Infinity : Math.max((until - now()) / 2, 100);
   return [Math.min(first, half), longest];
 }
 

@@ -4,7 +4,7 @@ import type { Cidr } from "../../../../lib/ip/cidr.ts";
 import { macBytes } from "../../../../lib/ip/mac.ts";
 import { CniError } from "../../../../lib/types/error.ts";
 import { OpenInterface, type Place } from "../interface.ts";
-import { sleepUntil } from "../time.ts";
+import { now, sleepUntil } from "../time.ts";
 
 /** How long the kernel may take to find that nobody has the address yet. Milliseconds. */
 const DEADLINE = 5000;
@@ -29,7 +29,7 @@ export async function prepare(place: Place, signal: AbortSignal): Promise<void> 
       using open = OpenInterface.at(place);
       if (findLinkLocal(open)) return;
     }
-    await sleepUntil(Date.now() + INTERVAL, signal);
+    await sleepUntil(now() + INTERVAL, signal);
   }
 }
 

@@ -13,7 +13,7 @@ import { OpenInterface, type Place } from "../interface.ts";
 import { Mailbox } from "../mailbox.ts";
 import { decodeNames } from "../names.ts";
 import { ETH_P_IPV6, type Instruction, openPacketSocket } from "../packet_socket.ts";
-import { sleepUntil, type Time } from "../time.ts";
+import { now, sleepUntil, type Time } from "../time.ts";
 
 const IPPROTO_IPV6 = 41;
 const IPPROTO_ICMPV6 = 58;
@@ -103,11 +103,11 @@ export async function solicitRouter(
     }));
   for (
     let pause = FIRST_PAUSE;
-    until === null || Date.now() < until;
+    until === null || now() < until;
     pause = Math.min(pause * 2, LONGEST_PAUSE)
   ) {
     solicit(sender, open.link.index);
-    const answer = await inbox.take(Math.min(Date.now() + pause, until ?? Infinity), signal);
+    const answer = await inbox.take(Math.min(now() + pause, until ?? Infinity), signal);
     if (answer) return answer;
   }
   await sleepUntil(0, signal);
