@@ -5,7 +5,7 @@ import {
   addInBackground,
   attach,
   dhcpConfig as config,
-  lease,
+  leaseIn,
   leases,
   serverNetwork,
   startDaemon,
@@ -58,7 +58,7 @@ kernelTest(
     plugin(sandbox, { command: "CHECK", config: { ...bridge, prevResult: result }, netns });
     await dhcpd.until(() => /DHCPACK on 10\.66\.0\.1\d\d to /.test(dhcpd.output), "an ACK");
     plugin(sandbox, { command: "DEL", config: bridge, netns });
-    assertEquals(leases(sandbox), []);
+    assertEquals(await leases(), []);
   },
   { needs: ["dhcpd", "nft"] },
 );
@@ -131,8 +131,7 @@ for (const mode of ["stateful", "auto"]) {
     assertMatch(gateway, /^fe80::/);
     assertEquals(result.routes, [{ dst: "::/0", gw: gateway, mtu: 1400 }]);
     assertEquals(result.dns, { nameservers: ["fd00:66::53"], search: ["example.org"] });
-    const [{ bindings: [binding] }] = leases(sandbox);
-    assertEquals([binding.family, binding.state], [6, "bound"]);
+    assertEquals((await leaseIn("bound")).family, 6);
     plugin(sandbox, { command: "CHECK", config: { ...ipv6(mode), prevResult: result }, netns });
     plugin(sandbox, { command: "DEL", config: ipv6(mode), netns });
     await dnsmasq.until(() => dnsmasq.output.includes("DHCPRELEASE"), "the release");
@@ -150,7 +149,7 @@ for (const mode of ["stateless", "auto"]) {
     assertEquals(address, `${autonomous(sandbox, netns)}/64`);
     assertEquals(result.routes, [{ dst: "::/0", gw: gateway, mtu: 1400 }]);
     assertEquals(result.dns, { nameservers: ["fd00:66::53"], search: ["example.org"] });
-    assertMatch(leases(sandbox)[0].bindings[0].server, /^router fe80::/);
+    assertMatch((await leases())[0]?.bindings[0]?.server ?? "", /^router fe80::/);
     plugin(sandbox, { command: "DEL", config: ipv6(mode), netns });
   }, { needs: ["dnsmasq"] });
 }
@@ -176,7 +175,7 @@ kernelTest("dhcp: both families under the bridge plugin", async (sandbox) => {
   const ping = ["-c1", "-W2", "fd00:66::1"];
   sandbox.run("busybox", ["ping", ...ping], { netns });
   plugin(sandbox, { command: "DEL", config: bridge, netns });
-  assertEquals(leases(sandbox), []);
+  assertEquals(await leases(), []);
   await dnsmasq.until(() => dnsmasq.output.includes("DHCPREPLY"), "a reply");
 }, { needs: ["dnsmasq", "nft", "busybox"] });
 
@@ -256,7 +255,7 @@ kernelTest("dhcp: IPv6 is renewed, rebound, refused and got anew", async (sandbo
   assertEquals(scripted.received.find(({ type }) => type === "REBIND")?.addresses, [
     "fd00:66::100",
   ]);
-  await lease(sandbox, ({ bindings }) => bindings[0].state === "bound");
+  await leaseIn("bound");
 
   address = "fd00:66::200";
   const present = () =>

@@ -6,6 +6,9 @@
  */
 import { writeSysctl } from "../../lib/host/sysctl.ts";
 import type { NetNs } from "../../lib/ns/netns.ts";
+import type { State } from "../../plugins/ipam/dhcp/binding.ts";
+import { ask, DEFAULT_SOCKET } from "../../plugins/ipam/dhcp/daemon_client.ts";
+import type { BindingReport, LeaseReport } from "../../plugins/ipam/dhcp/protocol.ts";
 import { type PluginCall, pluginDirectory } from "./plugins.ts";
 import { BackgroundProcess, eventually } from "./process.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -141,22 +144,19 @@ export async function startDhcpd(server: NetNs): Promise<BackgroundProcess> {
   return dhcpd;
 }
 
-/** What `dhcp leases -json` prints. */
-// deno-lint-ignore no-explicit-any -- asserted on in parts
-export function leases(sandbox: Sandbox): any[] {
-  return JSON.parse(sandbox.run(`${pluginDirectory()}/dhcp`, ["leases", "-json"]));
+/** What the daemon holds. Servers of this process go on answering meanwhile. */
+export async function leases(): Promise<LeaseReport[]> {
+  return (await ask(DEFAULT_SOCKET, "leases", {})).leases;
 }
 
-/** Waits until a lease is as it should be, and returns it. */
-// deno-lint-ignore no-explicit-any -- asserted on in parts
-export async function lease(sandbox: Sandbox, isSo: (lease: any) => boolean): Promise<any> {
-  // deno-lint-ignore no-explicit-any -- asserted on in parts
-  let all: any[] = [];
-  await eventually(() => {
-    all = leases(sandbox);
-    return all.some(isSo);
-  }, () => `a lease among ${JSON.stringify(all)}`);
-  return all.find(isSo);
+/** Waits until the only lease is in a state, and returns what it is then. */
+export async function leaseIn(state: State): Promise<BindingReport> {
+  let found: BindingReport | undefined;
+  await eventually(async () => {
+    found = (await leases())[0]?.bindings[0];
+    return found?.state === state;
+  }, () => `the state ${state} instead of ${JSON.stringify(found)}`);
+  return found!;
 }
 
 /** A configuration that calls the plugin by itself. */

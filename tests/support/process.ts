@@ -64,9 +64,12 @@ export class BackgroundProcess implements AsyncDisposable {
 const PATIENCE = 20_000;
 
 /** Waits until something is so. @throws {Error} saying what never was */
-export async function eventually(isSo: () => boolean, what: () => string): Promise<void> {
+export async function eventually(
+  isSo: () => boolean | Promise<boolean>,
+  what: () => string,
+): Promise<void> {
   const deadline = Date.now() + PATIENCE;
-  while (!isSo()) {
+  while (!await isSo()) {
     if (Date.now() > deadline) throw new Error(`waited in vain for ${what()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

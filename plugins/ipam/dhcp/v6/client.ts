@@ -42,8 +42,8 @@ const ROUTER_PATIENCE = 5000;
 /** Before asking again for one that was not there, at first and at most. Milliseconds. */
 const FIRST_ABSENCE = 2000;
 const LONGEST_ABSENCE = 3_600_000;
-/** Where its earlier word will do. A router takes half a second to answer. Milliseconds. */
-const RENEWAL_PATIENCE = 700;
+/** Where its earlier word will do, or a later one. A router takes half a second to answer. Milliseconds. */
+const LATER_PATIENCE = 700;
 /** What is nice to know is not waited for any longer. Milliseconds. */
 const INFORMATION_PATIENCE = 3000;
 /** First and longest pause of each exchange. Milliseconds. RFC 8415, section 7.6. */
@@ -166,7 +166,8 @@ export class Client6 implements Client<Configuration6> {
     deadline: Time,
     signal: AbortSignal,
   ): Promise<Configuration6> {
-    const until = soonest(now() + ROUTER_PATIENCE, deadline);
+    // Whoever asked for an address is told once; an interface that is there already learns later.
+    const until = soonest(now() + (deadline === null ? LATER_PATIENCE : ROUTER_PATIENCE), deadline);
     const [granted, advertisement] = await Promise.all([
       this.#addresses(deadline, signal),
       advertised ?? this.#router({ until }, signal),
@@ -286,7 +287,7 @@ export class Client6 implements Client<Configuration6> {
     const grant = answer && grantOf(answer);
     if (!grant) return { refused: answer !== undefined };
     const since = now();
-    const patience = { until: soonest(since + RENEWAL_PATIENCE, until) };
+    const patience = { until: soonest(since + LATER_PATIENCE, until) };
     const advertisement = await this.#router(patience, signal);
     const granted = this.#configuration({ answer, grant, since }, advertisement, current);
     return { granted, refused: false };
