@@ -4,7 +4,7 @@ import { AF_UNIX, unixAddress } from "../../lib/libc/sockaddr.ts";
 import { SOCK_STREAM, Socket } from "../../lib/libc/socket.ts";
 import { SystemError } from "../../lib/libc/system_error.ts";
 import type { NetNs } from "../../lib/ns/netns.ts";
-import { ask } from "../../plugins/ipam/dhcp/daemon_client.ts";
+import { ask, DEFAULT_SOCKET } from "../../plugins/ipam/dhcp/daemon_client.ts";
 import { DEFAULT_PARAMETERS } from "../../plugins/ipam/dhcp/v4/options.ts";
 import {
   addInBackground,
@@ -515,6 +515,25 @@ kernelTest("dhcp: 200 short leases leave no descriptor and no thread behind", as
   const after = held(daemon.pid);
   assert(after.threads <= before.threads, JSON.stringify({ before, after }));
 });
+
+kernelTest("dhcp: a daemon without free descriptors waits for some", async (sandbox) => {
+  await using daemon = await startDaemon();
+  const { descriptors } = held(daemon.pid);
+  sandbox.run("prlimit", ["--pid", String(daemon.pid), `--nofile=${descriptors + 2}`]);
+  const connections = Array.from({ length: 8 }, () => {
+    const socket = Socket.open(AF_UNIX, SOCK_STREAM, 0);
+    socket.connect(unixAddress(DEFAULT_SOCKET), DEFAULT_SOCKET);
+    return socket;
+  });
+  const complaints = () => daemon.output.match(/cannot accept a connection: .*EMFILE/g) ?? [];
+  await daemon.until(() => complaints().length >= 2, "complaints");
+  const [first, begun] = [complaints().length, performance.now()];
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const most = (performance.now() - begun) / 100 + 2;
+  assert(complaints().length - first <= most, `${complaints().length} complaints`);
+  for (const socket of connections) socket[Symbol.dispose]();
+  plugin(sandbox, { command: "STATUS", config });
+}, { needs: ["prlimit"] });
 
 kernelTest("dhcp: flags, the pid file, and what an end leaves", async (sandbox) => {
   const daemon = await startDaemon([

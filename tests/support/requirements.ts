@@ -29,6 +29,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   dnsmasq: "dnsmasq-base",
   "kea-dhcp4": "kea-dhcp4-server",
   perl: "perl-base",
+  prlimit: "util-linux",
   firewalld: "firewalld",
   "firewall-cmd": "firewalld",
 };

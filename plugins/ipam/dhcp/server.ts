@@ -14,6 +14,8 @@ import { now } from "./time.ts";
 
 /** Who connects and says nothing for so long has nothing to say. Milliseconds. */
 const PATIENCE = 10_000;
+/** Before taking connections again after one could not be taken. Milliseconds. */
+const ACCEPT_PAUSE = 100;
 /** Before writing on to somebody who reads slowly. Milliseconds. */
 const WRITE_PAUSE = 5;
 
@@ -96,7 +98,8 @@ export function passedSocket(): Socket | undefined {
 
 /** Serves connections, each with one request. */
 export class Server implements Disposable {
-  readonly #watch: Disposable;
+  #watch: Disposable;
+  #pause: ReturnType<typeof setTimeout> | undefined;
   readonly #connections = new Set<Disposable>();
 
   constructor(
@@ -104,14 +107,19 @@ export class Server implements Disposable {
     private readonly poller: Poller,
     private readonly handle: Handler,
   ) {
-    this.#watch = poller.watch(listener, () => this.#accept());
+    this.#watch = this.#listen();
   }
 
   /** Ends all connections, and takes no more. */
   [Symbol.dispose](): void {
+    clearTimeout(this.#pause);
     this.#watch[Symbol.dispose]();
     for (const connection of this.#connections) connection[Symbol.dispose]();
     this.listener[Symbol.dispose]();
+  }
+
+  #listen(): Disposable {
+    return this.poller.watch(this.listener, () => this.#accept());
   }
 
   #accept(): void {
@@ -124,6 +132,9 @@ export class Server implements Disposable {
       }
     } catch (error) {
       runtime.write(2, `dhcp: cannot accept a connection: ${messageOf(error)}\n`);
+      // It still waits: without a pause we would do nothing else than try, and say so.
+      this.#watch[Symbol.dispose]();
+      this.#pause = setTimeout(() => this.#watch = this.#listen(), ACCEPT_PAUSE);
     }
   }
 }
