@@ -231,6 +231,30 @@ kernelTest("dhcp: an IPv6 router that comes later is learnt of", async (sandbox)
   plugin(sandbox, { command: "DEL", config: bridge, netns });
 }, { needs: ["dnsmasq", "nft", "busybox"] });
 
+kernelTest("dhcp: an IPv6 address that another host uses is declined", async (sandbox) => {
+  const server = ipv6Network(sandbox);
+  const [{ ifindex }] = sandbox.ip("link show dev eth0", server);
+  // The router's own.
+  using scripted = new ScriptedServer6(
+    server,
+    ifindex,
+    () => ({ address: "fd00:66::1", times: [100, 200, 300] }),
+  );
+  await using _daemon = await startDaemon();
+  const netns = sandbox.container();
+  attach(sandbox, netns);
+  await using adding = await addInBackground({ netns, config: ipv6("stateful") });
+  assertEquals(await adding.end(), 0);
+  sandbox.run("ip", ["address", "add", "fd00:66::1/128", "dev", "eth0"], { netns });
+  const failed = () =>
+    sandbox.run("ip", ["address", "show", "dadfailed"], { netns }).includes("::1/");
+  await eventually(failed, () => "the duplicate");
+  plugin(sandbox, { command: "DEL", config: ipv6("stateful"), netns });
+  await eventually(() => scripted.types.includes("DECLINE"), () => `${scripted.types}`);
+  assertEquals(scripted.received.at(-1)?.addresses, ["fd00:66::1"]);
+  assertEquals(scripted.types.includes("RELEASE"), false);
+});
+
 kernelTest("dhcp: IPv6 is renewed, rebound, refused and got anew", async (sandbox) => {
   const server = serverNetwork(sandbox);
   const [{ ifindex }] = sandbox.ip("link show dev eth0", server);

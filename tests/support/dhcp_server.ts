@@ -153,6 +153,7 @@ const TYPES6 = [
   "REBIND",
   "REPLY",
   "RELEASE",
+  "DECLINE",
 ];
 const IPPROTO_IPV6 = 41;
 const IPV6_ADD_MEMBERSHIP = 20;

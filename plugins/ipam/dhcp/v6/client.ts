@@ -18,7 +18,7 @@ import type { Ipv6Mode, Key } from "../protocol.ts";
 import { now, sleepUntil, type Time } from "../time.ts";
 import type { Timing } from "../timing.ts";
 import { fromHex, toHex } from "./hex.ts";
-import { autonomousAddress, prepare } from "./link_local.ts";
+import { autonomousAddress, duplicatesAt, prepare } from "./link_local.ts";
 import {
   encodeAssociation,
   encodeMessage,
@@ -144,17 +144,26 @@ export class Client6 implements Client<Configuration6> {
   }
 
   release(current: Configuration6): void {
-    if (!current.serverId) return; // Nobody keeps a list.
+    const { serverId } = current;
+    if (!serverId) return; // Nobody keeps a list.
     using port = new Port(this.place, this.surroundings.poller);
-    port.send(encodeMessage({
-      type: MessageType.release,
-      transaction: newTransaction(),
-      options: new Map([
-        ...this.#common(0),
-        [Option.serverId, fromHex(current.serverId)],
-        [Option.addresses, encodeAssociation(addressesOf(current))],
-      ]),
-    }));
+    const duplicates = duplicatesAt(this.place);
+    const isDuplicate = (ip: IpAddress) => duplicates.some((duplicate) => duplicate.equals(ip));
+    const say = (type: number, addresses: readonly IpAddress[]) => {
+      if (addresses.length === 0) return;
+      port.send(encodeMessage({
+        type,
+        transaction: newTransaction(),
+        options: new Map([
+          ...this.#common(0),
+          [Option.serverId, fromHex(serverId)],
+          [Option.addresses, encodeAssociation(addresses)],
+        ]),
+      }));
+    };
+    // What another host uses the server must not give out again. RFC 8415, section 18.2.8.
+    say(MessageType.decline, addressesOf(current).filter(isDuplicate));
+    say(MessageType.release, addressesOf(current).filter((ip) => !isDuplicate(ip)));
   }
 
   /**

@@ -49,6 +49,13 @@ function findLinkLocal({ inside, link }: OpenInterface): IpAddress | undefined {
   ) => address.ip.isLinkLocal() && !tentative && !duplicate)?.address.ip;
 }
 
+/** The addresses that the kernel found another host to use. */
+export function duplicatesAt(place: Place): IpAddress[] {
+  using open = OpenInterface.at(place);
+  return open.inside.address.list({ device: open.link, family: 6 })
+    .flatMap(({ address, duplicate }) => duplicate ? [address.ip] : []);
+}
+
 /** The address that a host makes of a prefix of 64 bits: RFC 4291, appendix A. */
 export function autonomousAddress(network: Cidr, mac: string): IpAddress | undefined {
   const bytes = macBytes(mac);

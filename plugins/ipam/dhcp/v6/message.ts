@@ -13,6 +13,7 @@ export const MessageType = {
   rebind: 6,
   reply: 7,
   release: 8,
+  decline: 9,
   informationRequest: 11,
 } as const;
 
