@@ -179,6 +179,11 @@ kernelTest("dhcp: without a daemon ADD says what to start, DEL and GC succeed", 
   assertEquals(tryPlugin(sandbox, { command: "DEL", config, netns }).code, 0);
   assertEquals(tryPlugin(sandbox, { command: "DEL", config: { ...config, ipam: {} } }).code, 0);
   assertEquals(tryPlugin(sandbox, { command: "GC", config }).code, 0);
+  const far = { ...config, ipam: { type: "dhcp", daemonSocketPath: `/run/${"x".repeat(120)}` } };
+  const impossible = pluginError(sandbox, { command: "ADD", config: far, netns });
+  assertEquals(impossible.code, 7);
+  assertStringIncludes(impossible.msg, "has 125 bytes; at most 107 fit");
+  assertEquals(tryPlugin(sandbox, { command: "DEL", config: far, netns }).code, 0);
   const listing = sandbox.try(`${pluginDirectory()}/dhcp`, ["leases"]);
   assertEquals(listing.code, 1);
   assertStringIncludes(listing.stderr, "no dhcp daemon listens");

@@ -2,7 +2,7 @@ import { AF_UNIX, unixAddress } from "../../../lib/libc/sockaddr.ts";
 import { SOCK_STREAM, Socket } from "../../../lib/libc/socket.ts";
 import { SystemError } from "../../../lib/libc/system_error.ts";
 import { messageOf } from "../../../lib/runtime/errors.ts";
-import { CniError } from "../../../lib/types/error.ts";
+import { CniError, ErrorCode } from "../../../lib/types/error.ts";
 import { encodeJson, isObject, type JsonValue, parseJson } from "../../../lib/types/json.ts";
 import { type Method, type Methods, PROTOCOL } from "./protocol.ts";
 
@@ -31,7 +31,8 @@ export class NoDaemon extends CniError {}
 
 /**
  * Asks the daemon.
- * @throws {NoDaemon} code 11 when there is none, with the command that starts it
+ * @throws {NoDaemon} code 11 when there is none, with the command that starts it; 7 when there can
+ *   be none
  * @throws {CniError} the daemon's own error; or code 11 when it does not answer in time, 6 when it
  *   answers with anything else
  */
@@ -78,11 +79,14 @@ function connect(socket: Socket, path: string): boolean {
     socket.connect(unixAddress(path), path);
     return true;
   } catch (error) {
+    if (error instanceof RangeError) {
+      throw new NoDaemon(ErrorCode.invalidConfig, `no dhcp daemon can listen: ${error.message}`);
+    }
     const code = error instanceof SystemError ? error.code : undefined;
     if (code === "EAGAIN") return false;
     if (code !== undefined && ["ENOENT", "ENOTDIR", "ECONNREFUSED"].includes(code)) {
       throw new NoDaemon(
-        11,
+        ErrorCode.tryAgainLater,
         `no dhcp daemon listens at ${path} (${code}); start it with "dhcp daemon" or ` +
           '"systemctl start cni-dhcp"',
       );
