@@ -275,6 +275,37 @@ kernelTest("dhcp: an ADD that is killed takes its question back", async (sandbox
   assertEquals([scripted.types.includes("REQUEST"), await leases()], [false, []]);
 });
 
+kernelTest("dhcp: what a server has granted to nobody any more is given back", async (sandbox) => {
+  const server = serverNetwork(sandbox);
+  await using _daemon = await startDaemon();
+  const key = { containerId: "test", network: "lan", ifName: "eth0" };
+  let withMask = true;
+  using scripted = new ScriptedServer(server, (message) => {
+    // The container is detached while the server grants.
+    if (message.type === "REQUEST" && withMask) ask(DEFAULT_SOCKET, "release", key);
+    const answer = grant(message, "10.66.0.50", 600);
+    if (answer && !withMask) answer.options = answer.options!.filter(([code]) => code !== 1);
+    return answer;
+  });
+  const isReleased = async () => {
+    const released = () => scripted.received.find(({ type }) => type === "RELEASE");
+    await eventually(() => released() !== undefined, () => `a RELEASE after ${scripted.types}`);
+    assertEquals(released()!.ciaddr, "10.66.0.50");
+    assertEquals(await leases(), []);
+    scripted.received.length = 0;
+  };
+  const netns = containerOnBridge(sandbox);
+  const detached = await add(netns);
+  assertEquals(detached.code, 11);
+  assertStringIncludes(detached.msg, "was detached while it was being attached");
+  await isReleased();
+  withMask = false;
+  const useless = await add(netns);
+  assertEquals(useless.code, 999);
+  assertStringIncludes(useless.msg, "DHCP option Subnet Mask not found in DHCPACK");
+  await isReleased();
+});
+
 kernelTest("dhcp: a server that refuses, or lies, is borne with", async (sandbox) => {
   const server = serverNetwork(sandbox);
   const junk = (...bytes: number[]) => Uint8Array.of(53, 1, 2, 54, 4, 10, 66, 0, 1, ...bytes);

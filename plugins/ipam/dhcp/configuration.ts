@@ -38,6 +38,15 @@ export interface Client<C extends Configuration> {
   release(current: C): void;
 }
 
+/** Does what is good to do, but not worth an error: the interface may be gone, or down. */
+export function attempt(action: () => void): void {
+  try {
+    action();
+  } catch {
+    // As said.
+  }
+}
+
 /** What came of asking for more time: it was granted, or refused, or nobody answered. */
 export interface Renewal<C> {
   granted?: C;

@@ -9,7 +9,7 @@ import { macBytes } from "../../../../lib/ip/mac.ts";
 import type { Poller } from "../../../../lib/libc/poller.ts";
 import { CniError } from "../../../../lib/types/error.ts";
 import type { Dns } from "../../../../lib/types/config.ts";
-import { type Client, type Configuration, type Renewal, times } from "../configuration.ts";
+import { attempt, type Client, type Configuration, type Renewal, times } from "../configuration.ts";
 import { bringUp, type Place } from "../interface.ts";
 import { now, sleepUntil, type Time } from "../time.ts";
 import { pauses, type Timing } from "../timing.ts";
@@ -84,21 +84,29 @@ export class Client4 implements Client<Configuration4> {
       using port = new Port(this.place, this.poller);
       const offer = await this.#discover(port, deadline, signal);
       if (!offer) throw this.#failure(problem);
-      const answer = await this.#select(port, offer, deadline, signal);
-      if (answer && typeOf(answer) === MessageType.ack) {
-        const granted = this.#read(answer);
-        const user = await findUser(this.place, offer.yourAddress, signal);
-        if (!user) return granted;
-        this.#decline(port, answer, user);
-        problem = `${offer.yourAddress}, which ${granted.server} offered, is in use by ${user}`;
-        if (declined++ > 0) await this.#pause(DECLINED_PAUSE, deadline, signal);
-      } else {
-        problem = answer
-          ? `server ${serverOf(offer)} refused ${offer.yourAddress}, which it had offered` +
-            said(answer)
-          : `server ${serverOf(offer)} offered ${offer.yourAddress} and fell silent`;
-        if (answer) await this.#pause(REFUSED_PAUSE, deadline, signal);
+      let pause = 0;
+      try {
+        const answer = await this.#select(port, offer, deadline, signal);
+        if (answer && typeOf(answer) === MessageType.ack) {
+          const granted = this.#read(answer);
+          const user = await findUser(this.place, offer.yourAddress, signal);
+          if (!user) return granted;
+          this.#decline(port, answer, user);
+          problem = `${offer.yourAddress}, which ${granted.server} offered, is in use by ${user}`;
+          if (declined++ > 0) pause = DECLINED_PAUSE;
+        } else {
+          problem = answer
+            ? `server ${serverOf(offer)} refused ${offer.yourAddress}, which it had offered` +
+              said(answer)
+            : `server ${serverOf(offer)} offered ${offer.yourAddress} and fell silent`;
+          if (answer) pause = REFUSED_PAUSE;
+        }
+      } catch (error) {
+        // The server may have granted by now what nobody waits for any more, or cannot use.
+        attempt(() => this.#giveBack(port, offer.yourAddress, serverOf(offer)!));
+        throw error;
       }
+      await this.#pause(pause, deadline, signal);
       if (deadline !== null && now() >= deadline) throw this.#failure(problem);
     }
   }
@@ -123,14 +131,17 @@ export class Client4 implements Client<Configuration4> {
 
   release(current: Configuration4): void {
     using port = new Port(this.place, this.poller);
-    const server = IpAddress.parse(current.serverId);
+    this.#giveBack(port, own(current), IpAddress.parse(current.serverId));
+  }
+
+  #giveBack(port: Port, address: IpAddress, server: IpAddress): void {
     const message = this.#encode({
       type: MessageType.release,
       xid: newTransaction(),
-      clientAddress: own(current),
+      clientAddress: address,
       options: [[Option.serverId, server.bytes()]],
     });
-    port.unicast(message, own(current), server);
+    port.unicast(message, address, server);
   }
 
   /** DISCOVER, and the first usable OFFER. */

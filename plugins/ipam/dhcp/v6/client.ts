@@ -11,7 +11,7 @@ import type { Poller } from "../../../../lib/libc/poller.ts";
 import { CniError } from "../../../../lib/types/error.ts";
 import type { Dns } from "../../../../lib/types/config.ts";
 import type { IpConfig, Route } from "../../../../lib/types/result.ts";
-import { type Client, type Configuration, type Renewal, times } from "../configuration.ts";
+import { attempt, type Client, type Configuration, type Renewal, times } from "../configuration.ts";
 import { bringUp, type Place } from "../interface.ts";
 import { decodeNames } from "../names.ts";
 import type { Ipv6Mode, Key } from "../protocol.ts";
@@ -144,26 +144,29 @@ export class Client6 implements Client<Configuration6> {
   }
 
   release(current: Configuration6): void {
-    const { serverId } = current;
-    if (!serverId) return; // Nobody keeps a list.
+    if (!current.serverId) return; // Nobody keeps a list.
     using port = new Port(this.place, this.surroundings.poller);
+    this.#giveBack(port, addressesOf(current), fromHex(current.serverId));
+  }
+
+  #giveBack(port: Port, addresses: readonly IpAddress[], server: Uint8Array): void {
     const duplicates = duplicatesAt(this.place);
     const isDuplicate = (ip: IpAddress) => duplicates.some((duplicate) => duplicate.equals(ip));
-    const say = (type: number, addresses: readonly IpAddress[]) => {
-      if (addresses.length === 0) return;
+    const say = (type: number, some: readonly IpAddress[]) => {
+      if (some.length === 0) return;
       port.send(encodeMessage({
         type,
         transaction: newTransaction(),
         options: new Map([
           ...this.#common(0),
-          [Option.serverId, fromHex(serverId)],
-          [Option.addresses, encodeAssociation(addresses)],
+          [Option.serverId, server],
+          [Option.addresses, encodeAssociation(some)],
         ]),
       }));
     };
     // What another host uses the server must not give out again. RFC 8415, section 18.2.8.
-    say(MessageType.decline, addressesOf(current).filter(isDuplicate));
-    say(MessageType.release, addressesOf(current).filter((ip) => !isDuplicate(ip)));
+    say(MessageType.decline, addresses.filter(isDuplicate));
+    say(MessageType.release, addresses.filter((ip) => !isDuplicate(ip)));
   }
 
   /**
@@ -177,12 +180,19 @@ export class Client6 implements Client<Configuration6> {
   ): Promise<Configuration6> {
     // Whoever asked for an address is told once; an interface that is there already learns later.
     const until = soonest(now() + (deadline === null ? LATER_PATIENCE : ROUTER_PATIENCE), deadline);
-    const [granted, advertisement] = await Promise.all([
-      this.#addresses(deadline, signal),
-      advertised ?? this.#router({ until }, signal),
-    ]);
-    if (!granted) throw this.#failure("no DHCPv6 server granted one");
-    return this.#configuration(granted, advertisement);
+    const asked = this.#addresses(deadline, signal);
+    try {
+      const [granted, advertisement] = await Promise.all([
+        asked,
+        advertised ?? this.#router({ until }, signal),
+      ]);
+      if (granted) return this.#configuration(granted, advertisement);
+    } catch (error) {
+      const granted = await asked.catch(() => undefined);
+      if (granted) attempt(() => this.release(this.#configuration(granted, undefined)));
+      throw error;
+    }
+    throw this.#failure("no DHCPv6 server granted one");
   }
 
   /** Solicit, Advertise, Request, Reply; or Solicit and Reply with a server in a hurry. */
@@ -203,21 +213,38 @@ export class Client6 implements Client<Configuration6> {
             answer.type === MessageType.reply && answer.options.has(Option.rapidCommit)),
       }, signal);
       if (!offer) return undefined;
-      const answer = offer.type === MessageType.reply ? offer : await this.#exchange(port, {
+      const answer = offer.type === MessageType.reply
+        ? offer
+        : await this.#select(port, offer, deadline, signal);
+      const grant = answer && grantOf(answer);
+      if (grant) return { answer, grant, since: now() };
+    }
+    return undefined;
+  }
+
+  /** Request for what was offered, and the server's Reply. */
+  async #select(
+    port: Port,
+    offer: Message,
+    deadline: Time,
+    signal: AbortSignal,
+  ): Promise<Message | undefined> {
+    const server = offer.options.get(Option.serverId)!;
+    const offered = grantOf(offer)!.addresses.map(({ ip }) => ip);
+    try {
+      return await this.#exchange(port, {
         type: MessageType.request,
-        options: [
-          [Option.serverId, offer.options.get(Option.serverId)!],
-          [Option.addresses, encodeAssociation(grantOf(offer)!.addresses.map(({ ip }) => ip))],
-        ],
+        options: [[Option.serverId, server], [Option.addresses, encodeAssociation(offered)]],
         pauses: PAUSES.request,
         tries: REQUEST_TRIES,
         until: deadline,
         accept: (answer) => answer.type === MessageType.reply && isFrom(answer, offer),
       }, signal);
-      const grant = answer && grantOf(answer);
-      if (grant) return { answer, grant, since: now() };
+    } catch (error) {
+      // The server may have granted by now what nobody waits for any more.
+      attempt(() => this.#giveBack(port, offered, server));
+      throw error;
     }
-    return undefined;
   }
 
   /** Addresses of the router's prefixes, and what a server adds to that. */
