@@ -89,7 +89,7 @@ kernelTest("dhcp: a lease from dnsmasq, with everything it says", async (sandbox
   plugin(sandbox, { command: "STATUS", config });
 
   // A second ADD of what is there already gives the same.
-  assertEquals(plugin(sandbox, { command: "ADD", config: asking, netns }).ips, result.ips);
+  assertEquals(plugin(sandbox, { command: "ADD", config: asking, netns, args }).ips, result.ips);
   const listed = sandbox.run(`${pluginDirectory()}/dhcp`, ["leases", "-json"]);
   const [{ bindings: [binding], ...key }] = JSON.parse(listed);
   assertEquals(key, { containerId: "test", ifName: "eth0", netns: netns.path, network: "lan" });
@@ -97,6 +97,11 @@ kernelTest("dhcp: a lease from dnsmasq, with everything it says", async (sandbox
   assertEquals(Math.round((binding.rebindAt - binding.renewAt) / 1000), 45);
   const table = sandbox.run(`${pluginDirectory()}/dhcp`, ["leases"]);
   assertMatch(table, /^CONTAINER .*\ntest +eth0 +lan +10\.66\.0\.1\S+ +10\.66\.0\.1 +bound +in /);
+
+  // One of something else is a new lease.
+  const urgent = { ...asking, ipam: { ...asking.ipam, priority: 7 } };
+  const { routes } = plugin(sandbox, { command: "ADD", config: urgent, netns, args });
+  assertEquals(routes[0].priority, 7);
 
   configure(sandbox, netns, { ...result, routes: [] });
   plugin(sandbox, { command: "DEL", config, netns });

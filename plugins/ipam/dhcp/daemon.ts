@@ -106,10 +106,10 @@ export class Daemon implements Disposable {
     const place = this.#find(netns, key.ifName);
     const present = this.#leases.get(name);
     if (present) {
-      // The same interface again, after a crash of whoever asked: what it has is still good.
+      // The same interface again, after a crash of whoever asked: what it has may still be good.
       const same = present.place.dev === place.dev && present.place.ino === place.ino &&
         present.place.index === place.index;
-      if (same) return present.result();
+      if (same && present.grants(wishes)) return present.result();
       present.release();
       this.#forget(present);
     }

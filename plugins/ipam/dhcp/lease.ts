@@ -1,6 +1,7 @@
 import { messageOf } from "../../../lib/runtime/errors.ts";
 import type { Poller } from "../../../lib/libc/poller.ts";
 import { CniError } from "../../../lib/types/error.ts";
+import { encodeJson } from "../../../lib/types/json.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { Binding, type Effects } from "./binding.ts";
 import type { Configuration } from "./configuration.ts";
@@ -119,6 +120,12 @@ export class Lease {
   /** Ends without a word to anybody: the addresses are kept, for another process to go on with. */
   stop(): void {
     this.#stop.abort(new Error("the lease has ended"));
+  }
+
+  /** Whether these are its wishes, and it has an address for each of them. */
+  grants(wishes: Wishes): boolean {
+    return encodeJson(wishes) === encodeJson(this.wishes) &&
+      this.#bindings.every(({ binding }) => binding.current !== undefined);
   }
 
   /** What the interface has now. @throws {CniError} code 999 when its time is over */
