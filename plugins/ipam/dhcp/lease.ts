@@ -12,7 +12,8 @@ import { now, onCalendar } from "./time.ts";
 import type { Timing } from "./timing.ts";
 import { Client4, type Configuration4, type Identity } from "./v4/client.ts";
 import { Option } from "./v4/options.ts";
-import { Client6, type Configuration6 } from "./v6/client.ts";
+import { Client6 } from "./v6/client.ts";
+import type { Configuration6 } from "./v6/configuration.ts";
 
 /** What every lease of a daemon uses. */
 export interface Surroundings {

@@ -5,7 +5,7 @@ import { runtime } from "../../../lib/runtime/mod.ts";
 import { removeIfPresent, removeWritten, writeAtomic } from "../../../lib/runtime/write_atomic.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { encodeJson, isObject, parseJson } from "../../../lib/types/json.ts";
-import type { Configuration6 } from "./v6/client.ts";
+import type { Configuration6 } from "./v6/configuration.ts";
 import type { Configuration4 } from "./v4/client.ts";
 import type { Place } from "./interface.ts";
 import type { Key, Wishes } from "./protocol.ts";

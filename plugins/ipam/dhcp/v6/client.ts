@@ -4,35 +4,38 @@
  *
  * @module
  */
-import { IpAddress } from "../../../../lib/ip/address.ts";
-import { Cidr } from "../../../../lib/ip/cidr.ts";
+import type { IpAddress } from "../../../../lib/ip/address.ts";
 import { sha512Hex } from "../../../../lib/ip/sha512.ts";
 import type { Poller } from "../../../../lib/libc/poller.ts";
 import { CniError } from "../../../../lib/types/error.ts";
-import type { Dns } from "../../../../lib/types/config.ts";
-import type { IpConfig, Route } from "../../../../lib/types/result.ts";
-import { attempt, type Client, type Configuration, type Renewal, times } from "../configuration.ts";
+import { attempt, type Client, type Renewal } from "../configuration.ts";
 import { bringUp, type Place } from "../interface.ts";
-import { decodeNames } from "../names.ts";
 import type { Ipv6Mode, Key } from "../protocol.ts";
 import { now, sleepUntil, type Time } from "../time.ts";
 import type { Timing } from "../timing.ts";
+import {
+  addressesOf,
+  type AutonomousAddress,
+  type Configuration6,
+  fromRouter,
+  fromServer,
+  type Granted,
+  withRouter,
+} from "./configuration.ts";
 import { fromHex, toHex } from "./hex.ts";
 import { autonomousAddress, duplicatesAt, prepare } from "./link_local.ts";
 import {
   encodeAssociation,
   encodeMessage,
-  type Grant,
+  grantOf,
+  isRefusal,
   type Message,
-  messageStatus,
   MessageType,
   Option,
-  readAddresses,
-  readGrant,
   uint16,
 } from "./message.ts";
 import { Port } from "./port.ts";
-import { type Advertisement, type Prefix, type Solicitation, solicitRouter } from "./router.ts";
+import { type Advertisement, type Solicitation, solicitRouter } from "./router.ts";
 
 /**
  * A router that is asked and does not answer for so long is taken not to be there for now. It may
@@ -55,33 +58,12 @@ const PAUSES = {
   information: [1000, 3_600_000],
 } as const;
 const REQUEST_TRIES = 10;
-/** Of the preferred lifetime, where the server leaves it to the client. RFC 8415, section 21.4. */
-const FRACTIONS = [0.5, 0.8] as const;
-/** NoBinding, NoAddrsAvail, NotOnLink: this address is over. RFC 8415, section 21.13. */
-const REFUSALS: readonly number[] = [2, 3, 4];
-
 /** Who asks, and for what. */
 export interface Identity6 {
   key: Key;
   mode: Ipv6Mode;
   /** For every route. */
   priority?: number;
-}
-
-/** An IPv6 configuration. */
-export interface Configuration6 extends Configuration {
-  /** The server's identifier, in hexadecimal; absent where addresses are the router's. */
-  serverId?: string;
-  /** The router that was heard; absent while there was none. */
-  router?: string;
-}
-
-/** What a server granted. */
-interface Granted {
-  answer: Message;
-  grant: Grant;
-  /** When it answered. */
-  since: number;
 }
 
 /** One exchange. */
@@ -129,7 +111,7 @@ export class Client6 implements Client<Configuration6> {
       const until = soonest(now() + ROUTER_PATIENCE, renewAt);
       if (now() >= until) return undefined;
       const advertisement = await this.#router({ until }, signal);
-      if (advertisement) return this.#beside(advertisement, current);
+      if (advertisement) return withRouter(current, advertisement, this.identity.priority);
     }
     await sleepUntil(renewAt, signal);
     return undefined;
@@ -186,10 +168,11 @@ export class Client6 implements Client<Configuration6> {
         asked,
         advertised ?? this.#router({ until }, signal),
       ]);
-      if (granted) return this.#configuration(granted, advertisement);
+      const { priority } = this.identity;
+      if (granted) return fromServer(granted, { advertisement, priority });
     } catch (error) {
       const granted = await asked.catch(() => undefined);
-      if (granted) attempt(() => this.release(this.#configuration(granted, undefined)));
+      if (granted) attempt(() => this.release(fromServer(granted, {})));
       throw error;
     }
     throw this.#failure("no DHCPv6 server granted one");
@@ -254,25 +237,16 @@ export class Client6 implements Client<Configuration6> {
     before?: Configuration6,
   ): Promise<Configuration6 | undefined> {
     const since = now();
+    const { mode, priority } = this.identity;
     const usable = this.#autonomous(advertisement);
     if (usable.length === 0) return undefined;
-    const wantsMore = advertisement.other || this.identity.mode === "stateless";
+    const wantsMore = advertisement.other || mode === "stateless";
     const answer = wantsMore ? await this.#information(signal) : undefined;
-    const valid = Math.min(...usable.map(({ valid }) => valid));
-    const preferred = Math.min(...usable.map(({ preferred }) => preferred)) || valid;
-    const ips = usable.map(({ ip }) => this.#ipConfig(ip, advertisement, before));
-    return {
-      ips,
-      routes: this.#routes(advertisement, ips),
-      dns: dnsOf(answer, advertisement),
-      server: `router ${advertisement.router}`,
-      router: String(advertisement.router),
-      ...times(lifetimes(valid, preferred), FRACTIONS, since),
-    };
+    return fromRouter({ usable, answer, since }, { advertisement, before, priority });
   }
 
   /** The addresses that the interface makes of a router's prefixes. */
-  #autonomous({ prefixes }: Advertisement): (Prefix & { ip: IpAddress })[] {
+  #autonomous({ prefixes }: Advertisement): AutonomousAddress[] {
     return prefixes.flatMap((prefix) => {
       const ip = prefix.autonomous && autonomousAddress(prefix.network, this.place.mac);
       return ip ? [{ ip, ...prefix }] : [];
@@ -325,8 +299,9 @@ export class Client6 implements Client<Configuration6> {
     const since = now();
     const patience = { until: soonest(since + LATER_PATIENCE, until) };
     const advertisement = await this.#router(patience, signal);
-    const granted = this.#configuration({ answer, grant, since }, advertisement, current);
-    return { granted, refused: false };
+    const { priority } = this.identity;
+    const context = { advertisement, before: current, priority };
+    return { granted: fromServer({ answer, grant, since }, context), refused: false };
   }
 
   /** Sends until there is an answer, `tries` are used up or the time is. RFC 8415, section 15. */
@@ -372,80 +347,6 @@ export class Client6 implements Client<Configuration6> {
     return Uint8Array.of(0, 4, ...fromHex(hash));
   }
 
-  /** @param before what is kept of it where no router answers */
-  #configuration(
-    { answer, grant, since }: Granted,
-    advertisement: Advertisement | undefined,
-    before?: Configuration6,
-  ): Configuration6 {
-    const serverId = toHex(answer.options.get(Option.serverId))!;
-    const valid = Math.min(...grant.addresses.map(({ valid }) => valid));
-    const preferred = Math.min(...grant.addresses.map(({ preferred }) => preferred)) || valid;
-    const stated = { lease: valid, renewal: grant.renewal, rebinding: grant.rebinding };
-    const ips = grant.addresses.map(({ ip }) => this.#ipConfig(ip, advertisement, before));
-    const router = advertisement ? String(advertisement.router) : before?.router;
-    return {
-      ips,
-      routes: advertisement ? this.#routes(advertisement, ips) : before?.routes ?? [],
-      dns: dnsOf(answer, advertisement),
-      server: `DHCPv6 ${serverId}`,
-      serverId,
-      ...(router && { router }),
-      ...times(
-        grant.renewal && grant.rebinding ? stated : lifetimes(valid, preferred),
-        FRACTIONS,
-        since,
-      ),
-    };
-  }
-
-  /** A configuration of before, with what a router says now. */
-  #beside(advertisement: Advertisement, current: Configuration6): Configuration6 {
-    const ips = addressesOf(current).map((ip) => this.#ipConfig(ip, advertisement, current));
-    return {
-      ...current,
-      ips,
-      routes: this.#routes(advertisement, ips),
-      dns: { ...dnsOf(undefined, advertisement), ...current.dns },
-      router: String(advertisement.router),
-    };
-  }
-
-  /**
-   * A prefix that is on the link says how far the link reaches; without one it ends at the host.
-   * An address keeps the prefix length it was given first, which the runtime has recorded.
-   */
-  #ipConfig(
-    ip: IpAddress,
-    advertisement: Advertisement | undefined,
-    before: Configuration6 | undefined,
-  ): IpConfig {
-    const known = before?.ips.find(({ address }) => Cidr.parse(address).ip.equals(ip));
-    if (known && !advertisement) return known;
-    const onLink = advertisement?.prefixes.find(({ network, onLink }) =>
-      onLink && network.contains(ip)
-    );
-    const gateway = advertisement && advertisement.lifetime > 0 && String(advertisement.router);
-    return {
-      address: known?.address ?? new Cidr(ip, onLink?.network.prefix ?? ip.bits).toString(),
-      ...(gateway && { gateway }),
-    };
-  }
-
-  /** The default route; and the link's, as far as it reaches beyond what the addresses say. */
-  #routes({ router, lifetime, mtu, prefixes }: Advertisement, ips: readonly IpConfig[]): Route[] {
-    const { priority } = this.identity;
-    const more = { ...(mtu && { mtu }), ...(priority && { priority }) };
-    const addresses = ips.map(({ address }) => Cidr.parse(address));
-    const further = prefixes.filter(({ network, onLink }) =>
-      onLink && addresses.some(({ ip, prefix }) => prefix > network.prefix && network.contains(ip))
-    );
-    return [
-      ...further.map(({ network }) => ({ dst: network.toString(), gw: "::", ...more })),
-      ...(lifetime > 0 ? [{ dst: "::/0", gw: String(router), ...more }] : []),
-    ];
-  }
-
   #router(what: Solicitation, signal: AbortSignal): Promise<Advertisement | undefined> {
     return solicitRouter(this.place, this.surroundings.poller, what, signal);
   }
@@ -459,52 +360,9 @@ export class Client6 implements Client<Configuration6> {
   }
 }
 
-/** Addresses that a server grants with success; undefined where it does not. */
-function grantOf(message: Message): Grant | undefined {
-  const grant = readGrant(message);
-  const isSuccess = grant && statusOf(message, grant) === 0;
-  return isSuccess && grant.addresses.length > 0 ? grant : undefined;
-}
-
-/** Whether addresses are over. A server that has a problem of its own has not said so. */
-function isRefusal(message: Message): boolean {
-  const grant = readGrant(message);
-  if (!grant) return false;
-  const status = statusOf(message, grant);
-  return status === 0 ? grant.addresses.length === 0 : REFUSALS.includes(status);
-}
-
-function statusOf(message: Message, grant: Grant): number {
-  return grant.status || messageStatus(message);
-}
-
 function isFrom(answer: Message, other: Message): boolean {
   const id = (message: Message) => toHex(message.options.get(Option.serverId));
   return id(answer) === id(other);
-}
-
-function addressesOf({ ips }: Configuration6): IpAddress[] {
-  return ips.map(({ address }) => Cidr.parse(address).ip);
-}
-
-function dnsOf(answer: Message | undefined, advertisement: Advertisement | undefined): Dns {
-  const stated = readAddresses(answer?.options.get(Option.nameServers));
-  const nameservers = stated.length > 0 ? stated : advertisement?.nameservers ?? [];
-  const names = answer?.options.get(Option.domainList);
-  const search = names ? decodeNames(names) ?? [] : advertisement?.search ?? [];
-  return {
-    ...(nameservers.length > 0 && { nameservers: nameservers.map(String) }),
-    ...(search.length > 0 && { search }),
-  };
-}
-
-/** When to ask again follows from how long an address is preferred. */
-function lifetimes(valid: number, preferred: number) {
-  return {
-    lease: valid,
-    renewal: preferred * FRACTIONS[0],
-    rebinding: preferred * FRACTIONS[1],
-  };
 }
 
 /** Short leases leave no time for the usual pauses. */

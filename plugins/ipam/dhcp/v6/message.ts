@@ -60,6 +60,9 @@ export interface Grant {
 /** One identity association per interface: there is nothing to tell two of them apart. */
 const IAID = 1;
 
+/** NoBinding, NoAddrsAvail, NotOnLink: an address is over. RFC 8415, section 21.13. */
+const REFUSALS: readonly number[] = [2, 3, 4];
+
 export function encodeMessage({ type, transaction, options }: Message): Uint8Array<ArrayBuffer> {
   return concatenate([uint32(type << 24 | transaction), encodeOptions(options)]);
 }
@@ -97,7 +100,7 @@ export function readGrant({ options }: Message): Grant | undefined {
   let isWhole = true;
   const tail = value.subarray(12);
   for (const [code, inner] of eachOption(tail, () => isWhole = false)) {
-    if (code === Option.status) status = statusOf(inner);
+    if (code === Option.status) status = readStatus(inner);
     if (code !== Option.address || inner.length < 24) continue;
     const times = new DataView(inner.buffer, inner.byteOffset, inner.byteLength);
     const ip = IpAddress.fromBytes(inner.slice(0, 16));
@@ -111,10 +114,25 @@ export function readGrant({ options }: Message): Grant | undefined {
   return { addresses, renewal: view.getUint32(4), rebinding: view.getUint32(8), status };
 }
 
-/** The status of a whole message; 0 where there is none. */
-export function messageStatus({ options }: Message): number {
+/** Addresses that a server grants with success; undefined where it does not. */
+export function grantOf(message: Message): Grant | undefined {
+  const grant = readGrant(message);
+  const isSuccess = grant && statusOf(message, grant) === 0;
+  return isSuccess && grant.addresses.length > 0 ? grant : undefined;
+}
+
+/** Whether addresses are over. A server that has a problem of its own has not said so. */
+export function isRefusal(message: Message): boolean {
+  const grant = readGrant(message);
+  if (!grant) return false;
+  const status = statusOf(message, grant);
+  return status === 0 ? grant.addresses.length === 0 : REFUSALS.includes(status);
+}
+
+/** The association's own status, or else the message's; 0 is success. */
+function statusOf({ options }: Message, { status }: Grant): number {
   const value = options.get(Option.status);
-  return value ? statusOf(value) : 0;
+  return status || (value ? readStatus(value) : 0);
 }
 
 /** Name servers. */
@@ -134,7 +152,7 @@ function uint32(value: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.of(value >>> 24, value >> 16, value >> 8, value);
 }
 
-function statusOf(value: Uint8Array): number {
+function readStatus(value: Uint8Array): number {
   return value.length >= 2 ? value[0]! * 256 + value[1]! : 0;
 }
 

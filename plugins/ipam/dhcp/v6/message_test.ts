@@ -4,6 +4,8 @@ import {
   decodeMessage,
   encodeAssociation,
   encodeMessage,
+  grantOf,
+  isRefusal,
   readAddresses,
   readGrant,
 } from "./message.ts";
@@ -46,6 +48,23 @@ Deno.test("readGrant() reads addresses with their times, and leaves bad ones out
   assertEquals(readGrant(reply(association([0, 5, 0, 99]))!), undefined);
   assertEquals(readGrant(reply(option(3, 0, 0))!), undefined);
   assertEquals(readGrant(reply(option(3, ...u32(9), ...u32(1), ...u32(2)))!), undefined);
+});
+
+Deno.test("grantOf() and isRefusal() tell yes, no and neither apart", () => {
+  const said = (...options: number[][]) => {
+    const message = reply(...options)!;
+    return [grantOf(message) !== undefined, isRefusal(message)];
+  };
+  const [yes, no, neither] = [[true, false], [false, true], [false, false]];
+  const status = (code: number) => option(13, 0, code);
+  assertEquals(said(association(address(60, 100))), yes);
+  assertEquals(said(association(status(3))), no); // NoBinding
+  assertEquals(said(association(address(0, 0))), no); // its time is over
+  assertEquals(said(association(), status(4)), no); // NotOnLink
+  assertEquals(said(association(status(1))), neither); // the server's own problem
+  assertEquals(said(association(address(60, 100)), status(1)), neither);
+  assertEquals(said(), neither);
+  assertEquals(said(association([0, 5, 0, 99])), neither);
 });
 
 Deno.test("decodeMessage() takes nothing that is cut short", () => {
