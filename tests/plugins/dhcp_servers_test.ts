@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { writeSysctl } from "../../lib/host/sysctl.ts";
 import type { NetNs } from "../../lib/ns/netns.ts";
+import type { BindingReport } from "../../plugins/ipam/dhcp/protocol.ts";
 import {
   addInBackground,
   attach,
@@ -26,9 +27,9 @@ function lowerLink(sandbox: Sandbox): string {
   return "low";
 }
 
-kernelTest("dhcp: a lease from Kea, under the macvlan plugin", async (sandbox) => {
+kernelTest("dhcp: a lease from Kea, renewed, under the macvlan plugin", async (sandbox) => {
   const server = serverNetwork(sandbox);
-  await using kea = await startKea(server);
+  await using kea = await startKea(server, 8);
   await using _daemon = await startDaemon();
   const netns = sandbox.container();
   const macvlan = { ...config, type: "macvlan", master: lowerLink(sandbox) };
@@ -37,6 +38,14 @@ kernelTest("dhcp: a lease from Kea, under the macvlan plugin", async (sandbox) =
   assertEquals(result.routes, [{ dst: "10.9.0.0/16", gw: "10.66.0.9" }]);
   assertEquals(result.dns, { search: ["a.example.org", "b.example.org"] });
   plugin(sandbox, { command: "CHECK", config: { ...macvlan, prevResult: result }, netns });
+  const { expiresAt } = await leaseIn("bound");
+  let renewed: BindingReport;
+  await eventually(
+    async () => (renewed = await leaseIn("bound")).expiresAt! > expiresAt! + 2000,
+    () => `a renewal; ${kea.output}`,
+  );
+  assertEquals(renewed!.addresses, [result.ips[0].address]);
+  assertMatch(kea.output, /\b10\.66\.0\.1[012]\d:68\b/); // not from 0.0.0.0, as the first time
   plugin(sandbox, { command: "DEL", config: macvlan, netns });
   await kea.until(() => kea.output.includes("DHCP4_RELEASE "), "the release");
 }, { needs: ["kea-dhcp4", "kernel:macvlan"] });

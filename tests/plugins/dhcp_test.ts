@@ -461,7 +461,7 @@ kernelTest("dhcp: a daemon that was killed goes on where it was", async (sandbox
   const server = serverNetwork(sandbox);
   using scripted = new ScriptedServer(server, (message) => {
     const id = new TextDecoder().decode(message.options.get(61)).at(1)!;
-    return grant(message, `10.66.0.${id.charCodeAt(0)}`, 10);
+    return grant(message, `10.66.0.${id.charCodeAt(0)}`, 300, [[58, 4], [59, 200]]);
   });
   const stays = containerOnBridge(sandbox, "stays");
   const goes = containerOnBridge(sandbox, "goes");

@@ -88,15 +88,15 @@ export async function startDnsmasq(
   return dnsmasq;
 }
 
-/** Kea in the server's namespace, serving 10.66.0.100 to .120 for two minutes. */
-export async function startKea(server: NetNs): Promise<BackgroundProcess> {
+/** Kea in the server's namespace, serving 10.66.0.100 to .120 for some seconds. */
+export async function startKea(server: NetNs, seconds: number): Promise<BackgroundProcess> {
   for (const directory of ["/run/kea", "/run/lock/kea"]) {
     Deno.mkdirSync(directory, { recursive: true });
   }
   const settings = {
     "interfaces-config": { interfaces: ["eth0"] },
     "lease-database": { type: "memfile", persist: false },
-    "valid-lifetime": 120,
+    "valid-lifetime": seconds,
     authoritative: true,
     subnet4: [{
       id: 1,
