@@ -557,6 +557,34 @@ kernelTest("dhcp: 200 short leases leave no descriptor and no thread behind", as
   assert(after.threads <= before.threads, JSON.stringify({ before, after }));
 });
 
+kernelTest("dhcp: what is no request is answered with what one is", async (sandbox) => {
+  await using _daemon = await startDaemon();
+  const fails = async (line: unknown, code: number, message: string) => {
+    using socket = Socket.open(AF_UNIX, SOCK_STREAM, 0);
+    socket.connect(unixAddress(DEFAULT_SOCKET), DEFAULT_SOCKET);
+    socket.send(
+      new TextEncoder().encode(`${typeof line === "string" ? line : JSON.stringify(line)}\n`),
+    );
+    let text = "";
+    await eventually(() => {
+      text += new TextDecoder().decode(socket.receive()?.data);
+      return text.endsWith("\n");
+    }, () => `an answer to ${line}`);
+    const { error } = JSON.parse(text);
+    assertEquals(error.code, code, text);
+    assertStringIncludes(error.msg, message);
+  };
+  await fails("junk", 6, "expects one line of JSON");
+  await fails("[]", 6, "expects a JSON object");
+  await fails({ protocol: 2 }, 1, "speaks protocol 1, not 2");
+  await fails({ protocol: 1, method: "toString" }, 7, 'no method "toString"');
+  await fails({ protocol: 1, method: "release" }, 7, '"params.containerId" to be of type string');
+  const gc = { protocol: 1, method: "gc", params: { network: "lan", valid: {} } };
+  await fails(gc, 7, 'needs "params.valid" to be of type list; it is {}');
+  const nowhere = pluginError(sandbox, { command: "ADD", config, netns: "not/there" });
+  assertEquals(nowhere.code, 8, nowhere.msg);
+});
+
 kernelTest("dhcp: a daemon without free descriptors waits for some", async (sandbox) => {
   await using daemon = await startDaemon();
   const { descriptors } = held(daemon.pid);

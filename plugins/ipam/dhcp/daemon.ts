@@ -12,11 +12,11 @@ import type { Poller } from "../../../lib/libc/poller.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { BUILD_VERSION } from "../../../lib/skel/build_version.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import type { JsonValue } from "../../../lib/types/json.ts";
+import { encodeJson, isObject, type JsonValue } from "../../../lib/types/json.ts";
 import { OpenInterface, unusable } from "./interface.ts";
 import { Lease, type Surroundings } from "./lease.ts";
 import type { LeaseStore } from "./lease_store.ts";
-import type { Key, Method, Methods, Request } from "./protocol.ts";
+import { type Key, type Method, type Methods, type Request, REQUIRED } from "./protocol.ts";
 import type { Timing } from "./timing.ts";
 
 /** What a daemon is made of. */
@@ -82,6 +82,7 @@ export class Daemon implements Disposable {
     if (!Object.hasOwn(this.#methods, method)) {
       throw CniError.invalidConfig(`the dhcp daemon knows no method ${JSON.stringify(method)}`);
     }
+    requireParams(method, params);
     const work = this.#methods[method] as (
       params: unknown,
       signal: AbortSignal,
@@ -189,6 +190,20 @@ export class Daemon implements Disposable {
   #forget({ key }: Lease): void {
     this.#leases.delete(nameOf(key));
     this.parts.store.remove(key);
+  }
+}
+
+/** @throws {CniError} code 7 naming what is missing, or of another kind */
+function requireParams(method: Method, params: unknown): void {
+  for (const [name, kind] of Object.entries(REQUIRED[method])) {
+    const value = isObject(params) ? params[name] : undefined;
+    const found = Array.isArray(value) ? "list" : isObject(value) ? "object" : typeof value;
+    if (found === kind) continue;
+    throw CniError.invalidConfig(
+      `the dhcp daemon's method ${method} needs "params.${name}" to be of type ${kind}; it is ${
+        encodeJson(value ?? null)
+      }`,
+    );
   }
 }
 

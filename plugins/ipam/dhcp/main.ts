@@ -98,7 +98,7 @@ function keyOf({ config, containerId, ifName }: AttachmentCall<Options>): Key {
 
 /** The daemon's working directory is not ours. */
 function absolute(netns: string): string {
-  return netns.startsWith("/") ? netns : runtime.files.realPath(netns);
+  return netns.startsWith("/") ? netns : `${runtime.files.realPath(".")}/${netns}`;
 }
 
 if (import.meta.main) {

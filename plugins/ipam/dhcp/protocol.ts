@@ -69,6 +69,20 @@ export interface Methods {
   status: { params: Record<string, never>; result: { version: string; pid: number } };
 }
 
+type Kind = "string" | "object" | "list";
+
+const KEY = { containerId: "string", network: "string", ifName: "string" } as const;
+
+/** What each method cannot do without, and of what kind it is. */
+export const REQUIRED: Readonly<Record<Method, Readonly<Record<string, Kind>>>> = {
+  allocate: { ...KEY, netns: "string", wishes: "object" },
+  release: KEY,
+  check: { ...KEY, netns: "string" },
+  gc: { network: "string", valid: "list" },
+  leases: {},
+  status: {},
+};
+
 /** What is known of a lease. */
 export interface LeaseReport extends Key {
   netns: string;
