@@ -4,8 +4,8 @@ import type { Socket } from "../../../lib/libc/socket.ts";
 const MOST = 256;
 
 /**
- * Reads the datagrams that a socket has, within reason. An error is no more than a silence: the link may go down,
- * or go, at any time, and whoever waits for an answer finds out.
+ * Reads the datagrams that a socket has, within reason. An error is no more than a silence: the
+ * link may go down, or go, at any time, and whoever waits for an answer finds out.
  * @param limit bytes of a datagram; what is longer is cut
  */
 export function drain(

@@ -161,10 +161,13 @@ export function reconfigure(
       tolerate(() => inside.route.removeIfPresent(route), ["EINVAL"]);
     }
   }
-  // Otherwise the kernel takes a network's second address away with the first, and all routes.
-  netns.run(() => trySysctl(`net/ipv4/conf/${link.name}/promote_secondaries`, "1"));
   addFresh();
-  for (const address of without(old, fresh)) {
+  const over = without(old, fresh);
+  if (over.some(({ ip }) => ip.family === 4)) {
+    // Otherwise the kernel takes a network's second address away with the first, and all routes.
+    netns.run(() => trySysctl(`net/ipv4/conf/${link.name}/promote_secondaries`, "1"));
+  }
+  for (const address of over) {
     tolerate(() => inside.address.remove(link, address), ["EADDRNOTAVAIL"]);
   }
   addFresh(); // Where that sysctl could not be set.

@@ -39,13 +39,17 @@ import { type Advertisement, type Solicitation, solicitRouter } from "./router.t
 
 /**
  * A router that is asked and does not answer for so long is taken not to be there for now. It may
- * take 3.5 s (RFC 4861, section 6.2.6), and the first solicitations may have been lost. Milliseconds.
+ * take 3.5 s (RFC 4861, section 6.2.6), and the first solicitations may have been lost.
+ * Milliseconds.
  */
 const ROUTER_PATIENCE = 5000;
 /** Before asking again for one that was not there, at first and at most. Milliseconds. */
 const FIRST_ABSENCE = 2000;
 const LONGEST_ABSENCE = 3_600_000;
-/** Where its earlier word will do, or a later one. A router takes half a second to answer. Milliseconds. */
+/**
+ * Where its earlier word will do, or a later one. A router takes half a second to answer.
+ * Milliseconds.
+ */
 const LATER_PATIENCE = 700;
 /** What is nice to know is not waited for any longer. Milliseconds. */
 const INFORMATION_PATIENCE = 3000;

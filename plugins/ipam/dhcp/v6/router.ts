@@ -25,8 +25,8 @@ const SOLICITATION = 133;
 const ADVERTISEMENT = 134;
 
 /**
- * Between the first two solicitations, and at most; doubled each time. RFC 7559 begins with 4 s, but
- * the first frame over a new link is often lost. Milliseconds.
+ * Between the first two solicitations, and at most; doubled each time. RFC 7559 begins with 4 s,
+ * but the first frame over a new link is often lost. Milliseconds.
  */
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 3_600_000;
