@@ -418,7 +418,8 @@ kernelTest("dhcp: refused, an address is given up and another one got", async (s
   const server = serverNetwork(sandbox);
   using _server = new ScriptedServer(server, (message) => {
     if (message.ciaddr === "10.66.0.50") return { type: "NAK" };
-    return grant(message, message.ciaddr === "0.0.0.0" ? offered : message.ciaddr, 2);
+    const address = message.ciaddr === "0.0.0.0" ? offered : message.ciaddr;
+    return grant(message, address, 300, [[58, 2], [59, 200]]);
   });
   let offered = "10.66.0.50";
   await using daemon = await startDaemon();
