@@ -240,6 +240,28 @@ kernelTest("dhcp: an IPv6 router that comes later is learnt of", async (sandbox)
   plugin(sandbox, { command: "DEL", config: bridge, netns });
 }, { needs: ["dnsmasq", "nft", "busybox"] });
 
+kernelTest("dhcp: what an IPv6 router changes is learnt in time", async (sandbox) => {
+  const server = ipv6Network(sandbox);
+  // Its word is good for ten seconds.
+  const saying = (mtu: number) =>
+    startDnsmasq(server, [
+      "--enable-ra",
+      `--ra-param=eth0,mtu:${mtu},5,10`,
+      "--dhcp-range=fd00:66::,ra-stateless,64,1h",
+    ]);
+  const before = await saying(1400);
+  await using _daemon = await startDaemon();
+  const netns = sandbox.container();
+  const bridge = { ...ipv6("stateless"), type: "bridge", bridge: "br0" };
+  plugin(sandbox, { command: "ADD", config: bridge, netns });
+  const route = () => sandbox.ip("-6 route show default", netns)[0];
+  assertEquals(route().metrics, [{ mtu: 1400 }]);
+  await before.stop();
+  await using _router = await saying(1300);
+  await eventually(() => route()?.metrics?.[0].mtu === 1300, () => JSON.stringify(route()));
+  plugin(sandbox, { command: "DEL", config: bridge, netns });
+}, { needs: ["dnsmasq", "nft"] });
+
 kernelTest("dhcp: an IPv6 address that another host uses is declined", async (sandbox) => {
   const server = ipv6Network(sandbox);
   const [{ ifindex }] = sandbox.ip("link show dev eth0", server);

@@ -83,6 +83,8 @@ export function fromRouter(
   const { advertisement, priority } = context;
   const valid = Math.min(...usable.map(({ valid }) => valid));
   const preferred = Math.min(...usable.map(({ preferred }) => preferred)) || valid;
+  // Prefixes last for days; that it is the way out a router says for half an hour at a time.
+  const asked = Math.min(preferred, advertisement.lifetime || Infinity);
   const ips = usable.map(({ ip }) => ipConfig(ip, context));
   return {
     ips,
@@ -90,7 +92,7 @@ export function fromRouter(
     dns: dnsOf(answer, advertisement),
     server: `router ${advertisement.router}`,
     router: String(advertisement.router),
-    ...times(lifetimes(valid, preferred), FRACTIONS, since),
+    ...times(lifetimes(valid, asked), FRACTIONS, since),
   };
 }
 
@@ -159,7 +161,7 @@ function dnsOf(answer: Message | undefined, advertisement: Advertisement | undef
   };
 }
 
-/** When to ask again follows from how long an address is preferred. */
+/** When to ask again follows from how long what was said is as good as new. */
 function lifetimes(valid: number, preferred: number) {
   return {
     lease: valid,

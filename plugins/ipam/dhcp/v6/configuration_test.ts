@@ -56,7 +56,7 @@ Deno.test("what an interface has keeps its prefix length, and learns of a router
   assertEquals(what(silent), routed);
 });
 
-Deno.test("fromRouter() lives as long as the shortest of its prefixes", () => {
+Deno.test("fromRouter() lives as long as the shortest of what the router says", () => {
   const long = { ...prefix("fd00:2::/64", false), valid: 500, preferred: 400 };
   const usable = [{ ...prefix("fd00:1::/64"), ip }, {
     ...long,
@@ -67,4 +67,8 @@ Deno.test("fromRouter() lives as long as the shortest of its prefixes", () => {
   });
   assertEquals(one.ips.map(({ address }) => address), ["fd00:1::7/64", "fd00:2::7/128"]);
   assertEquals([one.renewAt, one.expiresAt, one.server], [25_000, 100_000, "router fe80::1"]);
+  const brief = fromRouter({ usable, answer: undefined, since: 0 }, {
+    advertisement: { ...advertisement, lifetime: 20 },
+  });
+  assertEquals([brief.renewAt, brief.rebindAt, brief.expiresAt], [10_000, 16_000, 100_000]);
 });
