@@ -3,6 +3,7 @@ import { CniError } from "../types/error.ts";
 import { quote } from "../types/go_text.ts";
 import { foldKeys, isObject, parseJson } from "../types/json.ts";
 import { errnoCode, messageOf } from "../runtime/errors.ts";
+import { untilEnded } from "../runtime/executed.ts";
 import { runtime } from "../runtime/mod.ts";
 import type { RunOutput } from "../runtime/types.ts";
 import { type InProcessPlugin, lookupInProcess } from "./in_process.ts";
@@ -67,20 +68,6 @@ async function call(plugin: InProcessPlugin, { stdin, env }: ExecOptions): Promi
   return { failure: exitCode === 0 ? "" : `exit status ${exitCode}`, stdout, stderr };
 }
 
-/** What ends the plugins that are being executed. */
-let running = new AbortController();
-
-/**
- * Kills the plugins that are being executed, so that who waits for them can clean up. Those that
- * are executed from then on are not concerned.
- * @param reason why, for their errors
- */
-export function endExecuted(reason: unknown): void {
-  const ending = running;
-  running = new AbortController();
-  ending.abort(reason);
-}
-
 /** Starts a process, again and again while its file is being written. */
 async function execute(file: string, options: ExecOptions): Promise<Ended> {
   const { stdin, env } = options;
@@ -115,7 +102,7 @@ async function interruptible<T>(
   { timeoutMs, abort: own }: Limits,
   run: (abort: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const abort = AbortSignal.any([running.signal, ...own ? [own] : []]);
+  const abort = AbortSignal.any([untilEnded(), ...own ? [own] : []]);
   const kill = new AbortController();
   const timers: ReturnType<typeof setTimeout>[] = [];
   const { promise: given, reject: giveUp } = Promise.withResolvers<never>();

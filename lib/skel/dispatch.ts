@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { endExecuted } from "../invoke/exec.ts";
+import { endExecuted } from "../runtime/executed.ts";
 import { CniError } from "../types/error.ts";
 import { encodeJson } from "../types/json.ts";
 import { parseResult, renderResult, type Result } from "../types/result.ts";
