@@ -35,10 +35,14 @@ export const filterIptables: Filter = {
     for (const family of FAMILIES) {
       const rules = rulesFor(entries, isolated, family);
       if (rules.length === 0) continue;
-      const saved = await savedTable(family, "filter");
+      const chains = chainsOf(rules);
+      // Each rule is in one of the chains, or leads to one: without them none is there.
+      const saved = chains.some((chain) => mayHaveChain(family, "filter", chain))
+        ? await savedTable(family, "filter")
+        : { chains: new Set<string>(), rules: [] };
       const missing = rules.filter((rule) => !saved.rules.includes(rule.text));
       const commands = [
-        ...chainsOf(rules).filter((chain) => !saved.chains.has(chain)).map((c) => `-N ${c}`),
+        ...chains.filter((chain) => !saved.chains.has(chain)).map((chain) => `-N ${chain}`),
         ...missing.map(({ text, first }) => first ? text.replace(/^-A/, "-I") : text),
       ];
       const ids = entries.map(({ attachment }) => attachment.containerId).join(", ");
