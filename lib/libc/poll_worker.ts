@@ -1,7 +1,7 @@
 /** The thread of a {@link Poller}: told what to wait for, it waits, and answers what is readable. */
 import { call } from "./call.ts";
 import type { PollReply, PollRequest } from "./poller.ts";
-import { sockets } from "./symbols.ts";
+import { polling } from "./symbols.ts";
 
 /** The part of a Worker's global scope that is used here. */
 interface WorkerScope {
@@ -24,7 +24,7 @@ scope.onmessage = ({ data: descriptors }) => {
     view.setInt32(index * ENTRY, descriptor, true);
     view.setInt16(index * ENTRY + 4, POLLIN, true);
   });
-  call(() => sockets().poll(entries, descriptors.length, -1), () => "wait for sockets");
+  call(() => polling().poll(entries, descriptors.length, -1), () => "wait for sockets");
   scope.postMessage(
     descriptors.filter((_, index) => view.getInt16(index * ENTRY + 6, true) !== 0),
   );

@@ -1,7 +1,7 @@
 import { errnoNumber } from "../runtime/errno.ts";
 import { call } from "./call.ts";
 import { Descriptor, O_CLOEXEC, O_NONBLOCK } from "./descriptor.ts";
-import { connections, sockets } from "./symbols.ts";
+import { connections, polling, sockets } from "./symbols.ts";
 import { runtime } from "../runtime/mod.ts";
 import { SystemError } from "./system_error.ts";
 
@@ -123,7 +123,7 @@ export class Socket implements Disposable {
       view.setInt32(8 * i, descriptor, true);
       view.setInt16(8 * i + 4, POLLIN, true);
     });
-    return call(() => sockets().poll(entries, any.length, ms), () => "wait for a socket") > 0;
+    return call(() => polling().poll(entries, any.length, ms), () => "wait for a socket") > 0;
   }
 
   [Symbol.dispose](): void {

@@ -7,14 +7,17 @@ import { errnoCode, messageOf } from "../runtime/errors.ts";
 import { CniError } from "../types/error.ts";
 import type { Bound, Symbols } from "../runtime/types.ts";
 
-/** Sockets. `sys/socket.h`, `poll.h` */
+/** Sockets. `sys/socket.h` */
 export const sockets = group({
   socket: ["i32", "i32", "i32", "i32"], //                int socket(int domain, int type, int protocol)
   bind: ["i32", "i32", "buffer", "u32"], //               int bind(int fd, const struct sockaddr *, socklen_t)
-  getsockname: ["i32", "i32", "buffer", "buffer"], //     int getsockname(int fd, struct sockaddr *, socklen_t *)
   setsockopt: ["i32", "i32", "i32", "i32", "buffer", "u32"], // int setsockopt(int fd, int level, int name, const void *, socklen_t)
   sendto: ["i64", "i32", "buffer", "usize", "i32", "buffer", "u32"], // ssize_t sendto(int fd, const void *, size_t, int flags, const struct sockaddr *, socklen_t)
   recvfrom: ["i64", "i32", "buffer", "usize", "i32", "buffer", "buffer"], // ssize_t recvfrom(int fd, void *, size_t, int flags, struct sockaddr *, socklen_t *)
+});
+
+/** Waiting for sockets. `poll.h` */
+export const polling = group({
   poll: ["i32", "buffer", "u64", "i32"], //               int poll(struct pollfd *, nfds_t, int timeout)
 });
 

@@ -1,7 +1,7 @@
 import { call } from "../libc/call.ts";
 import { Descriptor, O_CLOEXEC } from "../libc/descriptor.ts";
 import { errnoNumber } from "../runtime/errno.ts";
-import { sockets } from "../libc/symbols.ts";
+import { polling, sockets } from "../libc/symbols.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { u16, u32 } from "../netlink/codec.ts";
 
@@ -109,7 +109,7 @@ export class KernelTransport implements Transport {
     const entry = new Uint8Array(8); // struct pollfd: descriptor, events, what happened
     entry.set(u32.encode(this.#descriptor.number));
     entry.set(u16.encode(POLLIN), 4);
-    const { poll } = sockets();
+    const { poll } = polling();
     return call(() => poll(entry, 1, Math.ceil(timeoutMs)), () => "wait for the kernel") > 0;
   }
 
