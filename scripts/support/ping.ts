@@ -7,7 +7,7 @@ import { IpAddress } from "../../lib/ip/address.ts";
 import { call } from "../../lib/libc/call.ts";
 import { Descriptor, O_CLOEXEC } from "../../lib/libc/descriptor.ts";
 import { inetAddress } from "../../lib/libc/sockaddr.ts";
-import { sockets } from "../../lib/libc/symbols.ts";
+import { polling, sockets } from "../../lib/libc/symbols.ts";
 import type { NetNs } from "../../lib/ns/netns.ts";
 import { familyOf } from "../../lib/rtnl/family.ts";
 
@@ -63,7 +63,8 @@ function answered(
   identifier: number,
   deadline: number,
 ): boolean {
-  const { poll, recvfrom } = sockets();
+  const { recvfrom } = sockets();
+  const { poll } = polling();
   const packet = new Uint8Array(2048);
   for (;;) {
     const left = Math.ceil(deadline - performance.now());
