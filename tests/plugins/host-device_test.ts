@@ -493,7 +493,8 @@ kernelTest("host-device: hardware, whose namespace may really be deleted", async
     // A name that the kernel cannot leave it when it comes home: that is taken there.
     const call = { config: { ...base, ...selector }, ifName: far.name };
     host.run(() => void plugin(sandbox, { command: "ADD", ...call, netns }));
-    assert(ping(netns, "10.7.0.1") !== undefined);
+    // Cards take their time to find that there is a cable.
+    await eventually(() => ping(netns, "10.7.0.1") !== undefined, () => "an answer by cable");
     netns[Symbol.dispose](); // it would live on with a descriptor
     sandbox.run("ip", ["netns", "del", `card${i}`]);
     host.run(() => void plugin(sandbox, { command: "DEL", ...call, netns: netns.path }));
