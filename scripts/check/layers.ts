@@ -11,6 +11,7 @@ const LAYERS = [
   "ns",
   "rtnl",
   "host",
+  "server",
   "firewall",
   "invoke",
   "ipam",

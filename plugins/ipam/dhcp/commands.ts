@@ -7,6 +7,8 @@ import { Poller } from "../../../lib/libc/poller.ts";
 import { messageOf } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { removeIfPresent } from "../../../lib/runtime/write_atomic.ts";
+import { passedSocket } from "../../../lib/server/activation.ts";
+import { listenAt } from "../../../lib/server/listen.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { encodeJson } from "../../../lib/types/json.ts";
 import { Daemon } from "./daemon.ts";
@@ -14,11 +16,13 @@ import { ask, DEFAULT_SOCKET } from "./daemon_client.ts";
 import { type FlagKind, readFlags } from "./flags.ts";
 import { LeaseStore } from "./lease_store.ts";
 import { leaseTable } from "./lease_table.ts";
-import { listenAt, passedSocket, Server } from "./server.ts";
+import { Server } from "./server.ts";
 import type { Timing } from "./timing.ts";
 
 /** Where leases are kept. They outlive a daemon, and are of no use after a restart of the host. */
 const DEFAULT_LEASES = "/var/lib/cni/dhcp";
+
+const SERVER = "dhcp daemon";
 
 const HELP = `Gets and keeps DHCP leases for containers.
 
@@ -101,13 +105,17 @@ async function daemon(args: readonly string[]): Promise<number> {
     runtime.onSignal(["SIGTERM", "SIGINT", "SIGHUP"], resolve);
   });
 
-  const passed = passedSocket();
+  const passed = passedSocket(SERVER);
   const socketPath = hostPrefix + String(flags.socketpath ?? DEFAULT_SOCKET);
   using store = new LeaseStore(hostPrefix + String(flags.leasedir ?? DEFAULT_LEASES));
-  const listener = passed ?? listenAt(socketPath);
+  const listener = passed ?? listenAt(socketPath, { server: SERVER, mode: 0o660 });
   using poller = new Poller();
   using daemon = new Daemon({ timing, poller, store, hostPrefix, log });
-  using _server = new Server(listener, poller, (request, signal) => daemon.handle(request, signal));
+  using _server = new Server(listener, {
+    poller,
+    log,
+    handle: (request, signal) => daemon.handle(request, signal),
+  });
   if (pidFile) runtime.files.write(pidFile, String(runtime.pid), { mode: 0o644 });
   log(`ready at ${passed ? "the service manager's socket" : socketPath}`);
 
