@@ -31,7 +31,8 @@
  */
 
 // What is said: configurations, results, errors, versions.
-export type { Attachment, Dns, NetConf } from "./lib/types/config.ts";
+export type { Attachment } from "./lib/types/attachment.ts";
+export type { Dns, NetConf } from "./lib/types/config.ts";
 export { CniError, type CniErrorOptions, ErrorCode } from "./lib/types/error.ts";
 export { encodeJson, type JsonObject, type JsonValue, parseJson } from "./lib/types/json.ts";
 export { formatArgs, parseArgs, readArgs } from "./lib/types/args.ts";
@@ -86,7 +87,6 @@ export { SystemError } from "./lib/libc/system_error.ts";
 export { addVethPair, type NewVethPair, type VethPair } from "./lib/rtnl/veth.ts";
 export { readSysctl, trySysctl, writeSysctl } from "./lib/host/sysctl.ts";
 export { enableForwarding } from "./lib/host/forwarding.ts";
-export { type Attachment as MasqueradedAttachment } from "./lib/firewall/attachment.ts";
 export {
   expectMasquerade,
   gcMasquerade,
@@ -163,12 +163,7 @@ export { findInPath } from "./lib/invoke/find.ts";
 export { supportedVersions } from "./lib/invoke/version.ts";
 
 // Being a runtime.
-export {
-  Cache,
-  type CachedAttachment,
-  type CacheKey,
-  DEFAULT_CACHE_DIR,
-} from "./lib/libcni/cache.ts";
+export { Cache, type CachedAttachment, DEFAULT_CACHE_DIR } from "./lib/libcni/cache.ts";
 export type { CallerOptions, Command } from "./lib/libcni/caller.ts";
 export { Cni, type CniOptions } from "./lib/libcni/cni.ts";
 export {

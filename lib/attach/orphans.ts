@@ -5,15 +5,8 @@
  * @module
  */
 import { Rtnl } from "../rtnl/rtnl.ts";
-import type { AttachmentCall } from "../skel/plugin.ts";
-import type { Attachment } from "../types/config.ts";
-import { attachmentNote, isOrphan } from "../types/note.ts";
-
-/** The note on an attachment's host interface; none where the names are too long for one. */
-export function noteOf(call: AttachmentCall<unknown>): string | undefined {
-  const { config, containerId, ifName } = call;
-  return attachmentNote(config.name, { containerID: containerId, ifname: ifName });
-}
+import type { Attachment } from "../types/attachment.ts";
+import { isOrphan } from "../types/note.ts";
 
 /** Removes the pairs of a network's attachments that are not valid. */
 export function removeOrphans(network: string, valid: readonly Attachment[]): void {

@@ -102,8 +102,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       ...JSON_OUTPUT,
     },
     async run(line) {
-      const valid = readValid(line);
       const network = findNetwork(line.operands[0]!);
+      const valid = readValid(network.name, line);
       return await attempt(`clean up ${network.name}`, undefined, async (progress) => {
         const cni = openCni(progress);
         const stale = network.disableGC ? [] : cni.staleAttachments(network, valid);

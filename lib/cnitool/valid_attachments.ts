@@ -1,7 +1,7 @@
 /** What `gc` is to leave alone. */
 import { runtime } from "../runtime/mod.ts";
 import { errnoCode, messageOf } from "../runtime/errors.ts";
-import type { Attachment } from "../types/config.ts";
+import type { Attachment } from "../types/attachment.ts";
 import { CniError } from "../types/error.ts";
 import { Fields } from "../types/fields.ts";
 import { parseJson } from "../types/json.ts";
@@ -18,11 +18,14 @@ export interface ValidOptions {
   all: boolean;
 }
 
+/** An attachment of the network that is spoken of. */
+type OnNetwork = Omit<Attachment, "network">;
+
 /**
- * The attachments that are to stay.
+ * The attachments of a network that are to stay.
  * @throws {UsageError} when nothing was said, or two things that exclude each other
  */
-export function readValid({ keep, valid, all }: ValidOptions): Attachment[] {
+export function readValid(network: string, { keep, valid, all }: ValidOptions): Attachment[] {
   const isSaid = keep.length > 0 || valid !== undefined;
   if (all && isSaid) {
     throw new UsageError("--all keeps nothing: it cannot stand with --keep or --valid");
@@ -33,21 +36,22 @@ export function readValid({ keep, valid, all }: ValidOptions): Attachment[] {
         "--valid FILE for a list, or --all to delete every one of them",
     );
   }
-  return [...keep.map(readKept), ...(valid === undefined ? [] : readList(valid))];
+  return [...keep.map(readKept), ...(valid === undefined ? [] : readList(valid))]
+    .map((one) => ({ network, ...one }));
 }
 
 /** `CONTAINERID:IFNAME`, or `NETNS:IFNAME` where NETNS is a path. */
-function readKept(text: string): Attachment {
+function readKept(text: string): OnNetwork {
   const colon = text.lastIndexOf(":");
-  const [container, ifname] = [text.slice(0, colon), text.slice(colon + 1)];
-  if (colon < 1 || ifname === "") {
+  const [container, ifName] = [text.slice(0, colon), text.slice(colon + 1)];
+  if (colon < 1 || ifName === "") {
     throw new UsageError(`--keep ${text}: it must be CONTAINERID:IFNAME or NETNS:IFNAME`);
   }
-  return { containerID: container.includes("/") ? containerIdOf(container) : container, ifname };
+  return { containerId: container.includes("/") ? containerIdOf(container) : container, ifName };
 }
 
 /** A list like that of the specification's GC. `-` is standard input. */
-function readList(file: string): Attachment[] {
+function readList(file: string): OnNetwork[] {
   const where = file === "-" ? "standard input" : file;
   const fail = (text: string) => CniError.decode(`${where}: ${text}`);
   const text = readListText(file, where);
@@ -59,8 +63,8 @@ function readList(file: string): Attachment[] {
     throw error instanceof CniError ? error : fail(messageOf(error));
   }
   return list.map((fields) => {
-    const [containerID, ifname] = [fields.string("containerID"), fields.string("ifname")];
-    if (containerID && ifname) return { containerID, ifname };
+    const [containerId, ifName] = [fields.string("containerID"), fields.string("ifname")];
+    if (containerId && ifName) return { containerId, ifName };
     throw fail(`${fields.path} must have "containerID" and "ifname"`);
   });
 }

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Attachment } from "./attachment.ts";
-import { attachmentHash } from "./attachment.ts";
+import type { Attachment } from "../types/attachment.ts";
+import { attachmentHash } from "../ip/hash_names.ts";
 import { inEvery, runEach } from "./backend.ts";
 import {
   FILTER_BACKENDS,

@@ -1,7 +1,7 @@
 /** What may be sent to and from one attachment, as it is installed and kept on disk. */
 import { IpAddress } from "../ip/address.ts";
 import type { JsonObject } from "../types/json.ts";
-import type { Attachment } from "./attachment.ts";
+import type { Attachment } from "../types/attachment.ts";
 import type { Backend } from "./backend.ts";
 import { forget, type NotedNetNs, recall, recallAll, remember } from "./installed.ts";
 

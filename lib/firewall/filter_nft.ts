@@ -16,7 +16,7 @@ import type { Request } from "../rtnl/socket.ts";
 import { nftAddTo, nftApply } from "./nft.ts";
 import { deleteElement, deleteTable, nftDelete } from "./nft_delete.ts";
 import { hasChain, listElements, listRules, type NftElement } from "./nft_state.ts";
-import { attachmentComment } from "./attachment.ts";
+import { attachmentComment } from "./rule_comment.ts";
 
 const TABLE = { family: "inet", table: "cni_firewall" } as const;
 const T = `${TABLE.family} ${TABLE.table}`;

@@ -12,7 +12,8 @@ import { runtime } from "../runtime/mod.ts";
 import { removeWritten, writeAtomic } from "../runtime/write_atomic.ts";
 import { CniError } from "../types/error.ts";
 import { encodeJson, isObject, type JsonObject, parseJson } from "../types/json.ts";
-import { type Attachment, attachmentHash } from "./attachment.ts";
+import { type Attachment } from "../types/attachment.ts";
+import { attachmentHash } from "../ip/hash_names.ts";
 import { type Backend, BACKENDS } from "./backend.ts";
 
 const DIRECTORY = "/run/cni/firewall";

@@ -9,7 +9,8 @@
  */
 import { Cidr } from "../ip/cidr.ts";
 import { CniError } from "../types/error.ts";
-import { type Attachment, attachmentHash } from "./attachment.ts";
+import { type Attachment } from "../types/attachment.ts";
+import { attachmentHash } from "../ip/hash_names.ts";
 import { type Backend, BACKENDS, inEveryBackend, runEach, withBackend } from "./backend.ts";
 import { forget, forgetOthers, lockRules, noteNetNs, recallAll, remember } from "./installed.ts";
 import { masqueradeIptables } from "./masquerade_iptables.ts";
@@ -90,16 +91,11 @@ export async function unmasquerade(attachment: Attachment): Promise<void> {
  */
 export async function gcMasquerade(
   network: string,
-  valid: readonly { containerID: string; ifname: string }[],
+  valid: readonly Attachment[],
 ): Promise<void> {
-  const attachments = valid.map(({ containerID, ifname }) => ({
-    network,
-    containerId: containerID,
-    ifName: ifname,
-  }));
   using _lock = await lockRules();
-  await inEveryBackend((name) => MASQUERADERS[name].collect(network, attachments));
-  forgetOthers("masquerade", network, attachments);
+  await inEveryBackend((name) => MASQUERADERS[name].collect(network, valid));
+  forgetOthers("masquerade", network, valid);
 }
 
 /**

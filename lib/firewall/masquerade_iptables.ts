@@ -10,8 +10,9 @@
 import { chainName } from "../ip/hash_names.ts";
 import { IpAddress } from "../ip/address.ts";
 import { Cidr } from "../ip/cidr.ts";
-import type { Attachment } from "./attachment.ts";
-import { attachmentComment, attachmentHash, hashOf, networkHash } from "./attachment.ts";
+import type { Attachment } from "../types/attachment.ts";
+import { attachmentComment, hashOf } from "./rule_comment.ts";
+import { attachmentHash, networkHash } from "../ip/hash_names.ts";
 import {
   comment,
   commentOf,

@@ -3,7 +3,8 @@
  * one rule per address, whose comment says whose it is.
  */
 import { isObject, type JsonObject, type JsonValue } from "../types/json.ts";
-import { attachmentComment, attachmentHash, hashOf, networkHash } from "./attachment.ts";
+import { attachmentComment, hashOf } from "./rule_comment.ts";
+import { attachmentHash, networkHash } from "../ip/hash_names.ts";
 import type { Masquerader } from "./masquerade.ts";
 import { nftAddTo, nftList } from "./nft.ts";
 import { deleteRule, nftDelete } from "./nft_delete.ts";

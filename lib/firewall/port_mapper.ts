@@ -3,7 +3,7 @@ import type { PortProtocol } from "../host/conntrack.ts";
 import type { IpAddress } from "../ip/address.ts";
 import type { Cidr } from "../ip/cidr.ts";
 import { CniError } from "../types/error.ts";
-import type { Attachment } from "./attachment.ts";
+import type { Attachment } from "../types/attachment.ts";
 
 /** A port of the host and the port of a container that it leads to. */
 export interface PortMapping {

@@ -10,7 +10,8 @@ import { IpAddress } from "../ip/address.ts";
 import { Cidr } from "../ip/cidr.ts";
 import { CniError } from "../types/error.ts";
 import type { JsonObject } from "../types/json.ts";
-import { type Attachment, attachmentHash } from "./attachment.ts";
+import { type Attachment } from "../types/attachment.ts";
+import { attachmentHash } from "../ip/hash_names.ts";
 import {
   type Backend,
   BACKENDS,

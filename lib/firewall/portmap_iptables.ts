@@ -12,7 +12,7 @@ import type { PortProtocol } from "../host/conntrack.ts";
 import { IpAddress } from "../ip/address.ts";
 import { Cidr } from "../ip/cidr.ts";
 import { chainName } from "../ip/hash_names.ts";
-import type { Attachment } from "./attachment.ts";
+import type { Attachment } from "../types/attachment.ts";
 import {
   comment,
   commentOf,

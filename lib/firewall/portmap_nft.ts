@@ -16,15 +16,9 @@ import { IpAddress } from "../ip/address.ts";
 import type { Cidr } from "../ip/cidr.ts";
 import { nftHash } from "../ip/hash_names.ts";
 import { CniError } from "../types/error.ts";
-import {
-  type Attachment,
-  attachmentComment,
-  attachmentHash,
-  describeAttachment,
-  describeOwner,
-  hashOf,
-  networkHash,
-} from "./attachment.ts";
+import { type Attachment, describeAttachment } from "../types/attachment.ts";
+import { attachmentComment, describeOwner, hashOf } from "./rule_comment.ts";
+import { attachmentHash, networkHash } from "../ip/hash_names.ts";
 import { recallByHash } from "./installed.ts";
 import { nftAddTo, nftApply, NftError } from "./nft.ts";
 import { deleteElement, nftDelete } from "./nft_delete.ts";

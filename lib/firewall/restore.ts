@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Attachment, attachmentHash } from "./attachment.ts";
+import { type Attachment } from "../types/attachment.ts";
+import { attachmentHash } from "../ip/hash_names.ts";
 import { runEach } from "./backend.ts";
 import { restoreFilter } from "./filter.ts";
 import { recallEntries } from "./filter_entry.ts";

@@ -1,4 +1,5 @@
 /** Names cut out of hashes, where the kernel allows too few characters for the real ones. */
+import { type Attachment, attachmentKey } from "../types/attachment.ts";
 import { sha512Hex } from "./sha512.ts";
 
 /**
@@ -21,11 +22,10 @@ export function ifbName(network: string, containerId: string): string {
 
 /** The ifb device through which one attachment's traffic is shaped, in one direction. */
 export function attachmentIfbName(
-  { network, containerId, ifName }: { network: string; containerId: string; ifName: string },
+  attachment: Attachment,
   direction: "ingress" | "egress",
 ): string {
-  // None of the parts can have a slash in it.
-  return hashName(15, "bwp", [network, containerId, ifName, direction].join("/"));
+  return hashName(15, "bwp", `${attachmentKey(attachment)}/${direction}`);
 }
 
 /**
@@ -40,4 +40,14 @@ function hashName(length: number, prefix: string, text: string): string {
     throw new RangeError(`${prefix} leaves no room in a name of ${length} characters`);
   }
   return (prefix + sha512Hex(text)).slice(0, length);
+}
+
+/** What the comments of all nftables rules of a network begin with. */
+export function networkHash(network: string): string {
+  return nftHash(network);
+}
+
+/** What the comments of an attachment's nftables rules begin with: two hashes of 16 digits. */
+export function attachmentHash({ network, containerId, ifName }: Attachment): string {
+  return `${networkHash(network)}-${nftHash(`${ifName}:${containerId}`)}`;
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { type Attachment, sameAttachment } from "../types/attachment.ts";
 import { CniError } from "../types/error.ts";
 import { quote } from "../types/go_text.ts";
 import {
@@ -27,18 +28,8 @@ export const DEFAULT_CACHE_DIR = "/var/lib/cni";
 /** What a file says it is. */
 const KIND = "cniCacheV1";
 
-/** Which attachment. */
-export interface CacheKey {
-  /** The network's name. */
-  network: string;
-  /** The container's ID: CNI_CONTAINERID. */
-  containerId: string;
-  /** The interface's name in the container: CNI_IFNAME. */
-  ifName: string;
-}
-
 /** An attachment as the cache remembers it. */
-export interface CachedAttachment extends CacheKey {
+export interface CachedAttachment extends Attachment {
   /** The network's configuration list at the time of ADD, as text. */
   config: string;
   /** Path of the container's namespace, or "". */
@@ -64,7 +55,7 @@ export class Cache {
    * The file of an attachment.
    * @throws {CniError} code 3, 4 or 7 for a name that cannot be part of a file's
    */
-  path({ network, containerId, ifName }: CacheKey): string {
+  path({ network, containerId, ifName }: Attachment): string {
     validateNetworkName(network);
     validateContainerId(containerId);
     validateIfName(ifName);
@@ -97,7 +88,7 @@ export class Cache {
    *
    * @throws {CniError} code 5 when the file cannot be read, 6 when it is not a cache file.
    */
-  read(key: CacheKey): CachedAttachment | undefined {
+  read(key: Attachment): CachedAttachment | undefined {
     const path = this.path(key);
     const raw = readObject(path);
     if (raw === undefined) return undefined;
@@ -105,7 +96,7 @@ export class Cache {
       const kind = typeof raw.kind === "string" ? quote(raw.kind) : "no kind";
       throw CniError.decode(`${path} has wrong kind: ${kind}, not ${quote(KIND)}`);
     }
-    return isSame(keyIn(raw), key) ? decodeEntry(raw) : undefined;
+    return sameAttachment(keyIn(raw), key) ? decodeEntry(raw) : undefined;
   }
 
   /**
@@ -114,11 +105,11 @@ export class Cache {
    *
    * @throws {CniError} code 5 when the file cannot be read, 1 or 6 when it holds no result.
    */
-  readResult(key: CacheKey): Result | undefined {
+  readResult(key: Attachment): Result | undefined {
     const raw = readObject(this.path(key));
     if (raw === undefined) return undefined;
     if (raw.kind !== KIND) return parseResult(raw, "");
-    if (!isSame(keyIn(raw), key) || raw.result === undefined) return undefined;
+    if (!sameAttachment(keyIn(raw), key) || raw.result === undefined) return undefined;
     return parseResult(raw.result, "");
   }
 
@@ -126,7 +117,7 @@ export class Cache {
    * Forgets an attachment; a file of another one is left as it is.
    * @throws {Error} with `code` when the file cannot be removed
    */
-  remove(key: CacheKey): void {
+  remove(key: Attachment): void {
     const path = this.path(key);
     let raw: JsonObject | undefined;
     try {
@@ -134,7 +125,7 @@ export class Cache {
     } catch {
       // Whatever it holds, it is of no use to anybody.
     }
-    if (raw?.kind === KIND && !isSame(keyIn(raw), key)) return;
+    if (raw?.kind === KIND && !sameAttachment(keyIn(raw), key)) return;
     removeWritten(path);
   }
 
@@ -186,11 +177,6 @@ function readObject(path: string): JsonObject | undefined {
   throw CniError.decode(`${path}: it must hold an object`);
 }
 
-function isSame(entry: CacheKey, key: CacheKey): boolean {
-  return entry.network === key.network && entry.containerId === key.containerId &&
-    entry.ifName === key.ifName;
-}
-
 /** Compact, and with the keys in the order of the Go struct; inner objects are Go maps, sorted. */
 function encodeEntry(entry: CachedAttachment): string {
   const { containerId, config, ifName, network, netns, args, capabilityArgs, result } = entry;
@@ -207,7 +193,7 @@ function encodeEntry(entry: CachedAttachment): string {
   });
 }
 
-function keyIn(raw: JsonObject): CacheKey {
+function keyIn(raw: JsonObject): Attachment {
   return {
     network: text(raw.networkName),
     containerId: text(raw.containerId),

@@ -4,7 +4,7 @@
  * @module
  */
 import { readResult } from "../invoke/result.ts";
-import type { Attachment } from "../types/config.ts";
+import { type Attachment, membership } from "../types/attachment.ts";
 import { CniError } from "../types/error.ts";
 import { quote } from "../types/go_text.ts";
 import { encodeJson, type JsonObject } from "../types/json.ts";
@@ -12,7 +12,7 @@ import { validateNetworkName } from "../types/names.ts";
 import type { Result } from "../types/result.ts";
 import { atLeast } from "../types/versions.ts";
 import { messageOf } from "../runtime/errors.ts";
-import { Cache, type CachedAttachment, type CacheKey } from "./cache.ts";
+import { Cache, type CachedAttachment } from "./cache.ts";
 import { Caller, type CallerOptions } from "./caller.ts";
 import { listOf, type NetworkList, type PluginConfig } from "./conf.ts";
 import { throwJoined } from "./join_errors.ts";
@@ -61,7 +61,7 @@ export class Cni {
     const { netns, args = [], capabilityArgs = {} } = rt;
     try {
       cache.write({
-        ...keyOf(list, rt),
+        ...attachmentOf(list, rt),
         config: list.text,
         netns,
         args: args.map(([key, value]) => [key, value]),
@@ -176,8 +176,7 @@ export class Cni {
     network: { name: string },
     valid: readonly Attachment[],
   ): CachedAttachment[] {
-    const isValid = ({ containerId, ifName }: CachedAttachment) =>
-      valid.some((one) => one.containerID === containerId && one.ifname === ifName);
+    const isValid = membership(valid);
     return this.getCachedAttachments().filter((cached) =>
       cached.network === network.name && !isValid(cached)
     );
@@ -227,7 +226,7 @@ export class Cni {
    * @throws {CniError} when the cache cannot be read
    */
   getCachedResult(network: { name: string }, rt: RuntimeConf): Result | undefined {
-    return this.#cache(rt).readResult(keyOf(network, rt));
+    return this.#cache(rt).readResult(attachmentOf(network, rt));
   }
 
   /**
@@ -240,7 +239,7 @@ export class Cni {
     network: { name: string },
     rt: RuntimeConf,
   ): { config: string; rt: RuntimeConf } | undefined {
-    const cached = this.#cache(rt).read(keyOf(network, rt));
+    const cached = this.#cache(rt).read(attachmentOf(network, rt));
     if (cached === undefined) return undefined;
     const { config, args, capabilityArgs } = cached;
     return { config, rt: { ...rt, ...(args.length > 0 ? { args } : {}), capabilityArgs } };
@@ -267,14 +266,17 @@ export class Cni {
 
   #forget(list: NetworkList, rt: RuntimeConf): void {
     try {
-      this.#cache(rt).remove(keyOf(list, rt));
+      this.#cache(rt).remove(attachmentOf(list, rt));
     } catch (error) {
       this.#options.warn?.(`cannot remove the cached result: ${messageOf(error)}`);
     }
   }
 }
 
-function keyOf({ name }: { name: string }, { containerId, ifName }: RuntimeConf): CacheKey {
+function attachmentOf(
+  { name }: { name: string },
+  { containerId, ifName }: RuntimeConf,
+): Attachment {
   return { network: name, containerId, ifName };
 }
 

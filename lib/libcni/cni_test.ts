@@ -255,7 +255,11 @@ Deno.test("gcNetworkList() deletes what is not valid, of this network only, then
   }
   await plugins.cni().addNetworkList(other, { ...RT, containerId: "c3" });
   const before = plugins.calls().length;
-  const valid = [{ containerID: "c1", ifname: "eth0" }, { containerID: "c2", ifname: "eth1" }];
+  const valid = [
+    { network: "net", containerId: "c1", ifName: "eth0" },
+    { network: "net", containerId: "c2", ifName: "eth1" },
+    { network: "other", containerId: "c2", ifName: "eth0" },
+  ];
   await plugins.cni().gcNetworkList(list, valid);
 
   const calls = plugins.calls().slice(before);
@@ -268,8 +272,9 @@ Deno.test("gcNetworkList() deletes what is not valid, of this network only, then
   assertEquals(calls[0]!.env.CNI_NETNS, RT.netns);
   assertEquals(calls[0]!.env.CNI_ARGS, "IgnoreUnknown=1;K=V");
   assertEquals(calls[1]!.stdin.runtimeConfig, RT.capabilityArgs);
-  assertEquals(calls[4]!.stdin["cni.dev/valid-attachments"], valid);
-  assertEquals(calls[4]!.stdin["cni.dev/attachments"], valid);
+  const told = [{ containerID: "c1", ifname: "eth0" }, { containerID: "c2", ifname: "eth1" }];
+  assertEquals(calls[4]!.stdin["cni.dev/valid-attachments"], told);
+  assertEquals(calls[4]!.stdin["cni.dev/attachments"], told);
   assertEquals(calls[4]!.stdin.prevResult, undefined);
   assertEquals(plugins.cached(), ["net-c1-eth0", "net-c2-eth1", "other-c3-eth0"]);
 });

@@ -2,7 +2,7 @@
  * What a plugin is given on standard input (specification, section 3, "Deriving execution
  * configuration").
  */
-import type { Attachment } from "../types/config.ts";
+import type { Attachment } from "../types/attachment.ts";
 import { encodeJson, type JsonObject } from "../types/json.ts";
 import type { PluginConfig } from "./conf.ts";
 
@@ -38,13 +38,15 @@ export function statusRequest(plugin: PluginConfig, network: Network): string {
   return inject(plugin, keysOf(network));
 }
 
-/** The configuration of `plugin` for GC: whatever is not in `valid` may be removed. */
+/** The configuration of `plugin` for GC: whatever of `network` is not in `valid` may be removed. */
 export function gcRequest(
   plugin: PluginConfig,
   network: Network,
   valid: readonly Attachment[],
 ): string {
-  const attachments = valid.map(({ containerID, ifname }) => ({ containerID, ifname }));
+  const attachments = valid.filter((one) => one.network === network.name).map((
+    { containerId, ifName },
+  ) => ({ containerID: containerId, ifname: ifName }));
   return inject(plugin, {
     ...keysOf(network),
     "cni.dev/valid-attachments": attachments,

@@ -45,7 +45,10 @@ Deno.test("attachmentRequest() puts the previous result in the place of one in t
 });
 
 Deno.test("gcRequest() lists what is valid, under the old key too", () => {
-  const valid = [{ containerID: "c", ifname: "eth0", more: 1 }];
+  const valid = [
+    { network: NETWORK.name, containerId: "c", ifName: "eth0", more: 1 },
+    { network: "other", containerId: "c", ifName: "eth1" },
+  ];
   const attachments = [{ containerID: "c", ifname: "eth0" }];
   assertEquals(parseJson(gcRequest(pluginOf('{"type":"a"}'), NETWORK, valid)), {
     type: "a",

@@ -81,24 +81,27 @@ async function handle<O>(
     return success("");
   }
   if (rule.guarded) guardOwnNamespace(env);
-  const attachment = withOptions({
+  const containerId = env.CNI_CONTAINERID!;
+  const ifName = env.CNI_IFNAME!;
+  const call = withOptions({
     ...common,
-    containerId: env.CNI_CONTAINERID!,
-    ifName: env.CNI_IFNAME!,
+    attachment: { network: config.name, containerId, ifName },
+    containerId,
+    ifName,
     netns: env.CNI_NETNS ?? "",
     args: env.CNI_ARGS ?? "",
     prevResult: previousResult(request),
   });
   switch (command) {
     case "DEL":
-      await until(plugin.del(attachment));
+      await until(plugin.del(call));
       return success("");
     case "CHECK":
-      await until(plugin.check(attachment));
+      await until(plugin.check(call));
       return success("");
     case "ADD":
       return await add(
-        async (undo) => await plugin.add({ ...attachment, undo }),
+        async (undo) => await plugin.add({ ...call, undo }),
         config.cniVersion,
         interrupted,
       );

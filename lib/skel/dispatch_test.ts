@@ -73,7 +73,8 @@ Deno.test("dispatch() hands GC the valid attachments", async () => {
   const { plugin, calls } = sample();
   const valid = [{ containerID: "a", ifname: "eth0" }];
   await call(plugin, { CNI_COMMAND: "GC" }, { ...config, "cni.dev/valid-attachments": valid });
-  assertEquals(calls, [`GC ${JSON.stringify(valid)}`]);
+  const told = [{ network: "net", containerId: "a", ifName: "eth0" }];
+  assertEquals(calls, [`GC ${JSON.stringify(told)}`]);
 });
 
 Deno.test("dispatch() answers VERSION compactly, without reading standard input", async () => {

@@ -5,7 +5,8 @@
  *
  * @module
  */
-import type { Attachment, NetConf } from "../types/config.ts";
+import type { Attachment } from "../types/attachment.ts";
+import type { NetConf } from "../types/config.ts";
 import type { JsonObject } from "../types/json.ts";
 import type { Result } from "../types/result.ts";
 import type { Schema } from "../types/schema.ts";
@@ -27,6 +28,8 @@ export interface Call<O> {
 
 /** What the commands about one attachment are given: one interface of one container. */
 export interface AttachmentCall<O> extends Call<O> {
+  /** What identifies the attachment: the network's name, CNI_CONTAINERID and CNI_IFNAME. */
+  readonly attachment: Attachment;
   /** CNI_CONTAINERID */
   readonly containerId: string;
   /** The interface's name inside the container. */

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { type Attachment, type NetConf, readNetConf } from "../types/config.ts";
+import type { Attachment } from "../types/attachment.ts";
+import { type NetConf, readNetConf } from "../types/config.ts";
 import { CniError } from "../types/error.ts";
 import { isObject, type JsonObject, type JsonValue, parseJson } from "../types/json.ts";
 import { validateContainerId, validateIfName, validateNetworkName } from "../types/names.ts";

@@ -1,4 +1,5 @@
 /** The keys that every plugin's configuration may have (specification, section 1). */
+import type { Attachment } from "./attachment.ts";
 import { CniError } from "./error.ts";
 import { Fields } from "./fields.ts";
 import type { JsonObject } from "./json.ts";
@@ -13,14 +14,6 @@ export interface Dns {
   search?: string[];
   /** Options for the resolver, as in resolv.conf(5). */
   options?: string[];
-}
-
-/** What identifies an attachment within its network. */
-export interface Attachment {
-  /** CNI_CONTAINERID of its ADD. */
-  containerID: string;
-  /** CNI_IFNAME of its ADD: the interface's name inside the container. */
-  ifname: string;
 }
 
 /** One plugin's configuration, its common keys checked. */
@@ -99,8 +92,9 @@ export function readNetConf(raw: JsonObject): NetConf {
     runtimeConfig: fields.object("runtimeConfig"),
     args: fields.object("args"),
     validAttachments: attachments?.map((attachment) => ({
-      containerID: attachment.string("containerID") ?? "",
-      ifname: attachment.string("ifname") ?? "",
+      network: conf.name,
+      containerId: attachment.string("containerID") ?? "",
+      ifName: attachment.string("ifname") ?? "",
     })),
   });
 }

@@ -14,7 +14,7 @@ Deno.test("readNetConf() reads every common key, in any case, and leaves the res
     prevResult: { ips: [] },
     runtimeConfig: { mac: "x" },
     args: { cni: {} },
-    "cni.dev/valid-attachments": [{ containerID: "c", ifname: "eth0" }],
+    "cni.dev/valid-attachments": [{ network: "n", containerId: "c", ifName: "eth0" }],
     bridge: "cni0",
   };
   const before = structuredClone(raw);
@@ -28,7 +28,7 @@ Deno.test("readNetConf() reads every common key, in any case, and leaves the res
     prevResult: { ips: [] },
     runtimeConfig: { mac: "x" },
     args: { cni: {} },
-    validAttachments: [{ containerID: "c", ifname: "eth0" }],
+    validAttachments: [{ network: "n", containerId: "c", ifName: "eth0" }],
   });
   assertEquals(raw, before);
 });

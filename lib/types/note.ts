@@ -2,15 +2,14 @@
  * Whose a link is: its alias in the kernel (`ip link set … alias …`) names its attachment, so that
  * GC finds links whose container is gone from the runtime's list.
  */
-import type { Attachment } from "./config.ts";
+import { type Attachment, attachmentKey } from "./attachment.ts";
 
 /** What the kernel takes as a link's alias. Bytes. */
 const MAX_ALIAS = 255;
 
 /** The note on an attachment's links; none where the names are too long for one. */
-export function attachmentNote(network: string, attachment: Attachment): string | undefined {
-  // None of the three parts can have a slash in it.
-  const text = `${noteStart(network)}${attachment.containerID}/${attachment.ifname}`;
+export function attachmentNote(attachment: Attachment): string | undefined {
+  const text = `cni:${attachmentKey(attachment)}`;
   return new TextEncoder().encode(text).length <= MAX_ALIAS ? text : undefined;
 }
 
@@ -20,10 +19,6 @@ export function isOrphan(
   network: string,
   valid: readonly Attachment[],
 ): boolean {
-  if (!alias?.startsWith(noteStart(network))) return false;
-  return valid.every((attachment) => attachmentNote(network, attachment) !== alias);
-}
-
-function noteStart(network: string): string {
-  return `cni:${network}/`;
+  if (!alias?.startsWith(`cni:${network}/`)) return false;
+  return valid.every((attachment) => attachmentNote(attachment) !== alias);
 }

@@ -2,14 +2,15 @@ import { assertEquals } from "@std/assert";
 import { attachmentNote, isOrphan } from "./note.ts";
 
 Deno.test("attachmentNote() fits into an alias, or there is none", () => {
-  const note = (containerID: string) => attachmentNote("net", { containerID, ifname: "eth0" });
+  const note = (containerId: string) =>
+    attachmentNote({ network: "net", containerId, ifName: "eth0" });
   assertEquals(note("c1"), "cni:net/c1/eth0");
   assertEquals(note("c".repeat(242))?.length, 255);
   assertEquals(note("c".repeat(243)), undefined);
 });
 
 Deno.test("isOrphan() means links of this network that nobody claims", () => {
-  const valid = [{ containerID: "a", ifname: "eth0" }];
+  const valid = [{ network: "net", containerId: "a", ifName: "eth0" }];
   const cases: [alias: string | undefined, orphan: boolean][] = [
     ["cni:net/a/eth0", false],
     ["cni:net/a/eth1", true],

@@ -116,7 +116,7 @@ for (const backend of MASQUERADE_BACKENDS) {
     await masquerade(backend, other, ofC);
     const kept = rules(sandbox, backend);
     await masquerade(backend, A, ofA);
-    await gcMasquerade("n", [{ containerID: "b", ifname: "eth0" }]);
+    await gcMasquerade("n", [{ network: "n", containerId: "b", ifName: "eth0" }]);
     assertEquals(rules(sandbox, backend), kept);
     await gcMasquerade("n", []);
     await expectMasquerade(other, ofC);
@@ -163,7 +163,7 @@ kernelTest("masquerade: what the Go plugins made with iptables is removed", asyn
   await unmasquerade(x1);
   assertEquals(rules(sandbox, "iptables"), []);
   make();
-  await gcMasquerade("brn", [{ containerID: "x1", ifname: "eth0" }]);
+  await gcMasquerade("brn", [{ network: "brn", containerId: "x1", ifName: "eth0" }]);
   assertEquals(rules(sandbox, "iptables").length, 3);
   await gcMasquerade("brn", []);
   assertEquals(rules(sandbox, "iptables"), []);

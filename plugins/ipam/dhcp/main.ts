@@ -61,7 +61,10 @@ const dhcp = definePlugin<Options>({
   },
 
   async gc({ config, options, validAttachments }) {
-    const valid = [...validAttachments];
+    const valid = validAttachments.map(({ containerId, ifName }) => ({
+      containerID: containerId,
+      ifname: ifName,
+    }));
     await unlessAbsent(ask(socketOf(options), "gc", { network: config.name, valid }));
   },
 });

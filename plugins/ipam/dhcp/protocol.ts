@@ -19,7 +19,6 @@
  *
  * @module
  */
-import type { Attachment } from "../../../lib/types/config.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import type { State } from "./binding.ts";
 import type { Time } from "./time.ts";
@@ -64,7 +63,10 @@ export interface Methods {
   /** Whether there is a valid lease; its current result. */
   check: { params: Key & { netns: string }; result: Result };
   /** Releases a network's leases but for these. */
-  gc: { params: { network: string; valid: Attachment[] }; result: Record<string, never> };
+  gc: {
+    params: { network: string; valid: { containerID: string; ifname: string }[] };
+    result: Record<string, never>;
+  };
   leases: { params: Record<string, never>; result: { leases: LeaseReport[] } };
   status: { params: Record<string, never>; result: { version: string; pid: number } };
 }

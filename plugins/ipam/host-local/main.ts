@@ -130,7 +130,7 @@ function status(call: Call<Options>): void {
 /** Old reservations name a container only: they are valid as long as any of its interfaces is. */
 function isValid({ containerId, ifName }: Owner, { validAttachments }: GcCall<Options>): boolean {
   return validAttachments.some((valid) =>
-    valid.containerID === containerId && (ifName === "" || valid.ifname === ifName)
+    valid.containerId === containerId && (ifName === "" || valid.ifName === ifName)
   );
 }
 

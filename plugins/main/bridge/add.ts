@@ -1,5 +1,4 @@
 import { removeLink } from "../../../lib/attach/detach.ts";
-import { noteOf } from "../../../lib/attach/orphans.ts";
 import { requestedMac } from "../../../lib/attach/requested_mac.ts";
 import { masquerade, unmasquerade } from "../../../lib/firewall/masquerade.ts";
 import { enableForwarding } from "../../../lib/host/forwarding.ts";
@@ -12,7 +11,8 @@ import { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { addVethPair, nameTaken } from "../../../lib/rtnl/veth.ts";
-import type { AddCall, AttachmentCall } from "../../../lib/skel/plugin.ts";
+import type { AddCall } from "../../../lib/skel/plugin.ts";
+import { attachmentNote } from "../../../lib/types/note.ts";
 import type { Interface, Result } from "../../../lib/types/result.ts";
 import { awaitPort } from "./await_port.ts";
 import { ensureBridge, findBridge } from "./bridge.ts";
@@ -61,7 +61,7 @@ export async function add(call: AddCall<Options>): Promise<Result> {
     mtu: options.mtu || undefined,
     address: mac,
     master: bridge,
-    alias: noteOf(call),
+    alias: attachmentNote(call.attachment),
   });
   undo.add("the veth pair", () => removeLink(call, "veth"));
   const { hairpinMode: hairpin, portIsolation: isolated } = options;
@@ -127,15 +127,15 @@ async function addLayer3(
     enableForwarding(gateways.map(({ ip }) => ip.family));
   }
   if (options.ipMasq) {
-    undo.add("the masquerading", () => unmasquerade(attachmentOf(call)));
-    await masquerade(options.ipMasqBackend, attachmentOf(call), addresses, call.netns);
+    undo.add("the masquerading", () => unmasquerade(call.attachment));
+    await masquerade(options.ipMasqBackend, call.attachment, addresses, call.netns);
   }
   return { result, vlanInterface };
 }
 
 async function guardAddress(call: AddCall<Options>, port: Link, mac: string): Promise<void> {
-  call.undo.add("the filter of forged MAC addresses", () => removeSpoofCheck(call));
-  await addSpoofCheck(call, port.name, mac);
+  call.undo.add("the filter of forged MAC addresses", () => removeSpoofCheck(call.attachment));
+  await addSpoofCheck(call.attachment, port.name, mac);
 }
 
 /** Announces the IPv4 address when it is set; looks for duplicates of IPv6 addresses, or not. */
@@ -143,11 +143,6 @@ function tuneInterface(ifName: string, { enabledad }: Options): void {
   if (enabledad) trySysctl(`net/ipv6/conf/${ifName}/enhanced_dad`, "1");
   trySysctl(`net/ipv6/conf/${ifName}/accept_dad`, enabledad ? "1" : "0");
   trySysctl(`net/ipv4/conf/${ifName}/arp_notify`, "1");
-}
-
-/** Whose masquerading rules these are. */
-export function attachmentOf({ config, containerId, ifName }: AttachmentCall<Options>) {
-  return { network: config.name, containerId, ifName };
 }
 
 function describe({ name, address }: Link): Interface {

@@ -25,7 +25,7 @@ import { definePlugin } from "../../../lib/skel/plugin.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { add, attachmentOf } from "./add.ts";
+import { add } from "./add.ts";
 import { checkLinks } from "./check.ts";
 import { type Options, options } from "./config.ts";
 import { expectSpoofCheck, gcSpoofChecks, removeSpoofCheck } from "./spoof_check.ts";
@@ -40,9 +40,9 @@ const bridge = definePlugin<Options>({
     // Both filters whatever the configuration says by now: looking for them costs next to nothing.
     await runAll(
       // First: what is deleted from the rule set the kernel takes apart while the link goes, too.
-      () => unmasquerade(attachmentOf(call)),
+      () => unmasquerade(call.attachment),
       ...(releasesOverLink(call) ? ends.toReversed() : ends),
-      () => removeSpoofCheck(call), // last: no forged frame leaves before
+      () => removeSpoofCheck(call.attachment), // last: no forged frame leaves before
     );
   },
 
@@ -51,9 +51,9 @@ const bridge = definePlugin<Options>({
     await ipamCheck(call);
     if (!prevResult) throw CniError.invalidConfig("bridge: Required prevResult missing");
     const { port, mac, ips } = checkLinks(call, prevResult);
-    if (options.macspoofchk) await expectSpoofCheck(call, port.name, mac);
+    if (options.macspoofchk) await expectSpoofCheck(call.attachment, port.name, mac);
     if (options.ipMasq && ips.length > 0) {
-      await expectMasquerade(attachmentOf(call), ips.map(addressOf));
+      await expectMasquerade(call.attachment, ips.map(addressOf));
     }
   },
 

@@ -9,7 +9,7 @@ import { nftApply, NftError, nftList } from "../../../lib/firewall/nft.ts";
 import { deleteChain, deleteRule, nftDelete } from "../../../lib/firewall/nft_delete.ts";
 import { hasChain, listRules } from "../../../lib/firewall/nft_state.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
-import type { Attachment } from "../../../lib/types/config.ts";
+import type { Attachment } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { encodeJson, type JsonValue, sortKeys } from "../../../lib/types/json.ts";
 
@@ -19,17 +19,11 @@ const WHERE = { family: "bridge", table: "nat" } as const;
 const COMMENT_PREFIX = "macspoofchk-";
 const CHAIN_PREFIX = "cni-br-iface-";
 
-/** Whose filter it is. */
-interface Owner {
-  readonly containerId: string;
-  readonly ifName: string;
-}
-
 /**
  * Lets only `mac` through from `port`, the host's end of a pair.
  * @throws {CniError} when nft refuses
  */
-export async function addSpoofCheck(owner: Owner, port: string, mac: string): Promise<void> {
+export async function addSpoofCheck(owner: Attachment, port: string, mac: string): Promise<void> {
   const { id, comment, chain, macChain } = namesOf(owner);
   if (macChain.length > 127) {
     throw CniError.invalidEnvironment(
@@ -63,7 +57,7 @@ export async function addSpoofCheck(owner: Owner, port: string, mac: string): Pr
 }
 
 /** Removes an attachment's filter; one that is not there is fine. Table and base chain stay. */
-export function removeSpoofCheck(owner: Owner): void {
+export function removeSpoofCheck(owner: Attachment): void {
   const { id, comment, chain, macChain } = namesOf(owner);
   const find = () => {
     const jumps = listRules({ ...WHERE, chain: BASE }).filter((rule) => rule.comment === comment);
@@ -80,7 +74,7 @@ export function removeSpoofCheck(owner: Owner): void {
  */
 export async function gcSpoofChecks(valid: readonly Attachment[]): Promise<void> {
   if (!hasChain({ ...WHERE, chain: BASE })) return;
-  const known = new Set(valid.map(({ containerID, ifname }) => `${containerID}-${ifname}`));
+  const known = new Set(valid.map(({ containerId, ifName }) => `${containerId}-${ifName}`));
   const { chains, rules } = await listTable();
   using host = Rtnl.open();
   const dead = rules.filter(({ chain, comment = "", expr }) =>
@@ -102,7 +96,11 @@ export async function gcSpoofChecks(valid: readonly Attachment[]): Promise<void>
 }
 
 /** @throws {CniError} code 999 when the filter is not as {@link addSpoofCheck} made it */
-export async function expectSpoofCheck(owner: Owner, port: string, mac: string): Promise<void> {
+export async function expectSpoofCheck(
+  owner: Attachment,
+  port: string,
+  mac: string,
+): Promise<void> {
   const { chain, macChain } = namesOf(owner);
   const { rules } = await listTable();
   const expected: [chain: string, ...expressions: JsonValue[]][] = [
@@ -129,7 +127,7 @@ function canonical(value: JsonValue): string {
   return encodeJson(sortKeys(value));
 }
 
-function namesOf({ containerId, ifName }: Owner) {
+function namesOf({ containerId, ifName }: Attachment) {
   const id = `${containerId}-${ifName}`;
   const chain = CHAIN_PREFIX + id;
   return { id, comment: COMMENT_PREFIX + id, chain, macChain: `${chain}-mac` };

@@ -19,19 +19,13 @@ import {
   type DeviceState,
   dropRecord,
   findRecord,
+  type Holder,
   lockDevices,
 } from "./record.ts";
 
 /** How long the kernel may take to empty a namespace, and how often it is looked at. Milliseconds. */
 const RETURN_DEADLINE = 2000;
 const RETURN_INTERVAL = 20;
-
-/** Whose device goes home. */
-export interface Traveller {
-  containerId: string;
-  ifName: string;
-  netns: string;
-}
 
 /**
  * `ip link set DEVICE netns CONTAINER name IFNAME alias DEVICE`, in one request: under its new name
@@ -51,16 +45,16 @@ export function moveIn({ host, sandbox }: Place, device: Link, ifName: string): 
  *   another name, and the next call gives it its own if it is free again
  */
 export function bringHome(
-  traveller: Traveller,
+  holder: Holder,
   options: { name?: string; patient?: boolean } = {},
 ): void {
   using hostNs = NetNs.current();
   using host = Rtnl.open(hostNs);
-  if (options.patient) awaitReturn(host, hostNs, traveller);
+  if (options.patient) awaitReturn(host, hostNs, holder);
   using _lock = lockDevices();
-  const record = findRecord(traveller);
-  using sandbox = openSandbox(traveller, record, hostNs);
-  const returned = sandbox && moveOut(host, hostNs, sandbox, traveller.ifName, record?.device);
+  const record = findRecord(holder);
+  using sandbox = openSandbox(holder, record, hostNs);
+  const returned = sandbox && moveOut(host, hostNs, sandbox, holder.ifName, record?.device);
   if (returned) {
     restore(host, returned.link, returned.state);
   } else if (record) {
@@ -72,15 +66,15 @@ export function bringHome(
     const link = findStranded(host, options.name);
     if (link) restore(host, link, { name: options.name });
   }
-  dropRecord(traveller);
+  dropRecord(holder);
 }
 
 /** Hardware, which no link kind made, comes out of a deleted namespace some time later. */
-function awaitReturn(host: Rtnl, hostNs: NetNs, traveller: Traveller): void {
-  const record = findRecord(traveller);
+function awaitReturn(host: Rtnl, hostNs: NetNs, holder: Holder): void {
+  const record = findRecord(holder);
   if (!record || !isHardware(record.device)) return;
   for (let waited = 0; waited < RETURN_DEADLINE; waited += RETURN_INTERVAL) {
-    using sandbox = openSandbox(traveller, record, hostNs);
+    using sandbox = openSandbox(holder, record, hostNs);
     if (sandbox || findReturned(host, record.device)) return;
     sleepSync(RETURN_INTERVAL);
   }
@@ -91,11 +85,11 @@ function awaitReturn(host: Rtnl, hostNs: NetNs, traveller: Traveller): void {
  * that ADD was given. What is found in there says whether it is still the same.
  */
 function openSandbox(
-  traveller: Traveller,
+  holder: Holder,
   record: DeviceRecord | undefined,
   hostNs: NetNs,
 ): NetNs | undefined {
-  const named = NetNs.openIfPresent(traveller.netns);
+  const named = NetNs.openIfPresent(holder.netns);
   if (named || !record) return named;
   const noted = tryToOpen(record.netns);
   if (!noted?.is(hostNs)) return noted;

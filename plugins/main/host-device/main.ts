@@ -22,9 +22,15 @@ import {
 import { chooseDns } from "../../../lib/ipam/dns.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
-import { type AddCall, definePlugin, type GcCall } from "../../../lib/skel/plugin.ts";
+import {
+  type AddCall,
+  type AttachmentCall,
+  definePlugin,
+  type GcCall,
+} from "../../../lib/skel/plugin.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
+import { membership } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { type Options, options } from "./config.ts";
@@ -41,6 +47,7 @@ import {
   type DeviceRecord,
   dropRecord,
   findRecord,
+  type Holder,
   keepRecord,
   listRecords,
   lockDevices,
@@ -53,7 +60,7 @@ const hostDevice = definePlugin<Options>({
 
   async del(call) {
     const name = call.options.device || undefined;
-    await runAll(() => ipamDel(call), () => bringHome(call, { name, patient: true }));
+    await runAll(() => ipamDel(call), () => bringHome(holderOf(call), { name, patient: true }));
   },
 
   async check(call) {
@@ -77,12 +84,13 @@ async function add(call: AddCall<Options>): Promise<Result> {
   if (dpdk) return await reserveOnly(call);
   return await attach(call, {
     create(place) {
-      const { containerId, ifName, netns, config, undo } = call;
-      if (findRecord(call)) bringHome(call); // the device of an attachment that had no DEL
+      const { attachment, ifName, undo } = call;
+      const holder = holderOf(call);
+      // The device of an attachment that had no DEL.
+      if (findRecord(attachment)) bringHome(holder);
       using _lock = lockDevices();
       const device = findAtHome(place, selector);
-      const holder = { network: config.name, containerId, ifName, netns };
-      undo.add(`${device.name}'s move`, () => bringHome(call));
+      undo.add(`${device.name}'s move`, () => bringHome(holder));
       keepRecord(holder, place.host, device);
       moveIn(place, device, ifName);
     },
@@ -152,12 +160,14 @@ function findHolder(selector: Selector): DeviceRecord | undefined {
   );
 }
 
+function holderOf({ attachment, netns }: AttachmentCall<Options>): Holder {
+  return { ...attachment, netns };
+}
+
 /** The records of this network's attachments that are not valid any more. */
 function orphans({ config, validAttachments }: GcCall<Options>) {
-  return listRecords().filter(({ network, containerId, ifName }) =>
-    network === config.name &&
-    !validAttachments.some((valid) => valid.containerID === containerId && valid.ifname === ifName)
-  );
+  const isValid = membership(validAttachments);
+  return listRecords().filter((record) => record.network === config.name && !isValid(record));
 }
 
 export default hostDevice;

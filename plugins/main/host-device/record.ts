@@ -11,17 +11,15 @@ import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { ifPresent } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { removeWritten, writeAtomic } from "../../../lib/runtime/write_atomic.ts";
+import type { Attachment } from "../../../lib/types/attachment.ts";
 import { encodeJson } from "../../../lib/types/json.ts";
 
 /** Gone with the next start of the machine, as the containers are. */
 const DIRECTORY = "/run/cni/host-device";
 
 /** Whose device it is now. */
-export interface Holder {
-  network: string;
-  containerId: string;
-  ifName: string;
-  netns: string;
+export interface Holder extends Attachment {
+  readonly netns: string;
 }
 
 /** A device as it was on the host. */
@@ -72,10 +70,8 @@ export function keepRecord(holder: Holder, host: Rtnl, link: Link): DeviceRecord
 }
 
 /** The record of an attachment; undefined without one, or where it is damaged. */
-export function findRecord(
-  holder: Pick<Holder, "containerId" | "ifName">,
-): DeviceRecord | undefined {
-  return read(pathOf(holder));
+export function findRecord(attachment: Attachment): DeviceRecord | undefined {
+  return read(pathOf(attachment));
 }
 
 /** The records of all attachments. */
@@ -86,12 +82,12 @@ export function listRecords(): DeviceRecord[] {
 }
 
 /** The device is home, or will never be. */
-export function dropRecord(holder: Pick<Holder, "containerId" | "ifName">): void {
-  removeWritten(pathOf(holder));
+export function dropRecord(attachment: Attachment): void {
+  removeWritten(pathOf(attachment));
 }
 
 /** A container has one interface of a name; neither part can have a slash or a colon in it. */
-function pathOf({ containerId, ifName }: Pick<Holder, "containerId" | "ifName">): string {
+function pathOf({ containerId, ifName }: Attachment): string {
   return `${DIRECTORY}/${containerId}:${ifName}.json`;
 }
 

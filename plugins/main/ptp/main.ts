@@ -12,7 +12,7 @@
  * @module
  */
 import { removeLink } from "../../../lib/attach/detach.ts";
-import { noteOf, removeOrphans } from "../../../lib/attach/orphans.ts";
+import { removeOrphans } from "../../../lib/attach/orphans.ts";
 import { requireMasquerade } from "../../../lib/firewall/available.ts";
 import {
   expectMasquerade,
@@ -45,10 +45,11 @@ import { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { addVethPair, nameTaken } from "../../../lib/rtnl/veth.ts";
-import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import { type AddCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
+import { attachmentNote } from "../../../lib/types/note.ts";
 import type { IpConfig, Result } from "../../../lib/types/result.ts";
 import { type Options, options } from "./config.ts";
 
@@ -66,7 +67,7 @@ const ptp = definePlugin<Options>({
   async del(call) {
     await runAll(
       // First: what is deleted from the rule set the kernel takes apart while the link goes, too.
-      () => unmasquerade(attachmentOf(call)),
+      () => unmasquerade(call.attachment),
       () => removeLink(call, "veth"),
       () => ipamDel(call), // last: an address is free once nothing carries it
     );
@@ -90,7 +91,7 @@ const ptp = definePlugin<Options>({
     expectAddresses(inside, link, ips);
     expectRoutes(inside, prevResult.routes ?? []);
     expectHostEnd(host, link, ips.map(requireGateway));
-    if (options.ipMasq) await expectMasquerade(attachmentOf(call), ips.map(addressOf));
+    if (options.ipMasq) await expectMasquerade(call.attachment, ips.map(addressOf));
   },
 
   async status(call) {
@@ -129,7 +130,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
     mtu: options.mtu || undefined,
     address: macForAddresses(routed.map(({ own }) => own.ip)),
     hostAddress: macForAddresses(routed.map(({ gateway }) => gateway)),
-    alias: noteOf(call),
+    alias: attachmentNote(call.attachment),
   });
   undo.add("the veth pair", () => removeLink(call, "veth"));
   const near = configureInterface({ inside, netns: sandbox, ifName, noDad: true }, {
@@ -142,9 +143,9 @@ async function add(call: AddCall<Options>): Promise<Result> {
   }
   addRoutes(inside, near, reserved);
   if (options.ipMasq) {
-    undo.add("the masquerading", () => unmasquerade(attachmentOf(call)));
+    undo.add("the masquerading", () => unmasquerade(call.attachment));
     const addresses = routed.map(({ own }) => own);
-    await masquerade(options.ipMasqBackend, attachmentOf(call), addresses, netns);
+    await masquerade(options.ipMasqBackend, call.attachment, addresses, netns);
   }
   return {
     interfaces: [
@@ -202,10 +203,6 @@ function expectHostEnd(host: Rtnl, near: Link, routed: readonly Routed[]): void 
   const lost = routed.find(({ own }) => !present.some(({ to }) => to.equals(Cidr.host(own.ip))));
   if (!lost) return;
   throw CniError.internal(`the host has no route to ${lost.own.ip} through ${far.name}`);
-}
-
-function attachmentOf({ config, containerId, ifName }: AttachmentCall<Options>) {
-  return { network: config.name, containerId, ifName };
 }
 
 export default ptp;

@@ -10,15 +10,9 @@ import { attachmentIfbName, ifbName } from "../../../lib/ip/hash_names.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { NetlinkError } from "../../../lib/rtnl/socket.ts";
+import { type Attachment, describeAttachment } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { attachmentNote } from "../../../lib/types/note.ts";
-
-/** What is limited. */
-export interface Attachment {
-  network: string;
-  containerId: string;
-  ifName: string;
-}
 
 /** Towards the container, or from it. */
 export type Direction = "ingress" | "egress";
@@ -39,7 +33,7 @@ export function addIfb(
   host.link.add({ name, kind: "ifb", mtu, txqlen: 0 });
   const { index } = host.link.get(name);
   try {
-    const note = noteOf(attachment);
+    const note = attachmentNote(attachment);
     if (note) {
       host.link.set(index, { alias: note });
       // With its alias first: somebody else's DEL takes one without for the Go plugin's.
@@ -68,14 +62,15 @@ function rename(host: Rtnl, index: number, name: string): void {
  */
 export function requireIfb(host: Rtnl, attachment: Attachment, direction: Direction): Link {
   const [ifb] = findIfbs(host, attachment, [direction]);
-  const { network, containerId, ifName } = attachment;
   if (!ifb) {
     throw CniError.internal(
-      `get ifb device: there is none for the ${direction} traffic of ${ifName} of container ` +
-        `${containerId} on network ${network}`,
+      `get ifb device: there is none for the ${direction} traffic of ` +
+        describeAttachment(attachment),
     );
   }
-  if (!ifb.up) throw CniError.internal(`ifb device ${ifb.name} is down: ${ifName} is cut off`);
+  if (!ifb.up) {
+    throw CniError.internal(`ifb device ${ifb.name} is down: ${attachment.ifName} is cut off`);
+  }
   return ifb;
 }
 
@@ -91,7 +86,7 @@ function findIfbs(host: Rtnl, attachment: Attachment, directions: readonly Direc
     host.link.find(attachmentIfbName(attachment, direction))
   );
   const shared = directions.includes("egress") ? host.link.find(goName(attachment)) : undefined;
-  const isOurs = ({ alias }: Link) => alias === undefined || alias === noteOf(attachment);
+  const isOurs = ({ alias }: Link) => alias === undefined || alias === attachmentNote(attachment);
   return [...own, shared && isOurs(shared) ? shared : undefined]
     .filter((link) => link !== undefined)
     .filter(({ kind }) => kind === "ifb");
@@ -99,9 +94,4 @@ function findIfbs(host: Rtnl, attachment: Attachment, directions: readonly Direc
 
 function goName({ network, containerId }: Attachment): string {
   return ifbName(network, containerId);
-}
-
-/** Undefined where the names are too long for an alias. */
-function noteOf({ network, containerId, ifName }: Attachment): string | undefined {
-  return attachmentNote(network, { containerID: containerId, ifname: ifName });
 }

@@ -9,7 +9,7 @@
  */
 import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
-import { type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import { definePlugin } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
@@ -18,7 +18,7 @@ import { isOrphan } from "../../../lib/types/note.ts";
 import { versionsFrom } from "../../../lib/types/versions.ts";
 import { type Options, options, readLimits } from "./config.ts";
 import { findPeer, requirePeer } from "./host_interface.ts";
-import { type Attachment, removeIfbs } from "./ifb.ts";
+import { removeIfbs } from "./ifb.ts";
 import { expectShaped, shape, unshape } from "./shaping.ts";
 
 const bandwidth = definePlugin<Options>({
@@ -34,7 +34,7 @@ const bandwidth = definePlugin<Options>({
     using inside = Rtnl.open(sandbox);
     using host = Rtnl.open();
     const device = requirePeer(host, inside, sandbox, call.ifName, prevResult);
-    const made = shape(host, device, attachmentOf(call), limits, call.undo);
+    const made = shape(host, device, call.attachment, limits, call.undo);
     const interfaces = made.map(({ name, address }) => ({ name, mac: address }));
     return { ...prevResult, interfaces: [...prevResult.interfaces ?? [], ...interfaces] };
   },
@@ -48,7 +48,7 @@ const bandwidth = definePlugin<Options>({
         const device = inside && findPeer(host, inside, sandbox, call.ifName);
         if (device) unshape(host, device);
       },
-      () => removeIfbs(host, attachmentOf(call)),
+      () => removeIfbs(host, call.attachment),
     );
   },
 
@@ -60,7 +60,7 @@ const bandwidth = definePlugin<Options>({
     using inside = Rtnl.open(sandbox);
     using host = Rtnl.open();
     const device = requirePeer(host, inside, sandbox, call.ifName, prevResult);
-    expectShaped(host, device, attachmentOf(call), limits);
+    expectShaped(host, device, call.attachment, limits);
   },
 
   status({ options }) {
@@ -78,10 +78,6 @@ const bandwidth = definePlugin<Options>({
     }
   },
 });
-
-function attachmentOf({ config, containerId, ifName }: AttachmentCall<Options>): Attachment {
-  return { network: config.name, containerId, ifName };
-}
 
 export default bandwidth;
 

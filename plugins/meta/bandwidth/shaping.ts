@@ -18,7 +18,8 @@ import { NetlinkError } from "../../../lib/rtnl/socket.ts";
 import type { Undo } from "../../../lib/skel/undo.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Limits } from "./config.ts";
-import { addIfb, type Attachment, type Direction, requireIfb } from "./ifb.ts";
+import type { Attachment } from "../../../lib/types/attachment.ts";
+import { addIfb, type Direction, requireIfb } from "./ifb.ts";
 
 /** A detour: which packets of a device, and the bucket they go through. */
 interface Detour {

@@ -47,7 +47,7 @@ const firewall = definePlugin<Options>({
   async check(call) {
     const { prevResult } = call;
     if (!prevResult) throw CniError.invalidConfig("missing prevResult from earlier plugin");
-    const noted = recallEntry(attachmentOf(call));
+    const noted = recallEntry(call.attachment);
     const backend = noted?.backend ?? await chooseBackend(call.options);
     const wanted = entryOf(call, prevResult, backend, noted?.enforcer ?? enforcerOf(backend));
     const missing = await missingOfFilter(wanted);
@@ -61,12 +61,7 @@ const firewall = definePlugin<Options>({
   },
 
   async gc({ config, validAttachments }) {
-    const valid = validAttachments.map(({ containerID, ifname }) => ({
-      network: config.name,
-      containerId: containerID,
-      ifName: ifname,
-    }));
-    await gcFilter(config.name, valid);
+    await gcFilter(config.name, validAttachments);
   },
 });
 
@@ -98,7 +93,7 @@ async function apply(call: AddCall<Options>, prevResult: Result): Promise<void> 
 async function revoke(call: AttachmentCall<Options>): Promise<void> {
   const { prevResult, options } = call;
   const bridge = policyOf(options) === "open" ? undefined : prevResult?.interfaces?.[0]?.name;
-  await revokeFilter(attachmentOf(call), (): Removal => ({
+  await revokeFilter(call.attachment, (): Removal => ({
     ips: prevResult ? addressesOf(prevResult) : [],
     bridges: bridge ? [bridge] : [],
     zones: firewalldRuns() ? [zoneOf(options)] : [],
@@ -133,7 +128,7 @@ function entryOf(
 ): FilterEntry {
   const policy = policyOf(call.options);
   return {
-    attachment: attachmentOf(call),
+    attachment: call.attachment,
     backend,
     enforcer,
     ips: addressesOf(result),
@@ -197,10 +192,6 @@ function zoneOf({ firewalldZone }: Options): string {
 
 function adminChainOf({ iptablesAdminChainName }: Options): string {
   return iptablesAdminChainName || "CNI-ADMIN";
-}
-
-function attachmentOf({ config, containerId, ifName }: AttachmentCall<Options>) {
-  return { network: config.name, containerId, ifName };
 }
 
 export default firewall;

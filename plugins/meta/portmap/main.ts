@@ -36,7 +36,7 @@ const portmap = definePlugin<Options>({
   add,
 
   async del(call) {
-    await unpublishPorts(attachmentOf(call));
+    await unpublishPorts(call.attachment);
   },
 
   async check(call) {
@@ -44,7 +44,7 @@ const portmap = definePlugin<Options>({
     const { backend, snat } = readBackend(call.options);
     const publications = publicationsOf(call, call.prevResult);
     if (publications.length === 0) return;
-    await expectPorts({ backend, attachment: attachmentOf(call), publications, options: snat });
+    await expectPorts({ backend, attachment: call.attachment, publications, options: snat });
   },
 
   async status({ options }) {
@@ -53,12 +53,7 @@ const portmap = definePlugin<Options>({
   },
 
   async gc({ config, validAttachments }) {
-    const valid = validAttachments.map(({ containerID, ifname }) => ({
-      network: config.name,
-      containerId: containerID,
-      ifName: ifname,
-    }));
-    await gcPorts(config.name, valid);
+    await gcPorts(config.name, validAttachments);
   },
 });
 
@@ -68,7 +63,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
   const { backend, snat } = readBackend(call.options);
   const publications = publicationsOf(call, prevResult);
   if (publications.length === 0) return prevResult;
-  const attachment = attachmentOf(call);
+  const attachment = call.attachment;
   const request = { backend, attachment, publications, options: snat };
   const publishing = publishPorts(request, call.netns);
   undo.add("the published ports", async () => {
@@ -128,10 +123,6 @@ function interfaceTo(address: IpAddress): string | undefined {
     if (error instanceof NetlinkError && error.code === "ENETUNREACH") return undefined;
     throw error;
   }
-}
-
-function attachmentOf({ config, containerId, ifName }: AttachmentCall<Options>) {
-  return { network: config.name, containerId, ifName };
 }
 
 export default portmap;

@@ -8,7 +8,7 @@ import { mac } from "../../../lib/ip/schema.ts";
 import { ifPresent, messageOf } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { removeWritten, writeAtomic } from "../../../lib/runtime/write_atomic.ts";
-import type { Attachment } from "../../../lib/types/config.ts";
+import type { Attachment } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { encodeJson, type JsonValue, parseJson } from "../../../lib/types/json.ts";
 import { readValue } from "../../../lib/types/options.ts";
@@ -26,12 +26,12 @@ export interface Backup {
 }
 
 /** The file of one attachment. */
-export function backupPath(directory: string, { containerID, ifname }: Attachment): string {
-  return `${directory}/${fileName({ containerID, ifname })}`;
+export function backupPath(directory: string, attachment: Attachment): string {
+  return `${directory}/${fileName(attachment)}`;
 }
 
-function fileName({ containerID, ifname }: Attachment): string {
-  return `${containerID}_${ifname}.json`;
+function fileName({ containerId, ifName }: Attachment): string {
+  return `${containerId}_${ifName}.json`;
 }
 
 /**

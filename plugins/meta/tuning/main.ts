@@ -74,7 +74,11 @@ function add(call: AddCall<Options>): Result {
   const link = changesLink(wanted) ? inside.link.get(call.ifName) : undefined;
   const sysctl = sandbox.run(() => currentValues(sysctls));
   const before = link ? currentSettings(link, wanted) : {};
-  writeBackup(pathOf(call, directory), { link: before, sysctl, network: call.config.name });
+  writeBackup(backupPath(directory, call.attachment), {
+    link: before,
+    sysctl,
+    network: call.config.name,
+  });
   call.undo.add("the tuned values", () => restore(call, directory));
 
   sandbox.run(() => setAll(sysctls.map(({ path, value }) => [path, value])));
@@ -85,7 +89,7 @@ function add(call: AddCall<Options>): Result {
 
 /** Sets everything that the backup holds again, and removes the backup, even where that fails. */
 async function restore(call: AttachmentCall<Options>, directory: string): Promise<void> {
-  const path = pathOf(call, directory);
+  const path = backupPath(directory, call.attachment);
   await runAll(
     async () => {
       const backup = readBackup(path);
@@ -174,10 +178,6 @@ function updateResult(result: Result, ifName: string, { mac, mtu }: LinkSettings
     }
   );
   return { ...result, interfaces };
-}
-
-function pathOf({ containerId, ifName }: AttachmentCall<Options>, directory: string): string {
-  return backupPath(directory, { containerID: containerId, ifname: ifName });
 }
 
 /** The directory, or what it would be made in, is one. */
