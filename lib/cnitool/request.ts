@@ -1,6 +1,5 @@
 /** From the command line and the environment to a network and an attachment. */
 import { resolve } from "../deps/path.ts";
-import { sha512Hex } from "../ip/sha512.ts";
 import { splitPath } from "../invoke/find.ts";
 import { Cni } from "../libcni/cni.ts";
 import { type NetworkList, parseObject } from "../libcni/conf.ts";
@@ -66,7 +65,7 @@ export function findAttachment(netns: string, ifName: string | undefined): Runti
 
 /** Containers have no names here: they go by their namespace's path. */
 export function containerIdOf(netns: string): string {
-  return `cnitool-${sha512Hex(absolutePath(netns)).slice(0, 20)}`;
+  return `cnitool-${runtime.sha512Hex(absolutePath(netns)).slice(0, 20)}`;
 }
 
 function absolutePath(path: string): string {

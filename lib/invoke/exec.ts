@@ -10,7 +10,7 @@ import { type InProcessPlugin, lookupInProcess } from "./in_process.ts";
 
 /** How long a plugin may be killed at the latest after it was due. */
 export interface Limits {
-  /** Milliseconds after which the plugin is killed; no limit when absent. */
+  /** Milliseconds after which the plugin is killed; ten minutes when absent. */
   timeoutMs?: number;
   /** Kills the plugin when aborted. */
   abort?: AbortSignal;
@@ -24,10 +24,13 @@ export interface ExecOptions extends Limits {
   env: Readonly<Record<string, string>>;
 }
 
-/** How long to wait for an executable that is just being written. */
+/**
+ * How long a plugin may take where nobody says: longer than container runtimes wait for one, so that
+ * it ends what hangs and is not waited for any more. Milliseconds.
+ */
+const DEADLINE_MS = 10 * 60_000;
+/** How long to wait for an executable that is just being written. Milliseconds. */
 const BUSY_DEADLINE_MS = 5000;
-/** How long a killed plugin's children may keep its pipes open before we stop listening. */
-const KILL_GRACE_MS = 500;
 /**
  * How much of a failed plugin's stderr, or of what it printed instead of an error object, an error
  * quotes.
@@ -70,17 +73,11 @@ async function call(plugin: InProcessPlugin, { stdin, env }: ExecOptions): Promi
 
 /** Starts a process, again and again while its file is being written. */
 async function execute(file: string, options: ExecOptions): Promise<Ended> {
-  const { stdin, env } = options;
   const start = performance.now();
   const busyMs = Math.min(BUSY_DEADLINE_MS, options.timeoutMs ?? Infinity);
   for (let waitMs = 10;; waitMs = Math.min(2 * waitMs, 500)) {
     try {
-      const output = await interruptible(
-        file,
-        options,
-        (abort) => runtime.run(file, [], { stdin, env, abort }),
-      );
-      return endOf(output);
+      return endOf(await runWithin(file, options));
     } catch (error) {
       if (errnoCode(error) !== "ETXTBSY") throw startError(file, error);
     }
@@ -93,45 +90,24 @@ async function execute(file: string, options: ExecOptions): Promise<Ended> {
   }
 }
 
-/**
- * What `run` yields, unless the limits say otherwise: then `run` is told to kill, and waited for
- * only so long, since a killed plugin's own children may hold its pipes open.
- */
-async function interruptible<T>(
-  file: string,
-  { timeoutMs, abort: own }: Limits,
-  run: (abort: AbortSignal) => Promise<T>,
-): Promise<T> {
+/** How the plugin ended, unless the limits ended it. */
+async function runWithin(file: string, options: ExecOptions): Promise<RunOutput> {
+  const { stdin, env, timeoutMs = DEADLINE_MS, abort: own } = options;
   const abort = AbortSignal.any([untilEnded(), ...own ? [own] : []]);
-  const kill = new AbortController();
-  const timers: ReturnType<typeof setTimeout>[] = [];
-  const { promise: given, reject: giveUp } = Promise.withResolvers<never>();
-  const interrupt = (why: string) => {
-    const name = quote(baseName(file));
-    const error = CniError.internal(
-      `plugin ${name} ${why} and was killed: it may have done part of its work, DEL undoes it`,
-    );
-    timers.push(setTimeout(() => giveUp(error), KILL_GRACE_MS));
-    kill.abort(error);
-  };
-  const onAbort = () => interrupt(`was interrupted (${messageOf(abort.reason)})`);
-  if (timeoutMs !== undefined) {
-    timers.push(setTimeout(() => interrupt(`did not finish within ${timeoutMs} ms`), timeoutMs));
+  const name = quote(baseName(file));
+  if (abort.aborted) {
+    throw CniError.internal(`plugin ${name} was not started: ${messageOf(abort.reason)}`);
   }
-  abort.addEventListener("abort", onAbort);
-  try {
-    if (abort.aborted) {
-      throw CniError.internal(
-        `plugin ${quote(baseName(file))} was not started: ${messageOf(abort.reason)}`,
-      );
-    }
-    const result = await Promise.race([run(kill.signal), given]);
-    kill.signal.throwIfAborted();
-    return result;
-  } finally {
-    timers.forEach(clearTimeout);
-    abort.removeEventListener("abort", onAbort);
-  }
+  const output = await runtime.run(file, [], { stdin, env, timeoutMs, abort });
+  const why = output.timedOut
+    ? `did not finish within ${timeoutMs} ms`
+    : abort.aborted
+    ? `was interrupted (${messageOf(abort.reason)})`
+    : undefined;
+  if (why === undefined) return output;
+  throw CniError.internal(
+    `plugin ${name} ${why} and was killed: it may have done part of its work, DEL undoes it`,
+  );
 }
 
 function endOf({ code, signal, stdout, stderr }: RunOutput): Ended {

@@ -63,27 +63,22 @@ Deno.test("execPlugin() kills a plugin that takes too long or is not wanted any 
   assertStringIncludes((await interrupted).message, "was interrupted (shutting down)");
 });
 
-Deno.test({
-  name: "execPlugin() does not wait for what a killed plugin left running",
-  sanitizeOps: false, // The pipes that are still open are what this is about.
-  sanitizeResources: false,
-  async fn() {
-    using plugins = new NoopPlugins("a");
-    const pid = `${plugins.directory}/pid`;
-    plugins.reply("a", "ADD", {
-      script: `sleep 60 & echo $! > ${pid}.new; mv ${pid}.new ${pid}; wait`,
-    });
-    const enough = new AbortController();
-    const killed = errorOf(plugins, { abort: enough.signal });
-    for (let i = 0; i < 1000 && !isFile(pid); i++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    enough.abort(new Error("enough"));
-    assertEquals((await killed).code, 999);
-    const sleeper = Number(Deno.readTextFileSync(pid));
-    assert(Deno.statSync(`/proc/${sleeper}`).isDirectory, "it is still there");
-    Deno.kill(sleeper, "SIGKILL");
-  },
+Deno.test("execPlugin() does not wait for what a killed plugin left running", async () => {
+  using plugins = new NoopPlugins("a");
+  const pid = `${plugins.directory}/pid`;
+  plugins.reply("a", "ADD", {
+    script: `sleep 60 & echo $! > ${pid}.new; mv ${pid}.new ${pid}; wait`,
+  });
+  const enough = new AbortController();
+  const killed = errorOf(plugins, { abort: enough.signal });
+  for (let i = 0; i < 1000 && !isFile(pid); i++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  enough.abort(new Error("enough"));
+  assertEquals((await killed).code, 999);
+  const sleeper = Number(Deno.readTextFileSync(pid));
+  assert(Deno.statSync(`/proc/${sleeper}`).isDirectory, "it is still there");
+  Deno.kill(sleeper, "SIGKILL");
 });
 
 Deno.test("execPlugin() waits for a plugin that is just being written", async () => {

@@ -1,6 +1,6 @@
 /** Names cut out of hashes, where the kernel allows too few characters for the real ones. */
+import { runtime } from "../runtime/mod.ts";
 import { type Attachment, attachmentKey } from "../types/attachment.ts";
-import { sha512Hex } from "./sha512.ts";
 
 /**
  * The iptables chain of one attachment: `CNI-`, a prefix such as `DN-`, and as much of the hash as
@@ -32,14 +32,14 @@ export function attachmentIfbName(
  * What stands for a name in the comments of nftables rules, which have 128 bytes: 16 hex digits.
  */
 export function nftHash(text: string): string {
-  return sha512Hex(text).slice(0, 16);
+  return runtime.sha512Hex(text).slice(0, 16);
 }
 
 function hashName(length: number, prefix: string, text: string): string {
   if (prefix.length >= length) {
     throw new RangeError(`${prefix} leaves no room in a name of ${length} characters`);
   }
-  return (prefix + sha512Hex(text)).slice(0, length);
+  return (prefix + runtime.sha512Hex(text)).slice(0, length);
 }
 
 /** What the comments of all nftables rules of a network begin with. */

@@ -1,6 +1,6 @@
 /** Hardware addresses: 6 bytes (EUI-48), 8 (EUI-64) or 20 (IP over InfiniBand). */
 import type { IpAddress } from "./address.ts";
-import { sha512Hex } from "./sha512.ts";
+import { runtime } from "../runtime/mod.ts";
 
 /**
  * The lower-case form with colons of an address written with `:`, `-` or, in groups of four digits,
@@ -44,7 +44,7 @@ export function formatMac(bytes: Uint8Array): string {
 export function macForAddress(ip: IpAddress): string {
   const tail = ip.family === 4
     ? formatMac(ip.bytes())
-    : sha512Hex(ip.bytes()).slice(0, 8).match(/../g)!.join(":");
+    : runtime.sha512Hex(ip.bytes()).slice(0, 8).match(/../g)!.join(":");
   return `0a:58:${tail}`;
 }
 

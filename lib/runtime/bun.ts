@@ -3,8 +3,11 @@
  * keep Deno from loading this file.
  */
 import { bunFiles, FILE_SYMBOLS, type FileLibrary } from "./bun_files.ts";
+import { messageOf } from "./errors.ts";
+import { findProgram } from "./find_program.ts";
 import { readToEnd } from "./read_to_end.ts";
-import type { Bound, CType, RunOptions, RunOutput, Runtime, Symbols } from "./types.ts";
+import { supervise } from "./supervise.ts";
+import type { Bound, CType, Files, RunOptions, RunOutput, Runtime, Symbols } from "./types.ts";
 import { untilReady } from "./until_ready.ts";
 
 /** The part of Bun's globals that is used here. */
@@ -20,9 +23,12 @@ interface BunGlobals {
       signalCode: string | null;
       kill(signal: string): void;
     };
-    readableStreamToBytes(stream: ReadableStream<Uint8Array>): Promise<Uint8Array>;
+    CryptoHasher: new (algorithm: "sha512") => {
+      update(input: string | Uint8Array): { digest(encoding: "hex"): string };
+    };
   };
   process: {
+    argv0: string;
     argv: string[];
     env: Record<string, string | undefined>;
     execPath: string;
@@ -31,6 +37,9 @@ interface BunGlobals {
     exit(status: number): never;
     on(event: string, handler: (error: unknown) => void): void;
     getBuiltinModule(name: "bun:ffi"): BunFfi;
+    getBuiltinModule(name: "node:fs"): {
+      writeSync(descriptor: number, bytes: Uint8Array): number;
+    };
   };
 }
 
@@ -75,6 +84,15 @@ class Libc implements FileLibrary {
     return this.#open(library, symbols);
   }
 
+  /** Whether it can be called at all. */
+  isUsable(): boolean {
+    try {
+      return this.#first !== undefined;
+    } catch {
+      return false;
+    }
+  }
+
   get #first() {
     if (this.#base) return this.#base;
     const { __errno_location, ...functions } = this.#open("libc.so.6", {
@@ -90,19 +108,30 @@ class Libc implements FileLibrary {
     for (const [name, [returns, ...args]] of Object.entries(symbols)) {
       table[name] = { args: args.map(bunType), returns: bunType(returns) };
     }
-    return this.ffi.dlopen(library, table).symbols as unknown as Bound<S>;
+    try {
+      return this.ffi.dlopen(library, table).symbols as unknown as Bound<S>;
+    } catch (error) {
+      if (!messageOf(error).includes("requires the JIT")) throw error;
+      throw new Error(
+        "Bun cannot call the C library, which it does with code that it compiles at run time: " +
+          "it needs about 3 GB of address space (ulimit -v), though little memory, " +
+          "and no BUN_JSC_useJIT=0",
+      );
+    }
   }
 }
 
 /** @see Runtime */
 export function bunRuntime(): Runtime {
-  const { Bun, process } = globalThis as unknown as BunGlobals;
+  const globals = globalThis as unknown as BunGlobals;
+  const { Bun, process } = globals;
   const libc = new Libc(() => process.getBuiltinModule("bun:ffi"));
   const { files, read, write, isTerminal } = bunFiles(libc);
   return {
     name: "bun",
     version: Bun.version,
     files,
+    argv0: process.argv0,
     // Compiled or not, Bun puts the executable and the entry point first.
     args: process.argv.slice(2),
     pid: process.pid,
@@ -122,9 +151,18 @@ export function bunRuntime(): Runtime {
     bind: (library, symbols) => libc.bind(library, symbols),
     errno: () => libc.errno[0]!,
     addressOf: (buffer) => BigInt(libc.ffi.ptr(buffer)),
-    run: (program, args, options = {}) => run(Bun, program, args, options),
+    run: async (program, args, options) => await run(globals, files, program, args, options),
+    sha512Hex: (input) => new Bun.CryptoHasher("sha512").update(input).digest("hex"),
     readStdin: (limit) => readToEnd((into) => untilReady(() => read(0, into)), limit),
-    write: (descriptor, text) => write(descriptor, new TextEncoder().encode(text)),
+    write(descriptor, text) {
+      const bytes = new TextEncoder().encode(text);
+      if (libc.isUsable()) return write(descriptor, bytes);
+      // What is left to say is an error, and that the C library cannot be called may be it.
+      const { writeSync } = process.getBuiltinModule("node:fs");
+      for (let done = 0; done < bytes.length;) {
+        done += untilReady(() => writeSync(descriptor, bytes.subarray(done)));
+      }
+    },
     isTerminal,
     onSignal(signals, handler) {
       for (const signal of signals) process.on(signal, () => handler(signal));
@@ -140,45 +178,26 @@ function bunType(type: CType): string {
   return type === "pointer" || type === "buffer" ? "ptr" : type;
 }
 
-async function run(
-  Bun: BunGlobals["Bun"],
+function run(
+  { Bun, process }: BunGlobals,
+  files: Files,
   program: string,
   args: readonly string[],
   options: RunOptions,
 ): Promise<RunOutput> {
+  const path = options.env ? options.env.PATH : process.env.PATH;
   const stdin = typeof options.stdin === "string"
     ? new TextEncoder().encode(options.stdin)
     : options.stdin;
-  const child = Bun.spawn([program, ...args], {
+  const child = Bun.spawn([findProgram(files, program, path), ...args], {
     env: options.env,
     cwd: options.cwd,
-    stdin: stdin ?? "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
+    stdio: [stdin ?? "ignore", "pipe", "pipe", ...options.inherit ?? []],
   });
-  let timedOut = false;
-  const kill = () => child.kill("SIGKILL");
-  const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => {
-    timedOut = true;
-    kill();
-  }, options.timeoutMs);
-  options.abort?.addEventListener("abort", kill);
-  if (options.abort?.aborted) kill();
-  try {
-    const [stdout, stderr] = await Promise.all([
-      Bun.readableStreamToBytes(child.stdout),
-      Bun.readableStreamToBytes(child.stderr),
-      child.exited,
-    ]);
-    return {
-      code: child.signalCode === null ? child.exitCode : null,
-      signal: child.signalCode,
-      timedOut,
-      stdout,
-      stderr,
-    };
-  } finally {
-    clearTimeout(timer);
-    options.abort?.removeEventListener("abort", kill);
-  }
+  const ended = child.exited.then(() => ({
+    code: child.signalCode === null ? child.exitCode : null,
+    signal: child.signalCode,
+  }));
+  const { stdout, stderr } = child;
+  return supervise({ stdout, stderr, ended, kill: () => child.kill("SIGKILL") }, options);
 }

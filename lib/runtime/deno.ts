@@ -10,7 +10,10 @@ import type {
   Symbols,
   WriteOptions,
 } from "./types.ts";
+import { findProgram } from "./find_program.ts";
 import { readToEnd } from "./read_to_end.ts";
+import { sha512Hex } from "./sha512.ts";
+import { supervise } from "./supervise.ts";
 import { untilReady } from "./until_ready.ts";
 
 /** @see Runtime */
@@ -20,6 +23,9 @@ export function denoRuntime(): Runtime {
     name: "deno",
     version: Deno.version.deno,
     files,
+    get argv0() {
+      return Deno.readTextFileSync("/proc/self/cmdline").split("\0", 1)[0]!;
+    },
     args: Deno.args,
     pid: Deno.pid,
     get executable() {
@@ -39,6 +45,7 @@ export function denoRuntime(): Runtime {
     addressOf: (buffer) =>
       Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer as ArrayBufferView<ArrayBuffer>)),
     run,
+    sha512Hex,
     readStdin: (limit) =>
       readToEnd((into) => untilReady(() => Deno.stdin.readSync(into) ?? 0), limit),
     write(descriptor, text) {
@@ -117,21 +124,12 @@ function bind<S extends Symbols>(library: string, symbols: S): Bound<S> {
 async function run(
   program: string,
   args: readonly string[],
-  options: RunOptions = {},
+  options: RunOptions,
 ): Promise<RunOutput> {
-  const stop = new AbortController();
-  const abort = () => stop.abort();
-  options.abort?.addEventListener("abort", abort);
-  let timedOut = false;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  if (options.timeoutMs !== undefined) {
-    timer = setTimeout(() => {
-      timedOut = true;
-      stop.abort();
-    }, options.timeoutMs);
-  }
-  try {
-    const child = spawn(program, {
+  const path = options.env ? options.env.PATH : Deno.env.get("PATH");
+  const file = findProgram(files, program, path);
+  const child = inheriting(options.inherit, () =>
+    spawn(file, {
       args: [...args],
       env: options.env,
       clearEnv: options.env !== undefined,
@@ -139,34 +137,44 @@ async function run(
       stdin: options.stdin === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
-    });
-    const kill = () => {
-      try {
-        child.kill("SIGKILL");
-      } catch {
-        // It has ended by itself in the meantime.
-      }
-    };
-    stop.signal.addEventListener("abort", kill);
-    if (options.abort?.aborted) kill();
-    const fed = options.stdin === undefined ? undefined : feed(child.stdin, options.stdin);
-    const output = await child.output();
-    await fed;
-    if (output.code !== 0 && wasNoProgram(program, output)) {
-      throw Object.assign(new Error(`${program} is no program for this machine`), {
-        code: "ENOEXEC",
-      });
+    }));
+  const input = options.stdin === undefined ? undefined : feed(child.stdin, options.stdin);
+  const kill = () => {
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // It has ended by itself in the meantime.
     }
-    return {
-      code: output.signal === null ? output.code : null,
-      signal: output.signal,
-      timedOut,
-      stdout: output.stdout,
-      stderr: output.stderr,
-    };
+  };
+  const ended = child.status.then(({ code, signal }) => ({
+    code: signal === null ? code : null,
+    signal: signal as string | null,
+  }));
+  const { stdout, stderr } = child;
+  const output = await supervise({ stdout, stderr, ended, kill }, options);
+  await input?.abort();
+  if (output.code !== 0 && wasNoProgram(file, output)) {
+    throw Object.assign(new Error(`${file} is no program for this machine`), { code: "ENOEXEC" });
+  }
+  return output;
+}
+
+/** `fcntl.h` */
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+
+/**
+ * Deno passes three descriptors on and no others: these are not to be closed by execve(2) while
+ * `start` runs. It returns when the program is there, and no other thread starts any.
+ */
+function inheriting<T>(descriptors: readonly number[] = [], start: () => T): T {
+  if (descriptors.length === 0) return start();
+  const { fcntl } = bind("libc.so.6", { fcntl: ["i32", "i32", "i32", "i32"] });
+  for (const descriptor of descriptors) fcntl(descriptor, F_SETFD, 0);
+  try {
+    return start();
   } finally {
-    clearTimeout(timer);
-    options.abort?.removeEventListener("abort", abort);
+    for (const descriptor of descriptors) fcntl(descriptor, F_SETFD, FD_CLOEXEC);
   }
 }
 
@@ -188,7 +196,7 @@ function spawn(program: string, options: Deno.CommandOptions): Deno.ChildProcess
  * execvp(3) has `/bin/sh` run as a script. The shell puts the file's name before what it says; the
  * file is looked at only then.
  */
-function wasNoProgram(program: string, { stdout, stderr }: Deno.CommandOutput): boolean {
+function wasNoProgram(program: string, { stdout, stderr }: RunOutput): boolean {
   if (stdout.length > 0 || !new TextDecoder().decode(stderr).startsWith(`${program}: `)) {
     return false;
   }
@@ -211,13 +219,15 @@ function magicOf(path: string): string {
 }
 
 /** Writes all of `data`. A program that ends without reading it is no error of ours. */
-async function feed(stdin: WritableStream<Uint8Array>, data: string | Uint8Array): Promise<void> {
+function feed(
+  stdin: WritableStream<Uint8Array>,
+  data: string | Uint8Array,
+): { abort(): Promise<void> } {
   const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
   const writer = stdin.getWriter();
-  try {
-    await writer.write(bytes as Uint8Array<ArrayBuffer>);
-    await writer.close();
-  } catch {
-    // EPIPE: its exit status and its own words say more than this would.
-  }
+  // EPIPE: its exit status and its own words say more than this would.
+  const ignore = () => {};
+  const fed = writer.write(bytes as Uint8Array<ArrayBuffer>).then(() => writer.close())
+    .catch(ignore);
+  return { abort: () => Promise.race([fed, writer.abort().catch(ignore)]).then(ignore) };
 }

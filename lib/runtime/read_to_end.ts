@@ -1,3 +1,5 @@
+import { concat } from "./concat.ts";
+
 /**
  * Reads until the end of a stream, or until more than `limit` bytes have come, whichever is first.
  * @param read fills a buffer and says how many bytes it got, 0 at the end
@@ -12,11 +14,5 @@ export function readToEnd(read: (into: Uint8Array) => number, limit: number): Ui
     chunks.push(chunk.subarray(0, count));
     size += count;
   }
-  const all = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return all;
+  return concat(chunks);
 }

@@ -32,14 +32,19 @@ export type Bound<S extends Symbols> = {
 export interface RunOptions {
   /** What the program reads on standard input; nothing when absent. */
   stdin?: string | Uint8Array;
-  /** The whole environment; the caller's own when absent. */
+  /** The whole environment; this process's own when absent. */
   env?: Readonly<Record<string, string>>;
   /** Working directory. */
   cwd?: string;
-  /** Milliseconds after which the program is killed. No limit when absent. */
-  timeoutMs?: number;
+  /** Milliseconds after which the program is killed. */
+  timeoutMs: number;
   /** Kills the program when aborted. */
   abort?: AbortSignal;
+  /**
+   * Open descriptors that the program inherits beside its three standard streams, under whatever
+   * numbers, and no other program does. A lock on one of them lasts until the program has ended too.
+   */
+  inherit?: readonly number[];
 }
 
 /** How a program ended, and what it wrote. */
@@ -48,7 +53,10 @@ export interface RunOutput {
   code: number | null;
   /** Name of the signal that ended it, such as `SIGKILL`. */
   signal: string | null;
-  /** True when `timeoutMs` ran out and the program was killed for it. */
+  /**
+   * True when `timeoutMs` ran out before the program had ended and its outputs were closed: it was
+   * killed for it, if it was still there.
+   */
   timedOut: boolean;
   stdout: Uint8Array;
   stderr: Uint8Array;
@@ -114,7 +122,9 @@ export interface Runtime {
   /** The version of the program, such as `2.4.2`. */
   readonly version: string;
   readonly files: Files;
-  /** Arguments, without the program's own name. */
+  /** What the process was called as: argv[0], a path or only a name, which the caller chose. */
+  readonly argv0: string;
+  /** Arguments, without argv[0]. */
   readonly args: readonly string[];
   readonly pid: number;
   /** Path of the running executable: this project's where it is compiled, else the runtime's. */
@@ -138,10 +148,15 @@ export interface Runtime {
    */
   addressOf(buffer: ArrayBufferView): bigint;
   /**
-   * Runs a program from an argument list, never through a shell.
+   * Runs a program from an argument list, never through a shell. It is started before this returns,
+   * in the namespaces that the calling thread is in; the promise is kept soon after its deadline at
+   * the latest, also where something that the program started still holds its outputs.
+   * @param program a path, or a name to look up on the PATH of `options.env`; see `findProgram`
    * @throws {Error} with `code` (`ENOENT`, `EACCES`, `ETXTBSY`, …) when it cannot be started.
    */
-  run(program: string, args: readonly string[], options?: RunOptions): Promise<RunOutput>;
+  run(program: string, args: readonly string[], options: RunOptions): Promise<RunOutput>;
+  /** The SHA-512 hash of bytes, or of a text in UTF-8, in 128 lower-case hex digits. FIPS 180-4 */
+  sha512Hex(input: string | Uint8Array): string;
   /** Reads standard input to its end, or until more than `limit` bytes have come. */
   readStdin(limit: number): Uint8Array;
   /** Writes to standard output (1) or standard error (2), all of it. */

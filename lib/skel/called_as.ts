@@ -1,13 +1,11 @@
-import { ifPresent } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 
 /**
  * The names this process goes by: what it was called by (argv[0]), then what its file is called.
- * They differ behind a symbolic link, which argv[0] names and `/proc/self/exe` resolves.
+ * They differ behind a symbolic link, which argv[0] names and the executable's path resolves.
  */
 export function calledAs(): string[] {
-  const cmdline = ifPresent(() => runtime.files.readText("/proc/self/cmdline")) ?? "";
-  return [cmdline.split("\0", 1)[0]!, runtime.executable].map(commandName);
+  return [runtime.argv0, runtime.executable].map(commandName);
 }
 
 /** The last part of a path. The kernel marks a file that was replaced since with ` (deleted)`. */

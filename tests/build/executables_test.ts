@@ -160,6 +160,20 @@ for (const runtime of ["deno", "bun"] as const) {
 }
 
 buildTest(
+  "build --runtime bun: with too little address space for Bun to call the C library, it says so",
+  missing(["prlimit"]),
+  (project) => {
+    built(project, "bun", "probe");
+    const limited = ["prlimit", "--as=1000000000", `${project.root}/dist/bin/probe`];
+    const env = { PATH: Deno.env.get("PATH") ?? "", CNI_COMMAND: "ADD", CNI_CONTAINERID: "c" };
+    const all = { ...env, CNI_NETNS: "/none", CNI_IFNAME: "e", CNI_PATH: "/" };
+    const reply = ran(limited[0]!, limited.slice(1), { env: all, stdin: CONFIG });
+    assertEquals([reply.code, reply.stderr], [1, ""]);
+    assertStringIncludes(JSON.parse(reply.stdout).msg, "address space (ulimit -v)");
+  },
+);
+
+buildTest(
   "build --separate: each by itself, and with Deno only as much as permissions.json permits",
   missingFor("deno"),
   (project) => {

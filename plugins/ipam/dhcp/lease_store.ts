@@ -1,5 +1,4 @@
 import { FileLock } from "../../../lib/host/lock.ts";
-import { sha512Hex } from "../../../lib/ip/sha512.ts";
 import { messageOf } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { removeIfPresent, removeWritten, writeAtomic } from "../../../lib/runtime/write_atomic.ts";
@@ -84,7 +83,7 @@ export class LeaseStore implements Disposable {
   /** Names of containers and networks may be too long for a file's name together. */
   #path({ containerId, network, ifName }: Key): string {
     return `${this.directory}/${
-      sha512Hex(`${containerId}/${network}/${ifName}`).slice(0, 32)
+      runtime.sha512Hex(`${containerId}/${network}/${ifName}`).slice(0, 32)
     }.json`;
   }
 }

@@ -15,6 +15,9 @@ import type { Options } from "./config.ts";
 /** The label of the next program that this thread starts. proc_pid_attr(5) */
 const EXEC_LABEL = "/proc/thread-self/attr/exec";
 
+/** Making an interface takes milliseconds; a program that takes this long hangs. */
+const DEADLINE_MS = 30_000;
+
 /** Whether the kernel labels anything at all. */
 export function isSelinuxEnabled(): boolean {
   return ifPresent(() => runtime.files.stat("/sys/fs/selinux/enforce")) !== undefined;
@@ -30,7 +33,8 @@ export async function createLabelled(netns: NetNs, name: string, options: Option
   const output = await startLabelled(netns, selinuxContext, "ip", args);
   if (output.code === 0) return;
   const words = new TextDecoder().decode(output.stderr).trim();
-  throw CniError.internal(`failed to run ip ${args.join(" ")}: ${words || output.signal}`);
+  const how = output.timedOut ? `did not end within ${DEADLINE_MS / 1000} s` : output.signal;
+  throw CniError.internal(`failed to run ip ${args.join(" ")}: ${words || how}`);
 }
 
 /** A program is born in the namespace, and with the label, that its thread has at that moment. */
@@ -43,7 +47,7 @@ function startLabelled(
   let started: Promise<RunOutput>;
   netns.run(() => {
     writeLabel(label);
-    started = runtime.run(program, args);
+    started = runtime.run(program, args, { timeoutMs: DEADLINE_MS });
     writeLabel("\n"); // a line end alone takes the label back
   });
   return started!;

@@ -9,7 +9,7 @@ export interface Bench {
   /** The program and the arguments that start it. */
   start: readonly string[];
   /** Runs this very program in another process, to do one of its jobs. */
-  again(args: readonly string[], options?: RunOptions): Promise<Ended>;
+  again(args: readonly string[], options?: CaseRunOptions): Promise<Ended>;
 }
 
 /** How a program ended, as text. */
@@ -50,14 +50,18 @@ function nameOf(error: unknown): string {
   return errnoCode(error) ?? `an error without code: ${error}`;
 }
 
+/** How a case runs a program: as any other, within a minute unless it says otherwise. */
+export type CaseRunOptions = Partial<RunOptions>;
+
 /** Runs a program; its output as text. */
 export async function run(
   runtime: Runtime,
   program: string,
-  args: readonly string[],
-  options?: RunOptions,
+  args: readonly string[] = [],
+  options: CaseRunOptions = {},
 ): Promise<Ended> {
-  const { stdout, stderr, ...ended } = await runtime.run(program, args, options);
+  const all = { timeoutMs: 60_000, ...options };
+  const { stdout, stderr, ...ended } = await runtime.run(program, args, all);
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { ...ended, stdout: text(stdout), stderr: text(stderr) };
 }

@@ -3,8 +3,12 @@ import { errnoCode, messageOf } from "../../../lib/runtime/errors.ts";
 import type { Runtime } from "../../../lib/runtime/types.ts";
 
 /** By name; given the arguments behind it. A job that returns lets the process end by itself. */
-export const JOBS: Readonly<Record<string, (runtime: Runtime, args: readonly string[]) => void>> = {
+export const JOBS: Readonly<
+  Record<string, (runtime: Runtime, args: readonly string[]) => void | Promise<void>>
+> = {
   args: (runtime, args) => runtime.write(1, JSON.stringify(args)),
+
+  argv0: (runtime) => runtime.write(1, runtime.argv0),
 
   env(runtime, names) {
     const values = names.map((name) => runtime.env(name) ?? "undefined");
@@ -21,6 +25,15 @@ export const JOBS: Readonly<Record<string, (runtime: Runtime, args: readonly str
   write(runtime) {
     runtime.write(1, "0123456789abcdef".repeat(65536));
     runtime.write(2, "grün");
+  },
+
+  async run(runtime, [program = "", ...args]) {
+    try {
+      const { stdout } = await runtime.run(program, args, { timeoutMs: 60_000 });
+      runtime.write(1, new TextDecoder().decode(stdout));
+    } catch (error) {
+      runtime.write(1, errnoCode(error) ?? messageOf(error));
+    }
   },
 
   "broken-pipe"(runtime) {

@@ -3,12 +3,15 @@ import { type Case, codeOf, run } from "./case.ts";
 
 export const PROCESS: readonly Case[] = [
   {
-    name: "args, pid, executable and userId are this process's",
-    expected: [["a b", "", "--c"], true, true, true],
-    async run({ runtime, again }) {
+    name: "argv0, args, pid, executable and userId are this process's",
+    expected: ["/called as", ["a b", "", "--c"], true, true, true],
+    async run({ runtime, start, again }) {
+      const script = 'exec -a "/called as" "$0" "$@"';
+      const called = await run(runtime, "bash", ["-c", script, ...start, "argv0"]);
       const { stdout } = await again(["args", "a b", "", "--c"]);
       const { getpid, geteuid } = runtime.bind("libc.so.6", { getpid: ["i32"], geteuid: ["u32"] });
       return [
+        called.stdout,
         JSON.parse(stdout),
         runtime.pid === getpid(),
         runtime.executable === runtime.files.readLink("/proc/self/exe"),
@@ -175,5 +178,20 @@ export const PROCESS: readonly Case[] = [
           .includes("no_such_function"),
       ];
     },
+  },
+  {
+    name: "sha512Hex() gives the digests that NIST publishes, of bytes and of text",
+    expected: [
+      "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a" +
+      "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+      "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce" +
+      "47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e",
+      true,
+    ],
+    run: ({ runtime }) => [
+      runtime.sha512Hex("abc"),
+      runtime.sha512Hex(new Uint8Array()),
+      runtime.sha512Hex("é漢") === runtime.sha512Hex(Uint8Array.of(0xc3, 0xa9, 0xe6, 0xbc, 0xa2)),
+    ],
   },
 ];

@@ -1,5 +1,5 @@
 /** Running other programs. */
-import { type Case, codeOfAsync, run } from "./case.ts";
+import { type Case, codeOf, codeOfAsync, run } from "./case.ts";
 
 const ENDED = { code: 0, signal: null, timedOut: false, stdout: "", stderr: "" };
 
@@ -27,6 +27,61 @@ export const PROGRAMS: readonly Case[] = [
     expected: { ...ENDED, code: null, signal: "SIGKILL", timedOut: true, stdout: "begun\n" },
     run: ({ runtime }) =>
       run(runtime, "/bin/sh", ["-c", "echo begun; exec sleep 60"], { timeoutMs: 500 }),
+  },
+  {
+    name: "run() ends at its deadline, or when it is aborted, whoever holds the program's outputs",
+    expected: [
+      { ...ENDED, code: null, signal: "SIGKILL", timedOut: true, stdout: "begun\n" },
+      { ...ENDED, timedOut: true, stdout: "begun\n" },
+      { ...ENDED, code: null, signal: "SIGKILL", stdout: "begun\n" },
+      true,
+    ],
+    async run({ runtime, directory }) {
+      // What it leaves running holds its outputs for as long as the pipe `hold` has a writer: us.
+      const hold = `${directory}/hold`;
+      await run(runtime, "mkfifo", [hold]);
+      const libc = runtime.bind("libc.so.6", {
+        open: ["i32", "buffer", "i32", "i32"],
+        close: ["i32", "i32"],
+      });
+      const O_RDWR_CLOEXEC = 0o2000002;
+      const writer = libc.open(new TextEncoder().encode(`${hold}\0`), O_RDWR_CLOEXEC, 0);
+      const leave = 'read _ < "$0" & echo $! >> "$0.pids"; echo begun; ';
+      const later = new AbortController();
+      const outcomes = [
+        await run(runtime, "sh", ["-c", leave + "exec sleep 60", hold], { timeoutMs: 300 }),
+        await run(runtime, "sh", ["-c", leave, hold], { timeoutMs: 300 }),
+      ];
+      setTimeout(() => later.abort(), 300);
+      outcomes.push(
+        await run(runtime, "sh", ["-c", leave + "exec sleep 60", hold], { abort: later.signal }),
+      );
+      const left = runtime.files.readText(`${hold}.pids`).trim().split("\n");
+      const present = left.every((pid) =>
+        codeOf(() => runtime.files.stat(`/proc/${pid}`)) !== "ENOENT"
+      );
+      libc.close(writer);
+      return [...outcomes, present];
+    },
+  },
+  {
+    name: "run() passes no descriptor on but those it is told to, and closes none of its own",
+    expected: { before: 1, inherits: 2, others: [1, 1], own: true },
+    async run({ runtime, directory }) {
+      const libc = runtime.bind("libc.so.6", { open: ["i32", "buffer", "i32", "i32"] });
+      const path = `${runtime.files.realPath(directory)}/held`;
+      runtime.files.write(path, "");
+      const descriptor = libc.open(new TextEncoder().encode(`${path}\0`), 0o2000000, 0); // O_CLOEXEC
+      // One line for the directory that `ls` lists, and one for each descriptor of the file.
+      const count = async (inherit?: number[]) => {
+        const { stdout } = await run(runtime, "ls", ["-l", "/proc/self/fd"], { inherit });
+        return 1 + stdout.split("\n").filter((line) => line.endsWith(` -> ${path}`)).length;
+      };
+      const before = await count();
+      const [inherits, ...others] = await Promise.all([count([descriptor]), count(), count()]);
+      const own = runtime.files.readLink(`/proc/self/fd/${descriptor}`) === path;
+      return { before, inherits, others, own };
+    },
   },
   {
     name: "run() leaves a program alone that ends in time",
@@ -93,17 +148,42 @@ export const PROGRAMS: readonly Case[] = [
       const { stdout } = await run(runtime, "/bin/pwd", ["-P"], { cwd: directory });
       return [
         stdout.trim() === runtime.files.realPath(directory),
-        await codeOfAsync(() => runtime.run("/bin/pwd", [], { cwd: `${directory}/none` })),
+        await codeOfAsync(() => run(runtime, "/bin/pwd", [], { cwd: `${directory}/none` })),
       ];
     },
   },
   {
-    name: "run() finds a program by its name, on its own PATH",
-    expected: ["found\n", "ENOENT"],
-    async run({ runtime }) {
+    name: "run() finds a program by its name, on its own PATH or the one it is told",
+    expected: ["found\n", "ENOENT", "mine\n", "EACCES"],
+    async run({ runtime, directory }) {
+      const env = { PATH: `/no/such/directory:${directory}` };
+      const { files } = runtime;
+      files.write(`${directory}/echo`, "#!/bin/sh\nexec /bin/echo mine\n", { mode: 0o755 });
+      files.write(`${directory}/plain`, "#!/bin/sh\n", { mode: 0o644 });
       return [
         (await run(runtime, "echo", ["found"])).stdout,
-        await codeOfAsync(() => runtime.run("no-such-program", [])),
+        await codeOfAsync(() => run(runtime, "no-such-program")),
+        (await run(runtime, "echo", ["found"], { env })).stdout,
+        await codeOfAsync(() => run(runtime, "plain", [], { env })),
+      ];
+    },
+  },
+  {
+    name: "run() starts no program of the working directory, and needs no PATH",
+    expected: ["ENOENT", "ENOENT", "ENOENT", "usual\n", true],
+    async run({ runtime, directory, again }) {
+      const { files } = runtime;
+      files.write(`${directory}/program`, "#!/bin/sh\necho taken\n", { mode: 0o755 });
+      files.makeDirectory(`${directory}/bin`);
+      files.write(`${directory}/bin/program`, "#!/bin/sh\necho taken\n", { mode: 0o755 });
+      const start = async (PATH: string) =>
+        (await again(["run", "program"], { env: { PATH }, cwd: directory })).stdout;
+      return [
+        await start("."),
+        await start(":/no/such/directory:"),
+        await start("bin"),
+        (await run(runtime, "echo", ["usual"], { env: {} })).stdout,
+        (await run(runtime, "ldconfig", ["--version"], { env: {} })).stdout !== "",
       ];
     },
   },
@@ -114,7 +194,7 @@ export const PROGRAMS: readonly Case[] = [
       const { files } = runtime;
       files.write(`${directory}/plain`, "#!/bin/sh\n", { mode: 0o644 });
       files.write(`${directory}/astray`, "#!/no/such/interpreter\n", { mode: 0o755 });
-      const start = (path: string) => codeOfAsync(() => runtime.run(path, []));
+      const start = (path: string) => codeOfAsync(() => run(runtime, path));
       return {
         missing: await start(`${directory}/none`),
         mode: await start(`${directory}/plain`),
@@ -135,9 +215,9 @@ export const PROGRAMS: readonly Case[] = [
       });
       const O_WRONLY_CLOEXEC = 0o2000001;
       const descriptor = libc.open(new TextEncoder().encode(`${path}\0`), O_WRONLY_CLOEXEC, 0);
-      const busy = await codeOfAsync(() => runtime.run(path, []));
+      const busy = await codeOfAsync(() => run(runtime, path));
       libc.close(descriptor);
-      return [busy, (await runtime.run(path, [])).code];
+      return [busy, (await run(runtime, path)).code];
     },
   },
   {
@@ -145,7 +225,7 @@ export const PROGRAMS: readonly Case[] = [
     expected: ["ENOEXEC", "ENOEXEC"],
     async run({ runtime, directory }) {
       const { files } = runtime;
-      const start = (path: string) => codeOfAsync(() => runtime.run(path, []));
+      const start = (path: string) => codeOfAsync(() => run(runtime, path));
       files.write(`${directory}/text`, "neither ELF nor #!\n", { mode: 0o755 });
       const foreign = files.read("/bin/true").slice();
       foreign[18]! ^= 0xff; // e_machine
@@ -159,7 +239,7 @@ export const PROGRAMS: readonly Case[] = [
     async run({ runtime, directory }) {
       const path = `${directory}/script`;
       runtime.files.write(path, "#!/bin/sh\nno-such-command\n", { mode: 0o755 });
-      return (await runtime.run(path, [])).code;
+      return (await run(runtime, path)).code;
     },
   },
 ];

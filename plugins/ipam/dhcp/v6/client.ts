@@ -5,7 +5,7 @@
  * @module
  */
 import type { IpAddress } from "../../../../lib/ip/address.ts";
-import { sha512Hex } from "../../../../lib/ip/sha512.ts";
+import { runtime } from "../../../../lib/runtime/mod.ts";
 import type { Poller } from "../../../../lib/libc/poller.ts";
 import { CniError } from "../../../../lib/types/error.ts";
 import { attempt, type Client, type Renewal } from "../configuration.ts";
@@ -347,7 +347,7 @@ export class Client6 implements Client<Configuration6> {
   /** DUID-UUID: the same for the same attachment, whichever interface it has. RFC 8415, section 11.5. */
   #duid(): Uint8Array {
     const { containerId, network, ifName } = this.identity.key;
-    const hash = sha512Hex(`${containerId}/${network}/${ifName}`).slice(0, 32);
+    const hash = runtime.sha512Hex(`${containerId}/${network}/${ifName}`).slice(0, 32);
     return Uint8Array.of(0, 4, ...fromHex(hash));
   }
 

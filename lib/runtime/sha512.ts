@@ -1,5 +1,5 @@
 /**
- * SHA-512 (FIPS 180-4), synchronous: WebCrypto only has an asynchronous one, and importing
+ * SHA-512 (FIPS 180-4), synchronous, for Deno: WebCrypto only has an asynchronous one, and importing
  * `node:crypto` costs more than hashing the few bytes that names are made of. 64-bit words are
  * pairs of 32 bits, high half first.
  */
