@@ -91,10 +91,9 @@ export {
   expectMasquerade,
   gcMasquerade,
   masquerade,
-  MASQUERADE_BACKENDS,
-  type MasqueradeBackend,
   unmasquerade,
-} from "./lib/firewall/masquerade.ts";
+} from "./lib/firewall/masquerade/mod.ts";
+export { MASQUERADE_BACKENDS, type MasqueradeBackend } from "./lib/firewall/masquerade/types.ts";
 
 // Writing a plugin.
 export {

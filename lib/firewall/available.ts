@@ -5,8 +5,8 @@
  */
 import { CniError } from "../types/error.ts";
 import type { Backend } from "./backend.ts";
-import { iptablesWorks } from "./iptables.ts";
-import { nftList } from "./nft.ts";
+import { iptablesWorks } from "../iptables/iptables.ts";
+import { nftList } from "../nftables/program.ts";
 
 /**
  * @param option what needs nft, as the configuration spells it

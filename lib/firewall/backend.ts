@@ -1,7 +1,7 @@
 /** Which program rules are made with, and that all are asked when they are removed. */
 import { CniError, ErrorCode } from "../types/error.ts";
-import { iptablesWorks } from "./iptables.ts";
-import { MissingTool } from "./tool.ts";
+import { iptablesWorks } from "../iptables/iptables.ts";
+import { MissingTool } from "../host/tool.ts";
 
 /** The programs that rules can be made with. */
 export const BACKENDS = ["iptables", "nftables"] as const;

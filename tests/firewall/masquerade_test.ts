@@ -3,11 +3,13 @@ import {
   expectMasquerade,
   gcMasquerade,
   masquerade,
+  unmasquerade,
+} from "../../lib/firewall/masquerade/mod.ts";
+import {
   MASQUERADE_BACKENDS,
   type MasqueradeBackend,
-  unmasquerade,
-} from "../../lib/firewall/masquerade.ts";
-import { restoreRules } from "../../lib/firewall/restore.ts";
+} from "../../lib/firewall/masquerade/types.ts";
+import { restoreRules } from "../../lib/firewall/reload.ts";
 import { Cidr } from "../../lib/ip/cidr.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 import { Server } from "../support/traffic.ts";

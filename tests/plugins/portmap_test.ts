@@ -573,8 +573,8 @@ kernelTest("portmap (nftables): rules that were flushed one by one are made agai
 kernelTest("portmap (nftables): 40,000 ports make no more rules than one", async (sandbox) => {
   const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
   assert(first);
-  const { publishPorts } = await import("../../lib/firewall/portmap.ts");
-  const { restoreRules } = await import("../../lib/firewall/restore.ts");
+  const { publishPorts } = await import("../../lib/firewall/ports/mod.ts");
+  const { restoreRules } = await import("../../lib/firewall/reload.ts");
   const { Cidr } = await import("../../lib/ip/cidr.ts");
   const publish = async (id: number, ip: string, from: number, count: number) => {
     await publishPorts({
@@ -619,7 +619,7 @@ kernelTest("portmap: where only nft is installed a taken port has its code", (sa
 
 kernelTest("portmap: parallel ADDs of one port: one wins, the rest name it", async (sandbox) => {
   const { containers } = bridgeNetwork(sandbox, 4);
-  const { publishPorts } = await import("../../lib/firewall/portmap.ts");
+  const { publishPorts } = await import("../../lib/firewall/ports/mod.ts");
   const { Cidr } = await import("../../lib/ip/cidr.ts");
   const outcomes = await Promise.allSettled(containers.map(({ ipv4, netns }, i) =>
     publishPorts({

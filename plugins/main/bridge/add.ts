@@ -1,6 +1,6 @@
 import { removeLink } from "../../../lib/attach/detach.ts";
 import { requestedMac } from "../../../lib/attach/requested_mac.ts";
-import { masquerade, unmasquerade } from "../../../lib/firewall/masquerade.ts";
+import { masquerade, unmasquerade } from "../../../lib/firewall/masquerade/mod.ts";
 import { enableForwarding } from "../../../lib/host/forwarding.ts";
 import { trySysctl } from "../../../lib/host/sysctl.ts";
 import { macForAddresses } from "../../../lib/ip/mac.ts";

@@ -1,4 +1,4 @@
-import { MASQUERADE_BACKENDS } from "../../../lib/firewall/masquerade.ts";
+import { MASQUERADE_BACKENDS } from "../../../lib/firewall/masquerade/types.ts";
 import { hasIpam } from "../../../lib/ipam/delegate.ts";
 import type { AttachmentCall } from "../../../lib/skel/plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";

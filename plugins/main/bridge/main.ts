@@ -12,7 +12,11 @@
 import { removeLink } from "../../../lib/attach/detach.ts";
 import { removeOrphans } from "../../../lib/attach/orphans.ts";
 import { requireMasquerade, requireNft } from "../../../lib/firewall/available.ts";
-import { expectMasquerade, gcMasquerade, unmasquerade } from "../../../lib/firewall/masquerade.ts";
+import {
+  expectMasquerade,
+  gcMasquerade,
+  unmasquerade,
+} from "../../../lib/firewall/masquerade/mod.ts";
 import { addressOf } from "../../../lib/ipam/configure.ts";
 import {
   ipamCheck,

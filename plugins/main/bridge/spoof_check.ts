@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { nftApply, NftError, nftList } from "../../../lib/firewall/nft.ts";
-import { deleteChain, deleteRule, nftDelete } from "../../../lib/firewall/nft_delete.ts";
-import { hasChain, listRules } from "../../../lib/firewall/nft_state.ts";
+import { nftApply, NftError, nftList } from "../../../lib/nftables/program.ts";
+import { deleteChain, deleteRule, nftDelete } from "../../../lib/nftables/delete.ts";
+import { hasChain, listRules } from "../../../lib/nftables/state.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import type { Attachment } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";

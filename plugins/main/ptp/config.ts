@@ -1,4 +1,4 @@
-import { MASQUERADE_BACKENDS } from "../../../lib/firewall/masquerade.ts";
+import { MASQUERADE_BACKENDS } from "../../../lib/firewall/masquerade/types.ts";
 import {
   boolean,
   goObject,

@@ -19,7 +19,7 @@ import {
   gcMasquerade,
   masquerade,
   unmasquerade,
-} from "../../../lib/firewall/masquerade.ts";
+} from "../../../lib/firewall/masquerade/mod.ts";
 import { enableForwarding } from "../../../lib/host/forwarding.ts";
 import { IpAddress } from "../../../lib/ip/address.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";

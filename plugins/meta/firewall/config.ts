@@ -3,7 +3,7 @@ import {
   type FilterBackend,
   INGRESS_POLICIES,
   type IngressPolicy,
-} from "../../../lib/firewall/filter_entry.ts";
+} from "../../../lib/firewall/filter/types.ts";
 import {
   block,
   goObject,

@@ -15,17 +15,17 @@ import {
   applyFilter,
   gcFilter,
   missingOfFilter,
-  type Removal,
   revokeFilter,
-} from "../../../lib/firewall/filter.ts";
+} from "../../../lib/firewall/filter/mod.ts";
+import { type Removal } from "../../../lib/firewall/filter/types.ts";
 import {
   type FilterBackend,
   type FilterEntry,
   type IngressPolicy,
-  recallEntry,
-} from "../../../lib/firewall/filter_entry.ts";
-import { noteNetNs } from "../../../lib/firewall/installed.ts";
-import { firewalldRuns } from "../../../lib/firewall/filter_firewalld.ts";
+} from "../../../lib/firewall/filter/types.ts";
+import { recallEntry } from "../../../lib/firewall/filter/entries.ts";
+import { noteNetNs } from "../../../lib/firewall/notes/notes.ts";
+import { firewalldRuns } from "../../../lib/firewall/filter/firewalld.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import type { IpAddress } from "../../../lib/ip/address.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";

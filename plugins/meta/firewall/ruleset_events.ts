@@ -1,5 +1,5 @@
-import { SystemBus } from "../../../lib/host/dbus.ts";
-import { FIREWALLD } from "../../../lib/firewall/filter_firewalld.ts";
+import { SystemBus } from "../../../lib/dbus/bus.ts";
+import { FIREWALLD } from "../../../lib/firewall/filter/firewalld.ts";
 import { SOCK_RAW, Socket } from "../../../lib/libc/socket.ts";
 import { SystemError } from "../../../lib/libc/system_error.ts";
 import { u32 } from "../../../lib/netlink/codec.ts";

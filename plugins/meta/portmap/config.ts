@@ -1,6 +1,6 @@
 import { BACKENDS } from "../../../lib/firewall/backend.ts";
 import type { Backend } from "../../../lib/firewall/backend.ts";
-import type { PortMapping, SnatOptions } from "../../../lib/firewall/port_mapper.ts";
+import type { PortMapping, SnatOptions } from "../../../lib/firewall/ports/types.ts";
 import { IpAddress } from "../../../lib/ip/address.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { isObject, type JsonObject } from "../../../lib/types/json.ts";

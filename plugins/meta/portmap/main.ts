@@ -11,14 +11,14 @@
  */
 import type { Backend } from "../../../lib/firewall/backend.ts";
 import { availableBackend } from "../../../lib/firewall/available.ts";
-import type { Publication } from "../../../lib/firewall/port_mapper.ts";
+import type { Publication } from "../../../lib/firewall/ports/types.ts";
 import {
   expectPorts,
   gcPorts,
   guardLoopback,
   publishPorts,
   unpublishPorts,
-} from "../../../lib/firewall/portmap.ts";
+} from "../../../lib/firewall/ports/mod.ts";
 import { readSysctl, writeSysctl } from "../../../lib/host/sysctl.ts";
 import type { IpAddress } from "../../../lib/ip/address.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { restoreRules } from "../../../../lib/firewall/restore.ts";
+import { restoreRules } from "../../../../lib/firewall/reload.ts";
 import { messageOf } from "../../../../lib/runtime/errors.ts";
 import { runtime } from "../../../../lib/runtime/mod.ts";
 import { RulesetEvents } from "../ruleset_events.ts";

@@ -4,12 +4,12 @@
  *
  * @module
  */
-import { IpAddress } from "../ip/address.ts";
-import { isObject, type JsonObject, type JsonValue } from "../types/json.ts";
-import { nftList } from "./nft.ts";
-import { deleteRule, nftDelete } from "./nft_delete.ts";
-import { listRules } from "./nft_state.ts";
-import type { Forwarding } from "./port_mapper.ts";
+import { IpAddress } from "../../ip/address.ts";
+import { isObject, type JsonObject, type JsonValue } from "../../types/json.ts";
+import { nftList } from "../../nftables/program.ts";
+import { deleteRule, nftDelete } from "../../nftables/delete.ts";
+import { listRules } from "../../nftables/state.ts";
+import type { Forwarding } from "./types.ts";
 
 const FAMILIES = { 4: "ip", 6: "ip6" } as const;
 const CHAINS = ["hostports", "hostip_hostports", "masquerading"] as const;

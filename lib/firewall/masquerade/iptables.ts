@@ -7,12 +7,12 @@
  * carry the attachment's comment: by these, DEL knows what is its own and when it is the last. The
  * Go plugins pass over them and remove them with the chain; a chain without them is all theirs.
  */
-import { chainName } from "../ip/hash_names.ts";
-import { IpAddress } from "../ip/address.ts";
-import { Cidr } from "../ip/cidr.ts";
-import type { Attachment } from "../types/attachment.ts";
-import { attachmentComment, hashOf } from "./rule_comment.ts";
-import { attachmentHash, networkHash } from "../ip/hash_names.ts";
+import { chainName } from "../../ip/hash_names.ts";
+import { IpAddress } from "../../ip/address.ts";
+import { Cidr } from "../../ip/cidr.ts";
+import type { Attachment } from "../../types/attachment.ts";
+import { attachmentComment, hashOf } from "../rule_comment.ts";
+import { attachmentHash, networkHash } from "../../ip/hash_names.ts";
 import {
   comment,
   commentOf,
@@ -25,9 +25,9 @@ import {
   restoreOrMerge,
   type SavedTable,
   savedTable,
-} from "./iptables.ts";
-import type { Masquerader } from "./masquerade.ts";
-import { iptablesComment, listRules, type NftChain } from "./nft_state.ts";
+} from "../../iptables/iptables.ts";
+import type { Masquerader } from "./types.ts";
+import { iptablesComment, listRules, type NftChain } from "../../nftables/state.ts";
 
 const FAMILIES = [4, 6] as const;
 const MULTICAST = { 4: "224.0.0.0/4", 6: "ff00::/8" } as const;

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { type Connection, removeConnections } from "../host/conntrack.ts";
-import { Rtnl } from "../rtnl/rtnl.ts";
-import { messageOf } from "../runtime/errors.ts";
-import { runtime } from "../runtime/mod.ts";
-import type { Forwarding, Publication } from "./port_mapper.ts";
+import { type Connection, removeConnections } from "../../host/conntrack.ts";
+import { Rtnl } from "../../rtnl/rtnl.ts";
+import { messageOf } from "../../runtime/errors.ts";
+import { runtime } from "../../runtime/mod.ts";
+import type { Forwarding, Publication } from "./types.ts";
 
 /**
  * Forgets connections to published ports that go elsewhere than to the container. Only those to

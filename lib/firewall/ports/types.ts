@@ -1,9 +1,9 @@
 /** What publishing ports is about, whatever does it. */
-import type { PortProtocol } from "../host/conntrack.ts";
-import type { IpAddress } from "../ip/address.ts";
-import type { Cidr } from "../ip/cidr.ts";
-import { CniError } from "../types/error.ts";
-import type { Attachment } from "../types/attachment.ts";
+import type { PortProtocol } from "../../host/conntrack.ts";
+import type { IpAddress } from "../../ip/address.ts";
+import type { Cidr } from "../../ip/cidr.ts";
+import { CniError } from "../../types/error.ts";
+import type { Attachment } from "../../types/attachment.ts";
 
 /** A port of the host and the port of a container that it leads to. */
 export interface PortMapping {

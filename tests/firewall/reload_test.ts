@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Backend, BACKENDS } from "../../lib/firewall/backend.ts";
-import { masquerade } from "../../lib/firewall/masquerade.ts";
+import { masquerade } from "../../lib/firewall/masquerade/mod.ts";
 import { Cidr } from "../../lib/ip/cidr.ts";
 import { bridgeNetwork, type Member } from "../support/bridge_network.ts";
 import { plugin, pluginDirectory } from "../support/plugins.ts";

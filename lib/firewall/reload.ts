@@ -6,11 +6,11 @@
 import { type Attachment } from "../types/attachment.ts";
 import { attachmentHash } from "../ip/hash_names.ts";
 import { runEach } from "./backend.ts";
-import { restoreFilter } from "./filter.ts";
-import { recallEntries } from "./filter_entry.ts";
-import { deadAttachments, lockRules } from "./installed.ts";
-import { restoreMasquerade } from "./masquerade.ts";
-import { restorePorts } from "./portmap.ts";
+import { restoreFilter } from "./filter/mod.ts";
+import { recallEntries } from "./filter/entries.ts";
+import { deadAttachments, lockRules } from "./notes/notes.ts";
+import { restoreMasquerade } from "./masquerade/mod.ts";
+import { restorePorts } from "./ports/mod.ts";
 
 /** Something that was put back. */
 export interface Restored {

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { restoreDeletions } from "../../lib/firewall/iptables.ts";
+import { restoreDeletions } from "../../lib/iptables/iptables.ts";
 import {
   chainRemoval,
   deleteElement,
@@ -8,8 +8,8 @@ import {
   nftDelete,
   nftDeleteSince,
   RulesetChanged,
-} from "../../lib/firewall/nft_delete.ts";
-import { currentGeneration, listElements, listRules } from "../../lib/firewall/nft_state.ts";
+} from "../../lib/nftables/delete.ts";
+import { currentGeneration, listElements, listRules } from "../../lib/nftables/state.ts";
 import { NetlinkError } from "../../lib/rtnl/socket.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 

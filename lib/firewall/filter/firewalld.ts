@@ -3,11 +3,11 @@
  * `firewall-cmd` takes half a second, and finding out whether firewalld runs must cost nothing.
  * What is made lasts until firewalld is reloaded.
  */
-import { DbusError, SystemBus } from "../host/dbus.ts";
-import { Cidr } from "../ip/cidr.ts";
-import { CniError } from "../types/error.ts";
-import { runEach } from "./backend.ts";
-import type { Filter } from "./filter.ts";
+import { DbusError, SystemBus } from "../../dbus/bus.ts";
+import { Cidr } from "../../ip/cidr.ts";
+import { CniError } from "../../types/error.ts";
+import { runEach } from "../backend.ts";
+import type { Filter } from "./types.ts";
 
 export const FIREWALLD = "org.fedoraproject.FirewallD1";
 

@@ -30,7 +30,7 @@ import {
   type NftRule,
   type NftTable,
   targetOf,
-} from "./nft_state.ts";
+} from "./state.ts";
 
 /** The rule set is not the one any more that a transaction was made for. */
 export class RulesetChanged extends Error {

@@ -8,10 +8,10 @@
  *
  * @module
  */
-import type { IpAddress } from "../ip/address.ts";
-import { Cidr } from "../ip/cidr.ts";
-import type { Filter } from "./filter.ts";
-import { type FilterEntry, policyOf } from "./filter_entry.ts";
+import type { IpAddress } from "../../ip/address.ts";
+import { Cidr } from "../../ip/cidr.ts";
+import type { Filter } from "./types.ts";
+import { type FilterEntry, policyOf } from "./types.ts";
 import {
   comment,
   deletion,
@@ -21,7 +21,7 @@ import {
   restoreDeletions,
   type SavedTable,
   savedTable,
-} from "./iptables.ts";
+} from "../../iptables/iptables.ts";
 
 const FORWARD = "CNI-FORWARD";
 const STAGE_1 = "CNI-ISOLATION-STAGE-1";

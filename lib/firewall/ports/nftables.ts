@@ -11,18 +11,18 @@
  *
  * @module
  */
-import { type PortProtocol, PROTOCOL_NUMBERS } from "../host/conntrack.ts";
-import { IpAddress } from "../ip/address.ts";
-import type { Cidr } from "../ip/cidr.ts";
-import { nftHash } from "../ip/hash_names.ts";
-import { CniError } from "../types/error.ts";
-import { type Attachment, describeAttachment } from "../types/attachment.ts";
-import { attachmentComment, describeOwner, hashOf } from "./rule_comment.ts";
-import { attachmentHash, networkHash } from "../ip/hash_names.ts";
-import { recallByHash } from "./installed.ts";
-import { nftAddTo, nftApply, NftError } from "./nft.ts";
-import { deleteElement, nftDelete } from "./nft_delete.ts";
-import { listElements, listRules, type NftElement } from "./nft_state.ts";
+import { type PortProtocol, PROTOCOL_NUMBERS } from "../../host/conntrack.ts";
+import { IpAddress } from "../../ip/address.ts";
+import type { Cidr } from "../../ip/cidr.ts";
+import { nftHash } from "../../ip/hash_names.ts";
+import { CniError } from "../../types/error.ts";
+import { type Attachment, describeAttachment } from "../../types/attachment.ts";
+import { attachmentComment, describeOwner, hashOf } from "../rule_comment.ts";
+import { attachmentHash, networkHash } from "../../ip/hash_names.ts";
+import { recallByHash } from "../notes/notes.ts";
+import { nftAddTo, nftApply, NftError } from "../../nftables/program.ts";
+import { deleteElement, nftDelete } from "../../nftables/delete.ts";
+import { listElements, listRules, type NftElement } from "../../nftables/state.ts";
 import {
   type Claim,
   expectUnclaimed,
@@ -33,8 +33,8 @@ import {
   type Publication,
   type Published,
   type SnatOptions,
-} from "./port_mapper.ts";
-import { listPortRules, type PortRule, removePortRules } from "./portmap_nft_rules.ts";
+} from "./types.ts";
+import { listPortRules, type PortRule, removePortRules } from "./nftables_rules.ts";
 
 const TABLE = { family: "inet", table: "cni_portmap" } as const;
 const T = `${TABLE.family} ${TABLE.table}`;

@@ -18,9 +18,9 @@ import {
   nftDelete,
   nftDeleteSince,
   RulesetChanged,
-} from "./nft_delete.ts";
-import { currentGeneration, hasChain, listRules } from "./nft_state.ts";
-import { remedy, runTool, type Tool } from "./tool.ts";
+} from "../nftables/delete.ts";
+import { currentGeneration, hasChain, listRules } from "../nftables/state.ts";
+import { remedy, runTool, type Tool } from "../host/tool.ts";
 
 /** How long to wait for another program that holds iptables' lock. */
 const LOCK_SECONDS = 10;

@@ -9,7 +9,7 @@
  */
 import { CniError, ErrorCode } from "../types/error.ts";
 import { isObject, type JsonObject, parseJson } from "../types/json.ts";
-import { remedy, runTool } from "./tool.ts";
+import { remedy, runTool } from "../host/tool.ts";
 
 /** A rule set that the kernel or `nft` refused. */
 export class NftError extends CniError {

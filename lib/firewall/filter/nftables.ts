@@ -9,14 +9,14 @@
  *
  * @module
  */
-import { IpAddress } from "../ip/address.ts";
-import type { Filter } from "./filter.ts";
-import { type FilterEntry, policyOf } from "./filter_entry.ts";
-import type { Request } from "../rtnl/socket.ts";
-import { nftAddTo, nftApply } from "./nft.ts";
-import { deleteElement, deleteTable, nftDelete } from "./nft_delete.ts";
-import { hasChain, listElements, listRules, type NftElement } from "./nft_state.ts";
-import { attachmentComment } from "./rule_comment.ts";
+import { IpAddress } from "../../ip/address.ts";
+import type { Filter } from "./types.ts";
+import { type FilterEntry, policyOf } from "./types.ts";
+import type { Request } from "../../rtnl/socket.ts";
+import { nftAddTo, nftApply } from "../../nftables/program.ts";
+import { deleteElement, deleteTable, nftDelete } from "../../nftables/delete.ts";
+import { hasChain, listElements, listRules, type NftElement } from "../../nftables/state.ts";
+import { attachmentComment } from "../rule_comment.ts";
 
 const TABLE = { family: "inet", table: "cni_firewall" } as const;
 const T = `${TABLE.family} ${TABLE.table}`;

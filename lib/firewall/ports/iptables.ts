@@ -8,11 +8,11 @@
  *
  * @module
  */
-import type { PortProtocol } from "../host/conntrack.ts";
-import { IpAddress } from "../ip/address.ts";
-import { Cidr } from "../ip/cidr.ts";
-import { chainName } from "../ip/hash_names.ts";
-import type { Attachment } from "../types/attachment.ts";
+import type { PortProtocol } from "../../host/conntrack.ts";
+import { IpAddress } from "../../ip/address.ts";
+import { Cidr } from "../../ip/cidr.ts";
+import { chainName } from "../../ip/hash_names.ts";
+import type { Attachment } from "../../types/attachment.ts";
 import {
   comment,
   commentOf,
@@ -27,8 +27,8 @@ import {
   restoreOrMerge,
   type SavedTable,
   savedTable,
-} from "./iptables.ts";
-import { listRules } from "./nft_state.ts";
+} from "../../iptables/iptables.ts";
+import { listRules } from "../../nftables/state.ts";
 import {
   type Claim,
   type Forwarding,
@@ -37,7 +37,7 @@ import {
   PortTakenError,
   type Publication,
   type SnatOptions,
-} from "./port_mapper.ts";
+} from "./types.ts";
 
 const DNAT = "CNI-HOSTPORT-DNAT";
 const SETMARK = "CNI-HOSTPORT-SETMARK";

@@ -4,57 +4,21 @@
  *
  * @module
  */
-import type { Attachment } from "../types/attachment.ts";
-import { attachmentHash } from "../ip/hash_names.ts";
-import { inEvery, runEach } from "./backend.ts";
+import { type Attachment, sameAttachment } from "../../types/attachment.ts";
+import { attachmentHash } from "../../ip/hash_names.ts";
+import { inEvery, runEach } from "../backend.ts";
 import {
+  type Filter,
   FILTER_BACKENDS,
   type FilterBackend,
   type FilterEntry,
-  forgetEntry,
-  isSame,
-  recallEntries,
-  recallEntry,
-  rememberEntry,
-} from "./filter_entry.ts";
-import { filterFirewalld } from "./filter_firewalld.ts";
-import { filterIptables } from "./filter_iptables.ts";
-import { filterNft } from "./filter_nft.ts";
-import { lockRules } from "./installed.ts";
-import type { IpAddress } from "../ip/address.ts";
-
-/** What each backend can do. The lock is held. */
-export interface Filter {
-  /**
-   * Makes what is missing for `entries`, those that it lets through and those whose policy it
-   * enforces.
-   * @param all every entry there is, these included
-   */
-  add(entries: readonly FilterEntry[], all: readonly FilterEntry[]): Promise<void>;
-  /**
-   * Removes what is there for `ips` and for bridges without a policy, unless `others` need it; and
-   * whatever nobody needs any more. Starts no program where nothing is there.
-   */
-  remove(gone: Removal, others: readonly FilterEntry[]): Promise<void>;
-  /**
-   * What is missing of what {@link add} made, for each of `entries`; undefined where nothing is.
-   * Reads the rules once.
-   * @param all as for {@link add}
-   */
-  missing(
-    entries: readonly FilterEntry[],
-    all: readonly FilterEntry[],
-  ): Promise<(string | undefined)[]>;
-}
-
-/** What is no longer needed. */
-export interface Removal {
-  ips: readonly IpAddress[];
-  bridges: readonly string[];
-  /** Zones of firewalld that the addresses may be in. */
-  zones: readonly string[];
-  adminChains: readonly string[];
-}
+  type Removal,
+} from "./types.ts";
+import { forgetEntry, recallEntries, recallEntry, rememberEntry } from "./entries.ts";
+import { filterFirewalld } from "./firewalld.ts";
+import { filterIptables } from "./iptables.ts";
+import { filterNft } from "./nftables.ts";
+import { lockRules } from "../notes/notes.ts";
 
 const FILTERS: Readonly<Record<FilterBackend, Filter>> = {
   iptables: filterIptables,
@@ -83,7 +47,7 @@ export async function revokeFilter(
 ): Promise<void> {
   using _lock = await lockRules();
   const entry = recallEntry(attachment);
-  const others = recallEntries().filter((other) => !isSame(other, attachment));
+  const others = recallEntries().filter((other) => !sameAttachment(other.attachment, attachment));
   await removeAll(entry ? removalOf([entry]) : fallback(), others);
   forgetEntry(attachment);
 }
@@ -104,7 +68,9 @@ export async function gcFilter(network: string, valid: readonly Attachment[]): P
 /** What is missing for an entry; undefined when nothing is. */
 export async function missingOfFilter(entry: FilterEntry): Promise<string | undefined> {
   using _lock = await lockRules(); // or an ADD under way has noted what is not there yet
-  const others = recallEntries().filter((other) => !isSame(other, entry.attachment));
+  const others = recallEntries().filter((other) =>
+    !sameAttachment(other.attachment, entry.attachment)
+  );
   for (const name of new Set([entry.backend, entry.enforcer])) {
     const [missing] = await FILTERS[name].missing([entry], [entry, ...others]);
     if (missing) return `${name}: ${missing}`;

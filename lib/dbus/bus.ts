@@ -18,7 +18,7 @@ import {
   METHOD_CALL,
   packMessage,
   unpackMessage,
-} from "./dbus_message.ts";
+} from "./message.ts";
 
 const DEFAULT_PATH = "/run/dbus/system_bus_socket";
 /** As long as D-Bus libraries wait for an answer. Milliseconds. */

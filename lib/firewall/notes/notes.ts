@@ -5,16 +5,16 @@
  *
  * @module
  */
-import { FileLock } from "../host/lock.ts";
-import { NetNs } from "../ns/netns.ts";
-import { ifPresent, messageOf } from "../runtime/errors.ts";
-import { runtime } from "../runtime/mod.ts";
-import { removeWritten, writeAtomic } from "../runtime/write_atomic.ts";
-import { CniError } from "../types/error.ts";
-import { encodeJson, isObject, type JsonObject, parseJson } from "../types/json.ts";
-import { type Attachment } from "../types/attachment.ts";
-import { attachmentHash } from "../ip/hash_names.ts";
-import { type Backend, BACKENDS } from "./backend.ts";
+import { FileLock } from "../../host/lock.ts";
+import { NetNs } from "../../ns/netns.ts";
+import { ifPresent, messageOf } from "../../runtime/errors.ts";
+import { runtime } from "../../runtime/mod.ts";
+import { removeWritten, writeAtomic } from "../../runtime/write_atomic.ts";
+import { CniError } from "../../types/error.ts";
+import { encodeJson, isObject, type JsonObject, parseJson } from "../../types/json.ts";
+import { type Attachment } from "../../types/attachment.ts";
+import { attachmentHash } from "../../ip/hash_names.ts";
+import { type Backend, BACKENDS } from "../backend.ts";
 
 const DIRECTORY = "/run/cni/firewall";
 const GUARD = `${DIRECTORY}/loopback-guard`;

@@ -6,12 +6,12 @@
  *
  * @module
  */
-import { IpAddress } from "../ip/address.ts";
-import { Cidr } from "../ip/cidr.ts";
-import { CniError } from "../types/error.ts";
-import type { JsonObject } from "../types/json.ts";
-import { type Attachment } from "../types/attachment.ts";
-import { attachmentHash } from "../ip/hash_names.ts";
+import { IpAddress } from "../../ip/address.ts";
+import { Cidr } from "../../ip/cidr.ts";
+import { CniError } from "../../types/error.ts";
+import type { JsonObject } from "../../types/json.ts";
+import { type Attachment } from "../../types/attachment.ts";
+import { attachmentHash } from "../../ip/hash_names.ts";
 import {
   type Backend,
   BACKENDS,
@@ -19,7 +19,7 @@ import {
   inEveryBackend,
   runEach,
   withBackend,
-} from "./backend.ts";
+} from "../backend.ts";
 import {
   forget,
   forgetOthers,
@@ -31,8 +31,8 @@ import {
   recallGuard,
   remember,
   rememberGuard,
-} from "./installed.ts";
-import { forgetConnectionsThrough, forgetEarlierConnections } from "./port_connections.ts";
+} from "../notes/notes.ts";
+import { forgetConnectionsThrough, forgetEarlierConnections } from "./connections.ts";
 import {
   expectUnclaimed,
   type Forwarding,
@@ -40,9 +40,9 @@ import {
   type PortMapping,
   type Publication,
   type Published,
-} from "./port_mapper.ts";
-import { portMapperIptables } from "./portmap_iptables.ts";
-import { portMapperNft } from "./portmap_nft.ts";
+} from "./types.ts";
+import { portMapperIptables } from "./iptables.ts";
+import { portMapperNft } from "./nftables.ts";
 
 const MAPPERS: Readonly<Record<Backend, PortMapper>> = {
   iptables: portMapperIptables,

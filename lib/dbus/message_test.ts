@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { messageLength, METHOD_CALL, packMessage, unpackMessage } from "./dbus_message.ts";
+import { messageLength, METHOD_CALL, packMessage, unpackMessage } from "./message.ts";
 
 Deno.test("packMessage() writes what unpackMessage() and messageLength() read", () => {
   const message = {

@@ -2,13 +2,13 @@
  * Masquerading with nftables: table `inet cni_plugins_masquerade`, and in its chain `masq_checks`
  * one rule per address, whose comment says whose it is.
  */
-import { isObject, type JsonObject, type JsonValue } from "../types/json.ts";
-import { attachmentComment, hashOf } from "./rule_comment.ts";
-import { attachmentHash, networkHash } from "../ip/hash_names.ts";
-import type { Masquerader } from "./masquerade.ts";
-import { nftAddTo, nftList } from "./nft.ts";
-import { deleteRule, nftDelete } from "./nft_delete.ts";
-import { listRules } from "./nft_state.ts";
+import { isObject, type JsonObject, type JsonValue } from "../../types/json.ts";
+import { attachmentComment, hashOf } from "../rule_comment.ts";
+import { attachmentHash, networkHash } from "../../ip/hash_names.ts";
+import type { Masquerader } from "./types.ts";
+import { nftAddTo, nftList } from "../../nftables/program.ts";
+import { deleteRule, nftDelete } from "../../nftables/delete.ts";
+import { listRules } from "../../nftables/state.ts";
 
 const TABLE = "inet cni_plugins_masquerade";
 const CHECKS = { family: "inet", table: "cni_plugins_masquerade", chain: "masq_checks" } as const;

@@ -1,0 +1,30 @@
+/** What masquerading is, whatever does it. */
+import type { Cidr } from "../../ip/cidr.ts";
+import type { Attachment } from "../../types/attachment.ts";
+import { type Backend, BACKENDS } from "../backend.ts";
+
+/** The programs that can masquerade; a configuration's `ipMasqBackend`. */
+export const MASQUERADE_BACKENDS: readonly ["iptables", "nftables"] = BACKENDS;
+/** One of {@link MASQUERADE_BACKENDS}. */
+export type MasqueradeBackend = Backend;
+
+/** What each backend can do. */
+export interface Masquerader {
+  /** Adds the rules for `ips`, which are addresses with their subnet's prefix length. */
+  add(attachment: Attachment, ips: readonly Cidr[]): Promise<void>;
+  /** Removes every rule of an attachment. Starts no program where there is none. */
+  remove(attachment: Attachment): Promise<void>;
+  /** Removes the rules of a network's attachments that are not in `valid`. */
+  collect(network: string, valid: readonly Attachment[]): Promise<void>;
+  /**
+   * What is missing of what {@link add} made, for each of `all`; undefined where nothing is. Reads
+   * the rules once.
+   */
+  missing(all: readonly Masqueraded[]): Promise<(string | undefined)[]>;
+}
+
+/** An attachment and its addresses, with the prefix length of their subnet. */
+export interface Masqueraded {
+  attachment: Attachment;
+  ips: readonly Cidr[];
+}
