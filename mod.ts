@@ -81,8 +81,10 @@ export type { BridgePort, LinkData, VethPeer } from "./lib/netlink/link_data.ts"
 export { type Neighbour, Neighbours } from "./lib/rtnl/neighbour.ts";
 export { type NewRoute, type Route, Routes } from "./lib/rtnl/route.ts";
 export { type Rule, Rules } from "./lib/rtnl/rule.ts";
-export { NetlinkError, NetlinkSocket, type Request as NetlinkRequest } from "./lib/rtnl/socket.ts";
-export type { Transport } from "./lib/rtnl/transport.ts";
+export { BatchError, NetlinkError, type Refusal } from "./lib/nl/error.ts";
+export type { Outcome as NetlinkOutcome } from "./lib/netlink/message.ts";
+export { type BatchFrame, NetlinkSocket, type Request as NetlinkRequest } from "./lib/nl/socket.ts";
+export { DatagramTooLarge, type Transport } from "./lib/nl/transport.ts";
 export { SystemError } from "./lib/libc/system_error.ts";
 export { addVethPair, type NewVethPair, type VethPair } from "./lib/rtnl/veth.ts";
 export { readSysctl, trySysctl, writeSysctl } from "./lib/host/sysctl.ts";

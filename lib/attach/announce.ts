@@ -6,19 +6,15 @@
  */
 import { IpAddress } from "../ip/address.ts";
 import { macBytes } from "../ip/mac.ts";
-import { call } from "../libc/call.ts";
-import { Descriptor, O_CLOEXEC } from "../libc/descriptor.ts";
 import { AF_INET6, AF_PACKET, inetAddress, packetAddress } from "../libc/sockaddr.ts";
-import { sockets } from "../libc/symbols.ts";
+import { SOCK_DGRAM, SOCK_RAW, Socket } from "../libc/socket.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { u32 } from "../netlink/codec.ts";
 import { IFF_LOOPBACK, IFF_NOARP } from "../netlink/link.ts";
 import type { NetNs } from "../ns/netns.ts";
 import type { Link } from "../rtnl/link.ts";
 
-/** `bits/socket.h`, `linux/if_ether.h`, `linux/in6.h` */
-const SOCK_DGRAM = 2;
-const SOCK_RAW = 3;
+/** `linux/if_ether.h`, `linux/in6.h` */
 const ETH_P_ARP = 0x0806;
 const IPPROTO_ICMPV6 = 58;
 const IPPROTO_IPV6 = 41;
@@ -56,8 +52,8 @@ function sendArp(link: Link, address: IpAddress): void {
     ...[...own, ...address.bytes()],
     ...[0, 0, 0, 0, 0, 0, ...address.bytes()],
   );
-  const everybody = packetAddress(link.index, ETH_P_ARP, new Uint8Array(6).fill(0xff));
-  send(AF_PACKET, SOCK_DGRAM, 0, packet, everybody, "an ARP announcement", address);
+  using socket = Socket.open(AF_PACKET, SOCK_DGRAM, 0);
+  socket.send(packet, packetAddress(link.index, ETH_P_ARP, new Uint8Array(6).fill(0xff)));
 }
 
 /** A neighbour advertisement with the override flag, to all nodes. The kernel adds the checksum. */
@@ -67,30 +63,10 @@ function advertise(link: Link, address: IpAddress): void {
     ...address.bytes(),
     ...[2, 1, ...macBytes(link.address)], // option: target link-layer address
   );
-  const to = inetAddress(IpAddress.parse("ff02::1"), 0, link.index);
-  send(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6, packet, to, "a neighbour advertisement", address, {
-    from: inetAddress(address, 0, address.isLinkLocal() ? link.index : 0),
-    options: [[IPV6_MULTICAST_IF, link.index], [IPV6_MULTICAST_HOPS, 255]],
-  });
-}
-
-function send(
-  family: number,
-  type: number,
-  protocol: number,
-  packet: Uint8Array,
-  to: Uint8Array,
-  what: string,
-  about: IpAddress,
-  more: { from?: Uint8Array; options?: [name: number, value: number][] } = {},
-): void {
-  const { socket, bind, setsockopt, sendto } = sockets();
-  const attempted = () => `send ${what} of ${about}`;
-  using open = new Descriptor(call(() => socket(family, type | O_CLOEXEC, protocol), attempted));
-  const { from, options = [] } = more;
-  for (const [name, value] of options) {
-    call(() => setsockopt(open.number, IPPROTO_IPV6, name, u32.encode(value), 4), attempted);
-  }
-  if (from) call(() => bind(open.number, from, from.length), attempted);
-  call(() => sendto(open.number, packet, packet.length, 0, to, to.length), attempted);
+  using socket = Socket.open(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6);
+  socket.option(IPPROTO_IPV6, IPV6_MULTICAST_IF, u32.encode(link.index), "IPV6_MULTICAST_IF");
+  socket.option(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, u32.encode(255), "IPV6_MULTICAST_HOPS");
+  const scope = address.isLinkLocal() ? link.index : 0;
+  socket.bind(inetAddress(address, 0, scope), String(address));
+  socket.send(packet, inetAddress(IpAddress.parse("ff02::1"), 0, link.index));
 }

@@ -8,7 +8,7 @@ import { visibleNetNs } from "../ns/visible.ts";
 import type { Link } from "../rtnl/link.ts";
 import { netnsId } from "../rtnl/netns_id.ts";
 import { Rtnl } from "../rtnl/rtnl.ts";
-import { NetlinkError } from "../rtnl/socket.ts";
+import { NetlinkError } from "../nl/error.ts";
 import { CniError } from "../types/error.ts";
 import type { Place } from "./attach.ts";
 import { findMaster, type MasterOptions, masterSide } from "./master.ts";

@@ -6,7 +6,7 @@
 import { NetNs } from "../ns/netns.ts";
 import type { Link, NewLink } from "../rtnl/link.ts";
 import { Rtnl } from "../rtnl/rtnl.ts";
-import { NetlinkError } from "../rtnl/socket.ts";
+import { NetlinkError } from "../nl/error.ts";
 import { RT_TABLE_MAIN, RTN_UNICAST } from "../netlink/route.ts";
 import type { AddCall } from "../skel/plugin.ts";
 import { CniError } from "../types/error.ts";

@@ -14,8 +14,9 @@ import {
   CTA_FILTER_PROTO_NUM,
 } from "../netlink/conntrack.ts";
 import { familyOf } from "../rtnl/family.ts";
-import { NetlinkError, type NetlinkSocket } from "../rtnl/socket.ts";
-import { netfilter } from "./netfilter.ts";
+import { NetlinkError } from "../nl/error.ts";
+import type { NetlinkSocket } from "../nl/socket.ts";
+import { netfilter } from "../nl/netfilter.ts";
 
 /** `netinet/in.h` */
 export const PROTOCOL_NUMBERS = { tcp: 6, udp: 17, sctp: 132 } as const;

@@ -9,7 +9,7 @@
 import { errnoCode, ifPresent } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { CniError, ErrorCode } from "../types/error.ts";
-import type { Request } from "../rtnl/socket.ts";
+import type { Request } from "../nl/socket.ts";
 import {
   chainRemoval,
   deleteChain,

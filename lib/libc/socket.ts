@@ -1,7 +1,8 @@
 import { errnoNumber } from "../runtime/errno.ts";
 import { call } from "./call.ts";
 import { Descriptor, O_CLOEXEC, O_NONBLOCK } from "./descriptor.ts";
-import { connections, polling, sockets } from "./symbols.ts";
+import { pollReadable } from "./poll.ts";
+import { connections, socketOptions, sockets } from "./symbols.ts";
 import { runtime } from "../runtime/mod.ts";
 import { SystemError } from "./system_error.ts";
 
@@ -10,13 +11,12 @@ export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOL_SOCKET = 1;
 
-/** `poll.h` */
-const POLLIN = 1;
-
 /** A write to a closed connection is an error, not a signal that ends the process. */
 const MSG_NOSIGNAL = 0x4000;
+/** recvfrom(2) returns a datagram's whole length, however much of it was copied. */
+const MSG_TRUNC = 0x20;
 
-/** A socket that never makes its caller wait; see {@link Poller} for waiting. */
+/** A socket in non-blocking mode; {@link Socket.waitSync} and {@link Poller} wait for one. */
 export class Socket implements Disposable {
   readonly #descriptor: Descriptor;
 
@@ -75,12 +75,29 @@ export class Socket implements Disposable {
   }
 
   /** `setsockopt(2)`. @param what names the option in an error */
-  option(level: number, name: number, value: Uint8Array<ArrayBuffer>, what: string): void {
+  option(level: number, name: number, value: Uint8Array, what: string): void {
     const { setsockopt } = sockets();
     call(
       () => setsockopt(this.descriptor, level, name, value, value.length),
       () => `set the socket option ${what}`,
     );
+  }
+
+  /** As {@link option}, for what can be done without. @returns whether the kernel took it */
+  tryOption(level: number, name: number, value: Uint8Array): boolean {
+    return sockets().setsockopt(this.descriptor, level, name, value, value.length) === 0;
+  }
+
+  /** `getsockopt(2)` of an `int`. @param what names the option in an error */
+  numberOption(level: number, name: number, what: string): number {
+    const { getsockopt } = socketOptions();
+    const value = new Int32Array(1);
+    const length = Uint32Array.of(value.byteLength);
+    call(
+      () => getsockopt(this.descriptor, level, name, value, length),
+      () => `read the socket option ${what}`,
+    );
+    return value[0]!;
   }
 
   /** How many bytes were taken; undefined when there is no room now. */
@@ -98,32 +115,46 @@ export class Socket implements Disposable {
    * @param limit bytes; what is longer is cut
    */
   receive(limit = 65536): { data: Uint8Array<ArrayBuffer>; from: Uint8Array } | undefined {
-    const { recvfrom } = sockets();
     const buffer = new Uint8Array(limit);
     const from = new Uint8Array(128);
-    const length = new Uint32Array([from.length]);
-    const count = attempt(
-      () => recvfrom(this.descriptor, buffer, buffer.length, 0, from, length),
-      "receive",
-    );
-    if (count === undefined) return undefined;
-    return { data: buffer.slice(0, count), from: from.subarray(0, length[0]) };
+    const received = this.#receive(buffer, from, 0);
+    if (!received) return undefined;
+    const { length, fromLength } = received;
+    return { data: buffer.slice(0, length), from: from.subarray(0, fromLength) };
   }
 
-  /** Waits, keeping everything else on this thread from going on. Whether there is something. */
+  /**
+   * One datagram, into memory of the caller's own.
+   * @param from gets the sender's address, as much of it as there is room for
+   * @returns the datagram's length, of which no more was stored than `buffer` has room for;
+   * undefined when nothing is there yet
+   */
+  receiveInto(buffer: Uint8Array<ArrayBuffer>, from: Uint8Array<ArrayBuffer>): number | undefined {
+    return this.#receive(buffer, from, MSG_TRUNC)?.length;
+  }
+
+  /**
+   * Waits until there is something to receive; the calling thread does nothing else meanwhile.
+   * @param ms -1 to wait for as long as it takes
+   * @returns false when the time is over
+   */
   waitSync(ms: number): boolean {
     return Socket.waitForAny([this], ms);
   }
 
-  /** As {@link waitSync}, for any of several. @param ms -1 to wait for as long as it takes */
+  /** As {@link waitSync}, for any of several. */
   static waitForAny(any: readonly Socket[], ms: number): boolean {
-    const entries = new Uint8Array(8 * any.length); // struct pollfd: descriptor, events, result
-    const view = new DataView(entries.buffer);
-    any.forEach(({ descriptor }, i) => {
-      view.setInt32(8 * i, descriptor, true);
-      view.setInt16(8 * i + 4, POLLIN, true);
-    });
-    return call(() => polling().poll(entries, any.length, ms), () => "wait for a socket") > 0;
+    return pollReadable(any.map(({ descriptor }) => descriptor), ms).length > 0;
+  }
+
+  #receive(buffer: Uint8Array<ArrayBuffer>, from: Uint8Array<ArrayBuffer>, flags: number) {
+    const { recvfrom } = sockets();
+    const fromLength = Uint32Array.of(from.length);
+    const length = attempt(
+      () => recvfrom(this.descriptor, buffer, buffer.length, flags, from, fromLength),
+      "receive",
+    );
+    return length === undefined ? undefined : { length, fromLength: fromLength[0] };
   }
 
   [Symbol.dispose](): void {
@@ -131,7 +162,7 @@ export class Socket implements Disposable {
   }
 }
 
-/** A call that may have nothing to do now, which is undefined. */
+/** Makes a C call again when a signal interrupted it; undefined when there is nothing to do now. */
 function attempt(invoke: () => number | bigint, verb: string): number | undefined {
   for (;;) {
     const result = Number(invoke());

@@ -16,7 +16,12 @@ export const sockets = group({
   recvfrom: ["i64", "i32", "buffer", "usize", "i32", "buffer", "buffer"], // ssize_t recvfrom(int fd, void *, size_t, int flags, struct sockaddr *, socklen_t *)
 });
 
-/** Waiting for sockets. `poll.h` */
+/** What a socket is set to. `sys/socket.h` */
+export const socketOptions = group({
+  getsockopt: ["i32", "i32", "i32", "i32", "buffer", "buffer"], // int getsockopt(int fd, int level, int name, void *, socklen_t *)
+});
+
+/** Waiting for descriptors. `poll.h` */
 export const polling = group({
   poll: ["i32", "buffer", "u64", "i32"], //               int poll(struct pollfd *, nfds_t, int timeout)
 });

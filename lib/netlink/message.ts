@@ -57,8 +57,9 @@ export function unpackMessages(bytes: Uint8Array): Message[] {
   return messages;
 }
 
-/** What NLMSG_ERROR (and NLMSG_DONE) say: an error number, 0 for success, and the kernel's words. */
+/** What NLMSG_ERROR (and NLMSG_DONE) say. */
 export interface Outcome {
+  /** The C error number, positive; 0 for success. */
   errno: number;
   /** NLMSGERR_ATTR_MSG: the extended acknowledgement's text. */
   text?: string;

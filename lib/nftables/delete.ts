@@ -4,12 +4,7 @@
  *
  * @module
  */
-import { netfilter } from "../host/netfilter.ts";
 import {
-  NFNL_BATCH,
-  NFNL_BATCH_BEGIN,
-  NFNL_BATCH_END,
-  NFNL_BATCH_NFTABLES,
   NFPROTO,
   NFT_CHAIN,
   NFT_DELCHAIN,
@@ -20,7 +15,9 @@ import {
   NFT_RULE,
   NFT_TABLE,
 } from "../netlink/nftables.ts";
-import { NetlinkError, type Request } from "../rtnl/socket.ts";
+import { NetlinkError } from "../nl/error.ts";
+import { nftablesBatchInParts } from "../nl/nftables_batch.ts";
+import type { Request } from "../nl/socket.ts";
 import {
   type Generation,
   hasChain,
@@ -92,8 +89,9 @@ export function chainRemoval(where: NftChain): Request[] {
 }
 
 /**
- * Deletes what `find` lists, all or nothing. Where another process deletes some of it meanwhile,
- * the rest is listed and tried again.
+ * Deletes what `find` lists: all or nothing, or in parts where a user namespace has no room for a
+ * batch so large. Where another process deletes some of it meanwhile, or the kernel's answer was
+ * lost, the rest is listed and tried again.
  * @param find what to delete, as things are now
  * @param purpose for errors: "stop masquerading eth0 of c1"
  * @throws {NetlinkError} naming what could not be deleted
@@ -101,7 +99,7 @@ export function chainRemoval(where: NftChain): Request[] {
 export function nftDelete(find: () => readonly Request[], purpose: string): void {
   for (let requests = find(); requests.length > 0;) {
     try {
-      return transaction(requests, purpose);
+      return nftablesBatchInParts(requests, { purpose });
     } catch (error) {
       const left = find();
       if (namesOf(left) === namesOf(requests)) throw error;
@@ -111,7 +109,8 @@ export function nftDelete(find: () => readonly Request[], purpose: string): void
 }
 
 /**
- * Deletes all of `requests`, or nothing where the rule set has changed since `generation`.
+ * Deletes all of `requests`, or nothing where the rule set has changed since `generation`; in parts
+ * where a user namespace has no room for a batch so large.
  * @throws {RulesetChanged}
  * @throws {NetlinkError} naming what could not be deleted
  */
@@ -122,20 +121,11 @@ export function nftDeleteSince(
 ): void {
   if (requests.length === 0) return;
   try {
-    transaction(requests, purpose, generation);
+    nftablesBatchInParts(requests, { purpose, generation });
   } catch (error) {
     if (error instanceof NetlinkError && error.code === "ERESTART") throw new RulesetChanged();
     throw error;
   }
-}
-
-function transaction(requests: readonly Request[], purpose: string, generation?: Generation): void {
-  const frame = { resource: NFNL_BATCH_NFTABLES };
-  netfilter().batch(
-    { type: NFNL_BATCH_BEGIN, payload: NFNL_BATCH.encode({ ...frame, generation }), purpose },
-    requests.map((request) => ({ ...request, purpose: `${purpose} (${request.purpose})` })),
-    { type: NFNL_BATCH_END, payload: NFNL_BATCH.encode(frame), purpose },
-  );
 }
 
 function namesOf(requests: readonly Request[]): string {

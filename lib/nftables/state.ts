@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { netfilter } from "../host/netfilter.ts";
+import { netfilter } from "../nl/netfilter.ts";
 import { SystemError } from "../libc/system_error.ts";
 import {
   NFPROTO,
@@ -20,7 +20,7 @@ import {
   NFT_RULE,
   NFT_SET,
 } from "../netlink/nftables.ts";
-import type { NetlinkSocket } from "../rtnl/socket.ts";
+import type { NetlinkSocket } from "../nl/socket.ts";
 
 /** A family of nftables' tables. */
 export type NftFamily = keyof typeof NFPROTO;

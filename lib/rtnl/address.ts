@@ -12,7 +12,8 @@ import {
 import { NLM_F_CREATE, NLM_F_EXCL } from "../netlink/message.ts";
 import { familyOf } from "./family.ts";
 import { indexOf, type Link, nameOf } from "./link.ts";
-import { NetlinkError, type NetlinkSocket } from "./socket.ts";
+import { NetlinkError } from "../nl/error.ts";
+import type { NetlinkSocket } from "../nl/socket.ts";
 
 /** An interface's address. */
 export interface Address {

@@ -9,7 +9,7 @@ import {
 import { RTM_DELLINK, RTM_GETLINK, RTM_SETLINK } from "../netlink/link.ts";
 import { AF_BRIDGE } from "./family.ts";
 import type { Link } from "./link.ts";
-import type { NetlinkSocket } from "./socket.ts";
+import type { NetlinkSocket } from "../nl/socket.ts";
 
 /** A VLAN of a bridge's port. */
 export interface BridgeVlan {

@@ -12,7 +12,7 @@ import {
   type U32Key,
 } from "../netlink/tc.ts";
 import { type Link, nameOf } from "./link.ts";
-import type { NetlinkSocket } from "./socket.ts";
+import type { NetlinkSocket } from "../nl/socket.ts";
 
 const TC_ACT_STOLEN = 4;
 const TCA_EGRESS_REDIR = 1;

@@ -14,7 +14,8 @@ import type { BridgePort, LinkData } from "../netlink/link_data.ts";
 import { NLM_F_CREATE, NLM_F_EXCL } from "../netlink/message.ts";
 import { AF_BRIDGE } from "./family.ts";
 import type { NetNs } from "../ns/netns.ts";
-import { NetlinkError, type NetlinkSocket } from "./socket.ts";
+import { NetlinkError } from "../nl/error.ts";
+import type { NetlinkSocket } from "../nl/socket.ts";
 
 /** Whether an interface can carry traffic: a state of RFC 2863. */
 export type OperState =

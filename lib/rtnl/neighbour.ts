@@ -9,7 +9,8 @@ import {
 } from "../netlink/neighbour.ts";
 import { familyOf } from "./family.ts";
 import { indexOf, type Link } from "./link.ts";
-import { NetlinkError, type NetlinkSocket } from "./socket.ts";
+import { NetlinkError } from "../nl/error.ts";
+import type { NetlinkSocket } from "../nl/socket.ts";
 
 /** An ARP or NDP entry. */
 export interface Neighbour {

@@ -10,7 +10,8 @@ import {
   TC_H_ROOT,
 } from "../netlink/tc.ts";
 import { type Link, nameOf } from "./link.ts";
-import { NetlinkError, type NetlinkSocket } from "./socket.ts";
+import { NetlinkError } from "../nl/error.ts";
+import type { NetlinkSocket } from "../nl/socket.ts";
 
 /** PSCHED_SHIFT of `net/pkt_sched.h`: a tick of traffic control is 64 ns, on every kernel since 2.6.31. */
 const TICK_NS = 64;

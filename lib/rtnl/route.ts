@@ -19,7 +19,8 @@ import {
 import { AF_INET6 } from "../libc/sockaddr.ts";
 import { familyOf } from "./family.ts";
 import { indexOf, type Link } from "./link.ts";
-import { NetlinkError, type NetlinkSocket } from "./socket.ts";
+import { NetlinkError } from "../nl/error.ts";
+import type { NetlinkSocket } from "../nl/socket.ts";
 
 /** A route to add, replace or remove. */
 export interface NewRoute {

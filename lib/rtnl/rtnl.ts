@@ -12,7 +12,7 @@ import { Neighbours } from "./neighbour.ts";
 import { Qdiscs } from "./qdisc.ts";
 import { Routes } from "./route.ts";
 import { Rules } from "./rule.ts";
-import { NetlinkSocket } from "./socket.ts";
+import { NetlinkSocket } from "../nl/socket.ts";
 
 /** A socket that stays in the namespace it was opened in, and the verbs that use it. */
 export class Rtnl implements Disposable {

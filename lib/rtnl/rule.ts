@@ -2,7 +2,8 @@ import { Cidr } from "../ip/cidr.ts";
 import { NLM_F_CREATE, NLM_F_EXCL } from "../netlink/message.ts";
 import { FR_ACT_TO_TBL, RTM_DELRULE, RTM_GETRULE, RTM_NEWRULE, RULE } from "../netlink/rule.ts";
 import { familyOf } from "./family.ts";
-import { NetlinkError, type NetlinkSocket } from "./socket.ts";
+import { NetlinkError } from "../nl/error.ts";
+import type { NetlinkSocket } from "../nl/socket.ts";
 
 /** A policy rule that looks up a table. */
 export interface Rule {

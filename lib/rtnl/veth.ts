@@ -9,7 +9,7 @@ import { runtime } from "../runtime/mod.ts";
 import { CniError } from "../types/error.ts";
 import type { Link } from "./link.ts";
 import type { Rtnl } from "./rtnl.ts";
-import { NetlinkError } from "./socket.ts";
+import { NetlinkError } from "../nl/error.ts";
 
 /** How often a random name may be taken before something must be wrong. */
 const ATTEMPTS = 10;

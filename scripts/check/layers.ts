@@ -9,6 +9,7 @@ const LAYERS = [
   "netlink",
   "libc",
   "ns",
+  "nl",
   "rtnl",
   "host",
   "dbus",

@@ -4,15 +4,11 @@
  * @module
  */
 import { IpAddress } from "../../lib/ip/address.ts";
-import { call } from "../../lib/libc/call.ts";
-import { Descriptor, O_CLOEXEC } from "../../lib/libc/descriptor.ts";
 import { inetAddress } from "../../lib/libc/sockaddr.ts";
-import { polling, sockets } from "../../lib/libc/symbols.ts";
+import { SOCK_RAW, Socket } from "../../lib/libc/socket.ts";
 import type { NetNs } from "../../lib/ns/netns.ts";
 import { familyOf } from "../../lib/rtnl/family.ts";
 
-const SOCK_RAW = 3;
-const POLLIN = 1;
 const PROTOCOL = { 4: 1, 6: 58 } as const;
 const ECHO_REQUEST = { 4: 8, 6: 128 } as const;
 const ECHO_REPLY = { 4: 0, 6: 129 } as const;
@@ -28,28 +24,19 @@ export function ping(
   { attempts = 5, intervalMs = 400 } = {},
 ): number | undefined {
   const address = IpAddress.parse(target);
-  const { socket, sendto } = sockets();
-  const number = from.run(() =>
-    call(
-      () => socket(familyOf(address.family), SOCK_RAW | O_CLOEXEC, PROTOCOL[address.family]),
-      () => "open a raw socket for ping",
-    )
-  );
-  using descriptor = new Descriptor(number);
+  const [domain, protocol] = [familyOf(address.family), PROTOCOL[address.family]];
+  using socket = from.run(() => Socket.open(domain, SOCK_RAW, protocol));
   const to = inetAddress(address, 0);
   const identifier = crypto.getRandomValues(new Uint16Array(1))[0]!;
   for (let sequence = 1; sequence <= attempts; sequence++) {
     const request = echoRequest(address.family, identifier, sequence);
     const start = performance.now();
     try {
-      call(
-        () => sendto(descriptor.number, request, request.length, 0, to, to.length),
-        () => `ping ${target}`,
-      );
+      socket.send(request, to);
     } catch {
       // No route, or the address is still tentative: the next attempt may do better.
     }
-    if (answered(descriptor, address.family, identifier, start + intervalMs)) {
+    if (answered(socket, address.family, identifier, start + intervalMs)) {
       return performance.now() - start;
     }
   }
@@ -58,28 +45,18 @@ export function ping(
 
 /** Whether the reply to one of our requests comes before `deadline`. */
 function answered(
-  descriptor: Descriptor,
+  socket: Socket,
   family: 4 | 6,
   identifier: number,
   deadline: number,
 ): boolean {
-  const { recvfrom } = sockets();
-  const { poll } = polling();
-  const packet = new Uint8Array(2048);
   for (;;) {
     const left = Math.ceil(deadline - performance.now());
     if (left <= 0) return false;
-    const entry = new Uint8Array(8); // struct pollfd
-    const view = new DataView(entry.buffer);
-    view.setInt32(0, descriptor.number, true);
-    view.setInt16(4, POLLIN, true);
-    if (call(() => poll(entry, 1, left), () => "wait for an answer") === 0) continue;
-    const length = call(
-      () => recvfrom(descriptor.number, packet, packet.length, 0, null, null),
-      () => "receive an answer",
-    );
+    if (!socket.waitSync(left)) continue;
+    const packet = socket.receive()?.data ?? new Uint8Array();
     // A raw IPv4 socket delivers the IP header too, an IPv6 one does not.
-    const icmp = packet.subarray(family === 4 ? (packet[0]! & 15) * 4 : 0, length);
+    const icmp = packet.subarray(family === 4 ? (packet[0]! & 15) * 4 : 0);
     const id = icmp[4]! << 8 | icmp[5]!;
     if (icmp[0] === ECHO_REPLY[family] && id === identifier) return true;
   }

@@ -7,8 +7,9 @@ import { SystemError } from "../../lib/libc/system_error.ts";
 import { ROUTE, RT_TABLE_MAIN, RTM_GETROUTE } from "../../lib/netlink/route.ts";
 import type { Link } from "../../lib/rtnl/link.ts";
 import { Rtnl } from "../../lib/rtnl/rtnl.ts";
-import { NETLINK_ROUTE, NetlinkError, NetlinkSocket } from "../../lib/rtnl/socket.ts";
-import { KernelTransport } from "../../lib/rtnl/transport.ts";
+import { NetlinkError } from "../../lib/nl/error.ts";
+import { NETLINK_ROUTE, NetlinkSocket } from "../../lib/nl/socket.ts";
+import { KernelTransport } from "../../lib/nl/transport.ts";
 import { kernelTest } from "../support/sandbox.ts";
 
 /** A bridge that is up, for addresses and routes. */
@@ -227,12 +228,12 @@ kernelTest("a dump of which a part is lost is read to its end, and asked for aga
   let received = 0;
   using socket = new NetlinkSocket({
     send: (datagram) => kernel.send(datagram),
-    receive() {
-      const datagram = kernel.receive();
+    receive(waitMs) {
+      const datagram = kernel.receive(waitMs);
       if (++received === 2) throw new SystemError("receive", errnoNumber("ENOBUFS")!);
       return datagram;
     },
-    grow: () => kernel.grow(),
+    growReceiveBuffer: () => kernel.growReceiveBuffer(),
     [Symbol.dispose]: () => kernel[Symbol.dispose](),
   });
   const payload = ROUTE.encode({ family: AF_INET });

@@ -10,7 +10,7 @@ import {
   RulesetChanged,
 } from "../../lib/nftables/delete.ts";
 import { currentGeneration, listElements, listRules } from "../../lib/nftables/state.ts";
-import { NetlinkError } from "../../lib/rtnl/socket.ts";
+import { NetlinkError } from "../../lib/nl/error.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
 const TABLE = { family: "inet", table: "t" } as const;
@@ -61,7 +61,10 @@ kernelTest("nftDelete() deletes all or nothing, and says what is in the way", (s
     NetlinkError,
   );
   assertEquals(error.code, "ENOENT");
-  assertStringIncludes(error.message, "cannot tidy up (delete rule inet t base handle 4711)");
+  assertStringIncludes(
+    error.message,
+    "cannot tidy up (delete rule inet t base handle 4711, message 2 of 2)",
+  );
   assertEquals(sandbox.ruleset(), before);
 }, { needs: ["nft"] });
 

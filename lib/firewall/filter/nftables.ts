@@ -12,7 +12,7 @@
 import { IpAddress } from "../../ip/address.ts";
 import type { Filter } from "./types.ts";
 import { type FilterEntry, policyOf } from "./types.ts";
-import type { Request } from "../../rtnl/socket.ts";
+import type { Request } from "../../nl/socket.ts";
 import { nftAddTo, nftApply } from "../../nftables/program.ts";
 import { deleteElement, deleteTable, nftDelete } from "../../nftables/delete.ts";
 import { hasChain, listElements, listRules, type NftElement } from "../../nftables/state.ts";

@@ -10,7 +10,7 @@ import { addressOf, addRoutes, resolveRoutes } from "../../../lib/ipam/configure
 import { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
-import { NetlinkError } from "../../../lib/rtnl/socket.ts";
+import { NetlinkError } from "../../../lib/nl/error.ts";
 import { messageOf } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { CniError } from "../../../lib/types/error.ts";

@@ -1,7 +1,7 @@
 import { trySysctl } from "../../../lib/host/sysctl.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
-import { NetlinkError } from "../../../lib/rtnl/socket.ts";
+import { NetlinkError } from "../../../lib/nl/error.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import type { Undo } from "../../../lib/skel/undo.ts";
 import { CniError } from "../../../lib/types/error.ts";

@@ -12,7 +12,7 @@ import { RT_SCOPE_LINK, RT_TABLE_MAIN } from "../../../lib/netlink/route.ts";
 import type { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
-import { NetlinkError } from "../../../lib/rtnl/socket.ts";
+import { NetlinkError } from "../../../lib/nl/error.ts";
 import { addVethPair } from "../../../lib/rtnl/veth.ts";
 import type { Undo } from "../../../lib/skel/undo.ts";
 import { CniError } from "../../../lib/types/error.ts";

@@ -9,7 +9,7 @@ import { Cidr } from "../../../lib/ip/cidr.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
-import { NetlinkError } from "../../../lib/rtnl/socket.ts";
+import { NetlinkError } from "../../../lib/nl/error.ts";
 import { sleepSync } from "../../../lib/runtime/sleep.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { validateIfName } from "../../../lib/types/names.ts";

@@ -9,7 +9,7 @@
 import { attachmentIfbName, ifbName } from "../../../lib/ip/hash_names.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
-import { NetlinkError } from "../../../lib/rtnl/socket.ts";
+import { NetlinkError } from "../../../lib/nl/error.ts";
 import { type Attachment, describeAttachment } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { attachmentNote } from "../../../lib/types/note.ts";

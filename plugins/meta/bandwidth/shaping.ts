@@ -14,7 +14,7 @@ import {
 import type { Link } from "../../../lib/rtnl/link.ts";
 import type { Tbf } from "../../../lib/rtnl/qdisc.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
-import { NetlinkError } from "../../../lib/rtnl/socket.ts";
+import { NetlinkError } from "../../../lib/nl/error.ts";
 import type { Undo } from "../../../lib/skel/undo.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Limits } from "./config.ts";

@@ -23,7 +23,7 @@ import { readSysctl, writeSysctl } from "../../../lib/host/sysctl.ts";
 import type { IpAddress } from "../../../lib/ip/address.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
-import { NetlinkError } from "../../../lib/rtnl/socket.ts";
+import { NetlinkError } from "../../../lib/nl/error.ts";
 import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";

@@ -1,7 +1,7 @@
 import { freeTable } from "../../../lib/rtnl/free_table.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
-import { NetlinkError } from "../../../lib/rtnl/socket.ts";
+import { NetlinkError } from "../../../lib/nl/error.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Options } from "./config.ts";
 

@@ -9,7 +9,7 @@
  * @module
  */
 import { runtime } from "../runtime/mod.ts";
-import { NETLINK_NETFILTER, NetlinkSocket } from "../rtnl/socket.ts";
+import { NETLINK_NETFILTER, NetlinkSocket } from "./socket.ts";
 
 /** The socket, and the namespace that it was opened in. */
 let kept: { socket: NetlinkSocket; dev: number; ino: number } | undefined;

@@ -1,0 +1,232 @@
+/**
+ * A netlink socket: requests with their acknowledgements, dumps that survive being interrupted,
+ * batches, and errors in the kernel's own words. It stays in the namespace it was opened in,
+ * whatever namespace its user is in later.
+ *
+ * @module
+ */
+import { SystemError } from "../libc/system_error.ts";
+import {
+  type Message,
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLM_F_REQUEST,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  packMessage,
+  readOutcome,
+  unpackMessages,
+} from "../netlink/message.ts";
+import type { NetNs } from "../ns/netns.ts";
+import { errnoNumber } from "../runtime/errno.ts";
+import { BatchError, NetlinkError, type Refusal } from "./error.ts";
+import { DatagramTooLarge, KernelTransport, type Transport } from "./transport.ts";
+
+/** `linux/netlink.h` */
+export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
+
+/** The kernel answers at once; a socket that hears nothing for this long never will. */
+const ANSWER_MS = 10_000;
+const NO_ANSWER = `the kernel did not answer within ${ANSWER_MS / 1000} seconds`;
+
+const EAGAIN = errnoNumber("EAGAIN")!;
+const ENOBUFS = errnoNumber("ENOBUFS")!;
+
+/**
+ * A table that changes during each of so many dumps is not read at all. With 1,000 links, and links
+ * made and removed in two endless loops, one of four attempts is not interrupted.
+ */
+const DUMP_ATTEMPTS = 100;
+
+/** Sequence numbers go from 1 to this. */
+const LAST_SEQUENCE = 0x7fffffff;
+
+/** One request. */
+export interface Request {
+  /** RTM_* */
+  type: number;
+  /** NLM_F_* beyond those every request has. */
+  flags?: number;
+  /** The family's header and attributes, without the netlink header. */
+  payload: Uint8Array;
+  /** What it is for, as it stands in an error: "add route 10.1.0.0/16 dev eth0". */
+  purpose: string;
+}
+
+/** What a subsystem wants around the requests of a batch. */
+export interface BatchFrame {
+  /** The first message. */
+  begin: Pick<Request, "type" | "payload">;
+  /** The last message. */
+  end: Pick<Request, "type" | "payload">;
+}
+
+/** An open netlink socket. */
+export class NetlinkSocket implements Disposable {
+  readonly #transport: Transport;
+  #sequence = 0;
+
+  /** A socket on a transport. @param transport what carries the datagrams; {@link NetlinkSocket.open} makes the usual one */
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /**
+   * Opens a socket in a namespace, or in the calling thread's own.
+   * @param protocol NETLINK_ROUTE or NETLINK_NETFILTER
+   * @throws {SystemError}
+   */
+  static open(netns?: NetNs, protocol = NETLINK_ROUTE): NetlinkSocket {
+    const open = () => new KernelTransport(protocol);
+    return new NetlinkSocket(netns ? netns.run(open) : open());
+  }
+
+  /**
+   * Sends a request and waits for its acknowledgement.
+   * @returns the payloads that came before it, such as the link that was asked for
+   * @throws {NetlinkError} when the kernel refuses
+   */
+  request({ type, flags = 0, payload, purpose }: Request): Uint8Array[] {
+    const sequence = this.#send(type, flags | NLM_F_ACK, payload);
+    const { payloads, lost } = this.#collect(sequence, purpose);
+    if (!lost) return payloads;
+    throw new NetlinkError(purpose, ENOBUFS, "the kernel's answer was lost");
+  }
+
+  /**
+   * Asks for a whole table. Starts again when the table changed on the way, or the answer came
+   * faster than it was read.
+   * @throws {NetlinkError} when the kernel refuses, or the table changes during every attempt
+   */
+  dump({ type, flags = 0, payload, purpose }: Request): Uint8Array[] {
+    for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
+      const sequence = this.#send(type, flags | NLM_F_DUMP, payload);
+      const { payloads, interrupted, lost } = this.#collect(sequence, purpose);
+      if (lost) this.#transport.growReceiveBuffer();
+      if (!interrupted && !lost) return payloads;
+    }
+    const why = `the table changed during each of ${DUMP_ATTEMPTS} attempts to read it`;
+    throw new NetlinkError(purpose, EAGAIN, why);
+  }
+
+  /**
+   * Sends several requests as one datagram, of which the kernel does all or none. Only the last one
+   * asks for an acknowledgement: a refusal is answered anyway, and thousands of acknowledgements
+   * would not fit into the receive buffer.
+   * @param purpose what the batch is for: "stop masquerading eth0 of c1"
+   * @throws {DatagramTooLarge} before anything is sent, where the batch is larger than the socket's
+   * send buffer may be made
+   * @throws {BatchError} with what the kernel refused; nothing was done. ENOBUFS or EAGAIN: its
+   * answer was lost or did not come, and it may have been done or not
+   */
+  batch(requests: readonly Request[], purpose: string, { begin, end }: BatchFrame): void {
+    if (requests.length === 0) return;
+    const count = requests.length;
+    const messages = [this.#message(begin.type, 0, begin.payload)];
+    const first = this.#sequence;
+    requests.forEach(({ type, flags = 0, payload }, index) => {
+      const acknowledge = index === count - 1 ? NLM_F_ACK : 0;
+      messages.push(this.#message(type, flags | acknowledge, payload));
+    });
+    messages.push(this.#message(end.type, 0, end.payload));
+    try {
+      this.#transport.send(joined(messages));
+    } catch (error) {
+      if (!(error instanceof DatagramTooLarge)) throw error;
+      throw new DatagramTooLarge(`${purpose} (${count} messages)`, error.size, error.limit);
+    }
+    const refusals: Refusal[] = [];
+    const { lost } = this.#receiveEach((message) => {
+      // 0 is the beginning, then come the requests.
+      const place = (message.sequence - first + LAST_SEQUENCE) % LAST_SEQUENCE;
+      if (message.type !== NLMSG_ERROR || place > count) return false;
+      const outcome = readOutcome(message);
+      if (place === 0) throw BatchError.whole(purpose, count, outcome);
+      if (outcome.errno !== 0) refusals.push({ index: place - 1, ...outcome });
+      return place === count;
+    }, () => BatchError.whole(purpose, count, { errno: EAGAIN, text: NO_ANSWER }));
+    const [refusal, ...others] = refusals;
+    if (refusal) {
+      const purposes = requests.map((request) => request.purpose);
+      throw BatchError.refused(purpose, purposes, [refusal, ...others]);
+    }
+    if (lost) {
+      const text = "the kernel's answers were lost: whether it was done is unknown";
+      throw BatchError.whole(purpose, count, { errno: ENOBUFS, text });
+    }
+  }
+
+  /** Closes the socket. */
+  [Symbol.dispose](): void {
+    this.#transport[Symbol.dispose]();
+  }
+
+  #send(type: number, flags: number, payload: Uint8Array): number {
+    this.#transport.send(this.#message(type, flags, payload));
+    return this.#sequence;
+  }
+
+  /** A message with the next sequence number. */
+  #message(type: number, flags: number, payload: Uint8Array): Uint8Array<ArrayBuffer> {
+    const sequence = this.#sequence = this.#sequence % LAST_SEQUENCE + 1;
+    return packMessage({ type, flags: flags | NLM_F_REQUEST, sequence, payload });
+  }
+
+  /** Receives until the answer to `sequence` is complete. @throws {NetlinkError} a refusal */
+  #collect(sequence: number, purpose: string) {
+    const payloads: Uint8Array[] = [];
+    let interrupted = false;
+    const { lost } = this.#receiveEach((message) => {
+      // An answer to an earlier request, one that was given up: not ours.
+      if (message.sequence !== sequence) return false;
+      if (message.flags & NLM_F_DUMP_INTR) interrupted = true;
+      if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) {
+        payloads.push(message.payload);
+        return false;
+      }
+      const outcome = message.payload.length < 4 ? { errno: 0 } : readOutcome(message);
+      if (outcome.errno !== 0) throw NetlinkError.from(purpose, outcome);
+      return true;
+    }, () => new NetlinkError(purpose, EAGAIN, NO_ANSWER));
+    return { payloads, interrupted, lost };
+  }
+
+  /**
+   * Gives each message to `handle` until that says it was the last. Where the kernel says that some
+   * were lost, the rest is read to its end: until then it takes no other dump (EBUSY), and what is
+   * left would be in the way of later answers.
+   * @param silence the error for when nothing comes
+   */
+  #receiveEach(
+    handle: (message: Message) => boolean,
+    silence: () => NetlinkError,
+  ): { lost: boolean } {
+    let lost = false;
+    for (;;) {
+      let datagram: Uint8Array | undefined;
+      try {
+        datagram = this.#transport.receive(lost ? 0 : ANSWER_MS);
+      } catch (error) {
+        if (!(error instanceof SystemError && error.code === "ENOBUFS")) throw error;
+        lost = true;
+        continue;
+      }
+      if (!datagram && lost) return { lost };
+      if (!datagram) throw silence();
+      const messages = unpackMessages(datagram);
+      if (messages.some(handle) && !lost) return { lost };
+    }
+  }
+}
+
+function joined(messages: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(messages.reduce((size, { length }) => size + length, 0));
+  let offset = 0;
+  for (const message of messages) {
+    bytes.set(message, offset);
+    offset += message.length;
+  }
+  return bytes;
+}

@@ -1,0 +1,206 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { bytes } from "../../tests/support/hex.ts";
+import { errnoNumber } from "../runtime/errno.ts";
+import { SystemError } from "../libc/system_error.ts";
+import { s32 } from "../netlink/codec.ts";
+import {
+  type Message,
+  NLM_F_DUMP_INTR,
+  NLM_F_MULTI,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  packMessage,
+  unpackMessages,
+} from "../netlink/message.ts";
+import { BatchError, NetlinkError } from "./error.ts";
+import { NetlinkSocket } from "./socket.ts";
+import { DatagramTooLarge, type Transport } from "./transport.ts";
+
+type Answer = Partial<Message>[] | Error;
+
+/** A kernel that answers each request with the next list of datagrams. */
+class Script implements Transport {
+  sent: Message[] = [];
+  grown = 0;
+  waitedInVain = 0;
+  #queue: Answer[] = [];
+
+  constructor(private readonly answers: Answer[][]) {}
+
+  send(datagram: Uint8Array<ArrayBuffer>): void {
+    this.sent.push(...unpackMessages(datagram));
+    this.#queue.push(...this.answers.shift() ?? []);
+  }
+
+  receive(waitMs: number): Uint8Array | undefined {
+    const next = this.#queue.shift();
+    if (!next) {
+      if (waitMs > 0) this.waitedInVain++;
+      return undefined;
+    }
+    if (next instanceof Error) throw next;
+    const sequence = this.sent.at(-1)!.sequence;
+    const parts = next.map((message) =>
+      packMessage({ type: 16, flags: NLM_F_MULTI, sequence, payload: new Uint8Array(), ...message })
+    );
+    return new Uint8Array(parts.flatMap((part) => [...part]));
+  }
+
+  growReceiveBuffer(): void {
+    this.grown++;
+  }
+
+  [Symbol.dispose](): void {}
+}
+
+const request = { type: 18, payload: bytes("00 00 00 00"), purpose: "list interfaces" };
+const entry = (value: string) => ({ payload: bytes(value) });
+const lost = new SystemError("receive", errnoNumber("ENOBUFS")!);
+const done = { type: NLMSG_DONE, payload: s32.encode(0) };
+const ack = { type: NLMSG_ERROR, flags: 0, payload: s32.encode(0) };
+
+/** The first byte of each payload. */
+const firsts = (payloads: Uint8Array[]) => payloads.map(([first]) => first);
+
+Deno.test("dump() puts an answer of several datagrams together", () => {
+  const script = new Script([[[entry("01"), entry("02")], [entry("03")], [done]]]);
+  assertEquals(firsts(new NetlinkSocket(script).dump(request)), [1, 2, 3]);
+});
+
+Deno.test("dump() asks again when the table changed on the way", () => {
+  const interrupted = { ...entry("01"), flags: NLM_F_MULTI | NLM_F_DUMP_INTR };
+  const late = { ...done, flags: NLM_F_MULTI | NLM_F_DUMP_INTR };
+  const script = new Script([
+    [[interrupted, entry("02"), done]],
+    [[entry("01")], [late]],
+    [[entry("01"), entry("02"), entry("03"), done]],
+  ]);
+  assertEquals(firsts(new NetlinkSocket(script).dump(request)), [1, 2, 3]);
+  assertEquals(script.sent.length, 3);
+});
+
+Deno.test("dump() gives up on a table that changes during every attempt, and says so", () => {
+  const interrupted = { ...done, flags: NLM_F_DUMP_INTR };
+  const script = new Script(Array.from({ length: 100 }, () => [[interrupted]]));
+  const error = assertThrows(
+    () => new NetlinkSocket(script).dump(request),
+    NetlinkError,
+    "cannot list interfaces: EAGAIN",
+  );
+  assertEquals([error.code, script.sent.length], ["EAGAIN", 100]);
+});
+
+Deno.test("dump() makes room and asks again when answers were lost", () => {
+  const script = new Script([
+    [[entry("01")], lost, [entry("03")], [done]],
+    [[entry("01"), entry("02"), entry("03"), done]],
+  ]);
+  assertEquals(firsts(new NetlinkSocket(script).dump(request)), [1, 2, 3]);
+  assertEquals(script.grown, 1);
+});
+
+Deno.test("request() passes over what belongs to an earlier request", () => {
+  const stale = { ...entry("09"), sequence: 4711 };
+  const script = new Script([[[stale, entry("01")], [ack]]]);
+  assertEquals(firsts(new NetlinkSocket(script).request(request)), [1]);
+});
+
+Deno.test("request() fails with errno's name, what was asked for, and each request's own number", () => {
+  const refused = { ...ack, payload: s32.encode(-17) };
+  const script = new Script([[[refused]], [[ack]]]);
+  const socket = new NetlinkSocket(script);
+  const error = assertThrows(() => socket.request({ ...request, purpose: "add x" }), NetlinkError);
+  assertEquals([error.code, error.message], ["EEXIST", "cannot add x: EEXIST (File exists)"]);
+  socket.request(request);
+  assertEquals(script.sent.map(({ sequence }) => sequence), [1, 2]);
+});
+
+Deno.test("request() says so when its answer was lost, or none came", () => {
+  const script = new Script([[lost], []]);
+  const socket = new NetlinkSocket(script);
+  const codes = [1, 2].map(() => assertThrows(() => socket.request(request), NetlinkError).code);
+  assertEquals([codes, script.waitedInVain], [["ENOBUFS", "EAGAIN"], 1]);
+});
+
+const frame = {
+  begin: { type: 16, payload: bytes("00 00 00 00") },
+  end: { type: 17, payload: bytes("00 00 00 00") },
+};
+const requests = ["a", "b", "c"].map((purpose) => ({ ...request, purpose }));
+
+/** An answer to a message of a batch: 1 is the beginning, its first request 2. */
+const answer = (sequence: number, errno = 0) => ({
+  ...ack,
+  sequence,
+  payload: s32.encode(-errno),
+});
+
+function batch(...answers: Answer[]) {
+  const script = new Script([answers]);
+  const run = () => new NetlinkSocket(script).batch(requests, "tidy up", frame);
+  return { script, run };
+}
+
+Deno.test("batch() frames the requests, and asks for the last one's acknowledgement only", () => {
+  const { script, run } = batch([answer(4)]);
+  run();
+  assertEquals(
+    script.sent.map(({ type, flags, sequence }) => [type, flags, sequence]),
+    [[16, 1, 1], [18, 1, 2], [18, 1, 3], [18, 5, 4], [17, 1, 5]],
+  );
+});
+
+Deno.test("batch() fails with the first request that the kernel refuses, and how many it did", () => {
+  const { run } = batch([answer(3, 2)], [answer(4, 16)]);
+  const error = assertThrows(run, BatchError);
+  assertEquals(
+    error.message,
+    "cannot tidy up (b, message 2 of 3): ENOENT (No such file or directory): 2 messages were refused",
+  );
+  assertEquals(error.refusals.map(({ index, errno }) => [index, errno]), [[1, 2], [2, 16]]);
+});
+
+Deno.test("batch() says what the kernel says of the first refusal", () => {
+  const words = bytes("08 00 01 00 6f 64 64 00"); // NLMSGERR_ATTR_MSG
+  const header = new Uint8Array(16); // the refused message's, without its payload
+  const payload = new Uint8Array([...s32.encode(-22), ...header, ...words]);
+  const { run } = batch([{ ...answer(2, 22), flags: 0x300, payload }, answer(4)]);
+  const error = assertThrows(run, BatchError);
+  assertEquals(error.message, "cannot tidy up (a, message 1 of 3): EINVAL (Invalid argument): odd");
+});
+
+Deno.test("batch() fails when the kernel refuses to begin, without waiting for more", () => {
+  const { script, run } = batch([answer(1, 85)]);
+  const error = assertThrows(run, BatchError);
+  assertEquals([error.code, error.refusals, script.waitedInVain], ["ERESTART", [], 0]);
+});
+
+Deno.test("batch() fails with what was refused first when later answers were lost", () => {
+  const { script, run } = batch([answer(2, 2)], lost, [answer(3, 2)]);
+  assertEquals(assertThrows(run, BatchError).code, "ENOENT");
+  assertEquals(script.waitedInVain, 0);
+});
+
+Deno.test("batch() says that the outcome is unknown when acknowledgements were lost", () => {
+  for (const answers of [[lost], [lost, [answer(4)]]]) {
+    const { script, run } = batch(...answers);
+    const error = assertThrows(run, BatchError, "cannot tidy up (3 messages): ENOBUFS");
+    assertEquals([error.code, script.waitedInVain], ["ENOBUFS", 0]);
+  }
+});
+
+Deno.test("batch() leaves nothing in the way of what is asked afterwards", () => {
+  const script = new Script([[lost, [answer(2, 2)], [answer(4)]], [[entry("01")], [done]]]);
+  const socket = new NetlinkSocket(script);
+  assertThrows(() => socket.batch(requests, "tidy up", frame), BatchError);
+  assertEquals(firsts(socket.dump(request)), [1]);
+});
+
+Deno.test("batch() fails before anything is sent when it is too large, with size and limit", () => {
+  const { script, run } = batch();
+  script.send = ({ length }) => {
+    throw new DatagramTooLarge("send", length, 64);
+  };
+  const error = assertThrows(run, DatagramTooLarge, "cannot tidy up (3 messages): EMSGSIZE");
+  assertEquals([error.size, error.limit], [5 * 20, 64]);
+});
