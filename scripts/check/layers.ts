@@ -11,6 +11,7 @@ const LAYERS = [
   "ns",
   "nl",
   "rtnl",
+  "state",
   "host",
   "dbus",
   "nftables",

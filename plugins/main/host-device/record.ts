@@ -8,11 +8,10 @@ import { FileLock } from "../../../lib/host/lock.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
-import { ifPresent } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
-import { removeWritten, writeAtomic } from "../../../lib/runtime/write_atomic.ts";
+import { RecordStore } from "../../../lib/state/record_store.ts";
 import type { Attachment } from "../../../lib/types/attachment.ts";
-import { encodeJson } from "../../../lib/types/json.ts";
+import { isObject } from "../../../lib/types/json.ts";
 
 /** Gone with the next start of the machine, as the containers are. */
 const DIRECTORY = "/run/cni/host-device";
@@ -65,40 +64,48 @@ export function keepRecord(holder: Holder, host: Rtnl, link: Link): DeviceRecord
     ...{ up, promisc, allmulti, addresses },
   };
   const record = { ...holder, device };
-  writeAtomic(pathOf(holder), encodeJson(record));
+  store().write(nameOf(holder), record);
   return record;
 }
 
 /** The record of an attachment; undefined without one, or where it is damaged. */
 export function findRecord(attachment: Attachment): DeviceRecord | undefined {
-  return read(pathOf(attachment));
+  return store().read(nameOf(attachment));
 }
 
 /** The records of all attachments. */
-export function listRecords(): DeviceRecord[] {
-  const names = ifPresent(() => runtime.files.list(DIRECTORY)) ?? [];
-  return names.filter((name) => name.endsWith(".json"))
-    .flatMap((name) => read(`${DIRECTORY}/${name}`) ?? []);
+export function listRecords(): readonly DeviceRecord[] {
+  return store().list().records;
 }
 
 /** The device is home, or will never be. */
 export function dropRecord(attachment: Attachment): void {
-  removeWritten(pathOf(attachment));
+  store().remove(nameOf(attachment));
 }
 
 /** A container has one interface of a name; neither part can have a slash or a colon in it. */
-function pathOf({ containerId, ifName }: Attachment): string {
-  return `${DIRECTORY}/${containerId}:${ifName}.json`;
+function nameOf({ containerId, ifName }: Attachment): string {
+  return `${containerId}:${ifName}`;
 }
 
-function read(path: string): DeviceRecord | undefined {
-  const text = ifPresent(() => runtime.files.readText(path));
-  if (text === undefined) return undefined;
-  try {
-    const record = JSON.parse(text) as DeviceRecord;
-    for (const address of record.device.addresses) Cidr.parse(address);
-    return record;
-  } catch {
-    return undefined; // the alias still says where the device belongs
-  }
+/** What a damaged record said of its device, the device's alias says still. */
+function store(): RecordStore<DeviceRecord> {
+  return new RecordStore<DeviceRecord>({
+    directory: DIRECTORY,
+    suffix: ".json",
+    what: "what a device was like on the host",
+    format: 1,
+    encode: (record) => ({ ...record, device: { ...record.device } }),
+    decode: (value) => {
+      const { network, containerId, ifName, netns } = value;
+      const texts = [network, containerId, ifName, netns];
+      if (!texts.every((text) => typeof text === "string") || !isObject(value.device)) {
+        throw new Error("it names no attachment and device");
+      }
+      const record = value as unknown as DeviceRecord;
+      if (typeof record.device.name !== "string") throw new Error("its device has no name");
+      for (const address of record.device.addresses) Cidr.parse(address);
+      return record;
+    },
+  });
 }

@@ -1,0 +1,191 @@
+/**
+ * Records on disk: one JSON object a file, all of one directory and one kind, written atomically
+ * and with the number of their format.
+ *
+ * One policy for files that hold no record, damaged, unreadable or of a newer version's format: they
+ * are named on standard error and passed over, and never in the way of anybody else's work. But
+ * somebody owns them: {@link Records.unreadable} says that there are such files, and what several
+ * owners share has to stay while there are.
+ *
+ * @module
+ */
+import { errnoCode, ifPresent, isMissing, messageOf } from "../runtime/errors.ts";
+import { runtime } from "../runtime/mod.ts";
+import { removeIfPresent, removeWritten, writeAtomic } from "../runtime/write_atomic.ts";
+import { CniError } from "../types/error.ts";
+import { encodeJson, isObject, type JsonObject, parseJson } from "../types/json.ts";
+
+/** What a store keeps, where, and in which form. */
+export interface RecordKind<T> {
+  /** The directory, which may not exist yet. Other files may be in it. */
+  readonly directory: string;
+  /** What the file names of this kind end in, such as `.filter.json`. */
+  readonly suffix: string;
+  /** What a record is, for messages: "the note of what is installed". */
+  readonly what: string;
+  /** The number of the format that is written; files without a number are of format 0. */
+  readonly format: number;
+  /** Makes the JSON of a record, without the number of its format. */
+  encode(record: T): JsonObject;
+  /**
+   * Reads a record.
+   * @param format the file's, at most {@link RecordKind.format}
+   * @throws {Error} saying what is wrong with it
+   */
+  decode(value: JsonObject, format: number): T;
+}
+
+/** What is in a store. */
+export interface Records<T> {
+  readonly records: readonly T[];
+  /** Paths of files that hold no record that can be read. */
+  readonly unreadable: readonly string[];
+}
+
+/** The key of a file that holds the number of its format. */
+const FORMAT_KEY = "format";
+
+/** The records of one kind. Whoever changes several, or one that others read, holds a lock. */
+export class RecordStore<T> {
+  readonly #kind: RecordKind<T>;
+  /** Says a sentence to the user. */
+  readonly #warn: (text: string) => void;
+
+  constructor(
+    kind: RecordKind<T>,
+    warn: (text: string) => void = (text) => runtime.write(2, `${text}\n`),
+  ) {
+    this.#kind = kind;
+    this.#warn = warn;
+  }
+
+  /** The file of a record, whose name must be one that a file can have. */
+  path(name: string): string {
+    return `${this.#kind.directory}/${name}${this.#kind.suffix}`;
+  }
+
+  /**
+   * Writes a record; what was kept under the same name is replaced, whatever it is.
+   * @throws {CniError} code 5; what was kept is then as it was
+   */
+  write(name: string, record: T): void {
+    const { directory, format, encode, what } = this.#kind;
+    const path = this.path(name);
+    const text = encodeJson({ [FORMAT_KEY]: format, ...encode(record) });
+    try {
+      runtime.files.makeDirectory(directory, 0o700);
+      removeEmptyDirectory(path);
+      writeAtomic(path, text, 0o600);
+    } catch (error) {
+      throw CniError.io(`cannot write ${what}, ${path}: ${messageOf(error)}`);
+    }
+  }
+
+  /** The record of that name; undefined without one, or where the file holds none. */
+  read(name: string): T | undefined {
+    const found = this.#read(this.path(name));
+    return found && "record" in found ? found.record : undefined;
+  }
+
+  /** Whether there is a file of that name, be it one that can be read or not. */
+  has(name: string): boolean {
+    try {
+      runtime.files.lstat(this.path(name));
+      return true;
+    } catch (error) {
+      return !isMissing(error);
+    }
+  }
+
+  /**
+   * Removes a record, or the file that should hold it. One that is not there is fine.
+   * @throws {CniError} code 5 when it stays
+   */
+  remove(name: string): void {
+    const path = this.path(name);
+    try {
+      removeEmptyDirectory(path);
+      removeWritten(path);
+    } catch (error) {
+      throw CniError.io(`cannot remove ${this.#kind.what}, ${path}: ${messageOf(error)}`);
+    }
+  }
+
+  /**
+   * Every record, by file name. What a writer left that was killed is removed: the caller holds the
+   * lock that writers hold.
+   * @throws {CniError} code 5 when the directory is there and cannot be read
+   */
+  list(): Records<T> {
+    const { directory, suffix, what } = this.#kind;
+    let names: string[];
+    try {
+      names = ifPresent(() => runtime.files.list(directory)) ?? [];
+    } catch (error) {
+      throw CniError.io(`cannot read ${what} in ${directory}: ${messageOf(error)}`);
+    }
+    const records: T[] = [];
+    const unreadable: string[] = [];
+    for (const name of names.sort()) {
+      const path = `${directory}/${name}`;
+      if (name.endsWith(`${suffix}.tmp`)) this.#sweep(path);
+      if (!name.endsWith(suffix)) continue;
+      const found = this.#read(path);
+      if (!found) continue;
+      if ("record" in found) records.push(found.record);
+      else unreadable.push(path);
+    }
+    return { records, unreadable };
+  }
+
+  #sweep(path: string): void {
+    try {
+      removeIfPresent(path);
+    } catch (error) {
+      this.#warn(`cannot remove ${path}, which a writer left that was killed: ${messageOf(error)}`);
+    }
+  }
+
+  #read(path: string): { record: T } | { unreadable: true } | undefined {
+    const { format: newest, decode, what } = this.#kind;
+    try {
+      const text = ifPresent(() => readRegularFile(path));
+      if (text === undefined) return undefined;
+      const value = parseJson(text);
+      if (!isObject(value)) throw new Error("it must hold an object");
+      const { [FORMAT_KEY]: format = 0, ...rest } = value;
+      if (typeof format !== "number" || !Number.isInteger(format) || format < 0) {
+        throw new Error(`its "${FORMAT_KEY}" is no number`);
+      }
+      if (format > newest) {
+        throw new Error(
+          `it is of format ${format}, which a newer version wrote; this one reads up to ${newest}`,
+        );
+      }
+      return { record: decode(rest, format) };
+    } catch (error) {
+      this.#warn(`passing over ${path}, which should hold ${what}: ${messageOf(error)}`);
+      return { unreadable: true };
+    }
+  }
+}
+
+/** A FIFO in the place of a file would hold the reader up for ever. */
+function readRegularFile(path: string): string {
+  if (!runtime.files.stat(path).isFile) throw new Error("it is no regular file");
+  return runtime.files.readText(path);
+}
+
+/** A directory has no place where a file is to be; one that holds something stays. */
+function removeEmptyDirectory(path: string): void {
+  const info = ifPresent(() => runtime.files.lstat(path));
+  if (!info?.isDirectory) return;
+  try {
+    runtime.files.remove(path);
+  } catch (error) {
+    if (errnoCode(error) === "ENOTEMPTY") {
+      throw new Error("it is a directory that is not empty; move it away");
+    }
+    throw error;
+  }
+}
