@@ -23,12 +23,16 @@ export interface RecordKind<T> {
   readonly suffix: string;
   /** What a record is, for messages: "the note of what is installed". */
   readonly what: string;
-  /** The number of the format that is written; files without a number are of format 0. */
-  readonly format: number;
+  /**
+   * The number of the format that is written; files without a number are of format 0. Absent where
+   * the form is somebody else's, which has no number.
+   */
+  readonly format?: number;
   /** Makes the JSON of a record, without the number of its format. */
   encode(record: T): JsonObject;
   /**
    * Reads a record.
+   * @param value all of it but the number
    * @param format the file's, at most {@link RecordKind.format}
    * @throws {Error} saying what is wrong with it
    */
@@ -71,7 +75,10 @@ export class RecordStore<T> {
   write(name: string, record: T): void {
     const { directory, format, encode, what } = this.#kind;
     const path = this.path(name);
-    const text = encodeJson({ [FORMAT_KEY]: format, ...encode(record) });
+    const text = encodeJson({
+      ...(format === undefined ? {} : { [FORMAT_KEY]: format }),
+      ...encode(record),
+    });
     try {
       runtime.files.makeDirectory(directory, 0o700);
       removeEmptyDirectory(path);
@@ -112,24 +119,13 @@ export class RecordStore<T> {
   }
 
   /**
-   * Every record, by file name. What a writer left that was killed is removed: the caller holds the
-   * lock that writers hold.
+   * Every record, by file name.
    * @throws {CniError} code 5 when the directory is there and cannot be read
    */
   list(): Records<T> {
-    const { directory, suffix, what } = this.#kind;
-    let names: string[];
-    try {
-      names = ifPresent(() => runtime.files.list(directory)) ?? [];
-    } catch (error) {
-      throw CniError.io(`cannot read ${what} in ${directory}: ${messageOf(error)}`);
-    }
     const records: T[] = [];
     const unreadable: string[] = [];
-    for (const name of names.sort()) {
-      const path = `${directory}/${name}`;
-      if (name.endsWith(`${suffix}.tmp`)) this.#sweep(path);
-      if (!name.endsWith(suffix)) continue;
+    for (const path of this.#paths(this.#kind.suffix)) {
       const found = this.#read(path);
       if (!found) continue;
       if ("record" in found) records.push(found.record);
@@ -138,35 +134,57 @@ export class RecordStore<T> {
     return { records, unreadable };
   }
 
-  #sweep(path: string): void {
+  /** Removes what killed writers left. The caller holds the lock that writers hold. */
+  sweep(): void {
+    for (const path of this.#paths(`${this.#kind.suffix}.tmp`)) {
+      try {
+        removeIfPresent(path);
+      } catch (error) {
+        const why = messageOf(error);
+        this.#warn(`cannot remove ${path}, which a killed writer left: ${why}`);
+      }
+    }
+  }
+
+  /** The files whose name ends in `suffix`, by name. */
+  #paths(suffix: string): string[] {
+    const { directory, what } = this.#kind;
     try {
-      removeIfPresent(path);
+      const names = ifPresent(() => runtime.files.list(directory)) ?? [];
+      return names.filter((name) => name.endsWith(suffix)).sort()
+        .map((name) => `${directory}/${name}`);
     } catch (error) {
-      this.#warn(`cannot remove ${path}, which a writer left that was killed: ${messageOf(error)}`);
+      throw CniError.io(`cannot read ${what} in ${directory}: ${messageOf(error)}`);
     }
   }
 
   #read(path: string): { record: T } | { unreadable: true } | undefined {
-    const { format: newest, decode, what } = this.#kind;
+    const { what } = this.#kind;
     try {
       const text = ifPresent(() => readRegularFile(path));
       if (text === undefined) return undefined;
       const value = parseJson(text);
       if (!isObject(value)) throw new Error("it must hold an object");
-      const { [FORMAT_KEY]: format = 0, ...rest } = value;
-      if (typeof format !== "number" || !Number.isInteger(format) || format < 0) {
-        throw new Error(`its "${FORMAT_KEY}" is no number`);
-      }
-      if (format > newest) {
-        throw new Error(
-          `it is of format ${format}, which a newer version wrote; this one reads up to ${newest}`,
-        );
-      }
-      return { record: decode(rest, format) };
+      return { record: this.#decode(value) };
     } catch (error) {
       this.#warn(`passing over ${path}, which should hold ${what}: ${messageOf(error)}`);
       return { unreadable: true };
     }
+  }
+
+  #decode(value: JsonObject): T {
+    const { format: newest, decode } = this.#kind;
+    if (newest === undefined) return decode(value, 0);
+    const { [FORMAT_KEY]: format = 0, ...rest } = value;
+    if (typeof format !== "number" || !Number.isInteger(format) || format < 0) {
+      throw new Error(`its "${FORMAT_KEY}" is no number`);
+    }
+    if (format > newest) {
+      throw new Error(
+        `it is of format ${format}, which a newer version wrote; this one reads up to ${newest}`,
+      );
+    }
+    return decode(rest, format);
   }
 }
 

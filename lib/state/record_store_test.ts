@@ -118,13 +118,22 @@ Deno.test("RecordStore leaves a directory that holds something, and says what to
   assertThrows(() => fixture.store.write("red", RED), CniError, "not empty");
 });
 
-Deno.test("RecordStore.list() removes what a killed writer left, of its own kind only", () => {
+Deno.test("RecordStore.sweep() removes what a killed writer left, of its own kind only", () => {
   using fixture = new Fixture();
   fixture.store.write("red", RED);
   fixture.put("blue.color.json.tmp", "{");
   fixture.put("blue.other.json.tmp", "{");
-  fixture.store.list();
+  assertEquals(fixture.store.list(), { records: [RED], unreadable: [] });
+  fixture.store.sweep();
   assertEquals(fixture.files(), ["blue.other.json.tmp", "red.color.json"]);
+});
+
+Deno.test("RecordStore adds nothing to a form that is somebody else's", () => {
+  using fixture = new Fixture({ format: undefined });
+  fixture.store.write("red", RED);
+  assertEquals(Deno.readTextFileSync(fixture.store.path("red")), '{"name":"red","shade":3}');
+  fixture.put("b.color.json", '{"name":"b","format":"theirs"}');
+  assertEquals(fixture.store.list().records.length, 2);
 });
 
 Deno.test("RecordStore says which file cannot be written, and where", () => {
