@@ -1,4 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { findCommand } from "./lib/cli/command.ts";
+import { help as helpOf } from "./lib/cli/help.ts";
+import { CNITOOL } from "./lib/cnitool/program.ts";
 import { NoopPlugins } from "./tests/support/noop_plugins.ts";
 import { fromFileUrl } from "./tests/support/paths.ts";
 
@@ -76,24 +79,61 @@ Deno.test("cnitool --help lists the commands, and each explains itself", () => {
   assertEquals(run(["gc", "--help"]).stdout, help);
 });
 
+Deno.test("cnitool explains each command with its options, an example and what --json prints", () => {
+  for (const { name, operands, options, example, json, summary } of CNITOOL.commands) {
+    const help = helpOf(CNITOOL, findCommand(CNITOOL, name));
+    assertStringIncludes(help, `usage: cnitool ${name} `);
+    for (const operand of operands) assertStringIncludes(help, operand.name);
+    for (const option of options) assertStringIncludes(help, `--${option.name}`);
+    assertMatch(example, new RegExp(`^cnitool ${name} `));
+    assertStringIncludes(help, example);
+    assertEquals(options.some((option) => option.name === "json"), json !== undefined, name);
+    assertMatch(summary, /^[a-z].*[^.]$/);
+    assert(help.split("\n").every((line) => line.length <= 110), help);
+  }
+});
+
+Deno.test("cnitool's options mean the same wherever they are", () => {
+  const shapes = new Map<string, string>();
+  for (const { options } of CNITOOL.commands) {
+    for (const { name, short, value, repeated } of options) {
+      const shape = JSON.stringify([short, value !== undefined, repeated]);
+      assertEquals(shapes.get(name) ?? shape, shape, name);
+      shapes.set(name, shape);
+    }
+  }
+});
+
+Deno.test("cnitool takes options before the command, and words behind -- as they are", () => {
+  using fixture = new Fixture();
+  assertStringIncludes(
+    fixture.run("-i", "a/b", "add", "net", "/ns").stderr,
+    "interface name contains /",
+  );
+  assertStringIncludes(fixture.run("status", "--", "--json").stderr, 'name "--json"');
+});
+
 Deno.test("cnitool refuses a wrong command line with status 2, and does nothing", () => {
   using fixture = new Fixture();
   const wrong: [string[], string][] = [
     [[], "say what to do: add, check, del"],
-    [["ad"], "unknown command ad; there are add"],
+    [["ad"], "unknown command ad (did you mean add?); there are add"],
+    [["tatsus"], "unknown command tatsus (did you mean status?)"],
+    [["frobnicate"], "unknown command frobnicate; there are add"],
     [["help", "ad"], "unknown command ad"],
     [["add", "net"], "add needs NETWORK NETNS"],
     [["add", "net", ""], "add needs NETWORK NETNS"],
     [["add", "net", "/ns", "eth1"], "add takes only NETWORK NETNS; what is eth1?"],
-    [["add", "net", "/ns", "--json"], "add has no option --json"],
-    [["add", "net", "/ns", "--ifnam", "x"], "unknown option --ifnam"],
+    [["add", "net", "/ns", "--all"], "add has no option --all"],
+    [["--all", "add", "net", "/ns"], "add has no option --all"],
+    [["add", "net", "/ns", "--ifnmae", "x"], "unknown option --ifnmae (did you mean --ifname?)"],
     [["add", "net", "/ns", "-i"], "--ifname needs a value"],
     [["status", "net", "-i", "eth1"], "status has no option --ifname"],
     [["gc", "net"], "gc must be told which attachments are still valid"],
     [["gc", "net", "/ns"], "gc must be told which attachments are still valid"],
     [["gc", "net", "--all", "--keep", "c:eth0"], "--all keeps nothing"],
     [["gc", "net", "--keep", "c"], "--keep c: it must be CONTAINERID:IFNAME"],
-    [["gc", "net", "--keep"], "it must be CONTAINERID:IFNAME"],
+    [["gc", "net", "--keep"], "--keep needs a value"],
   ];
   for (const [args, message] of wrong) {
     const { code, stdout, stderr } = fixture.run(...args);

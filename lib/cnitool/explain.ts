@@ -1,6 +1,5 @@
 import { CniError, ErrorCode } from "../types/error.ts";
 import { red } from "./terminal.ts";
-import { UsageError } from "./usage_error.ts";
 
 /** What the specification calls its codes. */
 const CODES: Readonly<Record<number, string>> = {
@@ -33,14 +32,16 @@ const REMEDIES: Readonly<Record<number, string>> = {
  * @param remedy what helps after this command, whatever the error
  */
 export function explain(error: unknown, failed: string, remedy = ""): string {
-  if (error instanceof UsageError) return `cnitool: ${error.message}\n`;
   const { code, message, details } = CniError.from(error);
   const kind = CODES[code] ?? "the plugin's own";
+  const general = REMEDIES[code] ?? "";
+  // To try again helps only once what the first try made is gone.
+  const helps = code === ErrorCode.tryAgainLater ? [remedy, general] : [general, remedy];
   return [
     `cnitool: ${red(`cannot ${failed}`)}`,
     ...message.split("\n"),
     ...(details === "" ? [] : [`details: ${details}`]),
     `code ${code}: ${kind}`,
-    ...[REMEDIES[code] ?? "", remedy].filter(Boolean).map((text) => `what helps: ${text}`),
+    ...helps.filter(Boolean).map((text) => `what helps: ${text}`),
   ].join("\n  ") + "\n";
 }

@@ -33,6 +33,9 @@ export class Progress implements Disposable {
     if (this.#timer !== undefined) this.#show();
   }
 
+  /** Says which plugin is called from now on. */
+  readonly plugin = (plugin: string, command: string): void => this.now(`${plugin} ${command}`);
+
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
     if (this.#isShown) runtime.write(2, "\r\x1b[K");

@@ -1,31 +1,33 @@
 /** What `gc` is to leave alone. */
+import type { CommandLine } from "../cli/command_line.ts";
+import { UsageError } from "../cli/usage_error.ts";
+import type { CachedAttachment } from "../libcni/cache.ts";
+import type { Cni } from "../libcni/cni.ts";
 import { runtime } from "../runtime/mod.ts";
 import { errnoCode, messageOf } from "../runtime/errors.ts";
-import type { Attachment } from "../types/attachment.ts";
+import { type Attachment, sameAttachment } from "../types/attachment.ts";
 import { CniError } from "../types/error.ts";
 import { Fields } from "../types/fields.ts";
 import { parseJson } from "../types/json.ts";
-import { containerIdOf } from "./request.ts";
-import { UsageError } from "./usage_error.ts";
+import { describeAttached, isOf } from "./attachment.ts";
+import { findNamespace } from "./namespace.ts";
+import { warn } from "./open_cni.ts";
 
 /** A list of this many bytes has room for 100,000 attachments. */
 const MAX_LIST = 16 << 20;
-
-/** The ways to say what is valid. */
-export interface ValidOptions {
-  keep: readonly string[];
-  valid: string | undefined;
-  all: boolean;
-}
 
 /** An attachment of the network that is spoken of. */
 type OnNetwork = Omit<Attachment, "network">;
 
 /**
- * The attachments of a network that are to stay.
+ * The attachments of a network that are to stay, as `--keep`, `--valid` and `--all` say.
+ *
  * @throws {UsageError} when nothing was said, or two things that exclude each other
+ * @throws {CniError} code 7 for a `--keep` that is none of the network's cached attachments: what was
+ * meant would be deleted
  */
-export function readValid(network: string, { keep, valid, all }: ValidOptions): Attachment[] {
+export function readValid(network: string, line: CommandLine, cni: Cni): Attachment[] {
+  const [keep, valid, all] = [line.texts("keep"), line.text("valid"), line.has("all")];
   const isSaid = keep.length > 0 || valid !== undefined;
   if (all && isSaid) {
     throw new UsageError("--all keeps nothing: it cannot stand with --keep or --valid");
@@ -36,18 +38,46 @@ export function readValid(network: string, { keep, valid, all }: ValidOptions): 
         "--valid FILE for a list, or --all to delete every one of them",
     );
   }
-  return [...keep.map(readKept), ...(valid === undefined ? [] : readList(valid))]
-    .map((one) => ({ network, ...one }));
+  const kept = keep.map(readKept);
+  const listed = (valid === undefined ? [] : readList(valid)).map((one) => ({ network, ...one }));
+  const attached = cni.getCachedAttachments().filter((one) => one.network === network);
+  for (const one of listed) {
+    if (attached.some((other) => sameAttachment(one, other))) continue;
+    warn(`${one.containerId}:${one.ifName}, which is to stay, is not known to be attached`);
+  }
+  return [...kept.map((one) => findKept(one, attached, describeAttached(cni, network))), ...listed];
 }
 
-/** `CONTAINERID:IFNAME`, or `NETNS:IFNAME` where NETNS is a path. */
-function readKept(text: string): OnNetwork {
+/** What stands before and behind the last colon of `--keep`. */
+interface Kept {
+  container: string;
+  ifName: string;
+}
+
+function readKept(text: string): Kept {
   const colon = text.lastIndexOf(":");
   const [container, ifName] = [text.slice(0, colon), text.slice(colon + 1)];
   if (colon < 1 || ifName === "") {
     throw new UsageError(`--keep ${text}: it must be CONTAINERID:IFNAME or NETNS:IFNAME`);
   }
-  return { containerId: container.includes("/") ? containerIdOf(container) : container, ifName };
+  return { container, ifName };
+}
+
+/** By the container's ID, or the path or name of its namespace. */
+function findKept(
+  { container, ifName }: Kept,
+  attached: readonly CachedAttachment[],
+  known: string,
+): Attachment {
+  const onInterface = attached.filter((one) => one.ifName === ifName);
+  const namespace = findNamespace(container);
+  const found = onInterface.find(({ containerId }) => containerId === container) ??
+    onInterface.find((one) => isOf(one, namespace));
+  if (found) return found;
+  throw CniError.invalidConfig(
+    `--keep ${container}:${ifName} is no attachment that is known, so nothing was deleted; ${known}`,
+    "what another runtime attached, and keeps its own record of, can be named by --valid",
+  );
 }
 
 /** A list like that of the specification's GC. `-` is standard input. */

@@ -14,7 +14,7 @@ import { atLeast } from "../types/versions.ts";
 import { messageOf } from "../runtime/errors.ts";
 import { Cache, type CachedAttachment } from "./cache.ts";
 import { Caller, type CallerOptions } from "./caller.ts";
-import { listOf, type NetworkList, type PluginConfig } from "./conf.ts";
+import { listOf, type NetworkList, parseNetwork, type PluginConfig } from "./conf.ts";
 import { throwJoined } from "./join_errors.ts";
 import { printNetworkResult } from "./network_result.ts";
 import { attachmentRequest, gcRequest, statusRequest } from "./request.ts";
@@ -141,21 +141,23 @@ export class Cni {
   }
 
   /**
-   * Cleans up: DEL for every one of {@linkcode staleAttachments}, then, from version 1.1.0 on, GC
-   * to every plugin with the list of what is valid. Failures keep nothing else from being done.
+   * Cleans up: DEL for every one of {@linkcode staleAttachments}, to the plugins that it was made by,
+   * then, from version 1.1.0 on, GC to every plugin with the list of what is valid. Failures keep nothing else from being done.
    * Nothing is touched where the network has `disableGC`. Not to be called while an ADD or DEL is
    * under way.
    *
    * @param valid every attachment of this network that is to stay
-   * @throws {CniError} all failures in one; code 5 when the cache cannot be read.
+   * @throws {CniError} all failures in one; code 5 when the cache cannot be read; code 7 for an
+   * entry of `valid` that names no attachment, before anything is done.
    */
   async gcNetworkList(list: NetworkList, valid: readonly Attachment[]): Promise<void> {
     validateNetworkName(list.name);
+    valid.forEach(validateAttachment);
     if (list.disableGC) return;
     const errors: CniError[] = [];
     for (const stale of this.staleAttachments(list, valid)) {
       try {
-        await this.delNetworkList(list, stale);
+        await this.delNetworkList(cachedNetwork(stale) ?? list, stale);
       } catch (error) {
         const context = `failed to delete stale attachment ${stale.containerId} ${stale.ifName}`;
         errors.push(CniError.from(error).withContext(context));
@@ -273,6 +275,19 @@ export class Cni {
   }
 }
 
+/**
+ * The network as it was at the attachment's ADD, which may be another than what its file says now;
+ * undefined where what is cached of it cannot be read.
+ */
+export function cachedNetwork({ config, network }: CachedAttachment): NetworkList | undefined {
+  try {
+    const list = parseNetwork(config);
+    return list.name === network ? list : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function attachmentOf(
   { name }: { name: string },
   { containerId, ifName }: RuntimeConf,
@@ -284,6 +299,17 @@ function attachmentOf(
 function validateNames({ name }: NetworkList, rt: RuntimeConf): void {
   validateNetworkName(name);
   validateRuntimeConf(rt);
+}
+
+/** @throws {CniError} code 7 for one that is not wholly named, which could keep nothing */
+function validateAttachment(attachment: Attachment, index: number): void {
+  try {
+    validateNetworkName(attachment.network);
+    validateRuntimeConf(attachment);
+  } catch (error) {
+    const { message, details } = CniError.from(error);
+    throw CniError.invalidConfig(`valid attachment ${index + 1}: ${message}`, details);
+  }
 }
 
 /** A network of one plugin, whose own object is what the cache keeps. */

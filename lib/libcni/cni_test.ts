@@ -279,6 +279,27 @@ Deno.test("gcNetworkList() deletes what is not valid, of this network only, then
   assertEquals(plugins.cached(), ["net-c1-eth0", "net-c2-eth1", "other-c3-eth0"]);
 });
 
+Deno.test("gcNetworkList() deletes by the plugins that the attachment was made by", async () => {
+  using plugins = new Fixture("a", "b");
+  await plugins.cni().addNetworkList(plugins.list({ cniVersion: "1.1.0" }), RT);
+  await plugins.cni().gcNetworkList(plugins.list({ cniVersion: "1.1.0" }, ["a"]), []);
+  assertEquals(plugins.order().slice(2), ["b DEL", "a DEL", "a GC"]);
+});
+
+Deno.test("gcNetworkList() does nothing where a valid attachment is not wholly named", async () => {
+  using plugins = new Fixture("a");
+  const list = plugins.list({ cniVersion: "1.1.0" }, ["a"]);
+  await plugins.cni().addNetworkList(list, RT);
+  const whole = { network: "net", containerId: "c1", ifName: "eth0" };
+  for (const part of [{ network: "" }, { containerId: "" }, { ifName: "" }, { ifName: "a/b" }]) {
+    const valid = [whole, { ...whole, ...part }];
+    const error = await errorOf(() => plugins.cni().gcNetworkList(list, valid));
+    assertEquals(error.code, 7);
+    assertMatch(error.message, /^valid attachment 2: /);
+  }
+  assertEquals(plugins.order(), ["a ADD"]);
+});
+
 Deno.test("gcNetworkList() goes on after failures, and reports every one", async () => {
   using plugins = new Fixture("a", "b");
   const list = plugins.list({ cniVersion: "1.1.0" });

@@ -48,7 +48,7 @@ export interface NetworkList {
   loadOnlyInlinedPlugins: boolean;
   /** In the order of ADD. */
   plugins: readonly PluginConfig[];
-  /** What was parsed; the cache keeps it. */
+  /** The whole network as JSON, with plugins that other files add to it; the cache keeps it. */
   text: string;
 }
 
@@ -172,6 +172,16 @@ function readPlugins(plugins: JsonValue): PluginConfig[] {
       throw CniError.from(error).withContext(`failed to parse plugin config ${index}`);
     }
   });
+}
+
+/**
+ * The network in the text that {@linkcode NetworkList.text} had: a list, or one plugin's object.
+ *
+ * @throws {CniError} code 6 when it is not JSON, 7 naming the key that is wrong.
+ */
+export function parseNetwork(text: string): NetworkList {
+  const raw = parseObject(text);
+  return raw.plugins === undefined ? listOf(readPluginConfig(raw)) : parseNetworkList(text);
 }
 
 /** A plugin that was configured by itself, the form before 0.3.0, as a list of one. */

@@ -1,7 +1,7 @@
 /** Finding network configurations in files and directories. */
 import { CniError } from "../types/error.ts";
 import { quote } from "../types/go_text.ts";
-import { getFold, type JsonObject } from "../types/json.ts";
+import { encodeJson, getFold, type JsonObject } from "../types/json.ts";
 import { validateNetworkName } from "../types/names.ts";
 import { errnoCode, ifPresent, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
@@ -10,6 +10,7 @@ import {
   type NetworkList,
   parseNetworkList,
   parseObject,
+  type PluginConfig,
   readPluginConfig,
 } from "./conf.ts";
 
@@ -85,8 +86,14 @@ export function loadNetworkFile(file: string): NetworkList {
         `no plugin configs found: "plugins" is missing, and so is a directory ${list.name}/`,
       );
     }
-    return { ...list, plugins };
+    return added.length === 0 ? list : { ...list, plugins, text: textOf(raw, plugins) };
   });
+}
+
+/** A list as it would be in one file: what the plugins beside it were can change. */
+function textOf(raw: JsonObject, plugins: readonly PluginConfig[]): string {
+  const inlined = { plugins: plugins.map(({ json }) => json), loadOnlyInlinedPlugins: true };
+  return encodeJson({ ...raw, ...inlined });
 }
 
 function isList(file: string, raw: JsonObject): boolean {

@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { CniError } from "../types/error.ts";
 import { encodeJson } from "../types/json.ts";
+import { parseNetwork } from "./conf.ts";
 import { loadNetwork, loadNetworkFile } from "./load.ts";
 
 type Files = Record<string, unknown>;
@@ -103,6 +104,8 @@ Deno.test("loadNetworkFile() appends the plugins from the directory named after 
     const load = (name: string) => loadNetworkFile(`${directory}/${name}.conflist`);
     assertEquals(typesOf(load("a")), ["inlined", "a", "b"]);
     assertEquals(typesOf(load("bare")), ["a", "b"]);
+    // What the cache keeps is the whole network, wherever it is read.
+    assertEquals(typesOf(parseNetwork(load("a").text)), ["inlined", "a", "b"]);
     assertEquals(typesOf(load("only")), ["inlined"]);
     const messageFor = (name: string) => assertThrows(() => load(name), CniError).message;
     assertMatch(messageFor("empty"), /empty\.conflist: no plugin configs found/);

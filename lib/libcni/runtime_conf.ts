@@ -18,7 +18,9 @@ export interface RuntimeConf {
 }
 
 /** Checks the names, which go into paths. @throws {CniError} code 3 or 4 */
-export function validateRuntimeConf({ containerId, ifName }: RuntimeConf): void {
+export function validateRuntimeConf(
+  { containerId, ifName }: Pick<RuntimeConf, "containerId" | "ifName">,
+): void {
   validateContainerId(containerId);
   validateIfName(ifName);
 }

@@ -5,6 +5,7 @@ const LAYERS = [
   "deps",
   "runtime",
   "types",
+  "cli",
   "ip",
   "netlink",
   "libc",

@@ -6,8 +6,10 @@ import { outputWithInput, pluginDirectory } from "../support/plugins.ts";
 import { kernelTest } from "../support/sandbox.ts";
 
 const RESULTS = "/var/lib/cni/results";
-/** SHA-512 of the namespace's path, ten bytes of it. */
-const TESTING = "cnitool-77383ca0a0715733ca6f";
+/** Ten bytes of the SHA-512 of /run/netns/testing, as the Go cnitool names that container. */
+const TESTING = "cnitool-43057b9dcc39fe733071";
+/** The same of /var/run/netns/testing. */
+const TESTING_VAR = "cnitool-77383ca0a0715733ca6f";
 
 const RESULT = {
   cniVersion: "1.1.0",
@@ -105,28 +107,166 @@ kernelTest("cnitool makes the namespace's path absolute, by the name the shell h
   }
 });
 
-kernelTest("cnitool add says how to take back what a failing plugin left undone", () => {
-  using fixture = new Fixture();
-  fixture.reply("b", "ADD", { stdout: { code: 11, msg: "no lease" }, exit: 1 });
-  const { code, stdout, stderr } = fixture.run(["add", "net", "/ns", "-i", "x0"]);
-  assertEquals([code, stdout], [1, ""]);
-  assertEquals(stderr.split("\n"), [
-    "cnitool: cannot attach x0 in /ns to net",
-    '  plugin type="b" failed (add): no lease',
-    "  code 11: try again later",
-    "  what helps: the same command may succeed in a moment",
-    "  what helps: cnitool del net /ns -i x0 takes it back",
-    "",
-  ]);
+kernelTest(
+  "cnitool knows a container by whatever path leads to its namespace, or by its name",
+  (sandbox) => {
+    using fixture = new Fixture();
+    const { path } = sandbox.container("testing");
+    sandbox.run("ip", ["netns", "attach", "same", String(Deno.pid)]);
+    Deno.symlinkSync("/run/netns/testing", "/run/test/link");
+    const names = [
+      path,
+      "/run/netns/testing",
+      "testing",
+      "/run/test/link",
+      "/run/../run/netns/testing",
+    ];
+    for (const [index, name] of names.entries()) {
+      assertEquals(fixture.run(["add", "net", name]).code, 0);
+      assertEquals(cached(), [`net-${TESTING}-eth0`], name);
+      assertEquals(fixture.run(["check", "net", names.at(index - 1)!]).code, 0);
+      assertEquals(fixture.run(["del", "net", names.at(index - 1)!]), {
+        code: 0,
+        stdout: "",
+        stderr: "",
+      });
+      assertEquals(cached(), [], name);
+    }
+    const [added, checked] = fixture.calls().slice(-6).map(({ env }) => env);
+    assertEquals(checked!.CNI_NETNS, added!.CNI_NETNS);
 
-  fixture.reply("b", "ADD", { stdout: {} });
-  assertEquals(fixture.run(["add", "net", "/ns", "-i", "x0"]).code, 0);
-  fixture.reply("b", "ADD", { stdout: { code: 4, msg: "x0 is there" }, exit: 1 });
+    // What was attached under the Go cnitool's ID for another path, and when the namespace is gone.
+    assertEquals(fixture.run(["add", "net", "testing"]).code, 0);
+    const file = (id: string) => `${RESULTS}/net-${id}-eth0`;
+    const entry = JSON.parse(Deno.readTextFileSync(file(TESTING)));
+    Deno.removeSync(file(TESTING));
+    Deno.writeTextFileSync(
+      file(TESTING_VAR),
+      JSON.stringify({ ...entry, containerId: TESTING_VAR, netns: "/var/run/netns/testing" }),
+    );
+    sandbox.run("ip", ["netns", "del", "testing"]);
+    assertEquals(fixture.run(["del", "net", "testing"]).code, 0);
+    assertEquals(fixture.calls().at(-1)!.env.CNI_CONTAINERID, TESTING_VAR);
+    assertEquals(cached(), []);
+  },
+);
+
+kernelTest("cnitool detaches by the configuration that the namespace was attached with", () => {
+  using fixture = new Fixture();
+  const target = ["net", "/ns"];
+  const attach = () => {
+    fixture.network("net");
+    const env = { CNI_ARGS: "A=1", CAP_ARGS: '{"mac": "02:00:00:00:00:01"}' };
+    assertEquals(fixture.run(["add", ...target], env).code, 0);
+    return fixture.order().length;
+  };
+  const file = "/etc/cni/net.d/net.conflist";
+  const changes: [string, () => void][] = [
+    ["a plugin taken out", () => fixture.network("net", { plugins: [{ type: "b" }] })],
+    ["unreadable", () => Deno.writeTextFileSync(file, "{")],
+    ["gone", () => Deno.removeSync(file)],
+  ];
+  for (const [what, change] of changes) {
+    for (const args of [["del", ...target], ["gc", "net", "--all"]]) {
+      const before = attach();
+      change();
+      const { code, stderr } = fixture.run(args);
+      assertEquals(code, 0, `${what}: ${stderr}`);
+      assertEquals(fixture.order().slice(before, before + 2), ["b DEL", "a DEL"], what);
+      const { env, stdin } = fixture.calls()[before + 1]!;
+      assertEquals([env.CNI_ARGS, stdin.runtimeConfig.mac], ["A=1", "02:00:00:00:00:01"]);
+      assertEquals(cached(), []);
+    }
+  }
   assertStringIncludes(
-    fixture.run(["add", "net", "/ns", "-i", "x0"]).stderr,
-    "what helps: cnitool del net /ns -i x0 first: it is attached\n",
+    fixture.run(["del", ...target]).stderr,
+    "no net configurations found in /etc/cni/net.d",
   );
+
+  // Plugins that a directory beside the list adds to it, and that is gone by now.
+  Deno.mkdirSync("/etc/cni/net.d/net");
+  Deno.writeTextFileSync("/etc/cni/net.d/net/b.conf", '{"type": "b"}');
+  fixture.network("net", { plugins: [{ type: "a" }] });
+  assertEquals(fixture.run(["add", ...target]).code, 0);
+  Deno.removeSync("/etc/cni/net.d/net", { recursive: true });
+  assertEquals(fixture.run(["del", ...target]).code, 0);
+  assertEquals(fixture.order().slice(-2), ["b DEL", "a DEL"]);
 });
+
+kernelTest("cnitool says of what was never attached that it was not, and what is", () => {
+  using fixture = new Fixture();
+  const check = fixture.run(["check", "net", "/ns"]);
+  assertEquals([check.code, fixture.order()], [1, []]);
+  assertStringIncludes(
+    check.stderr,
+    "it was never attached, or is not any more; nothing is attached",
+  );
+
+  fixture.run(["add", "net", "/ns"]);
+  const other = fixture.run(["check", "net", "/ns", "-i", "eth1", "--json"]);
+  assertStringIncludes(other.stderr, ":eth0 (/ns)");
+  const { error, ...facts } = JSON.parse(other.stdout);
+  assertEquals([error.code, facts.ifname, facts.netns], [3, "eth1", "/ns"]);
+
+  // What an ADD left that failed is cached nowhere, so the plugins are asked all the same.
+  const del = fixture.run(["del", "net", "/ns", "-i", "eth1"]);
+  assertEquals([del.code, fixture.order().slice(-2)], [0, ["b DEL", "a DEL"]]);
+  assertStringIncludes(del.stderr, "warning: eth1 in /ns was not known to be attached to net");
+  assertEquals(JSON.parse(fixture.run(["del", "net", "/ns", "--json"]).stdout).wasAttached, true);
+  assertEquals(JSON.parse(fixture.run(["del", "net", "/ns", "--json"]).stdout).wasAttached, false);
+});
+
+kernelTest(
+  "cnitool add says how to take back what a failing plugin left undone",
+  () => {
+    using fixture = new Fixture();
+    fixture.reply("b", "ADD", { stdout: { code: 11, msg: "no lease" }, exit: 1 });
+    const { code, stdout, stderr } = fixture.run(["add", "net", "/ns", "-i", "x0"]);
+    assertEquals([code, stdout], [1, ""]);
+    assertEquals(stderr.split("\n"), [
+      "cnitool: cannot attach x0 in /ns to net",
+      '  plugin type="b" failed (add): no lease',
+      "  code 11: try again later",
+      "  what helps: cnitool del net /ns -i x0 takes it back",
+      "  what helps: the same command may succeed in a moment",
+      "",
+    ]);
+
+    fixture.reply("b", "ADD", { stdout: {} });
+    assertEquals(fixture.run(["add", "net", "/ns", "-i", "x0"]).code, 0);
+    fixture.reply("b", "ADD", { stdout: { code: 4, msg: "x0 is there" }, exit: 1 });
+    assertStringIncludes(
+      fixture.run(["add", "net", "/ns", "-i", "x0"]).stderr,
+      "what helps: cnitool del net /ns -i x0 first: it is attached\n",
+    );
+  },
+);
+
+kernelTest(
+  "cnitool add says nothing of taking back where nothing was made, or it must fail alike",
+  (sandbox) => {
+    using fixture = new Fixture();
+    const helpOf = (args: string[], env?: Record<string, string>) => {
+      const { code, stderr } = fixture.run(args, env);
+      assertEquals(code, 1, stderr);
+      return stderr.split("\n").filter((line) => line.startsWith("  what helps: "));
+    };
+    Deno.removeSync(`${fixture.path}/b`);
+    assertEquals(helpOf(["add", "net", "/ns"]), [
+      "  what helps: install b first; then cnitool del net /ns -i eth0 takes back what a did",
+    ]);
+    Deno.removeSync(`${fixture.path}/a`);
+    assertEquals(helpOf(["add", "net", "/ns"]), []);
+
+    // A plugin of our own takes back what it did by itself.
+    const { path } = sandbox.container();
+    fixture.network("own", { plugins: [{ type: "loopback" }], cniVersion: "9.9.9" });
+    const own = { CNI_PATH: pluginDirectory(), CNI_IFNAME: "eth9" };
+    const isExecutable = Deno.env.has("CNI_TEST_BIN");
+    const helps = helpOf(["add", "own", path], own);
+    assertEquals(helps.some((line) => line.includes("cnitool del")), !isExecutable);
+  },
+);
 
 kernelTest("cnitool heeds a signal between two plugins, not in the middle of one", async () => {
   using fixture = new Fixture();
@@ -176,6 +316,16 @@ kernelTest("cnitool gc deletes what is not said to be valid, and only that", () 
 
   const refused = fixture.run(["gc", "net", "/ns/1"]);
   assertEquals([refused.code, cached().length], [2, 4]);
+
+  // Whoever misspells what is to stay does not want it to be deleted.
+  for (const wrong of ["/ns/3:eth0", "/ns/1:eth2", "1:eth0", `${one}0:eth0`]) {
+    const { code, stderr } = fixture.run(["gc", "net", "--keep", `${two}:eth0`, "--keep", wrong]);
+    assertEquals([code, cached().length], [1, 4], wrong);
+    assertStringIncludes(stderr, `--keep ${wrong} is no attachment that is known`);
+    for (const known of [`${one}:eth0 (/ns/1)`, `${one}:eth1 (/ns/1)`, `${two}:eth0 (/ns/2)`]) {
+      assertStringIncludes(stderr, known);
+    }
+  }
 
   const first = fixture.run(["gc", "net", "--keep", "/ns/1:eth0", "--keep", `${two}:eth0`]);
   assertEquals(first, { code: 0, stdout: `net: deleted ${one}:eth1\n`, stderr: "" });

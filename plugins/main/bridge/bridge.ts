@@ -49,8 +49,8 @@ export function findBridge(host: Rtnl, name: string): Link | undefined {
     `"bridge" is ${
       JSON.stringify(name)
     }, but "${name}" already exists but is not a bridge: it is ` +
-      `a ${link.kind || "device"} with index ${link.index}; choose another name, or remove it: ` +
-      `ip link del ${name}`,
+      `a ${link.kind || "device"} with index ${link.index}; give the bridge a name that no ` +
+      "other interface has",
   );
 }
 

@@ -1,0 +1,93 @@
+/**
+ * A command-line program as a table of its commands. How a line is read, what `--help` prints, what
+ * a misspelt word probably meant and what a shell completes all follow from it.
+ *
+ * @module
+ */
+import type { CommandLine } from "./command_line.ts";
+
+/**
+ * What a shell offers for a value: the words of a list, files, directories, or whatever the program
+ * prints for `complete KIND`. Nothing when absent.
+ */
+export type Completion = readonly string[] | "file" | "directory" | "network" | "netns";
+
+/** What a command is about. */
+export interface Operand {
+  /** In capitals, as help prints it. */
+  name: string;
+  /** It can be left out, and so can those behind it. */
+  optional?: boolean;
+  completes?: Completion;
+}
+
+/** An option of a command. An option's name means the same, with or without a value, everywhere. */
+export interface Option {
+  /** Without dashes. */
+  name: string;
+  /** One letter that means the same. */
+  short?: string;
+  /** What its value is called; an option without is a switch. */
+  value?: string;
+  /** It may be given more than once. */
+  repeated?: boolean;
+  /** One line. */
+  help: string;
+  completes?: Completion;
+}
+
+/** One command. */
+export interface Command {
+  name: string;
+  operands: readonly Operand[];
+  /**
+   * What everything behind the operands is called, where that is not the command's own: the words of
+   * another command line, options included. A `--` before it is dropped.
+   */
+  rest?: string;
+  /** One line for the list of commands, in lower case and without a period. */
+  summary: string;
+  /** What else there is to know, in lines of at most 100 characters. */
+  description?: string;
+  /** Those beside `--help`. */
+  options: readonly Option[];
+  /** A line that can be typed, with the program's name. */
+  example: string;
+  /** What `--json` prints, as a TypeScript type. */
+  json?: string;
+  /** Does it, and returns the exit status. What it throws is explained to the user. */
+  run(line: CommandLine): Promise<number> | number;
+}
+
+/** A program. */
+export interface Program {
+  name: string;
+  /** What it does, in one sentence. */
+  summary: string;
+  commands: readonly Command[];
+  /** What operands are like, in lines of at most 100 characters. */
+  notes?: string;
+  /** The environment variables that it reads, each with a line of help. */
+  environment?: Readonly<Record<string, string>>;
+  /** Text for standard error about what `command` failed at; "" where none was found. */
+  explain(error: unknown, command: string): string;
+}
+
+/** `--json`. */
+export const JSON_OPTION: Option = { name: "json", help: "print JSON" };
+
+/** The command called `name`. */
+export function findCommand({ commands }: Program, name: string): Command | undefined {
+  return commands.find((command) => command.name === name);
+}
+
+/** The operands as the usage line has them: `NETWORK [NETNS]`. */
+export function operandsOf({ operands, rest }: Command): string {
+  const words = operands.map(({ name, optional }) => optional ? `[${name}]` : name);
+  return [...words, ...rest === undefined ? [] : [rest]].join(" ");
+}
+
+/** An option as help has it: `-i, --ifname NAME`. */
+export function optionLabel({ name, short, value }: Option): string {
+  return `${short === undefined ? "" : `-${short}, `}--${name}${value ? ` ${value}` : ""}`;
+}

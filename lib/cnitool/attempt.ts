@@ -1,0 +1,36 @@
+import type { CommandLine } from "../cli/command_line.ts";
+import { printJson } from "../cli/output.ts";
+import { runtime } from "../runtime/mod.ts";
+import { CniError } from "../types/error.ts";
+import { explain } from "./explain.ts";
+import { heedSignals } from "./interruption.ts";
+import { Progress } from "./terminal.ts";
+
+/** What is attempted, for whoever reads that it failed. */
+export interface Attempt {
+  /** Completes "cannot", like `attach eth0 in /run/netns/blue to demo`. */
+  what: string;
+  /** What `--json` prints beside the error. */
+  facts: object;
+  /** What helps, whatever the error; "" for nothing. */
+  remedy?: (error: CniError) => string;
+}
+
+/** Does something that may take long or fail, and says so. Returns the exit status. */
+export async function attempt(
+  line: CommandLine,
+  { what, facts, remedy }: Attempt,
+  work: (progress: Progress) => Promise<void>,
+): Promise<number> {
+  heedSignals();
+  try {
+    using progress = new Progress();
+    await work(progress);
+    return 0;
+  } catch (thrown) {
+    const error = CniError.from(thrown);
+    if (line.has("json")) printJson({ ...facts, error: error.toJson() });
+    runtime.write(2, explain(error, what, remedy?.(error)));
+    return 1;
+  }
+}

@@ -1,0 +1,37 @@
+import { cachedNetwork, type Cni } from "../libcni/cni.ts";
+import type { NetworkList } from "../libcni/conf.ts";
+import { loadNetwork, loadNetworkFile } from "../libcni/load.ts";
+import { warn } from "./open_cni.ts";
+import { networkDirectory } from "./settings.ts";
+
+/**
+ * The network called `name` in NETCONFPATH; or, where `name` is a path or the name of a
+ * configuration file, the one in that file.
+ *
+ * @throws {CniError} as the library's loadNetwork and loadNetworkFile
+ */
+export function findNetwork(name: string): NetworkList {
+  if (isFileName(name)) return loadNetworkFile(name);
+  return loadNetwork(networkDirectory(), name, { warn });
+}
+
+/**
+ * As {@linkcode findNetwork}, for what takes back: where there is no such configuration any more, or
+ * it cannot be read, the network is as the last of its attachments was made.
+ */
+export function findNetworkOrCached(name: string, cni: Cni): NetworkList {
+  try {
+    return findNetwork(name);
+  } catch (error) {
+    for (const attachment of isFileName(name) ? [] : cni.getCachedAttachments().toReversed()) {
+      if (attachment.network !== name) continue;
+      const network = cachedNetwork(attachment);
+      if (network) return network;
+    }
+    throw error;
+  }
+}
+
+function isFileName(name: string): boolean {
+  return /\/|\.(conflist|conf|json)$/.test(name);
+}

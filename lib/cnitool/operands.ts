@@ -1,0 +1,23 @@
+/** Operands and options that several commands have. */
+import type { Operand, Option } from "../cli/command.ts";
+
+/** A network of NETCONFPATH, or a configuration file. */
+export const NETWORK: Operand = { name: "NETWORK", completes: "network" };
+
+/** A network namespace: a path, or a name in /run/netns. */
+export const NETNS: Operand = { name: "NETNS", completes: "netns" };
+
+/** The Go cnitool wants a namespace where none is needed; so one may be given. */
+export const UNUSED_NETNS: Operand = { ...NETNS, optional: true };
+
+/** `--ifname`. */
+export const IFNAME: Option = {
+  name: "ifname",
+  short: "i",
+  value: "NAME",
+  help: "the interface's name in the container; else CNI_IFNAME, else eth0",
+};
+
+/** What tells an attachment in `--json`, as a TypeScript type. */
+export const ATTACHMENT_JSON =
+  "network: string; containerID: string; ifname: string; netns: string";

@@ -1,0 +1,1 @@
+export function levenshteinDistance(left: string, right: string): number;
