@@ -93,6 +93,13 @@ Deno.test("cnitool explains each command with its options, an example and what -
   }
 });
 
+Deno.test("cnitool's page has a section for each command, with its example", () => {
+  const page = Deno.readTextFileSync(`${ROOT}/docs/cnitool.md`);
+  for (const { name, example } of CNITOOL.commands) {
+    assertStringIncludes(page, `\n## ${name}\n\n    ${example}\n`);
+  }
+});
+
 Deno.test("cnitool's options mean the same wherever they are", () => {
   const shapes = new Map<string, string>();
   for (const { options } of CNITOOL.commands) {

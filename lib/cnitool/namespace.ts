@@ -1,6 +1,5 @@
 /** Containers go by their network namespaces here: what the user calls one, and what that means. */
 import { basename, dirname, join, resolve } from "../deps/path.ts";
-import { sha512Hex } from "../ip/sha512.ts";
 import { NETNS_DIRECTORY } from "../ns/named.ts";
 import { ifPresent } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
@@ -25,7 +24,7 @@ export function findNamespace(word: string): Namespace {
   const isName = !word.includes("/") && (statIfPresent(named) || !statIfPresent(word));
   const path = isName ? named : resolve(workingDirectory(), word);
   const plainPath = withoutLinks(path);
-  return { path, plainPath, containerId: `cnitool-${sha512Hex(plainPath).slice(0, 20)}` };
+  return { path, plainPath, containerId: `cnitool-${runtime.sha512Hex(plainPath).slice(0, 20)}` };
 }
 
 /** Whether `path` leads to the namespace, which may be gone. */
