@@ -72,7 +72,7 @@ function* candidates(place: Place, thwarted: Thwarted): Generator<Candidate> {
   const isOwn = (netns: NetNs, link: Link) =>
     netns.is(place.sandbox) && link.name === thwarted.ifName;
   for (const link of rtnl.link.list()) {
-    if (link.lower !== master.index || link.lowerNetnsId !== undefined) continue;
+    if (link.parent !== master.index || link.parentNetnsId !== undefined) continue;
     if (!isOwn(netns, link)) yield { role: "sibling", link, rtnl, where };
   }
   for (using other of visibleNetNs()) {
@@ -81,7 +81,7 @@ function* candidates(place: Place, thwarted: Thwarted): Generator<Candidate> {
     const id = there && netnsId(there, netns);
     if (!there || id === undefined) continue; // nothing there has a master on this side
     for (const link of there.link.list()) {
-      if (link.lower !== master.index || link.lowerNetnsId !== id) continue;
+      if (link.parent !== master.index || link.parentNetnsId !== id) continue;
       if (!isOwn(other, link)) {
         yield { role: "sibling", link, rtnl: there, where: `in ${other.path}` };
       }

@@ -109,7 +109,7 @@ export function addToMaster(
   const { rtnl } = masterSide(place, call.options);
   const netns = rtnl === place.inside ? undefined : place.sandbox;
   const mtu = call.options.mtu || undefined;
-  const wanted = { ...link, mtu, name: ifName, lower: master.index, netns };
+  const wanted = { ...link, mtu, name: ifName, parent: master.index, netns };
   try {
     rtnl.link.add(wanted);
   } catch (error) {

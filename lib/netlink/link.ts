@@ -100,7 +100,7 @@ const kinds: Readonly<Record<string, Codec<LinkData>>> = {
 const rows = {
   ...common,
   broadcast: attr(2, mac), //         IFLA_BROADCAST
-  lower: attr(5, u32), //             IFLA_LINK           index of the parent device or of a veth's peer
+  parent: attr(5, u32), //             IFLA_LINK           index of the parent device or of a veth's peer
   qdisc: attr(6, cstring), //         IFLA_QDISC
   master: attr(10, u32), //           IFLA_MASTER         index of the bridge, bond or VRF; 0 for none
   operState: attr(16, u8), //         IFLA_OPERSTATE      6 up, 2 down (RFC 2863)
@@ -110,7 +110,7 @@ const rows = {
   group: attr(27, u32), //            IFLA_GROUP
   promiscuity: attr(30, u32), //      IFLA_PROMISCUITY    how many users asked for it
   carrier: attr(33, u8), //           IFLA_CARRIER
-  lowerNetnsId: attr(37, s32), //     IFLA_LINK_NETNSID   the lower device is in another namespace
+  parentNetnsId: attr(37, s32), //     IFLA_LINK_NETNSID   the parent is in another namespace
   permanentAddress: attr(54, mac), // IFLA_PERM_ADDRESS
 };
 

@@ -52,7 +52,7 @@ const BRIDGE_PORT = bytes(`
 Deno.test("LINK reads a bridge's port with its port attributes", () => {
   const link = LINK.decode(BRIDGE_PORT);
   assertEquals(
-    [link.name, link.index, link.master, link.operState, link.lowerNetnsId],
+    [link.name, link.index, link.master, link.operState, link.parentNetnsId],
     ["veth1234", 3, 2, 6, 5],
   );
   assertEquals([link.info?.kind, link.info?.portKind], ["veth", "bridge"]);

@@ -64,10 +64,10 @@ export interface Link {
   operState: OperState;
   /** Index of the bridge, bond or VRF it is a port of. */
   master?: number;
-  /** Index of the parent device, or of a veth's peer, in the namespace `lowerNetnsId` names. */
-  lower?: number;
-  /** Set when `lower` is an index in another namespace. */
-  lowerNetnsId?: number;
+  /** Index of the parent device, or of a veth's peer, in the namespace `parentNetnsId` names. */
+  parent?: number;
+  /** Set when `parent` is an index in another namespace. */
+  parentNetnsId?: number;
   /** Packets. */
   txqlen: number;
   /** The group that `ip link … group` and rules speak of; 0 for none. */
@@ -98,7 +98,7 @@ export interface NewLink {
   /** Set it up at once. */
   up?: boolean;
   /** Index of the parent device, in the socket's namespace. */
-  lower?: number;
+  parent?: number;
   /** The bridge, bond or VRF that it becomes a port of. */
   master?: Link | number;
   /** The namespace to create it in; the socket's own when absent. */
@@ -172,13 +172,13 @@ export class Links {
 
   /** `ip link add NAME type KIND …`. @throws {NetlinkError} EEXIST when the name is taken */
   add(link: NewLink): void {
-    const { name, kind, mtu, txqlen, lower, netns, data } = link;
+    const { name, kind, mtu, txqlen, parent, netns, data } = link;
     const payload = LINK.encode({
       name,
       mtu,
       address: link.address,
       txqlen,
-      lower,
+      parent,
       master: indexOf(link.master),
       netnsFd: netns?.descriptor,
       info: { kind, data },
@@ -295,8 +295,8 @@ function fromMessage(message: LinkMessage): Link {
     allmulti: (flags & IFF_ALLMULTI) !== 0,
     operState: OPER_STATES[message.operState ?? 0] ?? "unknown",
     master: message.master || undefined,
-    lower: message.lower || undefined,
-    lowerNetnsId: message.lowerNetnsId,
+    parent: message.parent || undefined,
+    parentNetnsId: message.parentNetnsId,
     txqlen: message.txqlen ?? 0,
     group: message.group ?? 0,
     alias: message.alias || undefined,

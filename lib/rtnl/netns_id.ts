@@ -3,7 +3,7 @@ import type { NetNs } from "../ns/netns.ts";
 import type { Rtnl } from "./rtnl.ts";
 
 /**
- * The number by which links in one namespace refer to another (`Link.lowerNetnsId`); undefined
+ * The number by which links in one namespace refer to another (`Link.parentNetnsId`); undefined
  * where nothing has needed one yet. `ip netns list-id`
  * @throws {NetlinkError}
  */

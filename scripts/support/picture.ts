@@ -37,7 +37,7 @@ export function picture(containers: readonly Container[]): string {
     ports.forEach((port, i) => {
       const last = i === ports.length - 1;
       const inside = insides.find(({ link }) =>
-        link.lower === port.index && port.lower === link.index
+        link.parent === port.index && port.parent === link.index
       );
       lines.push(`   ${last ? "└─" : "├─"} ${port.name}  ${dim(port.address)}`);
       const rail = `   ${last ? "  " : "│ "} `;

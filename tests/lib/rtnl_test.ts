@@ -47,7 +47,7 @@ kernelTest("link: add, set, get, list and remove agree with `ip link`", (sandbox
     [link.index, link.mtu, link.address, link.txqlen, link.master, link.alias, link.kind, link.up],
     [shown.ifindex, 1400, address, 7, bridge.index, "a note", "veth", true],
   );
-  assertEquals(link.lower, sandbox.ip("link show dev eth0", container)[0].ifindex);
+  assertEquals(link.parent, sandbox.ip("link show dev eth0", container)[0].ifindex);
   assertEquals(rtnl.link.list({ master: bridge.index }).map(({ name }) => name), ["v0"]);
   assertEquals(rtnl.link.list({ kind: "bridge" }).map(({ name }) => name), ["br0"]);
 

@@ -80,9 +80,9 @@ function expectBridge(host: Rtnl, options: Options, result: Result): Link {
 
 /** The host's end of the pair: an interface of the result, the other end of `near`, on the bridge. */
 function expectPort(host: Rtnl, bridge: Link, near: Link, result: Result): Link {
-  const peer = near.lower === undefined ? undefined : host.link.find(near.lower);
+  const peer = near.parent === undefined ? undefined : host.link.find(near.parent);
   const expected = result.interfaces?.find(({ name, sandbox }) => !sandbox && name === peer?.name);
-  if (!peer || !expected || peer.kind !== "veth" || peer.lower !== near.index) {
+  if (!peer || !expected || peer.kind !== "veth" || peer.parent !== near.index) {
     throw CniError.internal(
       `CNI veth created for bridge ${bridge.name} was not found: no host interface of prevResult ` +
         `is the other end of ${near.name}`,

@@ -176,7 +176,7 @@ function restore(
   const present = host.link.find(device);
   if (!present) return;
   // `BRIDGE.VLAN` is on the bridge with its other end.
-  const isShared = isUsedByOthers(host, bridge, [port.index, device.lower]);
+  const isShared = isUsedByOthers(host, bridge, [port.index, device.parent]);
   if (!isShared) {
     for (const address of before.added) host.address.removeIfPresent(present, address);
   }

@@ -57,7 +57,7 @@ const ipvlan = definePlugin<Options>({
     await checkAttachment(call, KIND, (link, place) => {
       if (options.master) {
         const master = findMaster(masterSide(place, options), options);
-        expectProperty(link, "master #", master.index, link.lower);
+        expectProperty(link, "master #", master.index, link.parent);
       }
       expectProperty(link, "mode", MODES[options.mode || "l2"], link.data.mode);
       expectProperty(link, "MTU", options.mtu || undefined, link.mtu);

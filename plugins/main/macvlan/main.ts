@@ -101,7 +101,7 @@ async function check(call: AttachmentCall<Options>): Promise<void> {
   await checkAttachment(call, KIND, (link, place) => {
     const master = findMaster(masterSide(place, options), options);
     limitMtu(options, master);
-    if (options.master) expectProperty(link, "master #", master.index, link.lower);
+    if (options.master) expectProperty(link, "master #", master.index, link.parent);
     expectProperty(link, "mode", MODES[modeOf(options)], link.data.mode);
     expectProperty(link, "MTU", options.mtu || undefined, link.mtu);
     expectProperty(link, "bcqueuelen", options.bcqueuelen || undefined, link.data.bcQueueLen);

@@ -192,8 +192,8 @@ function addHostEnd(host: Rtnl, device: Link, { own, gateway }: Routed): void {
 
 /** The other end of the pair has the gateways' addresses, and leads to the container's. */
 function expectHostEnd(host: Rtnl, near: Link, routed: readonly Routed[]): void {
-  const far = near.lower === undefined ? undefined : host.link.find(near.lower);
-  if (far?.kind !== "veth" || far.lower !== near.index) {
+  const far = near.parent === undefined ? undefined : host.link.find(near.parent);
+  if (far?.kind !== "veth" || far.parent !== near.index) {
     throw CniError.internal(`the other end of ${near.name} is not on the host`);
   }
   if (!far.up) throw CniError.internal(`host interface ${far.name} is down`);

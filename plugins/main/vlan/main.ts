@@ -46,7 +46,7 @@ const vlan = definePlugin<Options>({
     const { options } = call;
     await checkAttachment(call, KIND, (link, place) => {
       const master = findMaster(masterSide(place, options), requireMaster(options));
-      expectProperty(link, "master #", master.index, link.lower);
+      expectProperty(link, "master #", master.index, link.parent);
       expectProperty(link, "VLAN ID", options.vlanId, link.data.id);
       expectProperty(link, "MTU", options.mtu || undefined, link.mtu);
     });

@@ -16,11 +16,11 @@ export function findPeer(
   ifName: string,
 ): Link | undefined {
   const near = inside.link.find(ifName);
-  if (near?.kind !== "veth" || near.lower === undefined) return undefined;
-  const far = host.link.find(near.lower);
+  if (near?.kind !== "veth" || near.parent === undefined) return undefined;
+  const far = host.link.find(near.parent);
   // Indices start anew in each namespace: only a peer that names us back, ours in there, is ours.
-  if (far?.kind !== "veth" || far.lower !== near.index) return undefined;
-  return far.lowerNetnsId === netnsId(host, sandbox) ? far : undefined;
+  if (far?.kind !== "veth" || far.parent !== near.index) return undefined;
+  return far.parentNetnsId === netnsId(host, sandbox) ? far : undefined;
 }
 
 /**
@@ -45,7 +45,7 @@ export function requirePeer(
     );
   }
   const far = findPeer(host, inside, sandbox, ifName);
-  if (!far) throw CniError.internal(`veth peer with index ${near.lower} is not in host ns`);
+  if (!far) throw CniError.internal(`veth peer with index ${near.parent} is not in host ns`);
   if (result.interfaces.some(({ name, sandbox }) => name === far.name && !sandbox)) return far;
   const known = result.interfaces.filter(({ sandbox }) => !sandbox).map(({ name }) => name);
   throw CniError.internal(
