@@ -85,7 +85,7 @@ Deno.test("cnitool explains each command with its options, an example and what -
     assertStringIncludes(help, `usage: cnitool ${name} `);
     for (const operand of operands) assertStringIncludes(help, operand.name);
     for (const option of options) assertStringIncludes(help, `--${option.name}`);
-    assertMatch(example, new RegExp(`^cnitool ${name} `));
+    assertMatch(example, new RegExp(`^cnitool ${name}( |$)`));
     assertStringIncludes(help, example);
     assertEquals(options.some((option) => option.name === "json"), json !== undefined, name);
     assertMatch(summary, /^[a-z].*[^.]$/);

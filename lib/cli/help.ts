@@ -1,4 +1,5 @@
 import { type Command, operandsOf, optionLabel, type Program } from "./command.ts";
+import { columns } from "./text.ts";
 
 /** What `--help` prints: of one command, or of the whole program. */
 export function help(program: Program, command?: Command): string {
@@ -46,7 +47,5 @@ function indented(text: string): string {
 }
 
 function table(rows: Readonly<Record<string, string>>): string {
-  const width = Math.max(...Object.keys(rows).map((left) => left.length));
-  return Object.entries(rows).map(([left, right]) => `  ${left.padEnd(width)}  ${right}`)
-    .join("\n");
+  return columns(Object.entries(rows), "  ").join("\n");
 }

@@ -37,10 +37,7 @@ export function loadNetwork(
 ): NetworkList {
   const names = new Set<string>();
   const broken: string[] = [];
-  const files = [
-    ...confFiles(directory, [".conflist"]),
-    ...confFiles(directory, [".conf", ".json"]),
-  ];
+  const files = networkFiles(directory);
   for (const file of files) {
     let found: string;
     try {
@@ -65,6 +62,29 @@ export function loadNetwork(
     `no net configuration with name ${quote(name)} in ${directory}: ${known}`,
     broken.length > 0 ? `could not be read: ${broken.join("; ")}` : "",
   );
+}
+
+/** A configuration file, and the network in it or what is wrong with it. */
+export interface NetworkFile {
+  file: string;
+  network?: NetworkList;
+  error?: CniError;
+}
+
+/**
+ * Every configuration file of a directory, lists first, in the order in which
+ * {@linkcode loadNetwork} looks at them: of two networks with one name the first counts.
+ *
+ * @throws {CniError} code 5 when the directory cannot be read
+ */
+export function loadNetworks(directory: string): NetworkFile[] {
+  return networkFiles(directory).map((file) => {
+    try {
+      return { file, network: loadNetworkFile(file) };
+    } catch (error) {
+      return { file, error: CniError.from(error) };
+    }
+  });
 }
 
 /**
@@ -124,6 +144,11 @@ function nameIn(file: string): string {
     if (typeof name === "string") return name;
     throw CniError.invalidConfig('no name: "name" must be a string');
   });
+}
+
+/** Lists, then plugins by themselves. */
+function networkFiles(directory: string): string[] {
+  return [...confFiles(directory, [".conflist"]), ...confFiles(directory, [".conf", ".json"])];
 }
 
 /** Files with one of the extensions, sorted by name. None when there is no such directory. */

@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { CniError } from "../types/error.ts";
 import { encodeJson } from "../types/json.ts";
 import { parseNetwork } from "./conf.ts";
-import { loadNetwork, loadNetworkFile } from "./load.ts";
+import { loadNetwork, loadNetworkFile, loadNetworks } from "./load.ts";
 
 type Files = Record<string, unknown>;
 
@@ -73,6 +73,28 @@ Deno.test("loadNetwork() finds a good network beside broken files, and warns of 
     assertEquals(missing.code, 7);
     assertMatch(missing.message, /no net configuration with name "missing" in .*wrong, good$/);
     assertMatch(missing.details, /10-broken.*15-nameless.*40-broken/);
+  });
+});
+
+Deno.test("loadNetworks() tells of every file, lists first, and of what is wrong with one", () => {
+  const files = {
+    "10-single.conf": { name: "single", type: "a" },
+    "20-list.conflist": conflist("list", "a", "b"),
+    "30-broken.conflist": "{",
+    "40-other.txt": "",
+  };
+  withFiles(files, (directory) => {
+    const found = loadNetworks(directory).map(({ file, network, error }) => [
+      file.slice(directory.length + 1),
+      network?.name,
+      error?.code,
+    ]);
+    assertEquals(found, [
+      ["20-list.conflist", "list", undefined],
+      ["30-broken.conflist", undefined, 6],
+      ["10-single.conf", "single", undefined],
+    ]);
+    assertEquals(loadNetworks(`${directory}/none`), []);
   });
 });
 

@@ -1,7 +1,7 @@
 /** cnitool as a user runs it, with the cache in its default place. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { isFile } from "../../scripts/support/files.ts";
-import { NoopPlugins } from "../support/noop_plugins.ts";
+import { Cnitool, RESULT } from "../support/cnitool.ts";
 import { outputWithInput, pluginDirectory } from "../support/plugins.ts";
 import { kernelTest } from "../support/sandbox.ts";
 
@@ -11,49 +11,12 @@ const TESTING = "cnitool-43057b9dcc39fe733071";
 /** The same of /var/run/netns/testing. */
 const TESTING_VAR = "cnitool-77383ca0a0715733ca6f";
 
-const RESULT = {
-  cniVersion: "1.1.0",
-  interfaces: [{ name: "eth0" }],
-  ips: [{ address: "10.1.0.2/24" }],
-};
-
-/** Two plugins, and networks of them in the default place. */
-class Fixture extends NoopPlugins {
-  constructor() {
-    super("a", "b");
-    Deno.mkdirSync("/etc/cni/net.d");
-    this.network("net");
-    this.reply("b", "ADD", { stdout: RESULT });
-  }
-
-  network(name: string, fields: Record<string, unknown> = {}): void {
-    const plugins = [{ type: "a", capabilities: { mac: true } }, { type: "b" }];
-    Deno.writeTextFileSync(
-      `/etc/cni/net.d/${name}.conflist`,
-      JSON.stringify({ name, cniVersion: "1.1.0", plugins, ...fields }),
-    );
-  }
-
-  get env(): Record<string, string> {
-    return {
-      PATH: Deno.env.get("PATH")!,
-      HOME: Deno.env.get("HOME") ?? "/",
-      ...(Deno.env.get("DENO_DIR") ? { DENO_DIR: Deno.env.get("DENO_DIR")! } : {}),
-      CNI_PATH: this.path,
-    };
-  }
-
-  run(args: string[], env: Record<string, string> = {}, input = "") {
-    return outputWithInput(`${pluginDirectory()}/cnitool`, input, { ...this.env, ...env }, args);
-  }
-}
-
 function cached(): string[] {
   return Array.from(Deno.readDirSync(RESULTS), ({ name }) => name).sort();
 }
 
 kernelTest("cnitool attaches, checks and detaches, and prints nothing but the result", () => {
-  using fixture = new Fixture();
+  using fixture = new Cnitool();
   const target = ["net", "/var/run/netns/testing"];
   const added = fixture.run(["add", ...target], {
     CNI_ARGS: "A=1;B=2",
@@ -77,7 +40,7 @@ kernelTest("cnitool attaches, checks and detaches, and prints nothing but the re
 });
 
 kernelTest("cnitool takes the interface's name from the option, then from the environment", () => {
-  using fixture = new Fixture();
+  using fixture = new Cnitool();
   const nameWith = (options: string[], env: Record<string, string>) => {
     fixture.run(["add", "net", "/ns", ...options], env);
     return fixture.calls().at(-1)!.env.CNI_IFNAME;
@@ -89,7 +52,7 @@ kernelTest("cnitool takes the interface's name from the option, then from the en
 });
 
 kernelTest("cnitool makes the namespace's path absolute, by the name the shell has for it", () => {
-  using fixture = new Fixture();
+  using fixture = new Cnitool();
   Deno.mkdirSync("/run/test/real/netns", { recursive: true });
   Deno.symlinkSync("/run/test/real", "/run/test/link");
   const home = Deno.cwd();
@@ -110,7 +73,7 @@ kernelTest("cnitool makes the namespace's path absolute, by the name the shell h
 kernelTest(
   "cnitool knows a container by whatever path leads to its namespace, or by its name",
   (sandbox) => {
-    using fixture = new Fixture();
+    using fixture = new Cnitool();
     const { path } = sandbox.container("testing");
     sandbox.run("ip", ["netns", "attach", "same", String(Deno.pid)]);
     Deno.symlinkSync("/run/netns/testing", "/run/test/link");
@@ -152,7 +115,7 @@ kernelTest(
 );
 
 kernelTest("cnitool detaches by the configuration that the namespace was attached with", () => {
-  using fixture = new Fixture();
+  using fixture = new Cnitool();
   const target = ["net", "/ns"];
   const attach = () => {
     fixture.network("net");
@@ -194,7 +157,7 @@ kernelTest("cnitool detaches by the configuration that the namespace was attache
 });
 
 kernelTest("cnitool says of what was never attached that it was not, and what is", () => {
-  using fixture = new Fixture();
+  using fixture = new Cnitool();
   const check = fixture.run(["check", "net", "/ns"]);
   assertEquals([check.code, fixture.order()], [1, []]);
   assertStringIncludes(
@@ -219,7 +182,7 @@ kernelTest("cnitool says of what was never attached that it was not, and what is
 kernelTest(
   "cnitool add says how to take back what a failing plugin left undone",
   () => {
-    using fixture = new Fixture();
+    using fixture = new Cnitool();
     fixture.reply("b", "ADD", { stdout: { code: 11, msg: "no lease" }, exit: 1 });
     const { code, stdout, stderr } = fixture.run(["add", "net", "/ns", "-i", "x0"]);
     assertEquals([code, stdout], [1, ""]);
@@ -245,7 +208,7 @@ kernelTest(
 kernelTest(
   "cnitool add says nothing of taking back where nothing was made, or it must fail alike",
   (sandbox) => {
-    using fixture = new Fixture();
+    using fixture = new Cnitool();
     const helpOf = (args: string[], env?: Record<string, string>) => {
       const { code, stderr } = fixture.run(args, env);
       assertEquals(code, 1, stderr);
@@ -269,7 +232,7 @@ kernelTest(
 );
 
 kernelTest("cnitool heeds a signal between two plugins, not in the middle of one", async () => {
-  using fixture = new Fixture();
+  using fixture = new Cnitool();
   const [started, goOn] = [`${fixture.directory}/started`, `${fixture.directory}/go-on`];
   const script = `: > ${started}; while [ ! -f ${goOn} ]; do sleep 0.05; done`;
   fixture.reply("a", "ADD", { stdout: {}, script });
@@ -297,7 +260,7 @@ kernelTest("cnitool heeds a signal between two plugins, not in the middle of one
 });
 
 kernelTest("cnitool gc deletes what is not said to be valid, and only that", () => {
-  using fixture = new Fixture();
+  using fixture = new Cnitool();
   fixture.network("other");
   const add = (network: string, netns: string, ifName: string) =>
     assertEquals(fixture.run(["add", network, netns, "-i", ifName]).code, 0);

@@ -1,0 +1,32 @@
+import type { CachedAttachment } from "../libcni/cache.ts";
+import { Cache } from "../libcni/cache.ts";
+import { NetNs } from "../ns/netns.ts";
+import { ifPresent } from "../runtime/errors.ts";
+import { runtime } from "../runtime/mod.ts";
+import { Rtnl } from "../rtnl/rtnl.ts";
+import { parseResult, type Result } from "../types/result.ts";
+
+/** Whether an attachment still is: its namespace, and its interface in there. */
+export type AttachmentState = "attached" | "namespace gone" | "interface gone";
+
+/** Looks whether an attachment still is. @throws {CniError} without the privilege to look */
+export function stateOf({ netns: path, ifName }: CachedAttachment): AttachmentState {
+  using netns = NetNs.openIfUsable(path);
+  if (!netns) return "namespace gone";
+  using inside = Rtnl.open(netns);
+  return inside.link.find(ifName) ? "attached" : "interface gone";
+}
+
+/** When ADD ended, in milliseconds since 1970; undefined when it is cached no more. */
+export function addedMs(attachment: CachedAttachment): number | undefined {
+  return ifPresent(() => runtime.files.stat(new Cache().path(attachment)).modifiedMs);
+}
+
+/** The final result of ADD; an empty one where none can be read. */
+export function resultOf({ result }: CachedAttachment): Result {
+  try {
+    return result ? parseResult(result, "") : {};
+  } catch {
+    return {};
+  }
+}
