@@ -12,7 +12,7 @@ import { findings as plugins } from "./check/plugins.ts";
 import { sources } from "./check/sources.ts";
 
 const files = sources();
-const found = [...layers(files), ...runtimes(files), ...plugins()];
+const found = [...layers(files), ...runtimes(files), ...await plugins()];
 for (const finding of found) console.error(finding);
-console.log(`${files.length} files checked, ${found.length} findings`);
+if (found.length > 0) console.error(`${found.length} findings in ${files.length} files`);
 Deno.exit(found.length === 0 ? 0 : 1);

@@ -1,7 +1,7 @@
 /**
  * Runs the tests, and says at the end what this machine could not run and what would change that.
  *
- *     deno task test [--unit | --integration] [--bin DIR] [FILE…]
+ *     deno task test [--unit | --integration] [--filter TEXT] [--bin DIR] [FILE…]
  *
  * @module
  */
@@ -23,6 +23,7 @@ usage: deno task test [OPTION…] [FILE…]
 
   --unit         only tests beside the sources; they need nothing
   --integration  only tests under tests/, against the real kernel
+  --filter TEXT  only tests with TEXT in their name; /TEXT/ is a regular expression
   --bin DIR      test the executables in DIR instead of the sources
   --help         this text
 
@@ -32,7 +33,7 @@ whole run happens in a user namespace, where the system allows that.
 
 const args = parseArgs(Deno.args, {
   boolean: ["unit", "integration", "help"],
-  string: ["bin"],
+  string: ["bin", "filter"],
   unknown(arg: string) {
     if (!arg.startsWith("-")) return true;
     console.error(`unknown option ${arg}; --help lists what there is`);
@@ -90,10 +91,15 @@ function setLoopbackUp(): void {
   rtnl.link.set("lo", { up: true });
 }
 
+/** What chooses among the tests of a file. */
+function filter(): string[] {
+  return args.filter === undefined ? [] : [`--filter=${args.filter}`];
+}
+
 /** Passes the test runner's output on as it comes, and keeps its last line. */
 async function run(files: string[], env: Record<string, string>, skips: string): Promise<number> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "--allow-all", "--no-check", "--permit-no-files", ...files],
+    args: ["test", "--allow-all", "--no-check", "--permit-no-files", ...filter(), ...files],
     env,
     stdout: "piped",
     stderr: "inherit",
@@ -109,6 +115,10 @@ async function run(files: string[], env: Record<string, string>, skips: string):
   const skipped = listSkips(skips);
   if (!counts) return code || 1;
   const [, passed, failed] = counts;
+  if (args.filter !== undefined && passed === "0" && failed === "0") {
+    console.error(`no test has ${JSON.stringify(args.filter)} in its name`);
+    return 1;
+  }
   const verdict = code === 0 ? green("ok") : red("FAILED");
   console.log(
     `${bold(verdict)} ${dim(args.bin ? `(executables in ${args.bin})` : "(from source)")}`,

@@ -4,7 +4,7 @@
  * @module
  */
 import { bundle, stopBundler } from "./bundle.ts";
-import { type BuildCommand, findCommands, selectCommands } from "./commands.ts";
+import { type BuildCommand, findCommands, misnamedPlugins, selectCommands } from "./commands.ts";
 import { compileWithBun } from "./compile_bun.ts";
 import { compileWithDeno } from "./compile_deno.ts";
 import { multicallEntry, singleEntry } from "./entry.ts";
@@ -45,10 +45,13 @@ export async function build(options: BuildOptions): Promise<string> {
       if (separate) {
         for (const command of commands) {
           const entry = singleEntry(root, command);
-          install(await make(command.name, entry, command.permissions), `${bin}/${command.name}`);
+          const built = await make(command.name, entry, command.permissions);
+          await expectNames([command]);
+          install(built, `${bin}/${command.name}`);
         }
       } else {
         const built = await make("cni", multicallEntry(root, commands), ["--allow-all"]);
+        await expectNames(commands);
         await progress.step(
           "link",
           bin,
@@ -61,6 +64,12 @@ export async function build(options: BuildOptions): Promise<string> {
     await stopBundler();
   }
   return bin;
+}
+
+/** Loads what is built: only the bundler says what keeps it from being loaded in words. */
+async function expectNames(commands: readonly BuildCommand[]): Promise<void> {
+  const misnamed = await misnamedPlugins(commands);
+  if (misnamed.length > 0) throw new Error(misnamed.join("\n"));
 }
 
 /** One executable, and what is needed to make it. */

@@ -80,6 +80,22 @@ export function selectCommands(
   return names.length === 0 ? commands : commands.filter(({ name }) => names.includes(name));
 }
 
+/**
+ * Loads plugins and compares their names with their executables', which are their folders'. Returns
+ * a sentence for each that differs.
+ */
+export async function misnamedPlugins(commands: readonly BuildCommand[]): Promise<string[]> {
+  const plugins = commands.filter(({ kind }) => kind === "plugin");
+  const sentences = await Promise.all(plugins.map(async ({ name, entry }) => {
+    const { default: plugin } = await import(`file://${entry}`) as { default?: { name?: string } };
+    if (plugin === undefined) return `${entry} must export the plugin as its default`;
+    if (plugin.name === name) return [];
+    return `${entry} calls its plugin ${JSON.stringify(plugin.name)}, and its folder is ${name}: ` +
+      'a configuration\'s "type" is both, so give them one name';
+  }));
+  return sentences.flat();
+}
+
 function exists(path: string): boolean {
   try {
     Deno.statSync(path);

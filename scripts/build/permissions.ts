@@ -20,7 +20,14 @@ const PERMISSIONS = ["read", "write", "env", "run", "ffi", "net", "sys"];
  * @throws {Error} naming the file and what is wrong with it; a plugin must have one
  */
 export function permissionFlags(path: string): string[] {
-  return toFlags(JSON.parse(Deno.readTextFileSync(path)), path);
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Error(`${path} is missing: write "all" into it, or an object of Deno's permissions`);
+  }
+  return toFlags(JSON.parse(text), path);
 }
 
 /** @param path what to call the file in errors */

@@ -1,8 +1,14 @@
+import { findCommands, misnamedPlugins } from "../build/commands.ts";
 import { isFile } from "../support/files.ts";
 import { ROOT } from "../support/root.ts";
 
 /** What every plugin's folder has beside its code, and its line in the overview: what is missing. */
-export function findings(): string[] {
+export async function findings(): Promise<string[]> {
+  const misnamed = await misnamedPlugins(findCommands(ROOT));
+  return [...misnamed, ...missingParts()];
+}
+
+function missingParts(): string[] {
   const overview = Deno.readTextFileSync(`${ROOT}/plugins/README.md`);
   return ["main", "ipam", "meta"].flatMap((kind) =>
     Array.from(Deno.readDirSync(`${ROOT}/plugins/${kind}`)).filter(({ isDirectory }) => isDirectory)

@@ -17,7 +17,7 @@ const COMMANDS = findCommands(ROOT);
 const LOOPBACK_MAY_HAVE = [
   /^entry:/,
   /^plugins\/main\/loopback\//,
-  /^lib\/(runtime|types|ip|netlink|libc|rtnl|skel)\//,
+  /^lib\/(runtime|types|ip|netlink|libc|nl|rtnl|skel)\//,
   /^lib\/ns\/netns\.ts$/,
 ];
 

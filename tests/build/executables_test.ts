@@ -221,6 +221,18 @@ buildTest("build: refuses a plugin that imports from a URL, and names it", undef
   assertStringIncludes(stderr, `${url} is not in the checkout`);
 });
 
+buildTest("build: a plugin has its folder's name, and permissions", undefined, (project) => {
+  const folder = `${project.root}/plugins/main/probe`;
+  Deno.writeTextFileSync(`${folder}/main.ts`, PROBE.replace('name: "probe"', 'name: "prob"'));
+  const misnamed = build(project, ["--runtime", "bun"]);
+  assertEquals(misnamed.code, 1);
+  assertStringIncludes(misnamed.stderr, 'calls its plugin "prob", and its folder is probe');
+  Deno.removeSync(`${folder}/permissions.json`);
+  const { code, stderr } = build(project, ["--runtime", "bun"]);
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, 'probe/permissions.json is missing: write "all" into it');
+});
+
 buildTest("build: names what it does not know", undefined, (project) => {
   assertStringIncludes(build(project, ["brigde"]).stderr, "there are cnitool, modest, probe");
   assertStringIncludes(build(project, ["--target", "vax"]).stderr, "x86_64-unknown-linux-gnu");
