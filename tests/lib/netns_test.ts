@@ -2,6 +2,7 @@ import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } fr
 import { startPinnedWorker } from "../../lib/ns/pinned.ts";
 import { createNetNs, removeNetNs } from "../../lib/ns/named.ts";
 import { NetNs } from "../../lib/ns/netns.ts";
+import { isGone, readRecordedNetNs, recordNetNs } from "../../lib/ns/recorded.ts";
 import { Rtnl } from "../../lib/rtnl/rtnl.ts";
 import { CniError } from "../../lib/types/error.ts";
 import { kernelTest } from "../support/sandbox.ts";
@@ -116,3 +117,23 @@ function connects(port: number): boolean {
   }).outputSync();
   return success;
 }
+
+kernelTest("isGone() knows a namespace that is gone, replaced or only a file by now", (sandbox) => {
+  using blue = createNetNs("blue");
+  const recorded = recordNetNs(blue.path);
+  assertEquals(readRecordedNetNs(JSON.parse(JSON.stringify(recorded))), recorded);
+  assert(!isGone(recorded));
+  using green = createNetNs("green");
+  assert(!isGone(recordNetNs(green.path)));
+  assert(isGone({ ...recorded, path: green.path }), "another namespace is at the path");
+  sandbox.run("umount", ["--lazy", blue.path]);
+  assert(isGone(recorded), "the file that it was mounted on stays");
+  Deno.removeSync(blue.path);
+  assert(isGone(recorded), "nothing is at the path");
+  assert(isGone({ ...recorded, path: `${green.path}/net` }));
+  assert(!isGone({ ...recorded, path: `/run/${"x".repeat(300)}` }), "nobody can tell");
+  assertEquals(assertThrows(() => recordNetNs(blue.path), CniError).code, 8);
+  for (const text of ["null", '"x"', "{}", '{ "path": "/x", "dev": 1 }']) {
+    assertThrows(() => readRecordedNetNs(JSON.parse(text)), TypeError);
+  }
+});

@@ -1,0 +1,51 @@
+import { isMissing } from "../runtime/errors.ts";
+import { runtime } from "../runtime/mod.ts";
+import { isObject, type JsonValue } from "../types/json.ts";
+import { NetNs } from "./netns.ts";
+
+/**
+ * A network namespace as records on disk have it: the path of a container, and what that led to.
+ * Paths are used again, as the process numbers are that they are made of.
+ */
+export type RecordedNetNs = {
+  path: string;
+  /** Device and inode number of the namespace. */
+  dev: number;
+  ino: number;
+};
+
+/**
+ * Makes the record of a namespace.
+ * @throws {CniError} code 8 when the path leads to no namespace
+ */
+export function recordNetNs(path: string): RecordedNetNs {
+  using netns = NetNs.open(path);
+  return { path, dev: netns.dev, ino: netns.ino };
+}
+
+/**
+ * Reads what {@link recordNetNs} made from a record's JSON.
+ * @throws {TypeError} for anything else
+ */
+export function readRecordedNetNs(value: JsonValue | undefined): RecordedNetNs {
+  if (isObject(value)) {
+    const { path, dev, ino } = value;
+    if (typeof path === "string" && typeof dev === "number" && typeof ino === "number") {
+      return { path, dev, ino };
+    }
+  }
+  throw new TypeError("it names no network namespace by path, device and inode");
+}
+
+/**
+ * Tells whether a container is known to be gone: nothing is at the path, or something else than was.
+ * What may not be looked at, or who has no record, is not known to be gone.
+ */
+export function isGone({ path, dev, ino }: RecordedNetNs): boolean {
+  try {
+    const file = runtime.files.stat(path);
+    return file.dev !== dev || file.ino !== ino;
+  } catch (error) {
+    return isMissing(error);
+  }
+}
