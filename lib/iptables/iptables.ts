@@ -10,15 +10,9 @@ import { errnoCode, ifPresent } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { CniError, ErrorCode } from "../types/error.ts";
 import type { Request } from "../nl/socket.ts";
-import {
-  chainRemoval,
-  deleteChain,
-  deleteRule,
-  flushChain,
-  nftDelete,
-  nftDeleteSince,
-  RulesetChanged,
-} from "../nftables/delete.ts";
+import { deleteChain, flushChain } from "../nftables/chain.ts";
+import { chainRemoval, nftDelete, nftDeleteSince, RulesetChanged } from "../nftables/delete.ts";
+import { deleteRule } from "../nftables/rule.ts";
 import { currentGeneration, hasChain, listRules } from "../nftables/state.ts";
 import { remedy, runTool, type Tool } from "../host/tool.ts";
 

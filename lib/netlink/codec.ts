@@ -72,6 +72,10 @@ export const u32 = number(4, LITTLE);
 export const s32 = number(4, LITTLE, true);
 /** Network byte order. */
 export const be16 = number(2, false);
+/** Network byte order. */
+export const be32 = number(4, false);
+/** Network byte order, two's complement. */
+export const sbe32 = number(4, false, true);
 
 export const u64: Fixed<bigint> = {
   size: 8,

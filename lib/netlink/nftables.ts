@@ -1,19 +1,30 @@
 /**
- * nftables: `linux/netfilter/nf_tables.h`. What is new is written by the `nft` program; these few
- * messages tell in microseconds what is there, and delete it.
+ * nftables' messages: `linux/netfilter/nf_tables.h`. What a rule is made of is in
+ * {@link ./nftables_expressions.ts}.
+ *
+ * @module
  */
 import { attr, attributes, attrs } from "./attributes.ts";
-import { be64, type Codec, cstring, raw } from "./codec.ts";
+import { be32, be64, cstring, raw, sbe32 } from "./codec.ts";
 import { message } from "./message.ts";
 import { nfgenmsg } from "./netfilter.ts";
+import { NFT_DATA } from "./nftables_expressions.ts";
+import { COMMENT, SET_DATA } from "./user_data.ts";
 
 const NFNL_SUBSYS_NFTABLES = 10 << 8;
+export const NFT_NEWTABLE = NFNL_SUBSYS_NFTABLES | 0;
+export const NFT_GETTABLE = NFNL_SUBSYS_NFTABLES | 1;
 export const NFT_DELTABLE = NFNL_SUBSYS_NFTABLES | 2;
+export const NFT_NEWCHAIN = NFNL_SUBSYS_NFTABLES | 3;
 export const NFT_GETCHAIN = NFNL_SUBSYS_NFTABLES | 4;
 export const NFT_DELCHAIN = NFNL_SUBSYS_NFTABLES | 5;
+export const NFT_NEWRULE = NFNL_SUBSYS_NFTABLES | 6;
 export const NFT_GETRULE = NFNL_SUBSYS_NFTABLES | 7;
 export const NFT_DELRULE = NFNL_SUBSYS_NFTABLES | 8;
+export const NFT_NEWSET = NFNL_SUBSYS_NFTABLES | 9;
 export const NFT_GETSET = NFNL_SUBSYS_NFTABLES | 10;
+export const NFT_DELSET = NFNL_SUBSYS_NFTABLES | 11;
+export const NFT_NEWSETELEM = NFNL_SUBSYS_NFTABLES | 12;
 export const NFT_GETSETELEM = NFNL_SUBSYS_NFTABLES | 13;
 export const NFT_DELSETELEM = NFNL_SUBSYS_NFTABLES | 14;
 export const NFT_GETGEN = NFNL_SUBSYS_NFTABLES | 16;
@@ -38,98 +49,71 @@ export const NFT_GEN = message(nfgenmsg, attributes({ id: attr(1, raw) })); // N
 /** `enum nf_inet_hooks`' families: NFPROTO_*. */
 export const NFPROTO = { inet: 1, ip: 2, bridge: 7, ip6: 10 } as const;
 
-/** A table by its name. */
-export const NFT_TABLE = message(nfgenmsg, attributes({ name: attr(1, cstring) })); // NFTA_TABLE_NAME
+/** Where a packet is on its way: `enum nf_inet_hooks`, and the same numbers in a bridge. */
+export const NF_HOOKS = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
 
-/** A chain by its name. */
+/** A table. */
+export const NFT_TABLE = message(
+  nfgenmsg,
+  attributes({
+    name: attr(1, cstring), //     NFTA_TABLE_NAME
+    userData: attr(6, COMMENT), // NFTA_TABLE_USERDATA
+  }),
+);
+
+/** A chain; one with a hook is a base chain. */
 export const NFT_CHAIN = message(
   nfgenmsg,
   attributes({
     table: attr(1, cstring), // NFTA_CHAIN_TABLE
     name: attr(3, cstring), //  NFTA_CHAIN_NAME
+    hook: attr( //              NFTA_CHAIN_HOOK
+      4,
+      attributes({
+        number: attr(1, be32), //    NFTA_HOOK_HOOKNUM
+        priority: attr(2, sbe32), // NFTA_HOOK_PRIORITY
+      }),
+    ),
+    policy: attr(5, be32), //       NFTA_CHAIN_POLICY: 0 drop, 1 accept
+    use: attr(6, be32), //          NFTA_CHAIN_USE: its rules, and what leads to it
+    type: attr(7, cstring), //      NFTA_CHAIN_TYPE
+    userData: attr(12, COMMENT), // NFTA_CHAIN_USERDATA
   }),
 );
 
-/**
- * The comment among what `nft` keeps with a rule or an element: byte type, byte length,
- * NUL-terminated text.
- */
-const comment: Codec<string | undefined> = {
-  encode: () => new Uint8Array(),
-  decode(bytes) {
-    const NFTNL_UDATA_COMMENT = 0;
-    for (let offset = 0; offset + 2 <= bytes.length; offset += 2 + bytes[offset + 1]!) {
-      if (bytes[offset] !== NFTNL_UDATA_COMMENT) continue;
-      return cstring.decode(bytes.subarray(offset + 2, offset + 2 + bytes[offset + 1]!));
-    }
-    return undefined;
-  },
-};
-
-/** The few things that are understood of a rule's expressions. */
-interface Expression {
-  /** The chain that the rule jumps or goes to. */
-  target?: string;
-  /** What iptables' match `comment` says. */
-  comment?: string;
-}
-
-/** NFTA_EXPR_NAME and NFTA_EXPR_DATA; what the data is depends on the name. */
-const expression: Codec<Expression> = {
-  encode: () => new Uint8Array(),
-  decode(bytes) {
-    const { name, data } = EXPRESSION.decode(bytes);
-    if (data === undefined) return {};
-    if (name === "immediate") return { target: IMMEDIATE.decode(data).data?.verdict?.chain };
-    const match = name === "match" ? MATCH.decode(data) : undefined;
-    return match?.name === "comment" && match.info ? { comment: cstring.decode(match.info) } : {};
-  },
-};
-const EXPRESSION = attributes({ name: attr(1, cstring), data: attr(2, raw) });
-const IMMEDIATE = attributes({
-  data: attr( //                   NFTA_IMMEDIATE_DATA
-    2,
-    attributes({
-      verdict: attr( //            NFTA_DATA_VERDICT
-        2,
-        attributes({ chain: attr(2, cstring) }), // NFTA_VERDICT_CHAIN
-      ),
-    }),
-  ),
-});
-const MATCH = attributes({
-  name: attr(1, cstring), // NFTA_MATCH_NAME
-  info: attr(3, raw), //     NFTA_MATCH_INFO: for "comment" the text, filled up with zeros
-});
-
-/** A rule's expressions, apart: few rules' are ever looked at. */
-export const NFT_EXPRESSIONS = attributes({ list: attrs(1, expression) }); // NFTA_LIST_ELEM
-
-/** A rule's identity. */
+/** A rule. */
 export const NFT_RULE = message(
   nfgenmsg,
   attributes({
-    table: attr(1, cstring), //   NFTA_RULE_TABLE
-    chain: attr(2, cstring), //   NFTA_RULE_CHAIN
-    handle: attr(3, be64), //     NFTA_RULE_HANDLE
-    expressions: attr(4, raw), // NFTA_RULE_EXPRESSIONS, for NFT_EXPRESSIONS
-    comment: attr(7, comment), // NFTA_RULE_USERDATA
+    table: attr(1, cstring), //    NFTA_RULE_TABLE
+    chain: attr(2, cstring), //    NFTA_RULE_CHAIN
+    handle: attr(3, be64), //      NFTA_RULE_HANDLE
+    // Expressions, for NFT_EXPRESSIONS: of few received rules they are ever looked at.
+    expressions: attr(4, raw), //  NFTA_RULE_EXPRESSIONS
+    userData: attr(7, COMMENT), // NFTA_RULE_USERDATA
   }),
 );
 
-/** A set or map by its name. */
+/** A set or map. */
 export const NFT_SET = message(
   nfgenmsg,
   attributes({
-    table: attr(1, cstring), // NFTA_SET_TABLE
-    name: attr(2, cstring), //  NFTA_SET_NAME
+    table: attr(1, cstring), //      NFTA_SET_TABLE
+    name: attr(2, cstring), //       NFTA_SET_NAME
+    flags: attr(3, be32), //         NFTA_SET_FLAGS: NFT_SET_*
+    keyType: attr(4, be32), //       NFTA_SET_KEY_TYPE: a number that the kernel does not look at
+    keyLength: attr(5, be32), //     NFTA_SET_KEY_LEN: bytes
+    dataType: attr(6, be32), //      NFTA_SET_DATA_TYPE
+    dataLength: attr(7, be32), //    NFTA_SET_DATA_LEN: bytes
+    id: attr(10, be32), //           NFTA_SET_ID: one of the batch's own, not 0
+    userData: attr(13, SET_DATA), // NFTA_SET_USERDATA
   }),
 );
+export const NFT_SET_MAP = 0x8;
+/** NFTA_SET_DATA_TYPE of maps to verdicts. */
+export const NFT_DATA_VERDICT = 0xffffff00;
 
-/** Bytes in network order; the parts of a concatenation each start at a multiple of four. */
-const data = attributes({ value: attr(1, raw) }); // NFTA_DATA_VALUE; a verdict has none
-
-/** Elements of a set or map. */
+/** Elements of a set or map; the parts of a concatenation each start at a multiple of four. */
 export const NFT_ELEMENTS = message(
   nfgenmsg,
   attributes({
@@ -141,9 +125,9 @@ export const NFT_ELEMENTS = message(
         list: attrs( //           NFTA_LIST_ELEM
           1,
           attributes({
-            key: attr(1, data), //         NFTA_SET_ELEM_KEY
-            data: attr(2, data), //        NFTA_SET_ELEM_DATA
-            comment: attr(6, comment), //  NFTA_SET_ELEM_USERDATA
+            key: attr(1, NFT_DATA), //     NFTA_SET_ELEM_KEY
+            data: attr(2, NFT_DATA), //    NFTA_SET_ELEM_DATA
+            userData: attr(6, COMMENT), // NFTA_SET_ELEM_USERDATA
           }),
         ),
       }),

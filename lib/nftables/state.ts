@@ -10,7 +10,6 @@ import {
   NFPROTO,
   NFT_CHAIN,
   NFT_ELEMENTS,
-  NFT_EXPRESSIONS,
   NFT_GEN,
   NFT_GETCHAIN,
   NFT_GETGEN,
@@ -20,30 +19,14 @@ import {
   NFT_RULE,
   NFT_SET,
 } from "../netlink/nftables.ts";
+import { cstring } from "../netlink/codec.ts";
+import { NFT_EXPRESSIONS, type ReceivedExpression } from "../netlink/nftables_expressions.ts";
 import type { NetlinkSocket } from "../nl/socket.ts";
-
-/** A family of nftables' tables. */
-export type NftFamily = keyof typeof NFPROTO;
-
-/** A table. */
-export interface NftTable {
-  family: NftFamily;
-  table: string;
-}
-
-/** A chain of a table. */
-export interface NftChain extends NftTable {
-  chain: string;
-}
-
-/** What tells one rule from another. */
-export interface NftRule extends NftChain {
-  handle: bigint;
-  /** nft's comment; for iptables' see {@link iptablesComment}. */
-  comment?: string;
-  /** As the kernel has them. */
-  expressions?: Uint8Array;
-}
+import type { NftChain } from "./chain.ts";
+import type { NftRule } from "./rule.ts";
+import type { AnySet, NftMap, NftSet } from "./set.ts";
+import { verdictOf } from "./statement.ts";
+import type { NftTable } from "./table.ts";
 
 /** What a rule set was like at one time: each change makes it another. */
 export type Generation = Uint8Array;
@@ -55,14 +38,23 @@ const NO_NFTABLES = ["ENOENT", "EINVAL", "EOPNOTSUPP", "EPROTONOSUPPORT", "EAFNO
  * `nft list chain …` as a question.
  * @throws {SystemError} EPERM without CAP_NET_ADMIN
  */
-export function hasChain({ family, table, chain }: NftChain): boolean {
-  return unlessMissing(false, (socket) => {
-    socket.request({
+export function hasChain(chain: NftChain): boolean {
+  return usesOf(chain) !== undefined;
+}
+
+/**
+ * How many rules a chain has, and rules and elements that lead to it; undefined where it is not
+ * there.
+ * @throws {SystemError} EPERM without CAP_NET_ADMIN
+ */
+export function usesOf({ family, table, chain }: NftChain): number | undefined {
+  return unlessMissing(undefined, (socket) => {
+    const [answer] = socket.request({
       type: NFT_GETCHAIN,
       payload: NFT_CHAIN.encode({ family: NFPROTO[family], table, name: chain }),
       purpose: `look for chain ${chain} in table ${family} ${table}`,
     });
-    return true;
+    return answer && NFT_CHAIN.decode(answer).use;
   });
 }
 
@@ -80,24 +72,33 @@ export function listRules(where: NftTable & { chain?: string }): NftRule[] {
     });
     return answers.map((answer) => NFT_RULE.decode(answer))
       .filter((rule) => rule.table === table && (!chain || rule.chain === chain))
-      .map(({ chain, handle, comment, expressions }) => {
+      .map(({ chain, handle, userData, expressions }) => {
+        const comment = userData?.comment;
         return { family, table, chain: chain!, handle: handle!, comment, expressions };
       });
   });
 }
 
+/** What a rule does. */
+export function expressionsOf({ expressions }: NftRule): readonly ReceivedExpression[] {
+  return (expressions && NFT_EXPRESSIONS.decode(expressions).list) ?? [];
+}
+
 /** The chain that a rule jumps or goes to. */
-export function targetOf({ expressions }: NftRule): string | undefined {
-  return understood(expressions).find(({ target }) => target !== undefined)?.target;
+export function targetOf(rule: NftRule): string | undefined {
+  for (const { name, data } of expressionsOf(rule)) {
+    const target = name === "immediate" ? data?.data?.verdict?.chain : undefined;
+    if (target !== undefined) return target;
+  }
+  return undefined;
 }
 
 /** What iptables' match `comment` says in a rule of iptables-nft. */
-export function iptablesComment({ expressions }: NftRule): string | undefined {
-  return understood(expressions).find(({ comment }) => comment !== undefined)?.comment;
-}
-
-function understood(expressions: Uint8Array | undefined) {
-  return (expressions && NFT_EXPRESSIONS.decode(expressions).list) ?? [];
+export function iptablesComment(rule: NftRule): string | undefined {
+  for (const { name, data } of expressionsOf(rule)) {
+    if (name === "match" && data?.name === "comment" && data.info) return cstring.decode(data.info);
+  }
+  return undefined;
 }
 
 /**
@@ -112,38 +113,104 @@ export function currentGeneration(): Generation | undefined {
   });
 }
 
-/** One element of a set or map. */
-export interface NftElement {
-  set: string;
-  /** In network order; the parts of a concatenation each start at a multiple of four. */
-  key: Uint8Array;
-  /** What a map maps to, in the same form; absent in sets and for verdicts. */
-  data?: Uint8Array;
+/** An element of a set, or of a map where it has a value. */
+export interface NftElement<K, V = undefined> {
+  key: K;
+  value: V;
   comment?: string;
 }
 
 /**
- * The elements of all sets and maps of a table; none when it is not there.
+ * The names of a table's sets and maps; none when it is not there.
  * @throws {SystemError} EPERM without CAP_NET_ADMIN
  */
-export function listElements({ family, table }: NftTable): NftElement[] {
+export function listSets({ family, table }: NftTable): string[] {
   const purpose = `list the sets of table ${family} ${table}`;
-  const whose = { family: NFPROTO[family], table };
-  return unlessMissing([], (socket) => {
-    const sets = socket.dump({ type: NFT_GETSET, payload: NFT_SET.encode(whose), purpose })
-      .map((answer) => NFT_SET.decode(answer)).filter((set) => set.table === table);
-    return sets.flatMap(({ name: set }) => {
-      const payload = NFT_ELEMENTS.encode({ ...whose, set });
-      return socket.dump({ type: NFT_GETSETELEM, payload, purpose })
-        .flatMap((answer) => NFT_ELEMENTS.decode(answer).elements?.list ?? [])
-        .map(({ key, data, comment }) => ({
-          set: set!,
-          key: key?.value ?? new Uint8Array(),
-          data: data?.value,
-          comment,
-        }));
+  const payload = NFT_SET.encode({ family: NFPROTO[family], table });
+  return unlessMissing([], (socket) =>
+    socket.dump({ type: NFT_GETSET, payload, purpose })
+      .map((answer) => NFT_SET.decode(answer))
+      .flatMap((set) => set.table === table && set.name ? [set.name] : []));
+}
+
+/**
+ * The elements of a set or map; none when it is not there. Elements that somebody else has put
+ * there and that the set's type does not know, such as ports of another protocol, are left out.
+ * @throws {SystemError} EPERM without CAP_NET_ADMIN
+ */
+export function listElements<K, V>(map: NftMap<K, V>): NftElement<K, V>[];
+export function listElements<K>(set: NftSet<K>): NftElement<K>[];
+export function listElements(where: AnySet): NftElement<unknown, unknown>[] {
+  const { family, table, set } = where;
+  return unlessMissing([], (socket) =>
+    socket.dump({
+      type: NFT_GETSETELEM,
+      payload: NFT_ELEMENTS.encode({ family: NFPROTO[family], table, set }),
+      purpose: `list the elements of ${set} in table ${family} ${table}`,
+    }).flatMap((answer) => readElements(where, answer)));
+}
+
+/**
+ * The element of a set or map that has a key; undefined where there is none.
+ * @throws {SystemError} EPERM without CAP_NET_ADMIN
+ */
+export function findElement<K, V>(map: NftMap<K, V>, key: K): NftElement<K, V> | undefined;
+export function findElement<K>(set: NftSet<K>, key: K): NftElement<K> | undefined;
+export function findElement(where: AnySet, key: unknown): NftElement<unknown, unknown> | undefined {
+  const { family, table, set, key: type } = where;
+  const elements = { list: [{ key: { value: type.encode(key) } }] };
+  return unlessMissing(undefined, (socket) => {
+    const answers = socket.request({
+      type: NFT_GETSETELEM,
+      payload: NFT_ELEMENTS.encode({ family: NFPROTO[family], table, set, elements }),
+      purpose: `look for ${type.format(key)} in ${set} of table ${family} ${table}`,
     });
+    return answers.flatMap((answer) => readElements(where, answer))[0];
   });
+}
+
+function readElements(where: AnySet, answer: Uint8Array): NftElement<unknown, unknown>[] {
+  const { key: keyType, value: valueType } = where;
+  const list = NFT_ELEMENTS.decode(answer).elements?.list ?? [];
+  return list.flatMap(({ key, data, userData }) => {
+    try {
+      const { verdict } = data ?? {};
+      const value = valueType === "verdict"
+        ? verdict && verdictOf(verdict.code, verdict.chain)
+        : data?.value && valueType?.decode(data.value);
+      return [{ key: keyType.decode(key!.value!), value, comment: userData?.comment }];
+    } catch (error) {
+      if (error instanceof RangeError) return [];
+      throw error;
+    }
+  });
+}
+
+/** One element of a set or map, as the kernel has it. */
+export interface RawElement {
+  set: string;
+  key: Uint8Array;
+  data?: Uint8Array;
+  comment?: string;
+}
+
+/** The elements of all sets and maps of a table; none when it is not there. */
+export function listTableElements(where: NftTable): RawElement[] {
+  const { family, table } = where;
+  return listSets(where).flatMap((set) =>
+    unlessMissing([], (socket) =>
+      socket.dump({
+        type: NFT_GETSETELEM,
+        payload: NFT_ELEMENTS.encode({ family: NFPROTO[family], table, set }),
+        purpose: `list the elements of ${set} in table ${family} ${table}`,
+      })).flatMap((answer) => NFT_ELEMENTS.decode(answer).elements?.list ?? [])
+      .map(({ key, data, userData }) => ({
+        set,
+        key: key?.value ?? new Uint8Array(),
+        data: data?.value,
+        comment: userData?.comment,
+      }))
+  );
 }
 
 function unlessMissing<T>(nothing: T, ask: (socket: NetlinkSocket) => T): T {

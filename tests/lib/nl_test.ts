@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
-import { deleteRule, nftDelete } from "../../lib/nftables/delete.ts";
+import { nftDelete } from "../../lib/nftables/delete.ts";
+import { deleteRule } from "../../lib/nftables/rule.ts";
 import { currentGeneration, listRules } from "../../lib/nftables/state.ts";
 import { BatchError } from "../../lib/nl/error.ts";
 import { nftablesBatch } from "../../lib/nl/nftables_batch.ts";

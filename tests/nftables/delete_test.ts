@@ -2,14 +2,14 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { restoreDeletions } from "../../lib/iptables/iptables.ts";
 import {
   chainRemoval,
-  deleteElement,
-  deleteRule,
-  deleteTable,
+  deleteRawElement,
   nftDelete,
   nftDeleteSince,
   RulesetChanged,
 } from "../../lib/nftables/delete.ts";
-import { currentGeneration, listElements, listRules } from "../../lib/nftables/state.ts";
+import { deleteRule } from "../../lib/nftables/rule.ts";
+import { currentGeneration, listRules, listTableElements } from "../../lib/nftables/state.ts";
+import { deleteTable } from "../../lib/nftables/table.ts";
 import { NetlinkError } from "../../lib/nl/error.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
@@ -39,8 +39,8 @@ kernelTest("nftDelete() deletes rules, chains, elements and tables", (sandbox) =
     "x",
   );
   nftDelete(() =>
-    listElements(TABLE).filter(({ key }) => key[5] === 80)
-      .map((element) => deleteElement({ ...TABLE, ...element })), "x");
+    listTableElements(TABLE).filter(({ key }) => key[5] === 80)
+      .map((element) => deleteRawElement({ ...TABLE, ...element })), "x");
   const rules = sandbox.ruleset();
   assertEquals(/comment "(first|second|third)"/g[Symbol.match](rules)?.length, 2);
   assertStringIncludes(rules, "elements = { 10.0.0.1 . 81 }");

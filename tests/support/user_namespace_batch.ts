@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { deleteRule } from "../../lib/nftables/delete.ts";
+import { deleteRule } from "../../lib/nftables/rule.ts";
 import { listRules } from "../../lib/nftables/state.ts";
 import { nftablesBatch, nftablesBatchInParts } from "../../lib/nl/nftables_batch.ts";
 import { packAttributes } from "../../lib/netlink/attributes.ts";

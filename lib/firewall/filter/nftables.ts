@@ -14,8 +14,9 @@ import type { Filter } from "./types.ts";
 import { type FilterEntry, policyOf } from "./types.ts";
 import type { Request } from "../../nl/socket.ts";
 import { nftAddTo, nftApply } from "../../nftables/program.ts";
-import { deleteElement, deleteTable, nftDelete } from "../../nftables/delete.ts";
-import { hasChain, listElements, listRules, type NftElement } from "../../nftables/state.ts";
+import { deleteRawElement, nftDelete } from "../../nftables/delete.ts";
+import { deleteTable } from "../../nftables/table.ts";
+import { hasChain, listRules, listTableElements, type RawElement } from "../../nftables/state.ts";
 import { attachmentComment } from "../rule_comment.ts";
 
 const TABLE = { family: "inet", table: "cni_firewall" } as const;
@@ -54,7 +55,7 @@ export const filterNft: Filter = {
       () =>
         presentElements().filter(({ text, key }) =>
           (ips.has(key) || gone.bridges.includes(key)) && !wanted.has(text)
-        ).map(({ element }) => deleteElement({ ...TABLE, ...element })),
+        ).map(({ element }) => deleteRawElement({ ...TABLE, ...element })),
       purpose,
     );
     // The last isolated attachment has left: the bridge's own containers may talk again.
@@ -161,11 +162,11 @@ function create({ text, comment }: Element): string {
 
 /** An element that is there. */
 interface PresentElement extends Element {
-  element: NftElement;
+  element: RawElement;
 }
 
 function presentElements(): PresentElement[] {
-  return listElements(TABLE).flatMap((element) => {
+  return listTableElements(TABLE).flatMap((element) => {
     const { set, key } = element;
     if (set.startsWith("containers")) {
       const ip = String(IpAddress.fromBytes(key));
@@ -182,7 +183,7 @@ function presentElements(): PresentElement[] {
 function removalOfAll(): Request[] {
   if (!hasChain({ ...TABLE, chain: "forward" })) return [];
   if (!listAdminRules()) return [deleteTable(TABLE)];
-  return listElements(TABLE).map((element) => deleteElement({ ...TABLE, ...element }));
+  return listTableElements(TABLE).map((element) => deleteRawElement({ ...TABLE, ...element }));
 }
 
 /** Whether there are rules in chains other than ours. */

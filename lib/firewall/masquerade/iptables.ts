@@ -27,7 +27,8 @@ import {
   savedTable,
 } from "../../iptables/iptables.ts";
 import type { Masquerader } from "./types.ts";
-import { iptablesComment, listRules, type NftChain } from "../../nftables/state.ts";
+import type { NftChain } from "../../nftables/chain.ts";
+import { iptablesComment, listRules } from "../../nftables/state.ts";
 
 const FAMILIES = [4, 6] as const;
 const MULTICAST = { 4: "224.0.0.0/4", 6: "ff00::/8" } as const;

@@ -7,7 +7,8 @@ import { attachmentComment, hashOf } from "../rule_comment.ts";
 import { attachmentHash, networkHash } from "../../ip/hash_names.ts";
 import type { Masquerader } from "./types.ts";
 import { nftAddTo, nftList } from "../../nftables/program.ts";
-import { deleteRule, nftDelete } from "../../nftables/delete.ts";
+import { nftDelete } from "../../nftables/delete.ts";
+import { deleteRule } from "../../nftables/rule.ts";
 import { listRules } from "../../nftables/state.ts";
 
 const TABLE = "inet cni_plugins_masquerade";

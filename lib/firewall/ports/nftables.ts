@@ -21,8 +21,8 @@ import { attachmentComment, describeOwner, hashOf } from "../rule_comment.ts";
 import { attachmentHash, networkHash } from "../../ip/hash_names.ts";
 import { recallByHash } from "../notes/notes.ts";
 import { nftAddTo, nftApply, NftError } from "../../nftables/program.ts";
-import { deleteElement, nftDelete } from "../../nftables/delete.ts";
-import { listElements, listRules, type NftElement } from "../../nftables/state.ts";
+import { deleteRawElement, nftDelete } from "../../nftables/delete.ts";
+import { listRules, listTableElements, type RawElement } from "../../nftables/state.ts";
 import {
   type Claim,
   expectUnclaimed,
@@ -83,7 +83,7 @@ export const portMapperNft: PortMapper = {
 
   async missing(all) {
     const present = Map.groupBy(
-      listElements(TABLE).flatMap((element) => readElement(element) ?? []),
+      listTableElements(TABLE).flatMap((element) => readElement(element) ?? []),
       ({ comment }) => hashOf(comment),
     );
     const filled = filledChains();
@@ -97,7 +97,7 @@ export const portMapperNft: PortMapper = {
   },
 
   async claims() {
-    const elements = listElements(TABLE).flatMap((element) => readElement(element) ?? []);
+    const elements = listTableElements(TABLE).flatMap((element) => readElement(element) ?? []);
     return [...elements.flatMap(claimOf), ...await ruleClaims()];
   },
 
@@ -136,7 +136,7 @@ function expectUnconditional(publication: Publication, filled: ReadonlySet<strin
     chain.startsWith(`hostports${publication.address.ip.family}`) && chain !== `hostports${own}`
   );
   if (others.length === 0) return;
-  const elements = listElements(TABLE).flatMap((element) => readElement(element) ?? [])
+  const elements = listTableElements(TABLE).flatMap((element) => readElement(element) ?? [])
     .filter(({ set }) => set !== `ports${own}` && set !== `hostip${own}`);
   expectUnclaimed([publication], elements.flatMap(claimOf));
 }
@@ -304,7 +304,7 @@ function remove({ set, key }: { set: string; key: string }): string {
  */
 function replaceable(entries: readonly Entry[], attachment: Attachment): Entry[] {
   const present = new Map(
-    listElements(TABLE).flatMap((element) => {
+    listTableElements(TABLE).flatMap((element) => {
       const read = readElement(element);
       return read ? [[`${read.set} ${read.key}`, read] as const] : [];
     }),
@@ -322,12 +322,12 @@ function replaceable(entries: readonly Entry[], attachment: Attachment): Entry[]
 function removeElements(gone: (hash: string) => boolean, purpose: string): Forwarding[] {
   const removed = new Map<string, Forwarding>();
   const find = () =>
-    listElements(TABLE).flatMap((element) => {
+    listTableElements(TABLE).flatMap((element) => {
       const hash = hashOf(element.comment);
       const read = hash && gone(hash) ? readElement(element) : undefined;
       if (!read) return [];
       if (read.forwarding) removed.set(`${read.set} ${read.key}`, read.forwarding);
-      return [deleteElement({ ...TABLE, ...element })];
+      return [deleteRawElement({ ...TABLE, ...element })];
     });
   nftDelete(find, purpose);
   return [...removed.values()];
@@ -344,7 +344,7 @@ interface ReadElement {
   comment?: string;
 }
 
-function readElement({ set, key, data, comment }: NftElement): ReadElement | undefined {
+function readElement({ set, key, data, comment }: RawElement): ReadElement | undefined {
   const [, kind, digit] = /^(ports|hostip|masquerade)([46])/.exec(set) ?? [];
   const width = digit === "4" ? 4 : 16;
   if (kind === "masquerade") {

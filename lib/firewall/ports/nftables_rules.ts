@@ -7,7 +7,8 @@
 import { IpAddress } from "../../ip/address.ts";
 import { isObject, type JsonObject, type JsonValue } from "../../types/json.ts";
 import { nftList } from "../../nftables/program.ts";
-import { deleteRule, nftDelete } from "../../nftables/delete.ts";
+import { nftDelete } from "../../nftables/delete.ts";
+import { deleteRule } from "../../nftables/rule.ts";
 import { listRules } from "../../nftables/state.ts";
 import type { Forwarding } from "./types.ts";
 

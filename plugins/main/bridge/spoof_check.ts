@@ -6,7 +6,9 @@
  * @module
  */
 import { nftApply, NftError, nftList } from "../../../lib/nftables/program.ts";
-import { deleteChain, deleteRule, nftDelete } from "../../../lib/nftables/delete.ts";
+import { deleteChain } from "../../../lib/nftables/chain.ts";
+import { nftDelete } from "../../../lib/nftables/delete.ts";
+import { deleteRule } from "../../../lib/nftables/rule.ts";
 import { hasChain, listRules } from "../../../lib/nftables/state.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import type { Attachment } from "../../../lib/types/attachment.ts";

@@ -1,0 +1,75 @@
+import { NLM_F_APPEND, NLM_F_CREATE } from "../netlink/message.ts";
+import { NFPROTO, NFT_DELRULE, NFT_NEWRULE, NFT_RULE } from "../netlink/nftables.ts";
+import { type Expression, NFT_EXPRESSIONS } from "../netlink/nftables_expressions.ts";
+import type { Command } from "./batch.ts";
+import type { NftChain } from "./chain.ts";
+import { meta } from "./field.ts";
+import type { Protocol, Statement } from "./statement.ts";
+import type { NftTable } from "./table.ts";
+
+/** What tells one rule from another. */
+export interface NftRule extends NftChain {
+  handle: bigint;
+  comment?: string;
+  /** As the kernel has them. */
+  expressions?: Uint8Array;
+}
+
+/**
+ * `add rule FAMILY TABLE CHAIN STATEMENTS comment "…"`, at the chain's end.
+ *
+ *     addRule(chain, [ip.saddr.is(own), ip.daddr.isNotIn(network), masquerade], "c1's")
+ */
+export function addRule(
+  { family, table, chain }: NftChain,
+  statements: readonly Statement[],
+  comment?: string,
+): Command {
+  const text = [
+    `add rule ${family} ${table} ${chain}`,
+    ...statements.map(({ text }) => text),
+    ...comment === undefined ? [] : [`comment "${comment}"`],
+  ];
+  return {
+    type: NFT_NEWRULE,
+    flags: NLM_F_CREATE | NLM_F_APPEND,
+    payload: NFT_RULE.encode({
+      family: NFPROTO[family],
+      table,
+      chain,
+      expressions: NFT_EXPRESSIONS.encode({ list: expressionsOf(family, statements) }),
+      userData: comment === undefined ? undefined : { comment },
+    }),
+    purpose: text.join(" "),
+  };
+}
+
+/** `delete rule FAMILY TABLE CHAIN handle HANDLE` */
+export function deleteRule({ family, table, chain, handle }: NftRule): Command {
+  return {
+    type: NFT_DELRULE,
+    payload: NFT_RULE.encode({ family: NFPROTO[family], table, chain, handle }),
+    purpose: `delete rule ${family} ${table} ${chain} handle ${handle}`,
+  };
+}
+
+const ASKED = { ip: meta.nfproto.is("ipv4"), ip6: meta.nfproto.is("ipv6") } as const;
+
+/**
+ * What the kernel evaluates for a rule. A table of family `inet` gets packets of both protocols:
+ * there `nft` has a rule ask for the protocol before it reads that one's header, unless it has
+ * asked already.
+ */
+export function expressionsOf(
+  family: NftTable["family"],
+  statements: readonly Statement[],
+): Expression[] {
+  let known: Protocol | undefined;
+  return statements.flatMap(({ text, protocol, expressions }) => {
+    if (text === ASKED.ip.text) known = "ip";
+    if (text === ASKED.ip6.text) known = "ip6";
+    if (family !== "inet" || protocol === undefined || protocol === known) return expressions;
+    known = protocol;
+    return [...ASKED[protocol].expressions, ...expressions];
+  });
+}
