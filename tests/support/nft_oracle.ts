@@ -70,7 +70,8 @@ const RULE_IDENTITY = [3, 6]; // NFTA_RULE_HANDLE, _POSITION
 export function listRuleset(): string[] {
   const socket = netfilter();
   const all = new Uint8Array(4); // struct nfgenmsg: every family
-  const list = (type: number, payload: Uint8Array = all) => socket.dump({ type, payload, purpose: "list" });
+  const list = (type: number, payload: Uint8Array = all) =>
+    socket.dump({ type, payload, purpose: "list" });
   const sets = list(NFT_GETSET).map((answer) => NFT_SET.decode(answer));
   return [
     ...LISTED.flatMap(({ request, passedOver }) =>
