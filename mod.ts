@@ -111,7 +111,7 @@ export { dispatch, type Reply } from "./lib/skel/dispatch.ts";
 export type { Invocation } from "./lib/skel/request.ts";
 export { runAll } from "./lib/skel/run_all.ts";
 export { runPlugin } from "./lib/skel/run_plugin.ts";
-export { Undo } from "./lib/skel/undo.ts";
+export { type StepOptions, Undo } from "./lib/skel/undo.ts";
 export { readOptions, readValue } from "./lib/types/options.ts";
 export {
   block,

@@ -36,9 +36,12 @@ const plugin = definePlugin<Infer<ReturnType<typeof options>>>({
     using container = NetNs.open(netns);
     using inside = Rtnl.open(container);
     const before = inside.link.get(ifName).group;
-    inside.link.set(ifName, { group });
-    // From here on a failing ADD takes it back. The namespace is opened again: this one is closed then.
-    undo.add("the link's group", () => withLink(netns, ifName, setGroup(before)));
+    undo.step(
+      "the link's group",
+      () => inside.link.set(ifName, { group }),
+      // When the ADD fails later. The namespace is opened again: this one is closed by then.
+      () => withLink(netns, ifName, setGroup(before)),
+    );
     return prevResult;
   },
 

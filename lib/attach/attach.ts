@@ -29,8 +29,8 @@ export interface Place {
 /** What differs between the plugins. */
 export interface Course {
   /**
-   * Brings the interface into the container, under the name it is to have and down, and pushes how
-   * to take it back.
+   * Brings the interface into the container, under the name it is to have and down, as a step that
+   * a failing ADD takes back.
    */
   create(place: Place): void | Promise<void>;
   /** Addresses that somebody else reserved already; IPAM's, where the configuration names one. */

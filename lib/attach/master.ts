@@ -97,7 +97,7 @@ export function expectMaster(options: MasterOptions): void {
 
 /**
  * `ip link add link MASTER name IFNAME netns CONTAINER type KIND …`: created where it stays, under
- * the name it keeps. Pushes its removal.
+ * the name it keeps. A failing ADD removes it.
  * @throws {NetlinkError} when the kernel refuses
  */
 export function addToMaster(
@@ -110,15 +110,22 @@ export function addToMaster(
   const netns = rtnl === place.inside ? undefined : place.sandbox;
   const mtu = call.options.mtu || undefined;
   const wanted = { ...link, mtu, name: ifName, parent: master.index, netns };
+  undo.step(
+    "the interface",
+    () => create(rtnl, place.inside, wanted),
+    () => removeLink({ ...call, ifName }, link.kind),
+  );
+}
+
+function create(rtnl: Rtnl, inside: Rtnl, link: NewLink): void {
   try {
-    rtnl.link.add(wanted);
+    rtnl.link.add(link);
   } catch (error) {
     // Before Linux 6.15 the name must be free on the master's side too, though it is not for there.
     if (!(error instanceof NetlinkError) || error.code !== "EEXIST") throw error;
-    if (!netns || !rtnl.link.find(ifName)) throw error;
-    addAndRename(rtnl, place.inside, wanted);
+    if (!link.netns || !rtnl.link.find(link.name)) throw error;
+    addAndRename(rtnl, inside, link);
   }
-  undo.add("the interface", () => removeLink({ ...call, ifName }, link.kind));
 }
 
 function addAndRename(rtnl: Rtnl, inside: Rtnl, link: NewLink): void {

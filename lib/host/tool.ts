@@ -1,6 +1,7 @@
 import { errnoCode } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { CniError } from "../types/error.ts";
+import { UnknownOutcome } from "../types/unknown_outcome.ts";
 
 /** A rule set takes milliseconds; a program that takes this long hangs. */
 const DEADLINE_MS = 30_000;
@@ -34,7 +35,7 @@ export interface ToolOutput {
  * @param input what it reads on standard input
  * @param purpose for errors: "masquerade 10.1.0.2/24"
  * @throws {MissingTool} naming the package
- * @throws {CniError} code 999 when it was killed or did not end in 30 seconds
+ * @throws {UnknownOutcome} code 999 when it was killed or did not end in 30 seconds
  */
 export async function runTool(
   tool: Tool,
@@ -57,7 +58,9 @@ export async function runTool(
     const how = output.timedOut
       ? `did not end within ${DEADLINE_MS / 1000} seconds; is another program holding its lock?`
       : `was killed by ${output.signal}`;
-    throw CniError.internal(`cannot ${purpose}: ${tool} ${args.join(" ")} ${how}`);
+    throw UnknownOutcome.of(
+      CniError.internal(`cannot ${purpose}: ${tool} ${args.join(" ")} ${how}`),
+    );
   }
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code: output.code, stdout: text(output.stdout), stderr: text(output.stderr) };

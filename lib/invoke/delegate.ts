@@ -5,6 +5,7 @@
 import { CniError } from "../types/error.ts";
 import { getFold, isObject, parseJson } from "../types/json.ts";
 import type { Result } from "../types/result.ts";
+import { UnknownOutcome } from "../types/unknown_outcome.ts";
 import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { inheritArgs } from "./env.ts";
@@ -35,9 +36,18 @@ export async function delegate(
   return await execPlugin(file, { stdin, env: inheritArgs(command, env) });
 }
 
-/** {@linkcode delegate} ADD. @throws {CniError} also code 6 when what it printed is no result */
+/**
+ * {@linkcode delegate} ADD.
+ * @throws {UnknownOutcome} also code 6 when what it printed is no result
+ */
 export async function delegateAdd(type: string, request: Delegation): Promise<Result> {
-  return readResult(await delegate(type, "ADD", request), versionOf(request.stdin));
+  const version = versionOf(request.stdin);
+  const printed = await delegate(type, "ADD", request);
+  try {
+    return readResult(printed, version);
+  } catch (error) {
+    throw UnknownOutcome.of(CniError.from(error));
+  }
 }
 
 /** {@linkcode delegate} CHECK. */

@@ -2,6 +2,7 @@
 import { CniError } from "../types/error.ts";
 import { quote } from "../types/go_text.ts";
 import { foldKeys, isObject, parseJson } from "../types/json.ts";
+import { UnknownOutcome } from "../types/unknown_outcome.ts";
 import { errnoCode, messageOf } from "../runtime/errors.ts";
 import { untilEnded } from "../runtime/executed.ts";
 import { runtime } from "../runtime/mod.ts";
@@ -53,9 +54,9 @@ interface Ended {
  * A plugin that is this very executable is called as a function, unless there are `limits`: only a
  * process can be killed.
  *
- * @throws {CniError} the plugin's own error object; code 999 when it failed without one, was killed
- * or timed out; code 5 when it cannot be started, 11 when the file is still being written after
- * five seconds.
+ * @throws {UnknownOutcome} code 999 when it failed without an error object, was killed or timed out
+ * @throws {CniError} the plugin's own error object; code 5 when it cannot be started, 11 when the
+ * file is still being written after five seconds.
  */
 export async function execPlugin(file: string, options: ExecOptions): Promise<string> {
   const killable = options.timeoutMs !== undefined || options.abort !== undefined;
@@ -105,9 +106,9 @@ async function runWithin(file: string, options: ExecOptions): Promise<RunOutput>
     ? `was interrupted (${messageOf(abort.reason)})`
     : undefined;
   if (why === undefined) return output;
-  throw CniError.internal(
+  throw UnknownOutcome.of(CniError.internal(
     `plugin ${name} ${why} and was killed: it may have done part of its work, DEL undoes it`,
-  );
+  ));
 }
 
 function endOf({ code, signal, stdout, stderr }: RunOutput): Ended {
@@ -142,9 +143,9 @@ function pluginError(file: string, { failure, stdout, stderr }: Ended): CniError
   const printed = stdout.trim() === ""
     ? "no error object"
     : `what is no error object: ${tail(stdout)}`;
-  return CniError.internal(
+  return UnknownOutcome.of(CniError.internal(
     `plugin ${quote(baseName(file))} failed (${failure}), printed ${printed}, ${said}`,
-  );
+  ));
 }
 
 function errorObject(stdout: string): CniError | undefined {

@@ -14,6 +14,7 @@ import type { NetConf } from "../types/config.ts";
 import { CniError } from "../types/error.ts";
 import { encodeJson, type JsonObject } from "../types/json.ts";
 import type { IpConfig, Result } from "../types/result.ts";
+import { UnknownOutcome } from "../types/unknown_outcome.ts";
 
 /** What delegation needs of a call; every plugin's call has it. */
 export interface IpamCall {
@@ -27,8 +28,15 @@ export interface IpamCall {
 
 /** What delegating an ADD needs of a call. */
 export interface IpamAddCall extends IpamCall {
-  /** Takes the reservation back when the ADD fails. */
-  readonly undo: { add(what: string, action: () => Promise<void>): void };
+  /** Takes the reservation back when the ADD fails; `Undo` of lib/skel. */
+  readonly undo: {
+    step<T>(
+      what: string,
+      make: () => T,
+      remove: () => Promise<void>,
+      options: { ambiguous: (error: unknown) => boolean },
+    ): T;
+  };
 }
 
 /** A result with at least one address. */
@@ -52,14 +60,21 @@ export function requireIpam(call: IpamCall): void {
 }
 
 /**
- * Reserves addresses. They are released again when the ADD fails, even where IPAM's own answer
- * turns out to be unusable.
+ * Reserves addresses, which are released again when the ADD fails later.
+ *
+ * A plugin that answers with an error object has reserved nothing: the attachment may hold an
+ * address of an earlier ADD, which it keeps. One that ends without an answer may have reserved
+ * something, and gets a DEL.
  * @throws {CniError} IPAM's own error; or code 7 when it gave no address
  */
 export async function ipamAdd(call: IpamAddCall): Promise<IpamResult> {
   requireIpam(call);
-  call.undo.add("the IPAM reservation", () => ipamDel(call));
-  const result = await delegateAdd(call.config.ipam!.type!, request(call));
+  const result = await call.undo.step(
+    "the IPAM reservation",
+    () => delegateAdd(call.config.ipam!.type!, request(call)),
+    () => ipamDel(call),
+    { ambiguous: (error) => error instanceof UnknownOutcome },
+  );
   const { ips } = result;
   if (ips?.length) return { ...result, ips };
   throw CniError.invalidConfig(

@@ -116,7 +116,7 @@ function whenAsked<C extends object, O>(call: C, read: () => O): C & { readonly 
 }
 
 /**
- * How long an interrupted ADD may take to end what it is about, and again once the plugin that it
+ * How long an interrupted ADD may take to end the step under way, and again once the plugin that it
  * waits for was killed. Milliseconds.
  */
 const INTERRUPTED_GRACE = 1000;
@@ -133,7 +133,8 @@ async function add(
     const stdout = renderResult(await Promise.race([work, interrupted]), cniVersion);
     return { ...success(stdout), takeBack: () => undo.run() };
   } catch (error) {
-    // What it is about may make something still, and could not be taken back before.
+    // The step under way may make something still, and can be taken back only then.
+    undo.stop(error);
     if (!await settled(work, INTERRUPTED_GRACE)) {
       endExecuted(error);
       await settled(work, INTERRUPTED_GRACE);

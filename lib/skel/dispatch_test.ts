@@ -185,25 +185,25 @@ Deno.test("dispatch() undoes a failing ADD in reverse, and says what it could no
   const undone: string[] = [];
   const { plugin } = sample({
     add({ undo }) {
-      undo.add("the first", () => void undone.push("first"));
-      undo.add("the second", () => {
+      undo.step("the first", () => {}, () => void undone.push("first"));
+      undo.step("the second", () => {}, () => {
         throw new Error("stuck");
       });
-      undo.add("the third", () => void undone.push("third"));
+      undo.step("the third", () => {}, () => void undone.push("third"));
       throw CniError.invalidConfig("no room", "at all");
     },
   });
   const { json } = await call(plugin);
   assertEquals(undone, ["third", "first"]);
   assertEquals([json.code, json.msg], [7, "no room"]);
-  assertEquals(json.details, "at all; the second could not be removed again: stuck");
+  assertEquals(json.details, "at all; the second could not be taken back: stuck");
 });
 
 Deno.test("dispatch() undoes an ADD whose result the caller's version cannot carry", async () => {
   let undone = false;
   const { plugin } = sample({
     add({ undo }) {
-      undo.add("it", () => void (undone = true));
+      undo.step("it", () => {}, () => void (undone = true));
       return { interfaces: [{ name: "eth0" }] };
     },
   });
@@ -216,7 +216,7 @@ Deno.test("dispatch() undoes an ADD that is interrupted", async () => {
   let undone = false;
   const { plugin } = sample({
     add({ undo }) {
-      undo.add("it", () => void (undone = true));
+      undo.step("it", () => {}, () => void (undone = true));
       return new Promise(() => {});
     },
   });
@@ -232,7 +232,7 @@ Deno.test("dispatch() says how to take an ADD back whose result gets lost", asyn
   const undone: string[] = [];
   const { plugin } = sample({
     add({ undo }) {
-      undo.add("it", () => void undone.push("it"));
+      undo.step("it", () => {}, () => void undone.push("it"));
       return {};
     },
   });
@@ -247,9 +247,15 @@ Deno.test("dispatch() lets an interrupted ADD end its step, and undoes that too"
   const done: string[] = [];
   const { plugin } = sample({
     async add({ undo }) {
-      await new Promise((resolve) => setTimeout(resolve, 50)); // A program that is under way.
-      done.push("made");
-      undo.add("it", () => void done.push("removed"));
+      await undo.step(
+        "it",
+        async () => {
+          await new Promise((resolve) => setTimeout(resolve, 50)); // A program that is under way.
+          done.push("made");
+        },
+        () => void done.push("removed"),
+      );
+      undo.step("the next", () => done.push("next made"), () => void done.push("next removed"));
       return {};
     },
   });

@@ -79,7 +79,7 @@ import { definePlugin, runPlugin } from "${root}mod.ts";
 await runPlugin(definePlugin({
   name: "crashing",
   add({ undo }) {
-    undo.add("it", () => console.error("taken back"));
+    undo.step("it", () => {}, () => console.error("taken back"));
     setTimeout(() => { throw new Error("as nobody expected"); });
     return new Promise(() => {});
   },

@@ -12,7 +12,15 @@ import { CniError } from "../../types/error.ts";
 import { type Attachment } from "../../types/attachment.ts";
 import { attachmentHash } from "../../ip/hash_names.ts";
 import { type Backend, BACKENDS, inEveryBackend, runEach, withBackend } from "../backend.ts";
-import { forget, forgetOthers, lockRules, noteNetNs, recallAll, remember } from "../notes/notes.ts";
+import {
+  forget,
+  forgetOthers,
+  lockRules,
+  noteNetNs,
+  recall,
+  recallAll,
+  remember,
+} from "../notes/notes.ts";
 import { masqueradeIptables } from "./iptables.ts";
 import { masqueradeNft } from "./nftables.ts";
 import { MissingTool } from "../../host/tool.ts";
@@ -29,7 +37,8 @@ const MASQUERADERS: Readonly<Record<Backend, Masquerader>> = {
 };
 
 /**
- * Masquerades what comes from `ips`. Where it fails, {@link unmasquerade} removes what was made.
+ * Masquerades what comes from `ips`. What fails leaves nothing behind, nor takes away what the
+ * attachment had before.
  * @param backend iptables when absent, and nftables where iptables does not work
  * @param ips the container's addresses with the prefix length of their subnet
  * @param netns the container's namespace: once that is gone the rules are not put back where
@@ -44,13 +53,20 @@ export async function masquerade(
 ): Promise<void> {
   using _lock = await lockRules();
   const families = ips.map(({ ip }) => ip.family);
+  const hadRules = recall("masquerade", attachment) !== undefined;
   await withBackend(backend, families, `masquerade ${ips.join(" and ")}`, async (chosen) => {
-    await MASQUERADERS[chosen].add(attachment, ips);
-    remember("masquerade", attachment, {
-      backend: chosen,
-      ips: ips.map(String),
-      ...(netns ? { netns: { ...noteNetNs(netns) } } : {}),
-    });
+    try {
+      await MASQUERADERS[chosen].add(attachment, ips);
+      remember("masquerade", attachment, {
+        backend: chosen,
+        ips: ips.map(String),
+        ...(netns ? { netns: { ...noteNetNs(netns) } } : {}),
+      });
+    } catch (error) {
+      // One family's rules may be there already, or a program was killed that had made them.
+      if (!hadRules) await MASQUERADERS[chosen].remove(attachment);
+      throw error;
+    }
   });
 }
 

@@ -23,12 +23,14 @@ const dhcp = definePlugin<Options>({
     const ipam = requireIpam(call.options);
     const wanted = wishes(ipam, call.args);
     const path = ipam.daemonSocketPath;
-    call.undo.add("the lease", () => release(path, keyOf(call)));
-    return await ask(path, "allocate", {
-      ...keyOf(call),
-      netns: absolute(call.netns),
-      wishes: wanted,
-    });
+    const key = keyOf(call);
+    const params = { ...key, netns: absolute(call.netns), wishes: wanted };
+    // No answer is no lease: the daemon takes back what it cannot tell the plugin of.
+    return await call.undo.step(
+      "the lease",
+      () => ask(path, "allocate", params),
+      () => release(path, key),
+    );
   },
 
   async del(call) {

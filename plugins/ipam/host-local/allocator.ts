@@ -32,7 +32,12 @@ export function allocate(store: Store, request: AllocationRequest): Allocation {
   const address = request.requested
     ? reserveRequested(store, request)
     : reserveNext(store, request);
-  store.remember(setIndex, address);
+  try {
+    store.remember(setIndex, address);
+  } catch (error) {
+    store.release(address, request.owner);
+    throw error;
+  }
   const { subnet, gateway } = set.rangeOf(address)!;
   return { address, cidr: new Cidr(address, subnet.prefix), gateway };
 }

@@ -55,16 +55,18 @@ function add(call: AddCall<Options>): Result {
 
   const allocations: Allocation[] = [];
   using store = DiskStore.open(dataDirectory(options), config.name);
-  // Only now: without the lock there is nothing to take back, and it would be waited for again.
-  undo.add("the reserved addresses", () => {
-    using store = DiskStore.openIfPresent(dataDirectory(options), config.name);
-    for (const { address } of allocations) store?.release(address, owner);
-  });
+  const release = ({ address }: Allocation) => {
+    using again = openIfPresent(call);
+    again?.release(address, owner);
+  };
   for (const [setIndex, set] of sets.entries()) {
     const wish = requested.findIndex((address) => set.rangeOf(address));
     const [wanted] = wish < 0 ? [] : requested.splice(wish, 1);
+    const request = { owner, set, setIndex, requested: wanted };
     try {
-      allocations.push(allocate(store, { owner, set, setIndex, requested: wanted }));
+      allocations.push(
+        undo.step(`the address of set ${setIndex}`, () => allocate(store, request), release),
+      );
     } catch (error) {
       throw CniError.from(error).withContext(`failed to allocate for range ${setIndex}`);
     }

@@ -14,6 +14,7 @@ import { addVethPair, nameTaken } from "../../../lib/rtnl/veth.ts";
 import type { AddCall } from "../../../lib/skel/plugin.ts";
 import { attachmentNote } from "../../../lib/types/note.ts";
 import type { Interface, Result } from "../../../lib/types/result.ts";
+import { UnknownOutcome } from "../../../lib/types/unknown_outcome.ts";
 import { awaitPort } from "./await_port.ts";
 import { ensureBridge, findBridge } from "./bridge.ts";
 import { isGateway, type Options, trunkVlans, validateOptions } from "./config.ts";
@@ -53,7 +54,7 @@ export async function add(call: AddCall<Options>): Promise<Result> {
   if (present) throw nameTaken(present);
 
   const bridge = ensureBridge(host, options, undo);
-  const { near, far } = addVethPair({
+  const wanted = {
     inside,
     host,
     hostNs: here,
@@ -62,8 +63,9 @@ export async function add(call: AddCall<Options>): Promise<Result> {
     address: mac,
     master: bridge,
     alias: attachmentNote(call.attachment),
-  });
-  undo.add("the veth pair", () => removeLink(call, "veth"));
+  };
+  const remove = () => removeLink(call, "veth");
+  const { near, far } = undo.step("the veth pair", () => addVethPair(wanted), remove);
   const { hairpinMode: hairpin, portIsolation: isolated } = options;
   if (hairpin || isolated) host.link.setPort(far, { hairpin, isolated });
   setPortVlans(host, bridge, far, { ...options, trunk: trunkVlans(options) });
@@ -127,15 +129,22 @@ async function addLayer3(
     enableForwarding(gateways.map(({ ip }) => ip.family));
   }
   if (options.ipMasq) {
-    undo.add("the masquerading", () => unmasquerade(call.attachment));
-    await masquerade(options.ipMasqBackend, call.attachment, addresses, call.netns);
+    await undo.step(
+      "the masquerading",
+      () => masquerade(options.ipMasqBackend, call.attachment, addresses, call.netns),
+      () => unmasquerade(call.attachment),
+    );
   }
   return { result, vlanInterface };
 }
 
 async function guardAddress(call: AddCall<Options>, port: Link, mac: string): Promise<void> {
-  call.undo.add("the filter of forged MAC addresses", () => removeSpoofCheck(call.attachment));
-  await addSpoofCheck(call.attachment, port.name, mac);
+  await call.undo.step(
+    "the filter of forged MAC addresses",
+    () => addSpoofCheck(call.attachment, port.name, mac),
+    () => removeSpoofCheck(call.attachment),
+    { ambiguous: (error) => error instanceof UnknownOutcome },
+  );
 }
 
 /** Announces the IPv4 address when it is set; looks for duplicates of IPv6 addresses, or not. */

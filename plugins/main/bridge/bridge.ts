@@ -16,9 +16,13 @@ export function ensureBridge(host: Rtnl, options: Options, undo: Undo): Link {
   const { bridge: name, mtu, promiscMode } = options;
   let bridge = findBridge(host, name);
   if (!bridge) {
-    if (create(host, name, mtu, wantsVlans(options))) {
-      undo.add(`bridge ${name}`, () => removeUnlessUsed(name));
-    }
+    undo.step(
+      `bridge ${name}`,
+      () => create(host, name, mtu, wantsVlans(options)),
+      (isOurs) => {
+        if (isOurs) removeUnlessUsed(name);
+      },
+    );
     bridge = findBridge(host, name);
     if (!bridge) {
       throw CniError.tryAgainLater(`bridge ${name} was removed while it was being set up`);
@@ -31,10 +35,15 @@ export function ensureBridge(host: Rtnl, options: Options, undo: Undo): Link {
         `if it is this network's own: ip link set ${name} type bridge vlan_filtering 1\n`,
     );
   }
-  const promisc = promiscMode && !bridge.promisc ? true : undefined;
-  const ports = promisc ? portsOf(host, bridge) : [];
-  if (!bridge.up || promisc) host.link.set(bridge, { up: true, promisc });
-  if (promisc) undo.add(`promiscuous mode of ${name}`, () => notPromiscuous(name, ports));
+  if (!bridge.up) host.link.set(bridge, { up: true });
+  if (promiscMode && !bridge.promisc) {
+    const before = portsOf(host, bridge);
+    undo.step(
+      `promiscuous mode of ${name}`,
+      () => host.link.set(name, { promisc: true }),
+      () => notPromiscuous(name, before),
+    );
+  }
   return bridge;
 }
 

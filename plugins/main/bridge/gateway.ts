@@ -134,9 +134,14 @@ function addAddresses(place: GatewayPlace, device: Link, gateways: readonly Cidr
         `${inTheWay.join(", ")}; set "forceAddress" to replace it, or use another "bridge"`,
     );
   }
-  const before = { address: device.address, added: wanted, removed: inTheWay };
-  undo.add(`the addresses of ${device.name}`, () => restore(place, device, before));
-  for (const address of inTheWay) host.address.removeIfPresent(device, address);
+  const noDad = !options.enabledad;
+  for (const address of inTheWay) {
+    undo.step(
+      `the removal of ${address} from ${device.name}`,
+      () => host.address.removeIfPresent(device, address),
+      () => onPresent(device, (host) => void addIfAbsent(host, device, address, noDad)),
+    );
+  }
   // The MAC address of a gateway that is in use already stays: its neighbours know it.
   const isFirst = present.length === inTheWay.length;
   // Set, be it to what it is: a bridge would otherwise take the lowest of its ports' from now on.
@@ -144,16 +149,31 @@ function addAddresses(place: GatewayPlace, device: Link, gateways: readonly Cidr
   const mac = isFirst
     ? macForAddresses(gateways.map(({ ip }) => ip))
     : host.link.get(device).address;
-  host.link.set(device, { address: mac });
-  for (const address of wanted) addIfAbsent(host, device, address, !options.enabledad);
+  undo.step(
+    `the MAC address of ${device.name}`,
+    () => host.link.set(device, { address: mac }),
+    () => unlessShared(place, device, ({ link }) => link.set(device, { address: device.address })),
+  );
+  for (const address of wanted) {
+    undo.step(
+      `${address} on ${device.name}`,
+      () => addIfAbsent(host, device, address, noDad),
+      (isOurs) => {
+        if (!isOurs) return;
+        unlessShared(place, device, (host) => host.address.removeIfPresent(device, address));
+      },
+    );
+  }
 }
 
-/** Another attachment may come first. */
-function addIfAbsent(host: Rtnl, device: Link, address: Cidr, noDad: boolean): void {
+/** @returns false when another attachment came first */
+function addIfAbsent(host: Rtnl, device: Link, address: Cidr, noDad: boolean): boolean {
   try {
     host.address.add(device, address, { noDad });
+    return true;
   } catch (error) {
     if (!(error instanceof NetlinkError && error.code === "EEXIST")) throw error;
+    return false;
   }
 }
 
@@ -163,25 +183,22 @@ function conflicts(present: Cidr, gateway: Cidr): boolean {
   return gateway.ip.family === 4 || present.overlaps(gateway);
 }
 
-/**
- * Takes back what {@link addAddresses} changed: but where others use the bridge only what it took
- * from them, since they may rely on what it gave.
- */
-function restore(
-  { bridge, port, options }: GatewayPlace,
-  device: Link,
-  before: { address: string; added: readonly Cidr[]; removed: readonly Cidr[] },
-): void {
+/** Takes something back on the host's side, where the device is still there. */
+function onPresent(device: Link, work: (host: Rtnl) => void): void {
   using host = Rtnl.open();
-  const present = host.link.find(device);
-  if (!present) return;
-  // `BRIDGE.VLAN` is on the bridge with its other end.
-  const isShared = isUsedByOthers(host, bridge, [port.index, device.parent]);
-  if (!isShared) {
-    for (const address of before.added) host.address.removeIfPresent(present, address);
-  }
-  for (const address of before.removed) addIfAbsent(host, present, address, !options.enabledad);
-  if (!isShared) host.link.set(present, { address: before.address });
+  if (host.link.find(device.index)) work(host);
+}
+
+/** As {@link onPresent}, where nobody else uses the bridge: others may rely on what they found. */
+function unlessShared(
+  { bridge, port }: GatewayPlace,
+  device: Link,
+  work: (host: Rtnl) => void,
+): void {
+  onPresent(device, (host) => {
+    // `BRIDGE.VLAN` is on the bridge with its other end.
+    if (!isUsedByOthers(host, bridge, [port.index, device.parent])) work(host);
+  });
 }
 
 /** `BRIDGE.VLAN`: one end of a pair whose other end is a port of the bridge in that VLAN. */
@@ -190,7 +207,7 @@ function ensureVlanInterface(place: GatewayPlace, gateways: readonly Cidr[]): Li
   const name = gatewayName(options);
   const present = host.link.find(name);
   if (present) return present;
-  const { near, far } = addVethPair({
+  const wanted = {
     inside: host,
     host,
     hostNs,
@@ -198,8 +215,8 @@ function ensureVlanInterface(place: GatewayPlace, gateways: readonly Cidr[]): Li
     mtu: bridge.mtu,
     address: macForAddresses(gateways.map(({ ip }) => ip)),
     master: bridge,
-  });
-  undo.add(`interface ${name}`, () => {
+  };
+  const { near, far } = undo.step(`interface ${name}`, () => addVethPair(wanted), ({ far }) => {
     using host = Rtnl.open();
     if (!isUsedByOthers(host, bridge, [port.index, far.index])) host.link.removeIfPresent(name);
   });

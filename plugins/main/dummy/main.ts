@@ -28,8 +28,11 @@ const dummy = definePlugin({
     return await attach(call, {
       noDad: true,
       create({ inside }) {
-        inside.link.add({ name: call.ifName, kind: KIND });
-        call.undo.add("the interface", () => removeLink(call, KIND));
+        call.undo.step(
+          "the interface",
+          () => inside.link.add({ name: call.ifName, kind: KIND }),
+          () => removeLink(call, KIND),
+        );
       },
     });
   },

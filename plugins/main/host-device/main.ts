@@ -90,9 +90,15 @@ async function add(call: AddCall<Options>): Promise<Result> {
       if (findRecord(attachment)) bringHome(holder);
       using _lock = lockDevices();
       const device = findAtHome(place, selector);
-      undo.add(`${device.name}'s move`, () => bringHome(holder));
-      keepRecord(holder, place.host, device);
-      moveIn(place, device, ifName);
+      undo.step(
+        `the move of ${device.name}`,
+        () => {
+          keepRecord(holder, place.host, device);
+          moveIn(place, device, ifName);
+        },
+        () => bringHome(holder), // which goes by the record, and drops it
+        { ambiguous: true }, // the kernel moves it first, and may refuse its alias then
+      );
     },
   });
 }

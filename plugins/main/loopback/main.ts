@@ -22,9 +22,9 @@ const loopback = definePlugin({
   add({ netns, prevResult, undo }): Result {
     using sandbox = NetNs.open(netns);
     using inside = Rtnl.open(sandbox);
-    const wasUp = inside.link.get(NAME).up;
-    inside.link.set(NAME, { up: true });
-    if (!wasUp) undo.add("lo being up", () => setDown(netns));
+    if (!inside.link.get(NAME).up) {
+      undo.step("lo being up", () => inside.link.set(NAME, { up: true }), () => setDown(netns));
+    }
     return prevResult ?? describe(inside, netns);
   },
 

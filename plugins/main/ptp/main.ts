@@ -122,7 +122,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
   const routed = reserved.ips.map(requireGateway);
   enableForwarding(routed.map(({ own }) => own.ip.family));
 
-  const pair = addVethPair({
+  const wanted = {
     inside,
     host,
     hostNs: here,
@@ -131,8 +131,9 @@ async function add(call: AddCall<Options>): Promise<Result> {
     address: macForAddresses(routed.map(({ own }) => own.ip)),
     hostAddress: macForAddresses(routed.map(({ gateway }) => gateway)),
     alias: attachmentNote(call.attachment),
-  });
-  undo.add("the veth pair", () => removeLink(call, "veth"));
+  };
+  const remove = () => removeLink(call, "veth");
+  const pair = undo.step("the veth pair", () => addVethPair(wanted), remove);
   const near = configureInterface({ inside, netns: sandbox, ifName, noDad: true }, {
     ips: reserved.ips, // without routes: their gateway is not reachable yet
   });
@@ -143,9 +144,12 @@ async function add(call: AddCall<Options>): Promise<Result> {
   }
   addRoutes(inside, near, reserved);
   if (options.ipMasq) {
-    undo.add("the masquerading", () => unmasquerade(call.attachment));
     const addresses = routed.map(({ own }) => own);
-    await masquerade(options.ipMasqBackend, call.attachment, addresses, netns);
+    await undo.step(
+      "the masquerading",
+      () => masquerade(options.ipMasqBackend, call.attachment, addresses, netns),
+      () => unmasquerade(call.attachment),
+    );
   }
   return {
     interfaces: [

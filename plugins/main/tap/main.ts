@@ -36,12 +36,11 @@ const tap = definePlugin<Options>({
     return await attach(call, {
       noDad: true, // there is no carrier, and so no neighbour, before a program opens the other end
       async create({ sandbox, inside }) {
-        const made = createTap(sandbox, ifName, options);
-        // A program may be making it still when the ADD is interrupted.
-        call.undo.add("the interface", async () => {
-          if (await made.then(() => true, () => false)) removeLink(call, KIND);
-        });
-        await made;
+        await call.undo.step(
+          "the interface",
+          () => createTap(sandbox, ifName, options),
+          () => removeLink(call, KIND),
+        );
         const master = options.bridge ? findBridge(inside, options.bridge) : undefined;
         inside.link.set(ifName, { mtu: options.mtu || undefined, address, master });
       },

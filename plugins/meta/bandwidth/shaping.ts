@@ -69,7 +69,7 @@ function detours({ ingress, egress, subnets }: Limits): {
 /**
  * Limits the traffic of an attachment.
  * @param device the host's end of the pair
- * @param undo gets how to take back each step
+ * @param undo takes back each step when the ADD fails
  * @returns the ifb devices that were made
  * @throws {CniError} code 999 when the device is limited already
  */
@@ -81,24 +81,32 @@ export function shape(
   undo: Undo,
 ): Link[] {
   const { kind, list } = detours(limits);
-  // `host` may be closed by the time an undo step runs.
-  const undoWith = (what: string, step: (host: Rtnl) => void) =>
-    undo.add(what, () => {
-      using again = Rtnl.open();
-      step(again);
-    });
+  // `host` may be closed by the time a step is taken back.
+  const again = (work: (host: Rtnl) => void) => {
+    using host = Rtnl.open();
+    work(host);
+  };
   if (limits.ingress && kind === "ingress") {
     const { ingress } = limits;
-    unlessLimited(device, () => host.qdisc.addTbf(device, ingress));
-    undoWith("the limit towards the container", ({ qdisc }) => qdisc.removeTbfIfPresent(device));
+    undo.step(
+      "the limit towards the container",
+      () => unlessLimited(device, () => host.qdisc.addTbf(device, ingress)),
+      () => again(({ qdisc }) => qdisc.removeTbfIfPresent(device)),
+    );
   }
   if (list.length > 0) {
-    unlessLimited(device, () => host.qdisc.addIngress(device, kind));
-    undoWith("the filters", ({ qdisc }) => qdisc.removeIngressIfPresent(device));
+    undo.step(
+      "the filters",
+      () => unlessLimited(device, () => host.qdisc.addIngress(device, kind)),
+      () => again(({ qdisc }) => qdisc.removeIngressIfPresent(device)),
+    );
   }
   return list.map((detour) => {
-    const ifb = addIfb(host, attachment, detour.direction, device.mtu);
-    undoWith(`the device ${ifb.name}`, ({ link }) => void link.removeIfPresent(ifb));
+    const ifb = undo.step(
+      `the ifb device for ${detour.direction} traffic`,
+      () => addIfb(host, attachment, detour.direction, device.mtu),
+      (ifb) => again(({ link }) => void link.removeIfPresent(ifb)),
+    );
     host.qdisc.addTbf(ifb, detour.bucket);
     addFilters(host, device, detour, limits, ifb);
     return ifb;

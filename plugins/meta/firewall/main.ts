@@ -68,12 +68,13 @@ const firewall = definePlugin<Options>({
 async function add(call: AddCall<Options>): Promise<Result> {
   const { prevResult, undo, options } = call;
   if (!prevResult) throw CniError.invalidConfig("missing prevResult from earlier plugin");
-  const applying = apply(call, prevResult);
-  undo.add("the firewall's rules", async () => {
-    await applying.catch(() => {}); // told to end meanwhile; or it failed half-way
-    await revoke(call);
-  });
-  await applying;
+  const hadRules = recallEntry(call.attachment) !== undefined;
+  await undo.step(
+    "the firewall's rules",
+    () => apply(call, prevResult),
+    () => revoke(call),
+    { ambiguous: !hadRules },
+  );
   if (policyOf(options) === "isolated") isolatePorts(prevResult);
   return prevResult;
 }

@@ -65,12 +65,11 @@ async function add(call: AddCall<Options>): Promise<Result> {
   if (publications.length === 0) return prevResult;
   const attachment = call.attachment;
   const request = { backend, attachment, publications, options: snat };
-  const publishing = publishPorts(request, call.netns);
-  undo.add("the published ports", async () => {
-    const published = await publishing.then(() => true, () => false); // told to end meanwhile
-    if (published) await unpublishPorts(attachment);
-  });
-  await publishing;
+  await undo.step(
+    "the published ports",
+    () => publishPorts(request, call.netns),
+    () => unpublishPorts(attachment),
+  );
   for (const { address: { ip } } of publications) {
     if (ip.family === 4 && snat.snat) await openLoopback(ip, backend);
   }

@@ -25,11 +25,11 @@ import {
   addSourceHints,
   addTable,
   mainRoutes,
-  type OnUndo,
   removeMain,
   removeRoutes,
   restoreMain,
   type Source,
+  type Step,
 } from "./routing.ts";
 
 const sbr = definePlugin<Options>({
@@ -99,25 +99,34 @@ function add(call: AddCall<Options>): Result {
   using sandbox = NetNs.open(call.netns);
   using _lock = lock(sandbox);
   using inside = Rtnl.open(sandbox);
-  const undo: OnUndo = (what, step) =>
-    call.undo.add(what, () => {
+  const step: Step = (what, make, remove, ambiguous = false) =>
+    call.undo.step(what, () => make(inside), () => {
       using again = NetNs.openIfPresent(call.netns);
       if (!again) return;
+      using _lock = lock(again);
       using inside = Rtnl.open(again);
-      step(inside);
-    });
+      remove(inside);
+    }, { ambiguous });
 
   if (options.table !== undefined) {
-    for (const source of sources) addRule(inside, source, options.table, undo);
+    for (const source of sources) addRule(source, options.table, step);
     return prevResult;
   }
   const device = inside.link.get(ifName);
   const routes = mainRoutes(inside, device);
-  for (const source of sources) addTable(inside, device, source, routes, undo);
+  for (const source of sources) addTable(inside, device, source, routes, step);
   if (options.keepMainRoutes) return prevResult;
-  undo("the main table", (inside) => restoreMain(inside, device, routes));
-  const leaving = options.addSourceHints ? addSourceHints(inside, device, sources, routes) : routes;
-  removeMain(inside, device, leaving);
+  step(
+    "the change of the main table",
+    (inside) => {
+      const leaving = options.addSourceHints
+        ? addSourceHints(inside, device, sources, routes)
+        : routes;
+      removeMain(inside, device, leaving);
+    },
+    (inside) => restoreMain(inside, device, routes),
+    true,
+  );
   return prevResult;
 }
 

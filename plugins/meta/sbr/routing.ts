@@ -21,14 +21,25 @@ export interface Source {
   gateway?: IpAddress;
 }
 
-/** Called with how to take back a step that worked. */
-export type OnUndo = (what: string, step: (inside: Rtnl) => void) => void;
+/**
+ * A step of ADD, and how to take it back; both hold the namespace's lock.
+ * @param ambiguous it makes several changes, and some may be there when it fails
+ */
+export type Step = (
+  what: string,
+  make: (inside: Rtnl) => void,
+  remove: (inside: Rtnl) => void,
+  ambiguous?: boolean,
+) => void;
 
 /** `ip rule add from ADDRESS lookup TABLE` */
-export function addRule(inside: Rtnl, { own }: Source, table: number, undo: OnUndo): void {
+export function addRule({ own }: Source, table: number, step: Step): void {
   const rule = { family: own.ip.family, from: Cidr.host(own.ip), table } as const;
-  inside.rule.add(rule);
-  undo(`the rule for ${own.ip}`, (inside) => inside.rule.removeIfPresent(rule));
+  step(
+    `the rule for ${own.ip}`,
+    (inside) => inside.rule.add(rule),
+    (inside) => inside.rule.removeIfPresent(rule),
+  );
 }
 
 /**
@@ -41,20 +52,23 @@ export function addTable(
   device: Link,
   source: Source,
   routes: readonly Route[],
-  undo: OnUndo,
+  step: Step,
 ): void {
   const { own, gateway } = source;
   const { family } = own.ip;
   const table = freeTable(inside, FIRST_TABLE);
-  addRule(inside, source, table, undo);
-  undo(`the routes in table ${table}`, (inside) => removeRoutes(inside, device, [table]));
-  if (gateway) inside.route.add({ to: Cidr.default(family), via: gateway, device, table });
-  for (const route of routes) {
-    if (route.to.ip.family !== family) continue;
-    const generic = !route.source && !route.via;
-    const concerned = [route.source, route.via].some((ip) => ip && own.contains(ip));
-    if (generic || concerned) inside.route.replace({ ...onDevice(route, device), table });
-  }
+  addRule(source, table, step);
+  const fill = (inside: Rtnl) => {
+    if (gateway) inside.route.add({ to: Cidr.default(family), via: gateway, device, table });
+    for (const route of routes) {
+      if (route.to.ip.family !== family) continue;
+      const generic = !route.source && !route.via;
+      const concerned = [route.source, route.via].some((ip) => ip && own.contains(ip));
+      if (generic || concerned) inside.route.replace({ ...onDevice(route, device), table });
+    }
+  };
+  const empty = (inside: Rtnl) => removeRoutes(inside, device, [table]);
+  step(`the routes in table ${table}`, fill, empty, true);
 }
 
 /**

@@ -74,12 +74,16 @@ function add(call: AddCall<Options>): Result {
   const link = changesLink(wanted) ? inside.link.get(call.ifName) : undefined;
   const sysctl = sandbox.run(() => currentValues(sysctls));
   const before = link ? currentSettings(link, wanted) : {};
-  writeBackup(backupPath(directory, call.attachment), {
-    link: before,
-    sysctl,
-    network: call.config.name,
-  });
-  call.undo.add("the tuned values", () => restore(call, directory));
+  call.undo.step(
+    "the tuned values", // of which the backup is the first trace
+    () =>
+      writeBackup(backupPath(directory, call.attachment), {
+        link: before,
+        sysctl,
+        network: call.config.name,
+      }),
+    () => restore(call, directory),
+  );
 
   sandbox.run(() => setAll(sysctls.map(({ path, value }) => [path, value])));
   if (!link) return prevResult;

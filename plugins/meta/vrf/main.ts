@@ -87,22 +87,28 @@ function add(call: AddCall<Options>): Result {
       `interface ${ifName} has already a master set: ${inside.link.get(link.master).name}`,
     );
   }
-  const present = findVrf(inside, options);
-  const device = present ?? createVrf(inside, options);
-  if (!present) {
-    undo.add(`the VRF ${device.name}`, () => {
-      using namespace = NetNs.open(netns);
-      using again = Rtnl.open(namespace);
-      removeIfEmpty(again, device);
-    });
-  }
+  const again = (work: (sandbox: NetNs, inside: Rtnl) => void) => {
+    using sandbox = NetNs.openIfPresent(netns);
+    if (!sandbox) return;
+    using _lock = lock(sandbox);
+    using inside = Rtnl.open(sandbox);
+    work(sandbox, inside);
+  };
+  const device = findVrf(inside, options) ?? undo.step(
+    `the VRF ${options.vrfname}`,
+    () => createVrf(inside, options),
+    (made) => again((_, inside) => removeIfEmpty(inside, made)),
+  );
   const belongings = belongingsOf(inside, link);
-  undo.add(`${ifName}'s place in ${device.name}`, () => {
-    using namespace = NetNs.open(netns);
-    using again = Rtnl.open(namespace);
-    changeMaster(namespace, again, link, undefined, belongings, RT_TABLE_MAIN);
-  });
-  changeMaster(sandbox, inside, link, device, belongings, device.data.table ?? 0);
+  undo.step(
+    `the membership of ${ifName} in ${device.name}`,
+    () => changeMaster(sandbox, inside, link, device, belongings, device.data.table ?? 0),
+    () =>
+      again((sandbox, inside) =>
+        changeMaster(sandbox, inside, link, undefined, belongings, RT_TABLE_MAIN)
+      ),
+    { ambiguous: true }, // a route may be refused after the interface has joined
+  );
   return prevResult;
 }
 

@@ -1,0 +1,12 @@
+import { CniError } from "./error.ts";
+
+/**
+ * A program that was to do something ended without saying whether it did: it was killed, failed
+ * without an error object, or printed what cannot be read. It may have done all, a part, or nothing.
+ */
+export class UnknownOutcome extends CniError {
+  /** The same error, as one of this kind. */
+  static of({ code, message, details, cause }: CniError): UnknownOutcome {
+    return new UnknownOutcome(code, message, { details, cause });
+  }
+}

@@ -1,0 +1,73 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { NoopPlugins } from "../support/noop_plugins.ts";
+import { addUplink, hostLocal, reservations } from "../support/network.ts";
+import { plugin, pluginDirectory, pluginError } from "../support/plugins.ts";
+import { kernelTest, type Sandbox } from "../support/sandbox.ts";
+
+/** What each plugin with IPAM needs beside it, and the kernel modules of its interface. */
+const PLUGINS: Record<string, { options: object; needs?: string[] }> = {
+  bridge: { options: { bridge: "br0", isGateway: true, ipMasq: true } },
+  ptp: { options: { ipMasq: true } },
+  macvlan: { options: { master: "up0" }, needs: ["kernel:macvlan"] },
+  ipvlan: { options: { master: "up0" }, needs: ["kernel:ipvlan"] },
+  vlan: { options: { master: "up0", vlanId: 7 }, needs: ["kernel:8021q"] },
+  dummy: { options: {}, needs: ["kernel:dummy"] },
+  tap: { options: {}, needs: ["kernel:tun"] },
+  "host-device": { options: { device: "card0" } },
+};
+
+function configOf(type: string): Record<string, unknown> {
+  return { cniVersion: "1.1.0", name: "net", type, ipam: hostLocal, ...PLUGINS[type]!.options };
+}
+
+function prepare(sandbox: Sandbox, type: string): void {
+  addUplink(sandbox);
+  if (type === "host-device") card(sandbox);
+}
+
+function card(sandbox: Sandbox): void {
+  sandbox.run("ip", ["link", "add", "card0", "type", "veth", "peer", "name", "card1"]);
+}
+
+for (const [type, { needs }] of Object.entries(PLUGINS)) {
+  kernelTest(`${type}: a refused ADD keeps the address of the container that runs`, (sandbox) => {
+    prepare(sandbox, type);
+    const config = configOf(type);
+    const [first, second] = [sandbox.container(), sandbox.container()];
+    const containerId = "running";
+    plugin(sandbox, { command: "ADD", config, netns: first, containerId });
+    const held = reservations("net");
+    if (type === "host-device") {
+      // Another card for the same attachment: its own one is in use.
+      sandbox.run("ip", ["link", "add", "card2", "type", "veth", "peer", "name", "card3"]);
+      Object.assign(config, { device: "card2" });
+    }
+    const error = pluginError(sandbox, { command: "ADD", config, netns: second, containerId });
+    assertStringIncludes(error.msg, "duplicate allocation is not allowed");
+    assertEquals(error.details, undefined);
+    assertEquals(reservations("net"), held);
+    assertEquals(sandbox.links(second), []);
+  }, { needs });
+
+  kernelTest(`${type}: IPAM that ends without an answer is told to release`, (sandbox) => {
+    prepare(sandbox, type);
+    using noop = new NoopPlugins("ipam-under-test");
+    const netns = sandbox.container();
+    const config = { ...configOf(type), ipam: { type: "ipam-under-test" } };
+    const env = { CNI_PATH: `${noop.path}:${pluginDirectory()}` };
+    const commands = () =>
+      noop.calls().filter(({ plugin }) => plugin === "ipam-under-test")
+        .map(({ env }) => env.CNI_COMMAND);
+    noop.reply("ipam-under-test", "ADD", { script: "kill -9 $$" });
+    const killed = pluginError(sandbox, { command: "ADD", config, netns, env });
+    assertMatch(killed.msg, /killed by SIGKILL/);
+    assertEquals(commands(), ["ADD", "DEL"]);
+    noop.reply("ipam-under-test", "ADD", { stdout: "not JSON" });
+    pluginError(sandbox, { command: "ADD", config, netns, env });
+    assertEquals(commands(), ["ADD", "DEL", "ADD", "DEL"]);
+    noop.reply("ipam-under-test", "ADD", { stdout: { code: 11, msg: "later" }, exit: 1 });
+    assertEquals(pluginError(sandbox, { command: "ADD", config, netns, env }).code, 11);
+    assertEquals(commands(), ["ADD", "DEL", "ADD", "DEL", "ADD"]);
+    assertEquals(sandbox.links(netns), []);
+  }, { needs });
+}
