@@ -53,6 +53,26 @@ async function add(netns: NetNs, containerId?: string, ipam: object = {}) {
   return JSON.parse(adding.output);
 }
 
+kernelTest(
+  "dhcp: an ADD that the daemon refuses keeps the lease of the earlier one",
+  async (sandbox) => {
+    const server = serverNetwork(sandbox);
+    await using dnsmasq = await startDnsmasq(server, []);
+    await using _daemon = await startDaemon();
+    const netns = containerOnBridge(sandbox);
+    plugin(sandbox, { command: "ADD", config, netns });
+    const held = await leases();
+    const error = pluginError(sandbox, { command: "ADD", config, netns: sandbox.container() });
+    assertStringIncludes(error.msg, "eth0");
+    assertEquals(error.details, undefined);
+    assertEquals(
+      (await leases()).map(({ bindings }) => bindings),
+      held.map((each) => each.bindings),
+    );
+    assert(held.length === 1 && dnsmasq.output !== undefined);
+  },
+);
+
 kernelTest("dhcp: a lease from dnsmasq, with everything it says", async (sandbox) => {
   const server = serverNetwork(sandbox);
   await using dnsmasq = await startDnsmasq(server, [

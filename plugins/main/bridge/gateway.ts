@@ -135,11 +135,17 @@ function addAddresses(place: GatewayPlace, device: Link, gateways: readonly Cidr
     );
   }
   const noDad = !options.enabledad;
-  for (const address of inTheWay) {
+  if (inTheWay.length > 0) {
     undo.step(
-      `the removal of ${address} from ${device.name}`,
-      () => host.address.removeIfPresent(device, address),
-      () => onPresent(device, (host) => void addIfAbsent(host, device, address, noDad)),
+      `the removal of ${inTheWay.join(", ")} from ${device.name}`,
+      () => inTheWay.forEach((address) => host.address.removeIfPresent(device, address)),
+      // In their order: the first of a subnet is the one that packets are sent from.
+      () =>
+        onPresent(
+          device,
+          (host) => inTheWay.forEach((each) => addIfAbsent(host, device, each, noDad)),
+        ),
+      { ambiguous: true },
     );
   }
   // The MAC address of a gateway that is in use already stays: its neighbours know it.
