@@ -12,6 +12,11 @@ export const CT_DELETE = NFNL_SUBSYS_CTNETLINK | 2;
 export const CTA_FILTER_PROTO_NUM = 1 << 3;
 export const CTA_FILTER_PROTO_DST_PORT = 1 << 5;
 
+const protocolRows = {
+  number: attr(1, u8), //             CTA_PROTO_NUM
+  destinationPort: attr(3, be16), //  CTA_PROTO_DST_PORT
+};
+
 /** From whom to whom. */
 const tuple = attributes({
   ip: nested( //              CTA_TUPLE_IP
@@ -26,9 +31,8 @@ const tuple = attributes({
   protocol: nested( //        CTA_TUPLE_PROTO
     2,
     attributes({
-      number: attr(1, u8), //             CTA_PROTO_NUM
-      sourcePort: attr(2, be16), //       CTA_PROTO_SRC_PORT
-      destinationPort: attr(3, be16), //  CTA_PROTO_DST_PORT
+      ...protocolRows,
+      sourcePort: attr(2, be16), // CTA_PROTO_SRC_PORT
     }),
   ),
   zone: attr(3, raw), //      CTA_TUPLE_ZONE
@@ -46,5 +50,13 @@ export const CONNECTION = message(
     filter: nested(25, attributes({ original: attr(1, u32) })), // CTA_FILTER, CTA_FILTER_ORIG_FLAGS
   }),
 );
+/** As little of a connection as says where it was sent to: of a large table, few are ever looked at. */
+export const DESTINATION_PORT = message(
+  nfgenmsg,
+  attributes({
+    original: nested(1, attributes({ protocol: nested(2, attributes(protocolRows)) })),
+  }),
+);
+
 /** @see CONNECTION */
 export type ConnectionMessage = Value<typeof CONNECTION>;

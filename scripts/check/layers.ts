@@ -14,6 +14,7 @@ const LAYERS = [
   "rtnl",
   "state",
   "host",
+  "conntrack",
   "dbus",
   "nftables",
   "iptables",

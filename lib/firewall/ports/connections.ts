@@ -4,17 +4,17 @@
  *
  * @module
  */
-import { type Connection, removeConnections } from "../../host/conntrack.ts";
+import { type Connection, removeConnections } from "../../conntrack/conntrack.ts";
 import { Rtnl } from "../../rtnl/rtnl.ts";
 import { messageOf } from "../../runtime/errors.ts";
 import { runtime } from "../../runtime/mod.ts";
 import type { Forwarding, Publication } from "./types.ts";
 
 /**
- * Forgets connections to published ports that go elsewhere than to the container. Only those to
+ * Removes connections to published ports that go elsewhere than to the container. Only those to
  * the host itself; the same port of somebody else's is not ours.
  */
-export function forgetEarlierConnections(publications: readonly Publication[]): void {
+export function removeEarlierConnections(publications: readonly Publication[]): void {
   attempt(() => {
     const wanted = publications.flatMap(({ address, mappings }) =>
       mappings.filter(({ protocol }) => protocol !== "tcp")
@@ -23,26 +23,30 @@ export function forgetEarlierConnections(publications: readonly Publication[]): 
     if (wanted.length === 0) return;
     using host = Rtnl.open();
     const own = new Set(host.address.list().map(({ address }) => String(address.ip)));
-    for (const { protocol, hostIp, hostPort, containerPort, target } of wanted) {
-      const stale = ({ destination, answeredBy, answeringPort }: Connection) =>
+    removeConnections(wanted.map(({ protocol, hostIp, hostPort, containerPort, target }) => ({
+      family: target.family,
+      protocol,
+      port: hostPort,
+      isStale: ({ destination, answeredBy, answeringPort }: Connection) =>
         !(answeredBy.equals(target) && answeringPort === containerPort) &&
         (hostIp
           ? destination.equals(hostIp)
-          : destination.isLoopback() || own.has(String(destination)));
-      removeConnections({ family: target.family, protocol, port: hostPort }, stale);
-    }
+          : destination.isLoopback() || own.has(String(destination))),
+    })));
   });
 }
 
-/** Forgets connections that went through rules which are no more. */
-export function forgetConnectionsThrough(removed: readonly Forwarding[]): void {
+/** Removes connections that went through rules which are no more. */
+export function removeConnectionsThrough(removed: readonly Forwarding[]): void {
   attempt(() => {
-    const each = new Map(removed.map((r) => [`${r.protocol} ${r.hostPort} ${r.target}`, r]));
-    for (const { protocol, hostPort, target } of each.values()) {
-      if (protocol === "tcp") continue;
-      const stale = ({ answeredBy }: Connection) => answeredBy.equals(target);
-      removeConnections({ family: target.family, protocol, port: hostPort }, stale);
-    }
+    const wanted = removed.filter(({ protocol }) => protocol !== "tcp");
+    if (wanted.length === 0) return;
+    removeConnections(wanted.map(({ protocol, hostPort, target }) => ({
+      family: target.family,
+      protocol,
+      port: hostPort,
+      isStale: ({ answeredBy }: Connection) => answeredBy.equals(target),
+    })));
   });
 }
 

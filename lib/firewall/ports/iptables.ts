@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { PortProtocol } from "../../host/conntrack.ts";
+import type { PortProtocol } from "../../ip/port_protocol.ts";
 import { IpAddress } from "../../ip/address.ts";
 import { Cidr } from "../../ip/cidr.ts";
 import { chainName } from "../../ip/hash_names.ts";
@@ -280,9 +280,9 @@ async function removeChains(
   const removed = new Map<string, Forwarding>();
   const find = (saved: SavedTable) => {
     const chains = unused(saved);
-    for (const rule of saved.rules) {
+    for (const rule of chains.flatMap((chain) => saved.rulesIn(chain))) {
       const found = readDnat(rule);
-      if (found && chains.includes(found.chain)) removed.set(rule, found);
+      if (found) removed.set(rule, found);
     }
     return chains.flatMap((chain) => removal(saved, chain));
   };
@@ -293,8 +293,7 @@ async function removeChains(
 }
 
 function removal(saved: SavedTable, chain: string): string[] {
-  const references = saved.rules.filter((rule) => leadsTo(rule, chain));
-  return [...references.map(deletion), `-F ${chain}`, `-X ${chain}`];
+  return [...saved.rulesLeadingTo(chain).map(deletion), `-F ${chain}`, `-X ${chain}`];
 }
 
 function chainOf({ network, containerId }: Attachment): string {
@@ -333,7 +332,7 @@ function samePort(found: Forwarding, { protocol, hostIp, hostPort }: PortMapping
 
 /** Whose chain it is, by the comment on the rule that enters it. */
 function ownerOf(saved: SavedTable, chain: string): string {
-  const entry = saved.rules.find((rule) => leadsTo(rule, chain));
+  const [entry] = saved.rulesLeadingTo(chain);
   const [, network, id] = /name: "(.*)" id: "(.*?)"?$/.exec(entry && commentOf(entry) || "") ?? [];
   return id === undefined
     ? `somebody else (chain ${chain})`

@@ -32,7 +32,7 @@ import {
   remember,
   rememberGuard,
 } from "../notes/notes.ts";
-import { forgetConnectionsThrough, forgetEarlierConnections } from "./connections.ts";
+import { removeConnectionsThrough, removeEarlierConnections } from "./connections.ts";
 import {
   expectUnclaimed,
   type Forwarding,
@@ -79,7 +79,7 @@ export async function publishPorts(request: PortRequest, netns: string): Promise
       throw error;
     }
   });
-  forgetEarlierConnections(published.publications);
+  removeEarlierConnections(published.publications);
 }
 
 /**
@@ -109,7 +109,7 @@ export async function unpublishPorts(attachment: Attachment): Promise<void> {
   );
   forget("ports", attachment);
   // What was noted is of use where somebody flushed the rules: connections outlive them.
-  forgetConnectionsThrough([...removed.flat(), ...published ?? []]);
+  removeConnectionsThrough([...removed.flat(), ...published ?? []]);
 }
 
 /** Removes the published ports of a network's attachments that are not in `valid`. */
@@ -117,7 +117,7 @@ export async function gcPorts(network: string, valid: readonly Attachment[]): Pr
   using _lock = await lockRules();
   const removed = await inEveryBackend((name) => MAPPERS[name].collect(network, valid));
   forgetOthers("ports", network, valid);
-  forgetConnectionsThrough(removed.flat());
+  removeConnectionsThrough(removed.flat());
 }
 
 /**
@@ -158,7 +158,7 @@ export async function restorePorts(
       const gone = own.filter((_, i) => missing[i] !== undefined);
       await runEach(gone.map((noted) => async () => {
         await MAPPERS[backend].add(noted);
-        forgetEarlierConnections(noted.publications);
+        removeEarlierConnections(noted.publications);
         restored(noted.attachment);
       }));
     }),

@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { type PortProtocol, PROTOCOL_NUMBERS } from "../../host/conntrack.ts";
+import { type PortProtocol, PROTOCOL_NUMBERS } from "../../ip/port_protocol.ts";
 import { IpAddress } from "../../ip/address.ts";
 import type { Cidr } from "../../ip/cidr.ts";
 import { nftHash } from "../../ip/hash_names.ts";

@@ -1,5 +1,5 @@
 /** What publishing ports is about, whatever does it. */
-import type { PortProtocol } from "../../host/conntrack.ts";
+import type { PortProtocol } from "../../ip/port_protocol.ts";
 import type { IpAddress } from "../../ip/address.ts";
 import type { Cidr } from "../../ip/cidr.ts";
 import { CniError } from "../../types/error.ts";

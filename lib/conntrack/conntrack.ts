@@ -1,0 +1,124 @@
+/**
+ * The kernel's table of connections. A packet of a connection that is in it is treated as the
+ * first one was, whatever the rules say by now: new rules need old entries removed.
+ *
+ * @module
+ */
+import type { IpAddress } from "../ip/address.ts";
+import { type PortProtocol, PROTOCOL_NUMBERS } from "../ip/port_protocol.ts";
+import {
+  CONNECTION,
+  type ConnectionMessage,
+  CT_DELETE,
+  CT_GET,
+  CTA_FILTER_PROTO_DST_PORT,
+  CTA_FILTER_PROTO_NUM,
+  DESTINATION_PORT,
+} from "../netlink/conntrack.ts";
+import { NetlinkError } from "../nl/error.ts";
+import { netfilter } from "../nl/netfilter.ts";
+import type { NetlinkSocket } from "../nl/socket.ts";
+import { familyOf } from "../rtnl/family.ts";
+
+/** A connection, by the addresses that its first packet had and by who answers it. */
+export interface Connection {
+  destination: IpAddress;
+  /** The answers' source: differs from `destination` where that was translated. */
+  answeredBy: IpAddress;
+  /** The answers' source port. */
+  answeringPort?: number;
+}
+
+/** Connections to look at, and which of them to remove. */
+export interface StaleConnections {
+  family: 4 | 6;
+  protocol: PortProtocol;
+  /** The port that the first packet was sent to. */
+  port: number;
+  /** Whether such a connection is to be removed. */
+  isStale(connection: Connection): boolean;
+}
+
+/** What is used of a netlink socket. */
+type Socket = Pick<NetlinkSocket, "dump" | "request">;
+
+/**
+ * Removes connections: `conntrack -D -f FAMILY -p PROTOCOL --orig-port-dst PORT …` for each of
+ * `wanted`. The table is read once for each family and protocol, however many ports there are.
+ * @param socket the calling thread's namespace's own when absent
+ * @returns how many were removed
+ * @throws {NetlinkError} EPERM without CAP_NET_ADMIN
+ */
+export function removeConnections(
+  wanted: readonly StaleConnections[],
+  socket: Socket = netfilter(),
+): number {
+  const tables = Map.groupBy(wanted, ({ family, protocol }) => `${protocol} over IPv${family}`);
+  let removed = 0;
+  for (const [name, table] of tables) {
+    const { family, protocol } = table[0]!;
+    const byPort = Map.groupBy(table, ({ port }) => port);
+    for (const entry of list(socket, name, family, protocol, [...byPort.keys()])) {
+      const connection = fromMessage(entry);
+      const port = entry.original?.protocol?.destinationPort ?? 0;
+      if (!connection || !byPort.get(port)?.some((each) => each.isStale(connection))) continue;
+      if (remove(socket, family, entry)) removed++;
+    }
+  }
+  return removed;
+}
+
+/** The connections to any of `ports`. */
+function list(
+  socket: Socket,
+  name: string,
+  family: 4 | 6,
+  protocol: PortProtocol,
+  ports: readonly number[],
+): ConnectionMessage[] {
+  const number = PROTOCOL_NUMBERS[protocol];
+  const [port] = ports;
+  // The kernel filters by one port, or not at all.
+  const filter = ports.length === 1
+    ? { original: { protocol: { number, destinationPort: port } }, flags: PORT_FILTER }
+    : { original: { protocol: { number } }, flags: CTA_FILTER_PROTO_NUM };
+  const answers = socket.dump({
+    type: CT_GET,
+    payload: CONNECTION.encode({
+      family: familyOf(family),
+      original: filter.original,
+      filter: { original: filter.flags },
+    }),
+    purpose: `list the connections of ${name}`,
+  });
+  const known = new Set(ports);
+  return answers.filter((answer) => {
+    const found = DESTINATION_PORT.decode(answer).original?.protocol;
+    return found?.number === number && known.has(found.destinationPort ?? 0);
+  }).map((answer) => CONNECTION.decode(answer));
+}
+
+const PORT_FILTER = CTA_FILTER_PROTO_NUM | CTA_FILTER_PROTO_DST_PORT;
+
+function fromMessage({ original, reply }: ConnectionMessage): Connection | undefined {
+  const destination = original?.ip?.destination4 ?? original?.ip?.destination6;
+  const answeredBy = reply?.ip?.source4 ?? reply?.ip?.source6;
+  const answeringPort = reply?.protocol?.sourcePort;
+  return destination && answeredBy && { destination, answeredBy, answeringPort };
+}
+
+/** By its original tuple, and its identity lest a new connection with the same tuple be hit. */
+function remove(socket: Socket, family: 4 | 6, entry: ConnectionMessage): boolean {
+  const { original, id, zone } = entry;
+  try {
+    socket.request({
+      type: CT_DELETE,
+      payload: CONNECTION.encode({ family: familyOf(family), original, id, zone }),
+      purpose: "remove a stale connection",
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof NetlinkError && error.code === "ENOENT") return false; // it has ended
+    throw error;
+  }
+}
