@@ -12,7 +12,7 @@ import { CniError, ErrorCode } from "../types/error.ts";
 import type { Request } from "../nl/socket.ts";
 import { deleteChain, flushChain } from "../nftables/chain.ts";
 import { chainRemoval, nftDelete, nftDeleteSince, RulesetChanged } from "../nftables/delete.ts";
-import { deleteRule } from "../nftables/rule.ts";
+import { deleteRule, type NftRule } from "../nftables/rule.ts";
 import { currentGeneration, hasChain, listRules } from "../nftables/state.ts";
 import { remedy, runTool, type Tool } from "../host/tool.ts";
 
@@ -23,10 +23,27 @@ const LOCK_SECONDS = 10;
 export class IptablesError extends CniError {}
 
 /** A table as `iptables-save` prints it. */
-export interface SavedTable {
-  chains: Set<string>;
-  /** Rules, each as `-A CHAIN …`, in their order. */
-  rules: string[];
+export class SavedTable {
+  #inChain: Map<string, string[]> | undefined;
+  #leadingTo: Map<string, string[]> | undefined;
+
+  /** @param rules each as `-A CHAIN …`, in their order */
+  constructor(
+    readonly chains: ReadonlySet<string> = new Set(),
+    readonly rules: readonly string[] = [],
+  ) {}
+
+  /** The rules in a chain. Finding them takes no longer where there are many chains. */
+  rulesIn(chain: string): readonly string[] {
+    this.#inChain ??= Map.groupBy(this.rules, chainOf);
+    return this.#inChain.get(chain) ?? [];
+  }
+
+  /** The rules that jump or go to a chain. Finding them takes no longer where there are many. */
+  rulesLeadingTo(chain: string): readonly string[] {
+    this.#leadingTo ??= Map.groupBy(this.rules, (rule) => / -[jg] (\S+)$/.exec(rule)?.[1] ?? "");
+    return this.#leadingTo.get(chain) ?? [];
+  }
 }
 
 /**
@@ -40,12 +57,10 @@ export async function savedTable(family: 4 | 6, table: string): Promise<SavedTab
   const { code, stdout, stderr } = await runTool(tool, ["-t", table], purpose);
   if (code !== 0) throw refused(purpose, `${tool} -t ${table}`, stderr);
   const lines = stdout.split("\n");
-  return {
-    chains: new Set(
-      lines.filter((l) => l.startsWith(":")).map((l) => l.slice(1).split(" ", 1)[0]!),
-    ),
-    rules: lines.filter((line) => line.startsWith("-A ")),
-  };
+  return new SavedTable(
+    new Set(lines.filter((l) => l.startsWith(":")).map((l) => l.slice(1).split(" ", 1)[0]!)),
+    lines.filter((line) => line.startsWith("-A ")),
+  );
 }
 
 /**
@@ -140,21 +155,21 @@ function deletionsByPlace(
   if (mayBeLegacy(family, table)) return undefined;
   const where = { family: nftFamily(family), table };
   const present = Map.groupBy(listRules(where), ({ chain }) => chain);
-  const printed = Map.groupBy(saved.rules, (rule) => rule.split(" ", 2)[1]!);
-  const taken = new Set<bigint>();
+  /** Of each chain, the rules that a command deletes: the same rule may be there several times. */
+  const deletable = new Map<string, Map<string, NftRule[]>>();
   const requests: Request[] = [];
   for (const command of commands) {
     const [action, chain] = command.split(" ", 2) as [string, string];
     if (action === "-F") requests.push(flushChain({ ...where, chain }));
     else if (action === "-X") requests.push(deleteChain({ ...where, chain }));
     else if (action === "-D") {
-      const [rules, texts] = [present.get(chain) ?? [], printed.get(chain) ?? []];
-      if (rules.length !== texts.length) return undefined;
-      const rule = rules.find(({ handle }, i) =>
-        !taken.has(handle) && deletion(texts[i]!) === command
-      );
+      if (!deletable.has(chain)) {
+        const [rules, texts] = [present.get(chain) ?? [], saved.rulesIn(chain)];
+        if (rules.length !== texts.length) return undefined;
+        deletable.set(chain, Map.groupBy(rules, (_, i) => deletion(texts[i]!)));
+      }
+      const rule = deletable.get(chain)!.get(command)?.shift();
       if (!rule) return undefined;
-      taken.add(rule.handle);
       requests.push(deleteRule(rule));
     } else return undefined;
   }
@@ -247,6 +262,10 @@ export function commentOf(rule: string): string | undefined {
 /** `-A CHAIN …` turned into the command that deletes that rule. */
 export function deletion(rule: string): string {
   return rule.replace(/^-A /, "-D ");
+}
+
+function chainOf(rule: string): string {
+  return rule.split(" ", 2)[1]!;
 }
 
 /** Whether a rule jumps or goes to `chain`. */

@@ -19,7 +19,7 @@ import {
   mayHaveChain,
   restore,
   restoreDeletions,
-  type SavedTable,
+  SavedTable,
   savedTable,
 } from "../../iptables/iptables.ts";
 
@@ -39,7 +39,7 @@ export const filterIptables: Filter = {
       // Each rule is in one of the chains, or leads to one: without them none is there.
       const saved = chains.some((chain) => mayHaveChain(family, "filter", chain))
         ? await savedTable(family, "filter")
-        : { chains: new Set<string>(), rules: [] };
+        : new SavedTable();
       const missing = rules.filter((rule) => !saved.rules.includes(rule.text));
       const commands = [
         ...chains.filter((chain) => !saved.chains.has(chain)).map((chain) => `-N ${chain}`),
@@ -64,9 +64,10 @@ export const filterIptables: Filter = {
         );
         // Containers of the Go plugins, of which nothing is known, may be on the same bridge.
         const unwanted = new Set(foreign ? addresses : [...addresses, ...bridges]);
-        const own = saved.rules.filter((rule) => unwanted.has(rule) && !kept.has(rule));
-        const left = saved.rules.filter((rule) => !own.includes(rule));
-        return [...own.map(deletion), ...unusedChains({ ...saved, rules: left }, gone.adminChains)];
+        const isOwn = (rule: string) => unwanted.has(rule) && !kept.has(rule);
+        const left = new SavedTable(saved.chains, saved.rules.filter((rule) => !isOwn(rule)));
+        const own = saved.rules.filter(isOwn);
+        return [...own.map(deletion), ...unusedChains(left, gone.adminChains)];
       };
       await restoreDeletions(family, "filter", find, "remove what is let through");
     }

@@ -17,7 +17,6 @@ import {
   comment,
   commentOf,
   deletion,
-  leadsTo,
   mayHaveChain,
   nftFamily,
   removeChain,
@@ -136,17 +135,19 @@ function markers(
   saved: SavedTable,
   chain: string,
 ): { rule: string; hash: string; ip: IpAddress }[] {
-  return saved.rules.filter((rule) => rule.startsWith(`-A ${chain} -s `)).flatMap((rule) => {
-    const hash = hashOf(commentOf(rule));
-    const ip = addressAfter(rule, "-s")?.ip;
-    return hash && ip ? [{ rule, hash, ip }] : [];
-  });
+  return saved.rulesIn(chain).filter((rule) => rule.startsWith(`-A ${chain} -s `)).flatMap(
+    (rule) => {
+      const hash = hashOf(commentOf(rule));
+      const ip = addressAfter(rule, "-s")?.ip;
+      return hash && ip ? [{ rule, hash, ip }] : [];
+    },
+  );
 }
 
 /** The commands that remove from `chain` what is of `gone` attachments, and the chain with the last. */
 function removal(saved: SavedTable, chain: string, gone: (hash: string) => boolean): string[] {
   if (!saved.chains.has(chain)) return [];
-  const references = saved.rules.filter((rule) => leadsTo(rule, chain));
+  const references = saved.rulesLeadingTo(chain);
   const all = markers(saved, chain);
   const kept = all.filter(({ hash }) => !gone(hash));
   if (kept.length === 0) {
@@ -158,7 +159,7 @@ function removal(saved: SavedTable, chain: string, gone: (hash: string) => boole
     const from = addressAfter(rule, "-s")?.ip;
     return from && leaving.some(({ ip }) => ip.equals(from)) && !stays(from);
   });
-  const networks = saved.rules.filter((rule) => {
+  const networks = saved.rulesIn(chain).filter((rule) => {
     if (!rule.startsWith(`-A ${chain} -d `) || !rule.endsWith(" -j ACCEPT")) return false;
     const network = addressAfter(rule, "-d");
     return leaving.some(({ ip }) => network?.contains(ip)) &&

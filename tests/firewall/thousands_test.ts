@@ -1,0 +1,99 @@
+/** As much as a large node has at once: nothing that grows may end in a limit. */
+import { assert, assertEquals } from "@std/assert";
+import { attachmentHash, chainName } from "../../lib/ip/hash_names.ts";
+import { masquerade } from "../../lib/firewall/masquerade/mod.ts";
+import { MASQUERADE_BACKENDS } from "../../lib/firewall/masquerade/types.ts";
+import { Cidr } from "../../lib/ip/cidr.ts";
+import type { Attachment } from "../../lib/types/attachment.ts";
+import { plugin } from "../support/plugins.ts";
+import { kernelTest, type Sandbox } from "../support/sandbox.ts";
+
+const NETWORK = "n";
+const orphan = (i: number): Attachment => ({
+  network: NETWORK,
+  containerId: `orphan-${i}`,
+  ifName: "eth0",
+});
+const addressOf = (i: number) => `10.${i >> 16 & 255}.${i >> 8 & 255}.${i & 255}`;
+
+/** The rules of `orphan(0)`, as a program prints them, turned into those of another. */
+function rulesOf(i: number, printed: readonly string[]): string[] {
+  const [first, own] = [orphan(0), orphan(i)];
+  const chain = ({ network, containerId }: Attachment) => chainName(network, containerId);
+  return printed.map((rule) =>
+    rule.replaceAll(attachmentHash(first), attachmentHash(own))
+      .replaceAll(chain(first), chain(own))
+      .replaceAll(first.containerId, own.containerId)
+      .replaceAll(`${addressOf(0)}/32`, `${addressOf(i)}/32`)
+      .replaceAll(`saddr ${addressOf(0)} `, `saddr ${addressOf(i)} `)
+  );
+}
+
+const BACKENDS = {
+  iptables: {
+    needs: ["iptables"],
+    print: (sandbox: Sandbox) => sandbox.run("iptables-save", ["-t", "nat"]).split("\n"),
+    ofOrphans: /CNI-|orphan/,
+    load: (sandbox: Sandbox, lines: readonly string[]) => {
+      const chains = new Set(lines.flatMap((line) => /^-A (CNI-\S+)/.exec(line)?.[1] ?? []));
+      const text = ["*nat", ...[...chains].map((name) => `:${name} - [0:0]`), ...lines, "COMMIT"];
+      Deno.writeTextFileSync("/run/test/rules", text.join("\n") + "\n");
+      sandbox.run("iptables-restore", ["--noflush", "/run/test/rules"]);
+    },
+  },
+  nftables: {
+    needs: ["nft"],
+    print: (sandbox: Sandbox) => sandbox.ruleset().split("\n").map((line) => line.trim()),
+    ofOrphans: /orphan/,
+    load: (sandbox: Sandbox, lines: readonly string[]) => {
+      const text = lines.map((rule) => `add rule inet cni_plugins_masquerade masq_checks ${rule}`);
+      Deno.writeTextFileSync("/run/test/rules", text.join("\n") + "\n");
+      sandbox.run("nft", ["-f", "/run/test/rules"]);
+    },
+  },
+};
+
+for (const backend of MASQUERADE_BACKENDS) {
+  const { needs, print, ofOrphans, load } = BACKENDS[backend];
+  kernelTest(`one GC removes the masquerading of 2,000 orphans (${backend})`, async (sandbox) => {
+    await masquerade(backend, orphan(0), [Cidr.parse(`${addressOf(0)}/8`)]);
+    const present = () => print(sandbox).filter((line) => ofOrphans.test(line));
+    const printed = present().filter((line) => !line.startsWith(":"));
+    assert(printed.length > 0);
+    const orphans = Array.from({ length: 1999 }, (_, i) => rulesOf(i + 1, printed)).flat();
+    load(sandbox, orphans);
+    assertEquals(present().length, 2000 * (backend === "iptables" ? printed.length + 1 : 1));
+    const config = { cniVersion: "1.1.0", name: NETWORK, type: "bridge", ipMasq: true };
+    plugin(sandbox, { command: "GC", config: { ...config, "cni.dev/valid-attachments": [] } });
+    assertEquals(present(), []);
+  }, { needs });
+}
+
+kernelTest("10,000 ports of one attachment are published, and removed again", (sandbox) => {
+  const portMappings = Array.from({ length: 10_000 }, (_, i) => ({
+    hostPort: 10_000 + i,
+    containerPort: 10_000 + i,
+    protocol: i % 2 === 0 ? "tcp" : "udp",
+  }));
+  const call = {
+    netns: sandbox.container(),
+    config: {
+      cniVersion: "1.1.0",
+      name: NETWORK,
+      type: "portmap",
+      backend: "nftables",
+      capabilities: { portMappings: true },
+      runtimeConfig: { portMappings },
+      prevResult: {
+        cniVersion: "1.1.0",
+        interfaces: [{ name: "eth0", sandbox: "/run/netns/c1" }],
+        ips: [{ address: "10.5.0.2/24", interface: 0 }],
+      },
+    },
+  };
+  const published = () => (sandbox.ruleset().match(/ : 10\.5\.0\.2 \. /g) ?? []).length;
+  plugin(sandbox, { command: "ADD", ...call });
+  assertEquals(published(), portMappings.length);
+  plugin(sandbox, { command: "DEL", ...call });
+  assertEquals(published(), 0);
+}, { needs: ["nft"] });
