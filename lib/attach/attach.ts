@@ -59,7 +59,7 @@ export async function attach(call: AddCall<unknown>, course: Course): Promise<Re
   try {
     await course.create(place);
     const reserved = course.reserved ?? (hasIpam(call) ? await ipamAdd(call) : undefined);
-    if (reserved) configure(place, ifName, course, reserved);
+    if (reserved) await configure(place, ifName, course, reserved);
     else inside.link.set(ifName, { up: true });
     const { address } = inside.link.get(ifName);
     return {
@@ -73,12 +73,12 @@ export async function attach(call: AddCall<unknown>, course: Course): Promise<Re
   }
 }
 
-function configure(
+async function configure(
   { inside, sandbox }: Place,
   ifName: string,
   { macFromAddress, noDad = false }: Course,
   { ips, routes }: IpamResult,
-): void {
+): Promise<void> {
   const addresses = ips.map((entry) => addressOf(entry).ip);
   // An interface that is up by now was used to get the address, which may belong to its MAC address.
   if (macFromAddress && !inside.link.get(ifName).up) {
@@ -89,6 +89,6 @@ function configure(
     trySysctl(`net/ipv4/conf/${ifName}/arp_notify`, "1");
     trySysctl(`net/ipv6/conf/${ifName}/ndisc_notify`, "1");
   });
-  const link = configureInterface({ inside, netns: sandbox, ifName, noDad }, { ips, routes });
+  const link = await configureInterface({ inside, netns: sandbox, ifName, noDad }, { ips, routes });
   announce(sandbox, link, addresses);
 }

@@ -10,6 +10,7 @@
 import { AF_UNIX, unixAddress } from "../libc/sockaddr.ts";
 import { SOCK_STREAM, Socket } from "../libc/socket.ts";
 import { errnoCode } from "../runtime/errors.ts";
+import { callerEnv } from "../runtime/caller.ts";
 import { runtime } from "../runtime/mod.ts";
 import { CniError, ErrorCode } from "../types/error.ts";
 import {
@@ -174,6 +175,6 @@ export class SystemBus implements Disposable {
 }
 
 function busPath(): string {
-  const address = runtime.env("DBUS_SYSTEM_BUS_ADDRESS");
+  const address = callerEnv("DBUS_SYSTEM_BUS_ADDRESS");
   return /(?:^|;)unix:(?:.*,)?path=([^,;]+)/.exec(address ?? "")?.[1] ?? DEFAULT_PATH;
 }

@@ -5,11 +5,11 @@
  * @module
  */
 import { Descriptor, O_CREAT, O_RDONLY } from "../libc/descriptor.ts";
+import { fromCaller, inherit } from "../runtime/caller.ts";
 import { errnoNumber } from "../runtime/errno.ts";
 import { descriptors } from "../libc/symbols.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { runtime } from "../runtime/mod.ts";
-import { sleepSync } from "../runtime/sleep.ts";
 import { CniError } from "../types/error.ts";
 
 /** `sys/file.h` */
@@ -35,67 +35,98 @@ export interface LockOptions {
    * created where there is none.
    */
   create?: boolean;
+  /**
+   * Programs that the call runs in order to change rules hold the lock too: it lasts until they have
+   * ended, also when this process is killed before.
+   */
+  inherited?: boolean;
 }
 
-/** An exclusive lock, held until it goes out of scope or the process ends. */
+/**
+ * An exclusive lock, held until it goes out of scope or the process ends.
+ *
+ * Whoever holds one waits for no other: that is the order of locks, whether they are held over an
+ * `await` or not. Among those of this process who want the same lock, first come, first served.
+ */
 export class FileLock implements Disposable {
   readonly #descriptor: Descriptor;
+  readonly #turn: Disposable;
+  readonly #inherited: Disposable | undefined;
 
-  private constructor(descriptor: Descriptor) {
+  private constructor(descriptor: Descriptor, turn: Disposable, inherited: boolean) {
     this.#descriptor = descriptor;
+    this.#turn = turn;
+    this.#inherited = inherited ? inherit(descriptor.number) : undefined;
   }
 
   /**
-   * Takes the lock, creating its file where there is none. The thread waits: with a lock half
-   * taken nothing else should happen.
+   * Takes the lock, creating its file where there is none.
    * @param path the file; its directory must exist
    * @throws {CniError} code 11 when somebody else holds it all the time, naming who; 5 when the
    *   file cannot be opened
    */
-  static acquire(path: string, options: LockOptions = {}): FileLock {
-    const tries = FileLock.#tries(path, options);
-    for (let step = tries.next();; step = tries.next()) {
-      if (step.done) return step.value;
-      sleepSync(step.value);
-    }
-  }
-
-  /**
-   * As {@link acquire}, but without stopping the thread: for a lock that is held over an `await`,
-   * where the holder may be this very process.
-   * @throws as {@link acquire}
-   */
-  static async wait(path: string, options: LockOptions = {}): Promise<FileLock> {
-    const tries = FileLock.#tries(path, options);
-    for (let step = tries.next();; step = tries.next()) {
-      if (step.done) return step.value;
-      const pause = step.value;
-      await new Promise((resolve) => setTimeout(resolve, pause));
-    }
-  }
-
-  /** Tries until it has the lock; yields how many milliseconds to pause before the next time. */
-  static *#tries(path: string, options: LockOptions): Generator<number, FileLock> {
-    const { deadlineMs = DEADLINE_MS, create = true, mode = 0o750 } = options;
-    const descriptor = open(path, O_RDONLY | (create ? O_CREAT : 0), mode);
+  static async acquire(path: string, options: LockOptions = {}): Promise<FileLock> {
+    const { deadlineMs = DEADLINE_MS, create = true, mode = 0o750, inherited = false } = options;
     const deadline = performance.now() + deadlineMs;
+    const turn = await takeTurn(fromCaller(path), deadlineMs);
+    if (!turn) throw heldTooLong(path, deadlineMs);
+    let descriptor: Descriptor | undefined;
     try {
+      descriptor = open(path, O_RDONLY | (create ? O_CREAT : 0), mode);
       for (let pause = 1; !tryLock(descriptor, path); pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
         const left = deadline - performance.now();
         if (left <= 0) throw heldTooLong(path, deadlineMs);
-        yield Math.min(pause, left);
+        await new Promise((resolve) => setTimeout(resolve, Math.min(pause, left)));
       }
+      return new FileLock(descriptor, turn, inherited);
     } catch (error) {
-      descriptor[Symbol.dispose]();
+      descriptor?.[Symbol.dispose]();
+      turn[Symbol.dispose]();
       throw error;
     }
-    return new FileLock(descriptor);
   }
 
   /** Lets go; doing so twice is harmless. */
   [Symbol.dispose](): void {
+    this.#inherited?.[Symbol.dispose]();
     this.#descriptor[Symbol.dispose]();
+    this.#turn[Symbol.dispose]();
   }
+}
+
+/**
+ * Who in this process waits for a lock, by its path, in the order in which they came. A path that is
+ * no key has no holder. Without this they would poll, and some be served much later than others.
+ */
+const queues = new Map<string, (() => void)[]>();
+
+/** One's turn to take the lock, until it is disposed of; undefined when it did not come in time. */
+async function takeTurn(path: string, deadlineMs: number): Promise<Disposable | undefined> {
+  const queue = queues.get(path);
+  if (!queue) {
+    queues.set(path, []);
+  } else {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const next = () => resolve(true);
+    queue.push(next);
+    const timer = setTimeout(() => {
+      queue.splice(queue.indexOf(next), 1);
+      resolve(false);
+    }, deadlineMs);
+    const came = await promise;
+    clearTimeout(timer);
+    if (!came) return undefined;
+  }
+  let over = false;
+  return {
+    [Symbol.dispose]() {
+      if (over) return;
+      over = true;
+      const next = queues.get(path)!.shift();
+      if (next) next();
+      else queues.delete(path);
+    },
+  };
 }
 
 function open(path: string, flags: number, mode: number): Descriptor {
@@ -123,16 +154,36 @@ function heldTooLong(path: string, deadlineMs: number): CniError {
   );
 }
 
-/** Who holds the lock, from /proc/locks; undefined where that says nothing. */
+/** Who holds the lock, from /proc; undefined where that says nothing. */
 function holderOf(path: string): string | undefined {
   try {
     const { dev, ino } = runtime.files.stat(path);
-    const pid = findHolder(runtime.files.readText("/proc/locks"), dev, ino);
+    const locks = runtime.files.readText("/proc/locks");
+    let pid = findHolder(locks, dev, ino);
+    // Who took it may be gone, and a program that it started hold it still.
+    if (pid && !commandOf(pid)) pid = findHeir(dev, ino) ?? pid;
     return pid && `process ${pid}${commandOf(pid)}`;
   } catch {
     // Not permitted, or /proc is not mounted: an error message is all that suffers.
     return undefined;
   }
+}
+
+/** A process that holds the lock on a file by a descriptor that it inherited. */
+function findHeir(dev: number, ino: number): string | undefined {
+  const { files } = runtime;
+  const isHeir = (pid: string) => {
+    try {
+      return files.list(`/proc/${pid}/fd`).some((descriptor) => {
+        const file = files.stat(`/proc/${pid}/fd/${descriptor}`);
+        return file.dev === dev && file.ino === ino &&
+          files.readText(`/proc/${pid}/fdinfo/${descriptor}`).includes("FLOCK");
+      });
+    } catch {
+      return false; // It has ended in the meantime.
+    }
+  };
+  return files.list("/proc").find((name) => /^\d+$/.test(name) && isHeir(name));
 }
 
 /**

@@ -1,14 +1,14 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { CniError } from "../types/error.ts";
 import { FileLock, findHolder } from "./lock.ts";
 
-Deno.test("FileLock is exclusive, and names who holds it when time is up", () => {
+Deno.test("FileLock is exclusive, and names who holds it when time is up", async () => {
   const path = Deno.makeTempFileSync({ prefix: "lock-" });
   try {
     {
-      using _held = FileLock.acquire(path);
+      using _held = await FileLock.acquire(path);
       const take = () => FileLock.acquire(path, { deadlineMs: 20 });
-      const error = assertThrows(
+      const error = await assertRejects(
         take,
         CniError,
         `cannot lock ${path}: it has been held for 0.02 s`,
@@ -16,25 +16,29 @@ Deno.test("FileLock is exclusive, and names who holds it when time is up", () =>
       assertEquals(error.code, 11);
       assertEquals(error.message.includes(`by process ${Deno.pid} (`), true, error.message);
     }
-    using again = FileLock.acquire(path, { deadlineMs: 0 });
+    using again = await FileLock.acquire(path, { deadlineMs: 0 });
     again[Symbol.dispose]();
-    using _third = FileLock.acquire(path, { deadlineMs: 0 });
+    using _third = await FileLock.acquire(path, { deadlineMs: 0 });
   } finally {
     Deno.removeSync(path);
   }
 });
 
-Deno.test("FileLock.acquire() says why it cannot open the file", () => {
-  const error = assertThrows(() => FileLock.acquire("/nowhere/lock"), CniError, "/nowhere/lock");
+Deno.test("FileLock.acquire() says why it cannot open the file", async () => {
+  const error = await assertRejects(
+    () => FileLock.acquire("/nowhere/lock"),
+    CniError,
+    "/nowhere/lock",
+  );
   assertEquals(error.code, 5);
 });
 
-Deno.test("FileLock.acquire() creates no file where it is told not to", () => {
+Deno.test("FileLock.acquire() creates no file where it is told not to", async () => {
   const path = `${Deno.makeTempDirSync({ prefix: "lock-" })}/netns`;
-  assertThrows(() => FileLock.acquire(path, { create: false }), CniError, path);
+  await assertRejects(() => FileLock.acquire(path, { create: false }), CniError, path);
   assertThrows(() => Deno.statSync(path), Deno.errors.NotFound);
   Deno.writeTextFileSync(path, "");
-  using _held = FileLock.acquire(path, { create: false });
+  using _held = await FileLock.acquire(path, { create: false });
   Deno.removeSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
 });
 
@@ -47,4 +51,62 @@ Deno.test("findHolder() compares device and inode", () => {
   assertEquals(findHolder(locks, 0x801, 77), "13");
   assertEquals(findHolder(locks, 0xfd * 256 + 0xf4 + 2 ** 20, 9), "15");
   assertEquals(findHolder(locks, 0x802, 77), undefined);
+});
+
+Deno.test("FileLock is given to those who wait in this process in the order in which they came", async () => {
+  const path = Deno.makeTempFileSync({ prefix: "lock-" });
+  const order: number[] = [];
+  const take = async (number: number, deadlineMs?: number) => {
+    using _lock = await FileLock.acquire(path, { deadlineMs });
+    order.push(number);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  };
+  {
+    using _held = await FileLock.acquire(path);
+    const late = assertRejects(() => take(0, 10), CniError, "it has been held for 0.01 s");
+    const all = [1, 2, 3, 4, 5].map((number) => take(number));
+    await late;
+    _held[Symbol.dispose]();
+    await Promise.all(all);
+  }
+  assertEquals(order, [1, 2, 3, 4, 5]);
+  Deno.removeSync(path);
+});
+
+Deno.test("FileLock stays with a program that inherits it, and with no other", async () => {
+  const directory = Deno.makeTempDirSync({ prefix: "lock-" });
+  const path = `${directory}/lock`;
+  const program = `
+    import { FileLock } from ${JSON.stringify(new URL("lock.ts", import.meta.url).href)};
+    import { inheritedDescriptors } from ${
+    JSON.stringify(new URL("../runtime/caller.ts", import.meta.url).href)
+  };
+    import { runtime } from ${JSON.stringify(new URL("../runtime/mod.ts", import.meta.url).href)};
+    await FileLock.acquire(${JSON.stringify(path)}, { inherited: true });
+    const args = ["-c", 'echo $$ > "$0.new"; mv "$0.new" "$0"; exec sleep 60'];
+    const start = (name, inherit) => runtime.run("sh", [...args, ${
+    JSON.stringify(directory)
+  } + name], { timeoutMs: 60_000, inherit });
+    await Promise.all([start("/heir", inheritedDescriptors()), start("/other", [])]);`;
+  const child = new Deno.Command(Deno.execPath(), { args: ["eval", "--no-config", program] })
+    .spawn();
+  const pidOf = async (name: string) => {
+    for (let i = 0; i < 1000; i++) {
+      try {
+        return Number(Deno.readTextFileSync(`${directory}/${name}`));
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+    throw new Error(`${name} did not start`);
+  };
+  const [heir, other] = [await pidOf("heir"), await pidOf("other")];
+  child.kill("SIGKILL");
+  await child.status;
+  const error = await assertRejects(() => FileLock.acquire(path, { deadlineMs: 20 }), CniError);
+  assertStringIncludes(error.message, `by process ${heir} (sleep 60)`);
+  Deno.kill(heir, "SIGKILL");
+  using _lock = await FileLock.acquire(path); // though the other one is still there
+  Deno.kill(other, "SIGKILL");
+  Deno.removeSync(directory, { recursive: true });
 });

@@ -1,3 +1,4 @@
+import { callerEnvironment, inheritedDescriptors } from "../runtime/caller.ts";
 import { errnoCode } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { CniError } from "../types/error.ts";
@@ -44,10 +45,15 @@ export async function runTool(
   input?: string,
 ): Promise<ToolOutput> {
   // Errors are told apart by their text, which must not be translated.
-  const env = { ...runtime.environment(), LC_ALL: "C" };
+  const env = { ...callerEnvironment(), LC_ALL: "C" };
   let output;
   try {
-    output = await runtime.run(tool, args, { stdin: input, env, timeoutMs: DEADLINE_MS });
+    output = await runtime.run(tool, args, {
+      stdin: input,
+      env,
+      timeoutMs: DEADLINE_MS,
+      inherit: inheritedDescriptors(),
+    });
   } catch (error) {
     if (errnoCode(error) !== "ENOENT") throw error;
     const text = `cannot ${purpose}: ${tool} is not installed; install the package ` +

@@ -7,7 +7,7 @@ import { getFold, isObject, parseJson } from "../types/json.ts";
 import type { Result } from "../types/result.ts";
 import { UnknownOutcome } from "../types/unknown_outcome.ts";
 import { messageOf } from "../runtime/errors.ts";
-import { runtime } from "../runtime/mod.ts";
+import { callerEnvironment } from "../runtime/caller.ts";
 import { inheritArgs } from "./env.ts";
 import { execPlugin } from "./exec.ts";
 import { findForCommand, splitPath } from "./find.ts";
@@ -30,7 +30,7 @@ export interface Delegation {
 export async function delegate(
   type: string,
   command: string,
-  { stdin, env = runtime.environment() }: Delegation,
+  { stdin, env = callerEnvironment() }: Delegation,
 ): Promise<string> {
   const file = findForCommand(command, type, splitPath(env.CNI_PATH ?? ""));
   return await execPlugin(file, { stdin, env: inheritArgs(command, env) });

@@ -1,6 +1,6 @@
 /** The environment that carries a request to a plugin (specification, section 2). */
 import { formatArgs } from "../types/args.ts";
-import { runtime } from "../runtime/mod.ts";
+import { callerEnvironment } from "../runtime/caller.ts";
 
 /** One request's parameters. What is absent is passed as an empty variable. */
 export interface PluginArgs {
@@ -26,7 +26,7 @@ export interface PluginArgs {
  */
 export function pluginEnv(
   { command, containerId = "", netns = "", ifName = "", args = "", path }: PluginArgs,
-  base: Readonly<Record<string, string>> = runtime.environment(),
+  base: Readonly<Record<string, string>> = callerEnvironment(),
 ): Record<string, string> {
   return {
     ...base,
@@ -45,7 +45,7 @@ export function pluginEnv(
  */
 export function inheritArgs(
   command: string,
-  base: Readonly<Record<string, string>> = runtime.environment(),
+  base: Readonly<Record<string, string>> = callerEnvironment(),
 ): Record<string, string> {
   return { ...base, CNI_COMMAND: command };
 }

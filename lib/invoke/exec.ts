@@ -4,7 +4,7 @@ import { quote } from "../types/go_text.ts";
 import { foldKeys, isObject, parseJson } from "../types/json.ts";
 import { UnknownOutcome } from "../types/unknown_outcome.ts";
 import { errnoCode, messageOf } from "../runtime/errors.ts";
-import { untilEnded } from "../runtime/executed.ts";
+import { untilEnded, warn } from "../runtime/caller.ts";
 import { runtime } from "../runtime/mod.ts";
 import type { RunOutput } from "../runtime/types.ts";
 import { type InProcessPlugin, lookupInProcess } from "./in_process.ts";
@@ -63,7 +63,7 @@ export async function execPlugin(file: string, options: ExecOptions): Promise<st
   const plugin = killable ? undefined : lookupInProcess(file);
   const ended = plugin ? await call(plugin, options) : await execute(file, options);
   if (ended.failure !== "") throw pluginError(file, ended);
-  if (ended.stderr !== "") runtime.write(2, ended.stderr);
+  if (ended.stderr !== "") warn(ended.stderr);
   return ended.stdout;
 }
 

@@ -10,7 +10,7 @@ import type { NetNs } from "../ns/netns.ts";
 import type { Link } from "../rtnl/link.ts";
 import type { NewRoute } from "../rtnl/route.ts";
 import type { Rtnl } from "../rtnl/rtnl.ts";
-import { sleepSync } from "../runtime/sleep.ts";
+import { sleep } from "../runtime/sleep.ts";
 import { CniError } from "../types/error.ts";
 import type { IpConfig, Result, Route } from "../types/result.ts";
 
@@ -40,7 +40,7 @@ export interface Target {
  * @returns the interface as it is afterwards
  * @throws {CniError} naming the address or route, and the kernel's reason
  */
-export function configureInterface(target: Target, result: Result): Link {
+export async function configureInterface(target: Target, result: Result): Promise<Link> {
   const { inside, netns, ifName, noDad } = target;
   const link = inside.link.get(ifName);
   const ips = result.ips ?? [];
@@ -50,7 +50,7 @@ export function configureInterface(target: Target, result: Result): Link {
   for (const address of addresses) inside.address.add(link, address, { noDad });
   inside.link.set(link, { up: true });
   if (!noDad && ips.some(({ address, gateway }) => gateway && address.includes(":"))) {
-    awaitUnique(inside, link);
+    await awaitUnique(inside, link);
   }
   addRoutes(inside, link, result);
   return inside.link.get(link);
@@ -142,7 +142,7 @@ function enableIpv6(ifName: string): void {
  * Waits until the kernel has found no other user of the interface's IPv6 addresses.
  * @throws {CniError} code 999 when it found one, or did not get to an end on a link that is up
  */
-function awaitUnique(inside: Rtnl, link: Link): void {
+async function awaitUnique(inside: Rtnl, link: Link): Promise<void> {
   for (let waited = 0;; waited += DAD_INTERVAL) {
     const addresses = inside.address.list({ device: link, family: 6 });
     const duplicate = addresses.find((entry) => entry.duplicate);
@@ -160,6 +160,6 @@ function awaitUnique(inside: Rtnl, link: Link): void {
         `${tentative.address} on ${link.name} is still tentative after ${DAD_DEADLINE} ms`,
       );
     }
-    sleepSync(DAD_INTERVAL);
+    await sleep(DAD_INTERVAL);
   }
 }

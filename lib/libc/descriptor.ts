@@ -1,4 +1,5 @@
 import { call } from "./call.ts";
+import { fromCaller } from "../runtime/caller.ts";
 import { cString } from "../runtime/c_string.ts";
 import { descriptors } from "./symbols.ts";
 
@@ -23,7 +24,7 @@ export class Descriptor implements Disposable {
    * @throws {SystemError}
    */
   static open(path: string, flags: number, mode = 0): Descriptor {
-    const name = cString(path);
+    const name = cString(fromCaller(path));
     const { open } = descriptors();
     return new Descriptor(call(() => open(name, flags | O_CLOEXEC, mode), () => `open ${path}`));
   }

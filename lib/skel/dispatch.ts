@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { endExecuted } from "../runtime/executed.ts";
+import { endExecuted } from "../runtime/caller.ts";
 import { CniError } from "../types/error.ts";
 import { encodeJson } from "../types/json.ts";
 import { parseResult, renderResult, type Result } from "../types/result.ts";

@@ -10,6 +10,7 @@
  * @module
  */
 import { errnoCode, ifPresent, isMissing, messageOf } from "../runtime/errors.ts";
+import { warn as warnCaller } from "../runtime/caller.ts";
 import { runtime } from "../runtime/mod.ts";
 import { removeIfPresent, removeWritten, writeAtomic } from "../runtime/write_atomic.ts";
 import { CniError } from "../types/error.ts";
@@ -57,7 +58,7 @@ export class RecordStore<T> {
 
   constructor(
     kind: RecordKind<T>,
-    warn: (text: string) => void = (text) => runtime.write(2, `${text}\n`),
+    warn: (text: string) => void = (text) => warnCaller(`${text}\n`),
   ) {
     this.#kind = kind;
     this.#warn = warn;

@@ -51,7 +51,7 @@ export function findings(files: readonly Source[]): string[] {
 }
 
 /** The project's own files that a file imports, as paths from the project's directory. */
-function importsOf(path: string, text: string): string[] {
+export function importsOf(path: string, text: string): string[] {
   const pattern =
     /\b(?:import|export)\b[^;'"]*?\bfrom\s*["'](\.[^"']+)["']|\bimport\(\s*["'](\.[^"']+)["']/g;
   return Array.from(text.matchAll(pattern), ([, fixed, dynamic]) => {

@@ -7,6 +7,7 @@
  */
 import { FileLock } from "../../host/lock.ts";
 import { NetNs } from "../../ns/netns.ts";
+import { warn } from "../../runtime/caller.ts";
 import { ifPresent, messageOf } from "../../runtime/errors.ts";
 import { runtime } from "../../runtime/mod.ts";
 import { removeWritten, writeAtomic } from "../../runtime/write_atomic.ts";
@@ -37,7 +38,7 @@ export async function lockRules(): Promise<FileLock> {
       `cannot keep in ${DIRECTORY} which rules are installed: ${messageOf(error)}; run as root`,
     );
   }
-  return await FileLock.wait(`${DIRECTORY}/lock`, { mode: 0o600 });
+  return await FileLock.acquire(`${DIRECTORY}/lock`, { mode: 0o600, inherited: true });
 }
 
 /** A namespace: a path and what it leads to, by which a container is known to be alive. */
@@ -131,7 +132,7 @@ function read(path: string): JsonObject | undefined {
     if (isObject(value) && typeof value.containerId === "string") return value;
     throw new Error("it names no container");
   } catch (error) {
-    runtime.write(2, `ignoring ${path}: ${messageOf(error)}\n`);
+    warn(`ignoring ${path}: ${messageOf(error)}\n`);
     return undefined;
   }
 }

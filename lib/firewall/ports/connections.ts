@@ -7,7 +7,7 @@
 import { type Connection, removeConnections } from "../../conntrack/conntrack.ts";
 import { Rtnl } from "../../rtnl/rtnl.ts";
 import { messageOf } from "../../runtime/errors.ts";
-import { runtime } from "../../runtime/mod.ts";
+import { warn } from "../../runtime/caller.ts";
 import type { Forwarding, Publication } from "./types.ts";
 
 /**
@@ -55,6 +55,6 @@ function attempt(work: () => void): void {
   try {
     work();
   } catch (error) {
-    runtime.write(2, `cannot remove stale connections: ${messageOf(error)}\n`);
+    warn(`cannot remove stale connections: ${messageOf(error)}\n`);
   }
 }

@@ -107,7 +107,7 @@ async function daemon(args: readonly string[]): Promise<number> {
 
   const passed = passedSocket(SERVER);
   const socketPath = hostPrefix + String(flags.socketpath ?? DEFAULT_SOCKET);
-  using store = new LeaseStore(hostPrefix + String(flags.leasedir ?? DEFAULT_LEASES));
+  using store = await LeaseStore.open(hostPrefix + String(flags.leasedir ?? DEFAULT_LEASES));
   const listener = passed ?? listenAt(socketPath, { server: SERVER, mode: 0o660 });
   using poller = new Poller();
   using daemon = new Daemon({ timing, poller, store, hostPrefix, log });

@@ -34,14 +34,19 @@ export class LeaseStore implements Disposable {
   readonly #lock: FileLock;
   readonly #boot = runtime.files.readText("/proc/sys/kernel/random/boot_id").trim();
 
+  private constructor(private readonly directory: string, lock: FileLock) {
+    this.#lock = lock;
+  }
+
   /** @throws {CniError} code 5 when the directory is not usable, 11 when another daemon has it */
-  constructor(private readonly directory: string) {
+  static async open(directory: string): Promise<LeaseStore> {
     try {
       runtime.files.makeDirectory(directory, 0o700);
     } catch (error) {
       throw CniError.io(`cannot keep leases in ${directory}: ${messageOf(error)}`);
     }
-    this.#lock = FileLock.acquire(`${directory}/lock`, { deadlineMs: 1000 });
+    const lock = await FileLock.acquire(`${directory}/lock`, { deadlineMs: 1000 });
+    return new LeaseStore(directory, lock);
   }
 
   save(lease: LeaseState): void {

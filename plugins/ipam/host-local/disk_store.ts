@@ -43,30 +43,30 @@ export class DiskStore implements Store {
   /** Whether we did what changes a directory's modification time. */
   #touched = false;
 
-  private constructor(dataDir: string, network: string) {
+  private constructor(dataDir: string, network: string, lock: FileLock) {
     this.#dataDir = dataDir;
     this.#directory = `${dataDir}/${network}`;
     this.#index = new OwnerIndex(dataDir, network);
-    this.#lock = FileLock.acquire(`${this.#directory}/lock`);
+    this.#lock = lock;
   }
 
   /**
    * Locks a network's reservations, making their directory where there is none.
    * @throws {CniError} code 11 when somebody keeps the lock, 5 when the directory is not usable
    */
-  static open(dataDir: string, network: string): DiskStore {
-    return inDirectory(dataDir, () => {
-      runtime.files.makeDirectory(`${dataDir}/${network}`, 0o755);
-      return new DiskStore(dataDir, network);
-    });
+  static async open(dataDir: string, network: string): Promise<DiskStore> {
+    inDirectory(dataDir, () => runtime.files.makeDirectory(`${dataDir}/${network}`, 0o755));
+    return await DiskStore.#open(dataDir, network);
   }
 
   /** As {@link DiskStore.open}; undefined where nothing was ever reserved. */
-  static openIfPresent(dataDir: string, network: string): DiskStore | undefined {
-    return inDirectory(dataDir, () => {
-      if (!ifPresent(() => runtime.files.stat(`${dataDir}/${network}`))) return undefined;
-      return new DiskStore(dataDir, network);
-    });
+  static async openIfPresent(dataDir: string, network: string): Promise<DiskStore | undefined> {
+    const isPresent = () => ifPresent(() => runtime.files.stat(`${dataDir}/${network}`));
+    return inDirectory(dataDir, isPresent) ? await DiskStore.#open(dataDir, network) : undefined;
+  }
+
+  static async #open(dataDir: string, network: string): Promise<DiskStore> {
+    return new DiskStore(dataDir, network, await FileLock.acquire(`${dataDir}/${network}/lock`));
   }
 
   heldBy(owner: Owner): IpAddress[] {

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { IpAddress } from "../../../lib/ip/address.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { testStore } from "../../../tests/contract/store.ts";
@@ -16,12 +16,12 @@ class Directory implements Disposable {
   readonly network = `${this.path}/net`;
   readonly owners = `${this.path}/.owners/net`;
 
-  open(): DiskStore {
+  open(): Promise<DiskStore> {
     return DiskStore.open(this.path, "net");
   }
 
-  work<T>(work: (store: DiskStore) => T): T {
-    using store = this.open();
+  async work<T>(work: (store: DiskStore) => T): Promise<T> {
+    using store = await this.open();
     return work(store);
   }
 
@@ -45,9 +45,9 @@ testStore("MemoryStore", () => {
   return { open: () => store, [Symbol.dispose]: () => {} };
 });
 
-Deno.test("DiskStore writes the files that the Go plugin writes", () => {
+Deno.test("DiskStore writes the files that the Go plugin writes", async () => {
   using directory = new Directory();
-  directory.work((store) => {
+  await directory.work((store) => {
     store.reserve([ip("10.0.0.2")], { containerId: "x1", ifName: "eth0" });
     store.remember(0, ip("10.0.0.2"));
   });
@@ -59,43 +59,43 @@ Deno.test("DiskStore writes the files that the Go plugin writes", () => {
   assertEquals([mode("10.0.0.2"), mode("last_reserved_ip.0"), mode("lock")], [0o600, 0o600, 0o750]);
 });
 
-Deno.test("DiskStore notices what others add, remove and rewrite", () => {
+Deno.test("DiskStore notices what others add, remove and rewrite", async () => {
   using directory = new Directory();
-  directory.work((store) => store.reserve([ip("10.0.0.2")], A));
+  await directory.work((store) => store.reserve([ip("10.0.0.2")], A));
   directory.write("10.0.0.3", "b\r\neth0");
   directory.write("10.0.0.4", "  a\r\neth1 \n");
-  directory.work((store) => {
+  await directory.work((store) => {
     assertEquals(store.heldBy(B).map(String), ["10.0.0.3"]);
     assertEquals(store.heldBy({ containerId: "a", ifName: "eth1" }).map(String), ["10.0.0.4"]);
   });
   Deno.removeSync(`${directory.network}/10.0.0.3`);
-  directory.work((store) => assertEquals(store.heldBy(B), []));
+  await directory.work((store) => assertEquals(store.heldBy(B), []));
   directory.write("10.0.0.2", "b\r\neth0"); // Does not change the directory.
-  directory.work((store) => {
+  await directory.work((store) => {
     assertEquals(store.heldBy(A), []);
     assertEquals(store.heldBy(B).map(String), ["10.0.0.2"]);
   });
 });
 
-Deno.test("DiskStore reads no other reservation while nobody else writes", () => {
+Deno.test("DiskStore reads no other reservation while nobody else writes", async () => {
   using directory = new Directory();
-  directory.work((store) => {
+  await directory.work((store) => {
     store.reserve([ip("10.0.0.2")], A);
     store.reserve([ip("10.0.0.3")], B);
   });
   // What it does not read it does not see.
   directory.write("10.0.0.3", "a\r\neth0");
-  directory.work((store) => assertEquals(store.heldBy(A).map(String), ["10.0.0.2"]));
+  await directory.work((store) => assertEquals(store.heldBy(A).map(String), ["10.0.0.2"]));
 });
 
-Deno.test("DiskStore makes its index anew when that is missing, partial or stale", () => {
+Deno.test("DiskStore makes its index anew when that is missing, partial or stale", async () => {
   using directory = new Directory();
-  directory.work((store) => store.reserve([ip("10.0.0.2")], A));
+  await directory.work((store) => store.reserve([ip("10.0.0.2")], A));
   Deno.removeSync(directory.owners, { recursive: true });
-  directory.work((store) => assertEquals(store.heldBy(A).map(String), ["10.0.0.2"]));
+  await directory.work((store) => assertEquals(store.heldBy(A).map(String), ["10.0.0.2"]));
   Deno.removeSync(`${directory.owners}/a:eth0`);
   Deno.symlinkSync("10.0.0.2", `${directory.owners}/gone:eth0`);
-  directory.work((store) => {
+  await directory.work((store) => {
     assertEquals(store.heldBy(A).map(String), ["10.0.0.2"]);
     assertEquals(store.heldBy({ containerId: "gone", ifName: "eth0" }), []);
   });
@@ -103,28 +103,28 @@ Deno.test("DiskStore makes its index anew when that is missing, partial or stale
   assertEquals(owners, ["a:eth0"]);
 });
 
-Deno.test("DiskStore survives what a killed process leaves", () => {
+Deno.test("DiskStore survives what a killed process leaves", async () => {
   using directory = new Directory();
-  directory.work((store) => store.reserve([ip("10.0.0.2")], A));
+  await directory.work((store) => store.reserve([ip("10.0.0.2")], A));
   // Killed between giving the file its name and removing the temporary one.
   Deno.linkSync(`${directory.network}/10.0.0.2`, `${directory.network}/.writing`);
-  directory.work((store) => store.releaseAll(B));
+  await directory.work((store) => store.releaseAll(B));
   assertEquals(directory.names(), ["10.0.0.2", "lock"]);
-  directory.work((store) => store.reserve([ip("10.0.0.3")], B));
-  directory.work((store) => {
+  await directory.work((store) => store.reserve([ip("10.0.0.3")], B));
+  await directory.work((store) => {
     assertEquals(store.holderOf(ip("10.0.0.2")), A);
     assertEquals(store.holderOf(ip("10.0.0.3")), B);
   });
   assertEquals(directory.names(), ["10.0.0.2", "10.0.0.3", "lock"]);
 });
 
-Deno.test("DiskStore takes for a reservation what is named like an address, and nothing else", () => {
+Deno.test("DiskStore takes for a reservation what is named like an address, and nothing else", async () => {
   using directory = new Directory();
-  directory.work((store) => store.reserve([ip("::2")], A));
+  await directory.work((store) => store.reserve([ip("::2")], A));
   for (const name of ["dead.beef", "10.0.0", "10.0.0.2~", "notes"]) {
     directory.write(name, "a\r\neth0");
   }
-  directory.work((store) => {
+  await directory.work((store) => {
     assertEquals(store.addresses().map(String), ["::2"]);
     assertEquals(store.heldBy(A).map(String), ["::2"]);
     store.prune(() => false);
@@ -132,19 +132,19 @@ Deno.test("DiskStore takes for a reservation what is named like an address, and 
   assertEquals(directory.names(), ["10.0.0", "10.0.0.2~", "dead.beef", "lock", "notes"]);
 });
 
-Deno.test("DiskStore works where no index can be written", () => {
+Deno.test("DiskStore works where no index can be written", async () => {
   using directory = new Directory();
   Deno.writeTextFileSync(`${directory.path}/.owners`, "");
-  directory.work((store) => store.reserve([ip("10.0.0.2"), ip("10.0.0.3")], A));
-  directory.work((store) => store.reserve([ip("10.0.0.2"), ip("10.0.0.3")], B));
-  directory.work((store) => assertEquals(store.heldBy(A).map(String), ["10.0.0.2"]));
-  directory.work((store) => store.releaseAll(A));
+  await directory.work((store) => store.reserve([ip("10.0.0.2"), ip("10.0.0.3")], A));
+  await directory.work((store) => store.reserve([ip("10.0.0.2"), ip("10.0.0.3")], B));
+  await directory.work((store) => assertEquals(store.heldBy(A).map(String), ["10.0.0.2"]));
+  await directory.work((store) => store.releaseAll(A));
   assertEquals(directory.names(), ["10.0.0.3", "lock"]);
 });
 
-Deno.test("DiskStore says where a file is that it cannot read", () => {
+Deno.test("DiskStore says where a file is that it cannot read", async () => {
   using directory = new Directory();
-  using store = directory.open();
+  using store = await directory.open();
   for (const name of ["10.0.0.2", "last_reserved_ip.0"]) {
     Deno.mkdirSync(`${directory.network}/${name}`);
   }
@@ -154,9 +154,9 @@ Deno.test("DiskStore says where a file is that it cannot read", () => {
   }
 });
 
-Deno.test("DiskStore does not trust an index that could not be brought up to date", () => {
+Deno.test("DiskStore does not trust an index that could not be brought up to date", async () => {
   using directory = new Directory();
-  directory.work((store) => store.reserve([ip("10.0.0.2")], B));
+  await directory.work((store) => store.reserve([ip("10.0.0.2")], B));
   /** Changes the index without anybody noticing. */
   const unnoticed = (change: () => void) => {
     const { mtime } = Deno.statSync(directory.owners);
@@ -164,16 +164,18 @@ Deno.test("DiskStore does not trust an index that could not be brought up to dat
     Deno.utimeSync(directory.owners, mtime!, mtime!);
   };
   unnoticed(() => Deno.mkdirSync(`${directory.owners}/a:eth0`)); // where A's link is to be
-  const thrown = assertThrows(() => directory.work((store) => store.reserve([ip("10.0.0.3")], A)));
+  const thrown = await assertRejects(() =>
+    directory.work((store) => store.reserve([ip("10.0.0.3")], A))
+  );
   assertEquals(CniError.from(thrown).code, 5);
   unnoticed(() => Deno.removeSync(`${directory.owners}/a:eth0`));
-  directory.work((store) => assertEquals(store.heldBy(A).map(String), ["10.0.0.3"]));
+  await directory.work((store) => assertEquals(store.heldBy(A).map(String), ["10.0.0.3"]));
 });
 
-Deno.test("DiskStore prunes files that name nobody", () => {
+Deno.test("DiskStore prunes files that name nobody", async () => {
   using directory = new Directory();
-  directory.work((store) => store.reserve([ip("10.0.0.2")], A));
+  await directory.work((store) => store.reserve([ip("10.0.0.2")], A));
   directory.write("10.0.0.3", "");
-  directory.work((store) => store.prune(() => true));
+  await directory.work((store) => store.prune(() => true));
   assertEquals(directory.names(), ["10.0.0.2", "lock"]);
 });

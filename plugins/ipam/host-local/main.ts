@@ -29,23 +29,23 @@ const hostLocal = definePlugin<Options>({
   options,
   add,
 
-  del(call) {
-    using store = openIfPresent(call);
+  async del(call) {
+    using store = await openIfPresent(call);
     store?.releaseAll(ownerOf(call));
   },
 
   check,
   status,
 
-  gc(call) {
-    using store = openIfPresent(call);
+  async gc(call) {
+    using store = await openIfPresent(call);
     store?.prune((owner) => isValid(owner, call));
   },
 });
 
 export default hostLocal;
 
-function add(call: AddCall<Options>): Result {
+async function add(call: AddCall<Options>): Promise<Result> {
   const { config, options, undo } = call;
   const sets = rangeSets(call);
   const requested = requestedAddresses(options, call.args);
@@ -54,9 +54,9 @@ function add(call: AddCall<Options>): Result {
   const owner = ownerOf(call);
 
   const allocations: Allocation[] = [];
-  using store = DiskStore.open(dataDirectory(options), config.name);
-  const release = ({ address }: Allocation) => {
-    using again = openIfPresent(call);
+  using store = await DiskStore.open(dataDirectory(options), config.name);
+  const release = async ({ address }: Allocation) => {
+    using again = await openIfPresent(call);
     again?.release(address, owner);
   };
   for (const [setIndex, set] of sets.entries()) {
@@ -88,9 +88,9 @@ function add(call: AddCall<Options>): Result {
 }
 
 /** The attachment holds an address, and every one that the previous result took from our sets. */
-function check(call: AttachmentCall<Options>): void {
+async function check(call: AttachmentCall<Options>): Promise<void> {
   const sets = rangeSets(call);
-  using store = openIfPresent(call);
+  using store = await openIfPresent(call);
   const held = store?.heldBy(ownerOf(call)) ?? [];
   if (!store || held.length === 0) {
     throw CniError.internal(
@@ -112,12 +112,12 @@ function check(call: AttachmentCall<Options>): void {
 }
 
 /** Whether an ADD would find the directory writable and an address in every set. */
-function status(call: Call<Options>): void {
+async function status(call: Call<Options>): Promise<void> {
   const sets = rangeSets(call);
   try {
     const { resolvConf } = call.options.ipam!;
     if (resolvConf) readResolvConf(resolvConf);
-    using store = DiskStore.open(dataDirectory(call.options), call.config.name);
+    using store = await DiskStore.open(dataDirectory(call.options), call.config.name);
     store.requireWritable();
     const addresses = store.addresses();
     for (const set of sets) {
@@ -140,7 +140,7 @@ function ownerOf({ containerId, ifName }: AttachmentCall<Options>): Owner {
   return { containerId, ifName };
 }
 
-function openIfPresent({ config, options }: Call<Options>): DiskStore | undefined {
+function openIfPresent({ config, options }: Call<Options>): Promise<DiskStore | undefined> {
   return DiskStore.openIfPresent(dataDirectory(options), config.name);
 }
 

@@ -75,7 +75,7 @@ export async function add(call: AddCall<Options>): Promise<Result> {
   const { result, vlanInterface } = hasIpam(call)
     ? await addLayer3(call, container, place)
     : await addLayer2(call, container, far);
-  if (!options.disableContainerInterface) awaitPort(host.link, far);
+  if (!options.disableContainerInterface) await awaitPort(host.link, far);
 
   const interfaces: Interface[] = [
     describe(host.link.get(bridge)),
@@ -121,7 +121,7 @@ async function addLayer3(
   }
   sandbox.run(() => tuneInterface(ifName, options));
   // With accept_dad off addresses are usable at once, without the flag that "no DAD" would leave.
-  configureInterface({ inside, netns: sandbox, ifName, noDad: false }, result);
+  await configureInterface({ inside, netns: sandbox, ifName, noDad: false }, result);
 
   let vlanInterface: string | undefined;
   if (gateways.length > 0) {

@@ -1,5 +1,5 @@
 import type { Link, Links } from "../../../lib/rtnl/link.ts";
-import { sleepSync } from "../../../lib/runtime/sleep.ts";
+import { sleep } from "../../../lib/runtime/sleep.ts";
 import { CniError } from "../../../lib/types/error.ts";
 
 /** How long a bridge port may take to come up, and how often it is looked at. Milliseconds. */
@@ -11,11 +11,11 @@ const INTERVAL = 1;
  * of the pair are up, on a thread of its own.
  * @throws {CniError} code 999 when it does not get there
  */
-export function awaitPort(
+export async function awaitPort(
   links: Pick<Links, "get">,
   { index, name }: Pick<Link, "index" | "name">,
   deadline = DEADLINE,
-): void {
+): Promise<void> {
   for (let waited = 0;; waited += INTERVAL) {
     const { operState } = links.get(index);
     if (operState === "up") return;
@@ -25,6 +25,6 @@ export function awaitPort(
           "although both ends of the pair were set up",
       );
     }
-    sleepSync(INTERVAL);
+    await sleep(INTERVAL);
   }
 }

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { awaitPort } from "./await_port.ts";
@@ -17,14 +17,14 @@ function links(...states: Link["operState"][]) {
   };
 }
 
-Deno.test("awaitPort() returns once the port is up", () => {
+Deno.test("awaitPort() returns once the port is up", async () => {
   const slow = links("down", "lowerlayerdown", "up", "down");
-  awaitPort(slow, port);
+  await awaitPort(slow, port);
   assertEquals(slow.asked, 3);
 });
 
-Deno.test("awaitPort() gives up on a port that stays down, naming its state", () => {
-  const error = assertThrows(() => awaitPort(links("lowerlayerdown"), port, 3), CniError);
+Deno.test("awaitPort() gives up on a port that stays down, naming its state", async () => {
+  const error = await assertRejects(() => awaitPort(links("lowerlayerdown"), port, 3), CniError);
   assertEquals(error.code, 999);
   assertEquals(/veth0 is lowerlayerdown after 3 ms/.test(error.message), true);
 });

@@ -2,7 +2,7 @@ import { trySysctl } from "../../../lib/host/sysctl.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { NetlinkError } from "../../../lib/nl/error.ts";
-import { runtime } from "../../../lib/runtime/mod.ts";
+import { warn } from "../../../lib/runtime/caller.ts";
 import type { Undo } from "../../../lib/skel/undo.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { type Options, wantsVlans } from "./config.ts";
@@ -29,8 +29,7 @@ export function ensureBridge(host: Rtnl, options: Options, undo: Undo): Link {
     }
     prepareHostInterface(name, options);
   } else if (wantsVlans(options) && !bridge.data.vlanFiltering) {
-    runtime.write(
-      2,
+    warn(
       `bridge ${name} does not filter VLANs, so "vlan" and "vlanTrunk" separate nothing; ` +
         `if it is this network's own: ip link set ${name} type bridge vlan_filtering 1\n`,
     );

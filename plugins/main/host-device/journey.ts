@@ -10,7 +10,7 @@ import { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { NetlinkError } from "../../../lib/nl/error.ts";
-import { sleepSync } from "../../../lib/runtime/sleep.ts";
+import { sleep } from "../../../lib/runtime/sleep.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { validateIfName } from "../../../lib/types/names.ts";
 import type { Place } from "../../../lib/attach/attach.ts";
@@ -44,14 +44,14 @@ export function moveIn({ host, sandbox }: Place, device: Link, ifName: string): 
  * @throws {CniError} code 999 when its name on the host is taken: the device is home then, under
  *   another name, and the next call gives it its own if it is free again
  */
-export function bringHome(
+export async function bringHome(
   holder: Holder,
   options: { name?: string; patient?: boolean } = {},
-): void {
+): Promise<void> {
   using hostNs = NetNs.current();
   using host = Rtnl.open(hostNs);
-  if (options.patient) awaitReturn(host, hostNs, holder);
-  using _lock = lockDevices();
+  if (options.patient) await awaitReturn(host, hostNs, holder);
+  using _lock = await lockDevices();
   const record = findRecord(holder);
   using sandbox = openSandbox(holder, record, hostNs);
   const returned = sandbox && moveOut(host, hostNs, sandbox, holder.ifName, record?.device);
@@ -70,13 +70,13 @@ export function bringHome(
 }
 
 /** Hardware, which no link kind made, comes out of a deleted namespace some time later. */
-function awaitReturn(host: Rtnl, hostNs: NetNs, holder: Holder): void {
+async function awaitReturn(host: Rtnl, hostNs: NetNs, holder: Holder): Promise<void> {
   const record = findRecord(holder);
   if (!record || !isHardware(record.device)) return;
   for (let waited = 0; waited < RETURN_DEADLINE; waited += RETURN_INTERVAL) {
     using sandbox = openSandbox(holder, record, hostNs);
     if (sandbox || findReturned(host, record.device)) return;
-    sleepSync(RETURN_INTERVAL);
+    await sleep(RETURN_INTERVAL);
   }
 }
 

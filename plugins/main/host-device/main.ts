@@ -83,12 +83,12 @@ async function add(call: AddCall<Options>): Promise<Result> {
   const { selector, dpdk } = select(call.options);
   if (dpdk) return await reserveOnly(call);
   return await attach(call, {
-    create(place) {
+    async create(place) {
       const { attachment, ifName, undo } = call;
       const holder = holderOf(call);
       // The device of an attachment that had no DEL.
-      if (findRecord(attachment)) bringHome(holder);
-      using _lock = lockDevices();
+      if (findRecord(attachment)) await bringHome(holder);
+      using _lock = await lockDevices();
       const device = findAtHome(place, selector);
       undo.step(
         `the move of ${device.name}`,

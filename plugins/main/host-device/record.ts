@@ -47,9 +47,9 @@ export interface DeviceRecord extends Holder {
  * Taken around a look for a device and what is done with it then: two ADDs of one device would
  * take each other's records for those of a device that has come home.
  */
-export function lockDevices(): FileLock {
+export async function lockDevices(): Promise<FileLock> {
   runtime.files.makeDirectory(DIRECTORY, 0o700);
-  return FileLock.acquire(DIRECTORY, { create: false });
+  return await FileLock.acquire(DIRECTORY, { create: false });
 }
 
 /** Notes what a device is like, on the disk before anything is changed. {@link lockDevices} first. */

@@ -134,7 +134,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
   };
   const remove = () => removeLink(call, "veth");
   const pair = undo.step("the veth pair", () => addVethPair(wanted), remove);
-  const near = configureInterface({ inside, netns: sandbox, ifName, noDad: true }, {
+  const near = await configureInterface({ inside, netns: sandbox, ifName, noDad: true }, {
     ips: reserved.ips, // without routes: their gateway is not reachable yet
   });
   const far = host.link.get(pair.far.name);

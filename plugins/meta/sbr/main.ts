@@ -37,10 +37,10 @@ const sbr = definePlugin<Options>({
   options,
   add,
 
-  del(call) {
+  async del(call) {
     using sandbox = NetNs.openIfPresent(call.netns);
     if (!sandbox) return; // rules and tables went away with the namespace
-    using _lock = lock(sandbox);
+    using _lock = await lock(sandbox);
     using inside = Rtnl.open(sandbox);
     const link = inside.link.find(call.ifName);
     const rules = findRules(call, inside, [
@@ -91,19 +91,19 @@ const sbr = definePlugin<Options>({
   },
 });
 
-function add(call: AddCall<Options>): Result {
+async function add(call: AddCall<Options>): Promise<Result> {
   const { options, ifName } = call;
   const prevResult = requirePrevResult(call);
   validateOptions(options);
   const sources = requireSources(call, prevResult);
   using sandbox = NetNs.open(call.netns);
-  using _lock = lock(sandbox);
+  using _lock = await lock(sandbox);
   using inside = Rtnl.open(sandbox);
   const step: Step = (what, make, remove, ambiguous = false) =>
-    call.undo.step(what, () => make(inside), () => {
+    call.undo.step(what, () => make(inside), async () => {
       using again = NetNs.openIfPresent(call.netns);
       if (!again) return;
-      using _lock = lock(again);
+      using _lock = await lock(again);
       using inside = Rtnl.open(again);
       remove(inside);
     }, { ambiguous });
@@ -134,7 +134,7 @@ function add(call: AddCall<Options>): Result {
  * One ADD or DEL at a time in a namespace, ours or the Go plugin's: both lock the namespace's own
  * file. It is never created: a missing one is a missing namespace.
  */
-function lock(sandbox: NetNs): FileLock {
+function lock(sandbox: NetNs): Promise<FileLock> {
   return FileLock.acquire(sandbox.path, { create: false });
 }
 

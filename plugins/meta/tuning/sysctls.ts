@@ -24,7 +24,7 @@ export interface Sysctl {
  * (nf_hooks_lwtunnel, which nobody can switch off again); the others were writable before 5.12
  * (2671fa4dc010, 97684f0970f6).
  */
-const SHARED = new Set([
+const SHARED: ReadonlySet<string> = new Set([
   "net/netfilter/nf_hooks_lwtunnel",
   "net/netfilter/nf_conntrack_max",
   "net/netfilter/nf_conntrack_expect_max",

@@ -32,7 +32,7 @@ const vrf = definePlugin<Options>({
     validateOptions(options);
     using sandbox = NetNs.openIfPresent(netns);
     if (!sandbox) return; // the VRF went away with its namespace
-    using _lock = lock(sandbox);
+    using _lock = await lock(sandbox);
     using inside = Rtnl.open(sandbox);
     const device = inside.link.find(options.vrfname);
     if (device?.kind !== "vrf") return;
@@ -73,13 +73,13 @@ const vrf = definePlugin<Options>({
   },
 });
 
-function add(call: AddCall<Options>): Result {
+async function add(call: AddCall<Options>): Promise<Result> {
   const { options, netns, ifName, undo } = call;
   const prevResult = requirePrevResult(call);
   validateOptions(options);
   using sandbox = NetNs.open(netns);
   // Two interfaces that join at a time must not both make the VRF, or take one table for two.
-  using _lock = lock(sandbox);
+  using _lock = await lock(sandbox);
   using inside = Rtnl.open(sandbox);
   const link = inside.link.get(ifName);
   if (link.master !== undefined) {
@@ -87,10 +87,10 @@ function add(call: AddCall<Options>): Result {
       `interface ${ifName} has already a master set: ${inside.link.get(link.master).name}`,
     );
   }
-  const again = (work: (sandbox: NetNs, inside: Rtnl) => void) => {
+  const again = async (work: (sandbox: NetNs, inside: Rtnl) => void) => {
     using sandbox = NetNs.openIfPresent(netns);
     if (!sandbox) return;
-    using _lock = lock(sandbox);
+    using _lock = await lock(sandbox);
     using inside = Rtnl.open(sandbox);
     work(sandbox, inside);
   };
@@ -113,7 +113,7 @@ function add(call: AddCall<Options>): Result {
 }
 
 /** The file that everybody locks who chooses a routing table in a namespace: its own. */
-function lock(sandbox: NetNs): FileLock {
+function lock(sandbox: NetNs): Promise<FileLock> {
   return FileLock.acquire(sandbox.path, { create: false });
 }
 

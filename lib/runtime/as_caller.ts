@@ -1,0 +1,61 @@
+import { type CallContext, currentCall } from "./current_call.ts";
+import type { Files, RunOptions, Runtime } from "./types.ts";
+
+/**
+ * A runtime whose files and programs are those of the call that asks for them: relative paths are
+ * meant from its directory, what is created has its umask, and a program starts with its environment.
+ */
+export function asCaller(own: Runtime): Runtime {
+  let umask: ((mask: number) => number) | undefined;
+  /** Runs `work`, which is synchronous, with a call's umask in place of the process's. */
+  const masked = <T>({ umask: mask }: CallContext, work: () => T): T => {
+    umask ??= own.bind("libc.so.6", { umask: ["u32", "u32"] }).umask;
+    const before = umask(mask);
+    try {
+      return work();
+    } finally {
+      umask(before);
+    }
+  };
+  const files = (call: CallContext) => call.files ??= callFiles(own.files, call, masked);
+  const run: Runtime["run"] = (program, args, options) => {
+    const call = currentCall();
+    if (!call) return own.run(program, args, options);
+    const all: RunOptions = { env: call.environment, cwd: call.directory, ...options };
+    return masked(call, () => own.run(program, args, all));
+  };
+  return Object.create(own, {
+    files: {
+      get() {
+        const call = currentCall();
+        return call ? files(call) : own.files;
+      },
+    },
+    run: { value: run },
+  });
+}
+
+function callFiles(
+  files: Files,
+  call: CallContext,
+  masked: <T>(call: CallContext, work: () => T) => T,
+): Files {
+  const at = (path: string) => path.startsWith("/") ? path : `${call.directory}/${path}`;
+  return {
+    read: (path) => files.read(at(path)),
+    readText: (path) => files.readText(at(path)),
+    write: (path, data, options) => masked(call, () => files.write(at(path), data, options)),
+    rename: (from, to) => files.rename(at(from), at(to)),
+    link: (existing, path) => files.link(at(existing), at(path)),
+    symlink: (target, path) => files.symlink(target, at(path)),
+    readLink: (path) => files.readLink(at(path)),
+    realPath: (path) => files.realPath(at(path)),
+    remove: (path) => files.remove(at(path)),
+    makeDirectory: (path, mode) => masked(call, () => files.makeDirectory(at(path), mode)),
+    list: (path) => files.list(at(path)),
+    stat: (path) => files.stat(at(path)),
+    lstat: (path) => files.lstat(at(path)),
+    chmod: (path, mode) => files.chmod(at(path), mode),
+    setModified: (path, ms) => files.setModified(at(path), ms),
+  };
+}

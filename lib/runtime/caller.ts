@@ -1,0 +1,74 @@
+/**
+ * What a call has of the process that made it: its environment, its standard error, its working
+ * directory. What serves a call takes them from here, not from the process, which may serve others
+ * at the same time.
+ *
+ * @module
+ */
+import { type CallContext, currentCall } from "./current_call.ts";
+import { runtime } from "./mod.ts";
+
+/** This process's own: it serves one call. */
+const PROCESS: Pick<CallContext, "ending" | "inherited"> = {
+  ending: new AbortController(),
+  inherited: new Set(),
+};
+
+/** One variable of the call's environment; undefined when it is not set. */
+export function callerEnv(name: string): string | undefined {
+  const call = currentCall();
+  if (!call) return runtime.env(name);
+  return Object.hasOwn(call.environment, name) ? call.environment[name] : undefined;
+}
+
+/** The call's whole environment. */
+export function callerEnvironment(): Record<string, string> {
+  const call = currentCall();
+  return call ? { ...call.environment } : runtime.environment();
+}
+
+/** Writes to the call's standard error. @param text lines, each with its end */
+export function warn(text: string): void {
+  const call = currentCall();
+  if (call) call.writeError(text);
+  else runtime.write(2, text);
+}
+
+/** A path as the whole process means it: a relative one is meant from the call's directory. */
+export function fromCaller(path: string): string {
+  const call = currentCall();
+  return call && !path.startsWith("/") ? `${call.directory}/${path}` : path;
+}
+
+/** Aborts when what the call executes is to end: {@link endExecuted}. */
+export function untilEnded(): AbortSignal {
+  return (currentCall() ?? PROCESS).ending.signal;
+}
+
+/**
+ * Ends the plugins and programs that the call executes and waits for, so that it can clean up behind
+ * them. Those that are executed from then on are not concerned.
+ * @param reason why, for their errors
+ */
+export function endExecuted(reason: unknown): void {
+  const call = currentCall() ?? PROCESS;
+  const { ending } = call;
+  call.ending = new AbortController();
+  ending.abort(reason);
+}
+
+/**
+ * Has the programs that the call starts in order to change rules hold a descriptor too, until the
+ * returned object is disposed of. What is locked stays locked until they have ended, also when this
+ * process is killed.
+ */
+export function inherit(descriptor: number): Disposable {
+  const { inherited } = currentCall() ?? PROCESS;
+  inherited.add(descriptor);
+  return { [Symbol.dispose]: () => void inherited.delete(descriptor) };
+}
+
+/** The descriptors to pass to a program that changes rules: {@link inherit}. */
+export function inheritedDescriptors(): number[] {
+  return [...(currentCall() ?? PROCESS).inherited];
+}

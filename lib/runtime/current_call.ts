@@ -1,0 +1,54 @@
+/**
+ * What belongs to a call, where one process serves many at the same time: whoever awaits something
+ * goes on with the values of its own call.
+ *
+ * @module
+ */
+import type { Files } from "./types.ts";
+
+/** What a call has of the process that made it. In a process that serves one call, its own. */
+export interface CallContext {
+  /** The whole environment. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Absolute path of the working directory, which relative paths are meant from. */
+  readonly directory: string;
+  /** Permission bits that files are created without: umask(2). */
+  readonly umask: number;
+  /** Takes what is written to standard error. */
+  readonly writeError: (text: string) => void;
+  /** Ends the plugins and programs that are executed for the call. Replaced once it has aborted. */
+  ending: AbortController;
+  /** Descriptors that a program that changes rules inherits; see `RunOptions.inherit`. */
+  readonly inherited: Set<number>;
+  /** Files as the call sees them; made when they are first asked for. */
+  files?: Files;
+}
+
+/** `AsyncLocalStorage` of `node:async_hooks`, which both runtimes have. */
+interface AsyncStorage {
+  getStore(): CallContext | undefined;
+  run<T>(store: CallContext, work: () => T): T;
+}
+
+/** Loaded by the first {@link runInCall}: a process that serves one call does without. */
+let storage: AsyncStorage | undefined;
+
+/** The call that this code runs for; undefined where the process has but one. */
+export function currentCall(): CallContext | undefined {
+  return storage?.getStore();
+}
+
+/** Runs `work`, and all that it waits for, as part of a call. */
+export function runInCall<T>(call: CallContext, work: () => T): T {
+  storage ??= newStorage();
+  return storage.run(call, work);
+}
+
+function newStorage(): AsyncStorage {
+  const { process } = globalThis as unknown as {
+    process: {
+      getBuiltinModule(name: "node:async_hooks"): { AsyncLocalStorage: new () => AsyncStorage };
+    };
+  };
+  return new (process.getBuiltinModule("node:async_hooks").AsyncLocalStorage)();
+}
