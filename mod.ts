@@ -36,15 +36,9 @@ export type { Dns, NetConf } from "./lib/types/config.ts";
 export { CniError, type CniErrorOptions, ErrorCode } from "./lib/types/error.ts";
 export { encodeJson, type JsonObject, type JsonValue, parseJson } from "./lib/types/json.ts";
 export { formatArgs, parseArgs, readArgs } from "./lib/types/args.ts";
-export {
-  type Interface,
-  type IpConfig,
-  parseResult,
-  printResult,
-  renderResult,
-  type Result,
-  type Route as ResultRoute,
-} from "./lib/types/result.ts";
+export type { Interface, IpConfig, Result, Route as ResultRoute } from "./lib/types/result.ts";
+export { parseResult } from "./lib/types/read_result.ts";
+export { printResult, renderResult } from "./lib/types/write_result.ts";
 export {
   atLeast,
   compareVersions,

@@ -1,19 +1,26 @@
 /**
- * Checks that no compiler makes: that folders import only from below, that only `lib/runtime` names
- * a runtime, and that what users see is documented.
+ * Checks that no compiler makes: that folders import only from below and no file in a circle, that
+ * only `lib/runtime` names a runtime, and that what users see is documented.
  *
  *     deno task check
  *
  * @module
  */
 import { findings as calls } from "./check/calls.ts";
+import { findings as circles } from "./check/circles.ts";
 import { findings as layers } from "./check/layers.ts";
 import { findings as runtimes } from "./check/runtimes.ts";
 import { findings as plugins } from "./check/plugins.ts";
 import { sources } from "./check/sources.ts";
 
 const files = sources();
-const found = [...layers(files), ...runtimes(files), ...calls(files), ...await plugins()];
+const found = [
+  ...layers(files),
+  ...circles(files),
+  ...runtimes(files),
+  ...calls(files),
+  ...await plugins(),
+];
 for (const finding of found) console.error(finding);
 if (found.length > 0) console.error(`${found.length} findings in ${files.length} files`);
 Deno.exit(found.length === 0 ? 0 : 1);

@@ -1,11 +1,8 @@
-import type { Command } from "./command.ts";
-
 /** What each option was given: its values, or none for a switch. */
 export type OptionValues = ReadonlyMap<string, readonly string[]>;
 
 /** The words behind a command's name, found to be ones that it takes. */
 export class CommandLine {
-  readonly command: Command;
   /** In the order of the command's. */
   readonly operands: readonly string[];
   /** What stands where the command has its `rest`. */
@@ -13,14 +10,12 @@ export class CommandLine {
   readonly #options: OptionValues;
 
   constructor(
-    command: Command,
     { operands, rest = [], options = new Map() }: {
       operands: readonly string[];
       rest?: readonly string[];
       options?: OptionValues;
     },
   ) {
-    this.command = command;
     this.operands = operands;
     this.rest = rest;
     this.#options = options;

@@ -8,7 +8,7 @@ import { UsageError } from "./usage_error.ts";
 /** What a line asks for: help (of one command), or that a command is run. */
 export type Request =
   | { kind: "help"; command?: Command }
-  | { kind: "run"; line: CommandLine };
+  | { kind: "run"; command: Command; line: CommandLine };
 
 const HELP: Option = { name: "help", short: "h", help: "print this" };
 const VERSION: Option = { name: "version", help: "print the version" };
@@ -55,11 +55,11 @@ async function parseWords(
   for (const name of options.keys()) {
     if (!isOwn(name)) throw new UsageError(`${command.name} has no option --${name}`);
   }
-  const line = new CommandLine(command, {
+  const line = new CommandLine({
     ...divide(command, [...operands, ...words.slice(split)]),
     options,
   });
-  return { kind: "run", line };
+  return { kind: "run", command, line };
 }
 
 async function requireCommand(program: Program, name: string): Promise<Command> {

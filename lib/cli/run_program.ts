@@ -1,6 +1,6 @@
 import { runtime } from "../runtime/mod.ts";
 import { CniError } from "../types/error.ts";
-import type { Program } from "./command.ts";
+import type { Command, Program } from "./command.ts";
 import type { CommandLine } from "./command_line.ts";
 import { help } from "./help.ts";
 import { printJson } from "./output.ts";
@@ -9,24 +9,24 @@ import { UsageError } from "./usage_error.ts";
 
 /** Runs a program. Returns its exit status: 0, 1 for a failure, 2 for a wrong command line. */
 export async function runProgram(program: Program, args: readonly string[]): Promise<number> {
-  let line: CommandLine | undefined;
+  let running: { command: Command; line: CommandLine } | undefined;
   try {
     const request = await parseLine(program, args);
     if (request.kind === "help") {
       runtime.write(1, help(program, request.command));
       return 0;
     }
-    line = request.line;
-    return await line.command.run(line);
+    running = request;
+    return await request.command.run(request.line);
   } catch (error) {
     if (error instanceof UsageError) {
-      const about = [program.name, error.command ?? line?.command.name ?? ""].filter(Boolean);
+      const about = [program.name, error.command ?? running?.command.name ?? ""].filter(Boolean);
       const hint = `${about.join(" ")} --help says how it is used`;
       runtime.write(2, `${program.name}: ${error.message}\n${hint}\n`);
       return 2;
     }
-    if (line?.has("json")) printJson({ error: CniError.from(error).toJson() });
-    runtime.write(2, program.explain(error, line?.command.name ?? ""));
+    if (running?.line.has("json")) printJson({ error: CniError.from(error).toJson() });
+    runtime.write(2, program.explain(error, running?.command.name ?? ""));
     return 1;
   }
 }

@@ -4,7 +4,8 @@ import { NetNs } from "../ns/netns.ts";
 import { ifPresent } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { Rtnl } from "../rtnl/rtnl.ts";
-import { parseResult, type Result } from "../types/result.ts";
+import { parseResult } from "../types/read_result.ts";
+import type { Result } from "../types/result.ts";
 
 /** Whether an attachment still is: its namespace, and its interface in there. */
 export type AttachmentState = "attached" | "namespace gone" | "interface gone";

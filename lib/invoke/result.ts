@@ -1,6 +1,7 @@
 import { CniError } from "../types/error.ts";
 import { type JsonValue, parseJson } from "../types/json.ts";
-import { parseResult, type Result } from "../types/result.ts";
+import { parseResult } from "../types/read_result.ts";
+import type { Result } from "../types/result.ts";
 import { messageOf } from "../runtime/errors.ts";
 
 /**

@@ -1,11 +1,6 @@
 import { AF_UNIX } from "./sockaddr.ts";
 import { SOCK_DGRAM, Socket } from "./socket.ts";
 
-/** What the Worker is told: the descriptors to wait for. */
-export type PollRequest = readonly number[];
-/** What it answers: those of them that are readable, or broken. */
-export type PollReply = readonly number[];
-
 /**
  * Waits for any number of sockets with one thread, whatever namespaces they were opened in, and
  * lets this thread do other things meanwhile.
@@ -23,7 +18,7 @@ export class Poller implements Disposable {
   #woken = false;
 
   constructor() {
-    this.#worker.onmessage = ({ data }: MessageEvent<PollReply>) => this.#answered(data);
+    this.#worker.onmessage = ({ data }: MessageEvent<readonly number[]>) => this.#answered(data);
   }
 
   /**
@@ -64,7 +59,7 @@ export class Poller implements Disposable {
     this.#worker.postMessage([this.#wake[1].descriptor, ...this.#watched.keys()]);
   }
 
-  #answered(readable: PollReply): void {
+  #answered(readable: readonly number[]): void {
     this.#waiting = false;
     if (this.#woken) {
       this.#wake[1].receive(1);

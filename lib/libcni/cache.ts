@@ -16,7 +16,8 @@ import {
   sortKeys,
 } from "../types/json.ts";
 import { validateContainerId, validateIfName, validateNetworkName } from "../types/names.ts";
-import { parseResult, type Result } from "../types/result.ts";
+import { parseResult } from "../types/read_result.ts";
+import type { Result } from "../types/result.ts";
 import { ifPresent, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { removeWritten, writeAtomic } from "../runtime/write_atomic.ts";

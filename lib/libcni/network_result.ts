@@ -1,5 +1,6 @@
 import type { JsonObject } from "../types/json.ts";
-import { printResult, type Result } from "../types/result.ts";
+import type { Result } from "../types/result.ts";
+import { printResult } from "../types/write_result.ts";
 import { familyOf } from "../types/versions.ts";
 
 /**

@@ -1,17 +1,6 @@
 import { CniError } from "../types/error.ts";
 import type { NetNs } from "./netns.ts";
-
-/** What a pinned Worker is told first. */
-export interface PinnedRequest {
-  /** The namespace's descriptor; descriptors belong to the whole process. */
-  descriptor: number;
-  path: string;
-  /** URL of the module to load inside. */
-  module: string;
-}
-
-/** What it answers. */
-export type PinnedReply = { pinned: true } | { pinned: false; error: string };
+import type { PinnedReply, PinnedRequest } from "./pinned_messages.ts";
 
 /**
  * Starts a Worker whose thread is inside a namespace for good, for work that is long or

@@ -5,7 +5,7 @@
  * @module
  */
 import { enterByDescriptor } from "./netns.ts";
-import type { PinnedReply, PinnedRequest } from "./pinned.ts";
+import type { PinnedReply, PinnedRequest } from "./pinned_messages.ts";
 
 /** The part of a Worker's global scope that is used here. */
 interface WorkerScope {

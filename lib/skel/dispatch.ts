@@ -6,7 +6,9 @@
 import { endExecuted } from "../runtime/caller.ts";
 import { CniError } from "../types/error.ts";
 import { encodeJson } from "../types/json.ts";
-import { parseResult, renderResult, type Result } from "../types/result.ts";
+import { parseResult } from "../types/read_result.ts";
+import type { Result } from "../types/result.ts";
+import { renderResult } from "../types/write_result.ts";
 import { readOptions } from "../types/options.ts";
 import { NEWEST, SPEC_VERSIONS } from "../types/versions.ts";
 import { guardOwnNamespace } from "./own_namespace.ts";

@@ -1,14 +1,8 @@
 /**
  * What ADD returns. In the program a result always has the newest version's shape; the older ones
- * exist only as JSON, on the way in and out. Keys that no version of the specification knows are
- * kept on the way through.
+ * exist only as JSON, on the way in (read_result.ts) and out (write_result.ts).
  */
 import type { Dns } from "./config.ts";
-import { READERS, WRITERS } from "./convert.ts";
-import { CniError } from "./error.ts";
-import { quote, quoteList } from "./go_text.ts";
-import { encodeJson, isObject, type JsonObject, type JsonValue } from "./json.ts";
-import { familyOf, SPEC_VERSIONS, type VersionFamily } from "./versions.ts";
 
 /**
  * An interface that the plugin created or found: in the container when it has a sandbox, else on
@@ -69,43 +63,26 @@ export interface Result {
   dns?: Dns;
 }
 
-/**
- * Reads a result of any version, as another plugin printed it or as `prevResult` holds it. Types
- * are checked, addresses are not: who uses one parses it.
- *
- * @param defaultVersion What its `cniVersion` is taken to be where it has none: the
- * configuration's.
- * @throws {CniError} code 1 for an unknown version, 6 for a value of the wrong type.
- */
-export function parseResult(value: JsonValue, defaultVersion: string): Result {
-  if (value === null) return {};
-  if (!isObject(value)) {
-    throw CniError.decode(`invalid result: it must be an object, not ${encodeJson(value)}`);
-  }
-  const stated = value.cniVersion;
-  const version = typeof stated === "string" && stated !== "" ? stated : defaultVersion;
-  return READERS[requireFamily(version)](value);
-}
-
-/**
- * The JSON of a result in the version that the configuration asks for, with the keys in the order
- * in which the Go library prints them.
- *
- * @throws {CniError} code 1 for an unknown version, 7 when the version cannot express the result.
- */
-export function printResult(result: Result, cniVersion: string): JsonObject {
-  return WRITERS[requireFamily(cniVersion)](result, cniVersion || "0.1.0");
-}
-
-/** {@linkcode printResult} as the text that goes to stdout. */
-export function renderResult(result: Result, cniVersion: string): string {
-  return encodeJson(printResult(result, cniVersion), 4);
-}
-
-function requireFamily(version: string): VersionFamily {
-  const family = familyOf(version);
-  if (family !== undefined) return family;
-  throw CniError.incompatibleVersion(
-    `unsupported CNI result version ${quote(version)}: known are ${quoteList(SPEC_VERSIONS)}`,
-  );
-}
+/** The keys of {@linkcode Interface}, in the order in which results print them. */
+export const INTERFACE_KEYS = [
+  "name",
+  "mac",
+  "mtu",
+  "sandbox",
+  "socketPath",
+  "pciID",
+] as const satisfies (keyof Interface)[];
+/** Those of {@linkcode IpConfig} and, from 0.3.0 to 0.4.0, the family. */
+export const IP_KEYS = ["version", "interface", "address", "gateway"] as const;
+/** Those of {@linkcode Route}. */
+export const ROUTE_KEYS = [
+  "dst",
+  "gw",
+  "mtu",
+  "advmss",
+  "priority",
+  "table",
+  "scope",
+] as const satisfies (keyof Route)[];
+/** Those of `ip4` and `ip6` before 0.3.0. */
+export const IP_KEYS_01 = ["ip", "gateway", "routes"] as const;

@@ -1,7 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { CniError } from "./error.ts";
 import { encodeJson, type JsonObject, type JsonValue, parseJson } from "./json.ts";
-import { parseResult, renderResult, type Result } from "./result.ts";
+import { parseResult } from "./read_result.ts";
+import type { Result } from "./result.ts";
+import { renderResult } from "./write_result.ts";
 import { SPEC_VERSIONS } from "./versions.ts";
 
 // The three texts are what the Go plugins, version 1.9.1, printed.

@@ -1,6 +1,6 @@
 /** The versions of the specification, and how they compare. */
 import { CniError } from "./error.ts";
-import { quote } from "./go_text.ts";
+import { quote, quoteList } from "./go_text.ts";
 
 /** Every version of the specification, oldest first. */
 export const SPEC_VERSIONS = [
@@ -35,6 +35,15 @@ export function familyOf(version: string): VersionFamily | undefined {
   const families = Object.keys(VERSION_FAMILIES) as VersionFamily[];
   const wanted = version || "0.1.0";
   return families.find((family) => VERSION_FAMILIES[family].some((member) => member === wanted));
+}
+
+/** As {@linkcode familyOf}. @throws {CniError} code 1 naming the versions that there are */
+export function requireFamily(version: string): VersionFamily {
+  const family = familyOf(version);
+  if (family !== undefined) return family;
+  throw CniError.incompatibleVersion(
+    `unsupported CNI result version ${quote(version)}: known are ${quoteList(SPEC_VERSIONS)}`,
+  );
 }
 
 /**

@@ -1,4 +1,4 @@
-import { importsOf } from "./layers.ts";
+import { importsOf } from "./imports.ts";
 import type { Source } from "./sources.ts";
 
 /**
@@ -65,7 +65,7 @@ function reachable(texts: ReadonlyMap<string, string>): string[] {
     [...texts.keys()].filter((path) => /^plugins\/[^/]+\/[^/]+\/main\.ts$/.test(path)),
   );
   for (const path of seen) {
-    for (const target of importsOf(path, texts.get(path)!)) {
+    for (const target of importsOf({ path, text: texts.get(path)! })) {
       if (texts.has(target) && !Object.hasOwn(PROCESSES, target)) seen.add(target);
     }
   }

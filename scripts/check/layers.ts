@@ -1,3 +1,4 @@
+import { importsOf } from "./imports.ts";
 import type { Source } from "./sources.ts";
 
 /** The folders of `lib/`, lowest first. Each may import from those before it. */
@@ -33,7 +34,7 @@ export function findings(files: readonly Source[]): string[] {
   return files.flatMap(({ path, text }) => {
     const [top, folder = ""] = path.split("/");
     if (top !== "lib" && top !== "plugins" || path.endsWith("_test.ts")) return [];
-    return importsOf(path, text).flatMap((target) => {
+    return importsOf({ path, text }).flatMap((target) => {
       const [targetTop, targetFolder = ""] = target.split("/");
       if (targetTop !== "lib") {
         const own = path.split("/").slice(0, 3).join("/");
@@ -47,15 +48,5 @@ export function findings(files: readonly Source[]): string[] {
       if (from < 0) return [`${path} is in a folder that has no place among the layers`];
       return to <= from ? [] : [`${path} imports ${target}, which is above it`];
     });
-  });
-}
-
-/** The project's own files that a file imports, as paths from the project's directory. */
-export function importsOf(path: string, text: string): string[] {
-  const pattern =
-    /\b(?:import|export)\b[^;'"]*?\bfrom\s*["'](\.[^"']+)["']|\bimport\(\s*["'](\.[^"']+)["']/g;
-  return Array.from(text.matchAll(pattern), ([, fixed, dynamic]) => {
-    const url = new URL(fixed ?? dynamic!, `file:///${path}`);
-    return url.pathname.slice(1);
   });
 }

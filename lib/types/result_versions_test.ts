@@ -1,7 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { CniError } from "./error.ts";
 import type { JsonObject } from "./json.ts";
-import { parseResult, printResult } from "./result.ts";
+import { parseResult } from "./read_result.ts";
+import { printResult } from "./write_result.ts";
 import { familyOf, SPEC_VERSIONS, type VersionFamily } from "./versions.ts";
 
 const dns = { nameservers: ["10.0.0.1"], domain: "d", search: ["s"], options: ["o"] };
