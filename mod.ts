@@ -101,6 +101,7 @@ export {
   type Handler,
   type Plugin,
 } from "./lib/skel/plugin.ts";
+export type { Pool, Reservation, ReservationBook, Reservations } from "./lib/skel/reservations.ts";
 export { dispatch, type Reply } from "./lib/skel/dispatch.ts";
 export type { Invocation } from "./lib/skel/request.ts";
 export { runAll } from "./lib/skel/run_all.ts";

@@ -75,8 +75,9 @@ async function main(): Promise<number> {
 async function fetchBuildTools(): Promise<void> {
   const directory = Deno.makeTempDirSync({ prefix: "cni-test-bundle-" });
   try {
-    const entry = multicallEntry(ROOT, findCommands(ROOT));
-    await bundle({ root: ROOT, version: "", entry, directory });
+    const plugins = findCommands(ROOT);
+    const entry = multicallEntry(ROOT, plugins);
+    await bundle({ root: ROOT, version: "", plugins, entry, directory });
     await findBun();
   } catch {
     // The tests that need it say what could not be had.

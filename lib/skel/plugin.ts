@@ -10,6 +10,7 @@ import type { NetConf } from "../types/config.ts";
 import type { JsonObject } from "../types/json.ts";
 import type { Result } from "../types/result.ts";
 import type { Schema } from "../types/schema.ts";
+import type { ReservationBook } from "./reservations.ts";
 import type { Undo } from "./undo.ts";
 
 /** What every command is given. `O` is the type of the plugin's own options. */
@@ -75,6 +76,8 @@ export interface Plugin<O = unknown> {
   readonly status: Handler<Call<O>>;
   /** Removes what belongs to none of the valid attachments. */
   readonly gc: Handler<GcCall<O>>;
+  /** Tells of the addresses that an IPAM plugin gives; loaded only when somebody wants to know. */
+  readonly reservations?: () => Promise<ReservationBook<Call<O>>>;
 }
 
 /**

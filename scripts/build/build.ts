@@ -41,7 +41,7 @@ export async function build(options: BuildOptions): Promise<string> {
   try {
     await withStaging(output, async (staging) => {
       const make = (name: string, entry: string, permissions: readonly string[]) =>
-        compileOne({ ...options, staging, progress, name, entry, permissions });
+        compileOne({ ...options, plugins: commands, staging, progress, name, entry, permissions });
       if (separate) {
         for (const command of commands) {
           const entry = singleEntry(root, command);
@@ -77,6 +77,7 @@ interface Making extends BuildOptions {
   staging: string;
   progress: Progress;
   name: string;
+  plugins: readonly BuildCommand[];
   /** Code of the entry point. */
   entry: string;
   permissions: readonly string[];
@@ -84,13 +85,13 @@ interface Making extends BuildOptions {
 
 /** Makes one executable in the staging directory and returns its path. */
 async function compileOne(making: Making): Promise<string> {
-  const { root, runtime, target, staging, progress, name, entry, permissions } = making;
+  const { root, runtime, target, staging, progress, name, plugins, entry, permissions } = making;
   const version = JSON.parse(Deno.readTextFileSync(`${root}/deno.json`)).version as string;
   const directory = `${staging}/${name}-modules`;
   const bundled = await progress.step(
     "bundle",
     name,
-    () => bundle({ root, version, entry, directory }),
+    () => bundle({ root, version, plugins, entry, directory }),
     ({ metafile }) => {
       const modules = Object.values(metafile.outputs);
       const total = size(modules.reduce((sum, { bytes }) => sum + bytes, 0));

@@ -1,4 +1,5 @@
 import * as esbuild from "esbuild";
+import type { BuildCommand } from "./commands.ts";
 import { sourcePlugin } from "./source_plugin.ts";
 
 /** What to bundle. */
@@ -7,6 +8,8 @@ export interface BundleOptions {
   root: string;
   /** The version that the executables report. */
   version: string;
+  /** The plugins that the executable can tell of; see `lib/skel/known_plugins.ts`. */
+  plugins: readonly BuildCommand[];
   /** Code of the entry point; see `entry.ts`. */
   entry: string;
   /** Where the modules go: a directory of their own. */
@@ -28,10 +31,10 @@ export interface Bundle {
  * command, loaded only when it is called, and what several share.
  */
 export async function bundle(options: BundleOptions): Promise<Bundle> {
-  const { root, version, directory } = options;
+  const { root, version, plugins, directory } = options;
   const entries = new Map([["main", options.entry]]);
   const workers = new Map<string, string>();
-  const plugin = sourcePlugin({ root, version, entries, workers });
+  const plugin = sourcePlugin({ root, version, plugins, entries, workers });
   for (;;) {
     const known = [...workers];
     const { metafile, outputFiles } = await esbuild.build({

@@ -25,3 +25,11 @@ import * as module from ${JSON.stringify(entry)};
 await runCommand({ kind: "${kind}", load: () => Promise.resolve(module) }, runtime.args);
 `;
 }
+
+/** What takes the place of `lib/skel/known_plugins.ts`, where no folders can be looked into. */
+export function knownPlugins(commands: readonly BuildCommand[]): string {
+  const rows = commands.filter(({ kind }) => kind === "plugin").map(({ name, entry }) =>
+    `  ${JSON.stringify(name)}: () => import(${JSON.stringify(entry)}),`
+  );
+  return `const known = {\n${rows.join("\n")}\n};\nexport const knownPlugins = () => known;\n`;
+}

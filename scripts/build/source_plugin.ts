@@ -5,6 +5,8 @@
  */
 import type { OnLoadArgs, OnLoadResult, Plugin } from "esbuild";
 import { dirname, resolve } from "../../lib/deps/path.ts";
+import type { BuildCommand } from "./commands.ts";
+import { knownPlugins } from "./entry.ts";
 import { npmPackage } from "./npm_package.ts";
 
 /** What {@link sourcePlugin} needs and collects. */
@@ -13,6 +15,8 @@ export interface SourceOptions {
   root: string;
   /** Takes the place of what `lib/skel/build_version.ts` says. */
   version: string;
+  /** The plugins that `lib/skel/known_plugins.ts` knows. */
+  plugins: readonly BuildCommand[];
   /** The generated entry points' code, by name; they are imported as `entry:NAME`. */
   entries: ReadonlyMap<string, string>;
   /** Entry points of their own that were found: path of the source to name of the output. */
@@ -56,6 +60,9 @@ const MODULE_URL = /new URL\("(\.[^"]+\.ts)", import\.meta\.url\)/g;
 async function loadSource({ path }: OnLoadArgs, options: SourceOptions): Promise<OnLoadResult> {
   if (path === `${options.root}/lib/skel/build_version.ts`) {
     return { contents: `export const BUILD_VERSION = ${JSON.stringify(options.version)};` };
+  }
+  if (path === `${options.root}/lib/skel/known_plugins.ts`) {
+    return { contents: knownPlugins(options.plugins), loader: "ts" };
   }
   const toOutput = (_: string, relative: string) => {
     const worker = resolve(dirname(path), relative);

@@ -54,7 +54,7 @@ type Metafile = Bundle["metafile"];
 async function bundleHere(entry: string): Promise<Bundle> {
   const directory = Deno.makeTempDirSync({ prefix: "cni-bundle-test-" });
   try {
-    return await bundle({ root: ROOT, version: "1.2.3", entry, directory });
+    return await bundle({ root: ROOT, version: "1.2.3", plugins: COMMANDS, entry, directory });
   } finally {
     await stopBundler();
     Deno.removeSync(directory, { recursive: true });

@@ -26,7 +26,7 @@ Deno.test({
     const directory = Deno.makeTempDirSync({ prefix: "cni-contract-" });
     try {
       const entry = `import ${JSON.stringify(MAIN)};`;
-      const { main } = await bundle({ root: ROOT, version: "test", entry, directory });
+      const { main } = await bundle({ root: ROOT, version: "test", plugins: [], entry, directory });
       await stopBundler();
       await expectAll(test, bun!.path, [main]);
     } finally {

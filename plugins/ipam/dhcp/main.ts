@@ -69,6 +69,8 @@ const dhcp = definePlugin<Options>({
     }));
     await unlessAbsent(ask(socketOf(options), "gc", { network: config.name, valid }));
   },
+
+  reservations: async () => (await import("./reservations.ts")).reservations,
 });
 
 export default dhcp;

@@ -112,6 +112,26 @@ export class DiskStore implements Store {
     );
   }
 
+  /** Every reservation, by address; whose it is where that is noted. Looks at all. */
+  all(): { address: IpAddress; owner?: Owner; sinceMs: number }[] {
+    return inDirectory(this.#dataDir, () =>
+      this.addresses().sort(byAddress).map((address) => {
+        const name = address.toString();
+        const { modifiedMs } = runtime.files.stat(this.#path(name));
+        return { address, owner: this.#ownerOf(name), sinceMs: modifiedMs };
+      }));
+  }
+
+  /** Gives back one address, whoever it is reserved for. */
+  free(address: IpAddress): void {
+    this.#work(() => {
+      const name = address.toString();
+      const owner = this.#ownerOf(name);
+      if (owner) this.#remove(name, owner);
+      else this.#removeFile(name);
+    });
+  }
+
   addresses(): IpAddress[] {
     const names = inDirectory(this.#dataDir, () => this.#list());
     return names.flatMap((name) => IpAddress.tryParse(name) ?? []);
@@ -276,6 +296,10 @@ export class DiskStore implements Store {
   #path(name: string): string {
     return `${this.#directory}/${name}`;
   }
+}
+
+function byAddress(a: IpAddress, b: IpAddress): number {
+  return a.family - b.family || a.compare(b);
 }
 
 function keyOf({ containerId, ifName }: Owner): string {

@@ -41,6 +41,8 @@ const hostLocal = definePlugin<Options>({
     using store = await openIfPresent(call);
     store?.prune((owner) => isValid(owner, call));
   },
+
+  reservations: async () => (await import("./reservations.ts")).reservations,
 });
 
 export default hostLocal;

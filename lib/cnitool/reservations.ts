@@ -1,0 +1,78 @@
+import type { Cni } from "../libcni/cni.ts";
+import type { NetworkList, PluginConfig } from "../libcni/conf.ts";
+import { attachmentRequest } from "../libcni/request.ts";
+import { inspectionCall } from "../skel/inspection.ts";
+import { knownPlugins } from "../skel/known_plugins.ts";
+import type { Plugin } from "../skel/plugin.ts";
+import type { Reservation, Reservations } from "../skel/reservations.ts";
+import { isObject } from "../types/json.ts";
+import { resultOf } from "./attachment_state.ts";
+import { capabilityArgs } from "./settings.ts";
+
+/** The addresses of one network, as one of its IPAM plugins has them. */
+export interface NetworkReservations extends Reservations {
+  /** The IPAM plugin. */
+  type: string;
+  /** Gives an address back; undefined where the plugin keeps nothing that could be given back. */
+  free?(reservation: Reservation): Promise<void>;
+}
+
+/**
+ * What every IPAM plugin of a network says of its addresses. Of one that cannot be asked, what is
+ * cached of the network's attachments.
+ *
+ * @throws {CniError} where the configuration is wrong, or what a plugin keeps cannot be read
+ */
+export async function reservationsOf(
+  network: NetworkList,
+  cni: Cni,
+): Promise<NetworkReservations[]> {
+  const found: NetworkReservations[] = [];
+  for (const config of network.plugins) {
+    const { ipam } = config.json;
+    const type = isObject(ipam) && typeof ipam.type === "string" ? ipam.type : "";
+    if (type === "") continue;
+    const asked = await ask(type, config, network, cni);
+    found.push(asked ?? { type, ...cachedReservations(network.name, cni) });
+  }
+  return found;
+}
+
+async function ask(
+  type: string,
+  config: PluginConfig,
+  network: NetworkList,
+  cni: Cni,
+): Promise<NetworkReservations | undefined> {
+  const known = knownPlugins();
+  const module = Object.hasOwn(known, type) ? await known[type]!() : undefined;
+  const plugin = module?.default;
+  const book = await plugin?.reservations?.();
+  if (!plugin || !book) return undefined;
+  const call = callFor(plugin, config, network, cni);
+  return {
+    type,
+    ...await book.list(call),
+    free: async (reservation) => await book.free(call, reservation),
+  };
+}
+
+/** With the values for capabilities that the last attachment got: they may say which ranges. */
+function callFor(plugin: Plugin, config: PluginConfig, network: NetworkList, cni: Cni) {
+  const last = cni.getCachedAttachments().findLast((one) => one.network === network.name);
+  const values = { ...last?.capabilityArgs, ...capabilityArgs() };
+  return inspectionCall(plugin, attachmentRequest(config, network, undefined, values));
+}
+
+function cachedReservations(network: string, cni: Cni): Reservations {
+  const attachments = cni.getCachedAttachments().filter((one) => one.network === network);
+  return {
+    source: "/var/lib/cni/results",
+    pools: [],
+    reservations: attachments.flatMap((attachment) => {
+      const { containerId, ifName } = attachment;
+      const { ips = [] } = resultOf(attachment);
+      return ips.map(({ address }) => ({ address: address.split("/")[0]!, containerId, ifName }));
+    }),
+  };
+}

@@ -1,0 +1,52 @@
+/** What an IPAM plugin can tell of the addresses that it gives, beside giving them. */
+
+/** Addresses that an attachment is given one of. */
+export interface Pool {
+  /** First and last address of each range, like `10.1.0.1-10.1.0.254`. */
+  ranges: string[];
+  /** How many addresses it can give. */
+  size: bigint;
+  /** How many of them are given. */
+  held: number;
+}
+
+/** An address that is given to an attachment. */
+export interface Reservation {
+  /** Without a prefix length. */
+  address: string;
+  /** "" where nobody is noted. */
+  containerId: string;
+  /** "" where only the container is noted. */
+  ifName: string;
+  /** When it was given, in milliseconds since 1970; undefined where nobody knows. */
+  sinceMs?: number;
+  /** Index of its pool; undefined where it is in none that the configuration has now. */
+  pool?: number;
+}
+
+/** What an IPAM plugin knows of one network's addresses. */
+export interface Reservations {
+  /** Where that is kept: a directory, a socket, a cluster's address. */
+  source: string;
+  /** Empty where others decide what is given: a DHCP server, the configuration. */
+  pools: Pool[];
+  /** Every address that is given to somebody. */
+  reservations: Reservation[];
+}
+
+/** How an IPAM plugin tells of its addresses. `C` is a call without a command. */
+export interface ReservationBook<C> {
+  /**
+   * Tells of a network's addresses.
+   *
+   * @throws {CniError} where the configuration is wrong, or what is kept cannot be read
+   */
+  list(call: C): Reservations | Promise<Reservations>;
+  /**
+   * Gives an address back, whoever holds it.
+   *
+   * @param reservation what {@linkcode ReservationBook.list} told of it
+   * @throws {CniError} where that is not possible
+   */
+  free(call: C, reservation: Reservation): void | Promise<void>;
+}

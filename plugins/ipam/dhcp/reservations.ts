@@ -1,0 +1,32 @@
+/** The leases that the daemon holds for a network, for people to see and to give back. */
+import type { Call } from "../../../lib/skel/plugin.ts";
+import type { ReservationBook } from "../../../lib/skel/reservations.ts";
+import type { Options } from "./config.ts";
+import { ask, DEFAULT_SOCKET } from "./daemon_client.ts";
+
+/** @see ReservationBook */
+export const reservations: ReservationBook<Call<Options>> = {
+  async list(call) {
+    const { leases } = await ask(socketOf(call), "leases", {});
+    const own = leases.filter(({ network }) => network === call.config.name);
+    return {
+      source: socketOf(call),
+      pools: [],
+      reservations: own.flatMap(({ containerId, ifName, bindings }) =>
+        bindings.flatMap(({ addresses }) =>
+          // With its prefix length, as the server gave it.
+          addresses.map((address) => ({ address: address.split("/")[0]!, containerId, ifName }))
+        )
+      ),
+    };
+  },
+
+  /** All addresses of the lease go back to their servers. */
+  async free(call, { containerId, ifName }) {
+    await ask(socketOf(call), "release", { network: call.config.name, containerId, ifName });
+  },
+};
+
+function socketOf({ options: { ipam } }: Call<Options>): string {
+  return ipam?.daemonSocketPath ?? DEFAULT_SOCKET;
+}
