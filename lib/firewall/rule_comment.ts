@@ -1,6 +1,7 @@
 /** The comments of nftables rules: by them it is told which attachment a rule belongs to. */
 import { attachmentHash } from "../ip/hash_names.ts";
 import { type Attachment, describeAttachment } from "../types/attachment.ts";
+import { cutUtf8 } from "../types/utf8.ts";
 
 /** The hashes that an attachment's comment begins with; undefined for any other comment. */
 export function hashOf(comment: string | undefined): string | undefined {
@@ -13,9 +14,7 @@ export function attachmentComment(attachment: Attachment): string {
   const plain = (text: string) => text.replaceAll('"', "");
   const text = `${attachmentHash(attachment)}, net: ${plain(network)}, if: ${plain(ifName)}, ` +
     `id: ${plain(containerId)}`;
-  const bytes = new TextEncoder().encode(text).subarray(0, 128);
-  // A character cut in half is no text that nft would take.
-  return new TextDecoder().decode(bytes).replace(/\ufffd$/, "");
+  return cutUtf8(text, 128);
 }
 
 /** Whose rules have this comment, in words; cut short where the comment was. */

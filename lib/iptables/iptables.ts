@@ -1,8 +1,7 @@
 /**
  * Driving iptables: `iptables-save` reads a whole table at once, `iptables-restore --noflush`
  * changes one at once, wholly or not at all. Rules are handled as lines in the form that
- * `iptables-save` prints, so that what is read can be compared with what is wanted, and deleted by
- * writing `-D` for `-A`. What iptables-nft made is a table of nftables, and is deleted as such.
+ * `iptables-save` prints (`rule.ts`). What iptables-nft made is a table of nftables, and is deleted as such.
  *
  * @module
  */
@@ -15,6 +14,7 @@ import { chainRemoval, nftDelete, nftDeleteSince, RulesetChanged } from "../nfta
 import { deleteRule, type NftRule } from "../nftables/rule.ts";
 import { currentGeneration, hasChain, listRules } from "../nftables/state.ts";
 import { remedy, runTool, type Tool } from "../host/tool.ts";
+import { chainOf, deletion, type RuleLine, targetOf } from "./rule.ts";
 
 /** How long to wait for another program that holds iptables' lock. */
 const LOCK_SECONDS = 10;
@@ -24,24 +24,24 @@ export class IptablesError extends CniError {}
 
 /** A table as `iptables-save` prints it. */
 export class SavedTable {
-  #inChain: Map<string, string[]> | undefined;
-  #leadingTo: Map<string, string[]> | undefined;
+  #inChain: Map<string, RuleLine[]> | undefined;
+  #leadingTo: Map<string, RuleLine[]> | undefined;
 
   /** @param rules each as `-A CHAIN …`, in their order */
   constructor(
     readonly chains: ReadonlySet<string> = new Set(),
-    readonly rules: readonly string[] = [],
+    readonly rules: readonly RuleLine[] = [],
   ) {}
 
   /** The rules in a chain. Finding them takes no longer where there are many chains. */
-  rulesIn(chain: string): readonly string[] {
+  rulesIn(chain: string): readonly RuleLine[] {
     this.#inChain ??= Map.groupBy(this.rules, chainOf);
     return this.#inChain.get(chain) ?? [];
   }
 
   /** The rules that jump or go to a chain. Finding them takes no longer where there are many. */
-  rulesLeadingTo(chain: string): readonly string[] {
-    this.#leadingTo ??= Map.groupBy(this.rules, (rule) => / -[jg] (\S+)$/.exec(rule)?.[1] ?? "");
+  rulesLeadingTo(chain: string): readonly RuleLine[] {
+    this.#leadingTo ??= Map.groupBy(this.rules, (rule) => targetOf(rule) ?? "");
     return this.#leadingTo.get(chain) ?? [];
   }
 }
@@ -59,7 +59,7 @@ export async function savedTable(family: 4 | 6, table: string): Promise<SavedTab
   const lines = stdout.split("\n");
   return new SavedTable(
     new Set(lines.filter((l) => l.startsWith(":")).map((l) => l.slice(1).split(" ", 1)[0]!)),
-    lines.filter((line) => line.startsWith("-A ")),
+    lines.filter((line): line is RuleLine => line.startsWith("-A ")),
   );
 }
 
@@ -72,7 +72,7 @@ export async function savedTable(family: 4 | 6, table: string): Promise<SavedTab
  */
 export async function restore(
   family: 4 | 6,
-  tables: Readonly<Record<string, readonly string[]>>,
+  tables: Readonly<Record<string, readonly RuleLine[]>>,
   purpose: string,
 ): Promise<void> {
   const lines = Object.entries(tables).filter(([, commands]) => commands.length > 0)
@@ -96,8 +96,8 @@ export async function restore(
 export async function restoreOrMerge(
   family: 4 | 6,
   table: string,
-  fresh: readonly string[],
-  merge: (saved: SavedTable) => readonly string[],
+  fresh: readonly RuleLine[],
+  merge: (saved: SavedTable) => readonly RuleLine[],
   purpose: string,
 ): Promise<void> {
   try {
@@ -119,7 +119,7 @@ const PLACE_ATTEMPTS = 3;
 export async function restoreDeletions(
   family: 4 | 6,
   table: string,
-  find: (saved: SavedTable) => readonly string[],
+  find: (saved: SavedTable) => readonly RuleLine[],
   purpose: string,
 ): Promise<void> {
   let refused: string | undefined;
@@ -150,7 +150,7 @@ function deletionsByPlace(
   family: 4 | 6,
   table: string,
   saved: SavedTable,
-  commands: readonly string[],
+  commands: readonly RuleLine[],
 ): Request[] | undefined {
   if (mayBeLegacy(family, table)) return undefined;
   const where = { family: nftFamily(family), table };
@@ -241,36 +241,6 @@ function ifPermitted<T>(ask: () => T): T | undefined {
     if (["EPERM", "EACCES"].includes(errnoCode(error) ?? "")) return undefined;
     throw error;
   }
-}
-
-/** A comment as `iptables-save` prints it: in quotes where it has more than word characters. */
-export function comment(text: string): string {
-  return `-m comment --comment "${text.replace(/["\\]/g, "\\$&")}"`;
-}
-
-/** A word of a rule, in quotes where it needs them. */
-export function quoteToken(token: string): string {
-  return /^[\w.,:!/+=@-]+$/.test(token) ? token : `"${token.replace(/["\\]/g, "\\$&")}"`;
-}
-
-/** The rule's comment; undefined when it has none. */
-export function commentOf(rule: string): string | undefined {
-  const [, quoted, plain] = / --comment (?:"((?:[^"\\]|\\.)*)"|(\S+))/.exec(rule) ?? [];
-  return quoted?.replace(/\\(.)/g, "$1") ?? plain;
-}
-
-/** `-A CHAIN …` turned into the command that deletes that rule. */
-export function deletion(rule: string): string {
-  return rule.replace(/^-A /, "-D ");
-}
-
-function chainOf(rule: string): string {
-  return rule.split(" ", 2)[1]!;
-}
-
-/** Whether a rule jumps or goes to `chain`. */
-export function leadsTo(rule: string, chain: string): boolean {
-  return rule.endsWith(` -j ${chain}`) || rule.endsWith(` -g ${chain}`);
 }
 
 /** The family of nftables' tables that iptables-nft or ip6tables-nft works on. */

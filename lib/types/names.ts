@@ -2,6 +2,7 @@
  * Checks of the names that reach file paths, the kernel and other programs. Messages begin as the
  * Go library's do, and codes are the same.
  */
+import type { Attachment } from "./attachment.ts";
 import { CniError } from "./error.ts";
 import { quote } from "./go_text.ts";
 
@@ -95,4 +96,11 @@ export function validatePluginType(type: string): void {
       type,
     );
   }
+}
+
+/** @throws {CniError} code 3, 4 or 7 naming the part that cannot be one of an attachment */
+export function validateAttachment({ network, containerId, ifName }: Attachment): void {
+  validateNetworkName(network);
+  validateContainerId(containerId);
+  validateIfName(ifName);
 }

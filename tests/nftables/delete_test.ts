@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { restoreDeletions } from "../../lib/iptables/iptables.ts";
+import { deletion, line } from "../../lib/iptables/rule.ts";
 import {
   chainRemoval,
   deleteRawElement,
@@ -101,14 +102,14 @@ kernelTest("restoreDeletions() deletes by place what iptables-save lists", async
     iptables("-A", "POSTROUTING", "-s", address, "-j", "OWN");
   }
   iptables("-A", "OTHER", "-j", "ACCEPT");
-  const entry = (address: string) => `-A POSTROUTING -s ${address}/32 -j OWN`;
+  const entry = (address: string) => line`-A POSTROUTING -s ${address}/32 -j OWN`;
   const left = () =>
     sandbox.run("iptables-save", ["-t", "nat"]).split("\n")
-      .filter((line) => line.startsWith("-A ") || /^:O(WN|THER)/.test(line))
-      .map((line) => line.replace(/ .*\[.*/, "")).sort();
-  const drop = (...rules: string[]) => rules.map((rule) => rule.replace("-A", "-D"));
+      .filter((text) => text.startsWith("-A ") || /^:O(WN|THER)/.test(text))
+      .map((text) => text.replace(/ .*\[.*/, "")).sort();
   // The same rule twice: one of them goes.
-  await restoreDeletions(4, "nat", () => drop(entry("10.0.0.1"), entry("10.0.0.3")), "x");
+  const some = ["10.0.0.1", "10.0.0.3"].map(entry);
+  await restoreDeletions(4, "nat", () => some.map(deletion), "x");
   assertEquals(left(), [
     "-A OTHER -j ACCEPT",
     entry("10.0.0.1"),
@@ -117,7 +118,7 @@ kernelTest("restoreDeletions() deletes by place what iptables-save lists", async
     ":OWN",
   ]);
   const all = ["10.0.0.1", "10.0.0.2"].map(entry);
-  await restoreDeletions(4, "nat", () => [...drop(...all), "-F OWN", "-X OWN"], "x");
+  await restoreDeletions(4, "nat", () => [...all.map(deletion), line`-F OWN`, line`-X OWN`], "x");
   assertEquals(left(), ["-A OTHER -j ACCEPT", ":OTHER"]);
 }, { needs: ["iptables"] });
 
@@ -131,9 +132,7 @@ kernelTest(
     const position = "ip daddr . ip saddr { 10.9.9.9 . 10.9.9.8 } accept".split(" ");
     sandbox.run("nft", ["insert", "rule", "ip", "filter", "FORWARD", ...position]);
     await restoreDeletions(4, "filter", ({ rules }) => {
-      return rules.filter((rule) => rule.includes("10.0.0.1")).map((rule) =>
-        rule.replace("-A", "-D")
-      );
+      return rules.filter((rule) => rule.includes("10.0.0.1")).map(deletion);
     }, "x");
     const rules = sandbox.run("nft", ["list", "chain", "ip", "filter", "FORWARD"]);
     assertStringIncludes(rules, "10.9.9.9 . 10.9.9.8");

@@ -13,15 +13,21 @@ import { Cidr } from "../../ip/cidr.ts";
 import type { Filter } from "./types.ts";
 import { type FilterEntry, policyOf } from "./types.ts";
 import {
-  comment,
-  deletion,
-  leadsTo,
   mayHaveChain,
   restore,
   restoreDeletions,
   SavedTable,
   savedTable,
 } from "../../iptables/iptables.ts";
+import {
+  comment,
+  deletion,
+  device,
+  insertion,
+  leadsTo,
+  line,
+  type RuleLine,
+} from "../../iptables/rule.ts";
 
 const FORWARD = "CNI-FORWARD";
 const STAGE_1 = "CNI-ISOLATION-STAGE-1";
@@ -42,8 +48,8 @@ export const filterIptables: Filter = {
         : new SavedTable();
       const missing = rules.filter((rule) => !saved.rules.includes(rule.text));
       const commands = [
-        ...chains.filter((chain) => !saved.chains.has(chain)).map((chain) => `-N ${chain}`),
-        ...missing.map(({ text, first }) => first ? text.replace(/^-A/, "-I") : text),
+        ...chains.filter((chain) => !saved.chains.has(chain)).map((chain) => line`-N ${chain}`),
+        ...missing.map(({ text, first }) => first ? insertion(text) : text),
       ];
       const ids = entries.map(({ attachment }) => attachment.containerId).join(", ");
       await restore(family, { filter: commands }, `let packets of ${ids} through`);
@@ -64,7 +70,7 @@ export const filterIptables: Filter = {
         );
         // Containers of the Go plugins, of which nothing is known, may be on the same bridge.
         const unwanted = new Set(foreign ? addresses : [...addresses, ...bridges]);
-        const isOwn = (rule: string) => unwanted.has(rule) && !kept.has(rule);
+        const isOwn = (rule: RuleLine) => unwanted.has(rule) && !kept.has(rule);
         const left = new SavedTable(saved.chains, saved.rules.filter((rule) => !isOwn(rule)));
         const own = saved.rules.filter(isOwn);
         return [...own.map(deletion), ...unusedChains(left, gone.adminChains)];
@@ -96,7 +102,7 @@ export const filterIptables: Filter = {
 
 /** A rule as `iptables-save` prints it, and whether it must come before those that are there. */
 interface Rule {
-  text: string;
+  text: RuleLine;
   first?: boolean;
 }
 
@@ -129,33 +135,35 @@ function rulesFor(
   return [...allow, ...stages];
 }
 
-const FORWARD_ENTRY = `-A FORWARD ${comment("CNI firewall plugin rules")} -j ${FORWARD}`;
+const FORWARD_ENTRY = line`-A FORWARD ${comment("CNI firewall plugin rules")} -j ${FORWARD}`;
 const ANY_POLICY = comment("CNI firewall plugin rules (ingressPolicy: same-bridge|isolated)");
-const STAGE_1_ENTRY = `-A FORWARD ${ANY_POLICY} -j ${STAGE_1}`;
-const RETURN_1 = `-A ${STAGE_1} ${ANY_POLICY} -j RETURN`;
-const RETURN_2 = `-A ${STAGE_2} ${ANY_POLICY} -j RETURN`;
+const STAGE_1_ENTRY = line`-A FORWARD ${ANY_POLICY} -j ${STAGE_1}`;
+const RETURN_1 = line`-A ${STAGE_1} ${ANY_POLICY} -j RETURN`;
+const RETURN_2 = line`-A ${STAGE_2} ${ANY_POLICY} -j RETURN`;
 
-function adminEntry(chain: string): string {
-  return `-A ${FORWARD} ${comment("CNI firewall plugin admin overrides")} -j ${chain}`;
+function adminEntry(chain: string): RuleLine {
+  return line`-A ${FORWARD} ${comment("CNI firewall plugin admin overrides")} -j ${chain}`;
 }
 
-function allowRules(ip: IpAddress): string[] {
+function allowRules(ip: IpAddress): RuleLine[] {
   const own = Cidr.host(ip);
   return [
-    `-A ${FORWARD} -d ${own} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
-    `-A ${FORWARD} -s ${own} -j ACCEPT`,
+    line`-A ${FORWARD} -d ${own} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
+    line`-A ${FORWARD} -s ${own} -j ACCEPT`,
   ];
 }
 
-const leaving = (policy: string) => (bridge: string) =>
-  `-A ${STAGE_1} -i ${bridge} ! -o ${bridge} ` +
-  `${comment(`CNI firewall plugin rules (ingressPolicy: ${policy})`)} -j ${STAGE_2}`;
+const leaving = (policy: string) => (bridge: string) => {
+  const why = comment(`CNI firewall plugin rules (ingressPolicy: ${policy})`);
+  return line`-A ${STAGE_1} -i ${device(bridge)} ! -o ${device(bridge)} ${why} -j ${STAGE_2}`;
+};
+
+const ISOLATED = comment("CNI firewall plugin rules (ingressPolicy: isolated)");
 
 const staying = (bridge: string) =>
-  `-A ${STAGE_1} -i ${bridge} -o ${bridge} ` +
-  `${comment("CNI firewall plugin rules (ingressPolicy: isolated)")} -j DROP`;
+  line`-A ${STAGE_1} -i ${device(bridge)} -o ${device(bridge)} ${ISOLATED} -j DROP`;
 
-const entering = (bridge: string) => `-A ${STAGE_2} -o ${bridge} ${ANY_POLICY} -j DROP`;
+const entering = (bridge: string) => line`-A ${STAGE_2} -o ${device(bridge)} ${ANY_POLICY} -j DROP`;
 
 /** Every rule that a bridge may have. */
 const BRIDGE_RULES = [leaving("same-bridge"), leaving("isolated"), staying, entering];
@@ -178,12 +186,12 @@ function chainsOf(rules: readonly Rule[]): string[] {
  * The commands that remove chains which nothing goes through any more, whoever made them: those
  * that have nothing left but what is in each of them. What an administrator wrote stays.
  */
-function unusedChains({ chains, rules }: SavedTable, adminChains: readonly string[]): string[] {
+function unusedChains({ chains, rules }: SavedTable, adminChains: readonly string[]): RuleLine[] {
   const within = (chain: string) => rules.filter((rule) => rule.startsWith(`-A ${chain} `));
-  const commands: string[] = [];
-  const remove = (chain: string, left: readonly string[]) => {
+  const commands: RuleLine[] = [];
+  const remove = (chain: string, left: readonly RuleLine[]) => {
     const entries = rules.filter((rule) => leadsTo(rule, chain) && !left.includes(rule));
-    commands.push(...entries.map(deletion), ...left.map(deletion), `-X ${chain}`);
+    commands.push(...entries.map(deletion), ...left.map(deletion), line`-X ${chain}`);
   };
   const forward = within(FORWARD);
   const overrides = forward.filter((rule) => rule.includes("admin overrides"));

@@ -5,6 +5,7 @@
  * @module
  */
 import { type Attachment, sameAttachment } from "../../types/attachment.ts";
+import { validateAttachment } from "../../types/names.ts";
 import { attachmentHash } from "../../ip/hash_names.ts";
 import { inEvery, runEach } from "../backend.ts";
 import {
@@ -32,6 +33,7 @@ const FILTERS: Readonly<Record<FilterBackend, Filter>> = {
  * @throws {CniError} naming the program, the rule and the remedy
  */
 export async function applyFilter(entry: FilterEntry): Promise<void> {
+  validateAttachment(entry.attachment);
   using _lock = await lockRules();
   rememberEntry(entry); // first: rules that nobody knows of would stay
   await addAll([entry], recallEntries());

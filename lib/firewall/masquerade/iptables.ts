@@ -14,9 +14,6 @@ import type { Attachment } from "../../types/attachment.ts";
 import { attachmentComment, hashOf } from "../rule_comment.ts";
 import { attachmentHash, networkHash } from "../../ip/hash_names.ts";
 import {
-  comment,
-  commentOf,
-  deletion,
   mayHaveChain,
   nftFamily,
   removeChain,
@@ -25,6 +22,17 @@ import {
   type SavedTable,
   savedTable,
 } from "../../iptables/iptables.ts";
+import {
+  comment,
+  commentOf,
+  deletion,
+  insertion,
+  line,
+  MAX_COMMENT,
+  type RuleLine,
+  words,
+} from "../../iptables/rule.ts";
+import { cutUtf8 } from "../../types/utf8.ts";
 import type { Masquerader } from "./types.ts";
 import type { NftChain } from "../../nftables/chain.ts";
 import { iptablesComment, listRules } from "../../nftables/state.ts";
@@ -41,14 +49,16 @@ export const masqueradeIptables: Masquerader = {
       if (own.length === 0) return;
       const rules = rulesFor(attachment, chain, own);
       const merge = (saved: SavedTable) => [
-        ...(saved.chains.has(chain) ? [] : [`-N ${chain}`]),
+        ...(saved.chains.has(chain) ? [] : [line`-N ${chain}`]),
         ...rules.filter((rule) => !saved.rules.includes(rule)).map((rule) =>
           // What another interface of this container left ends in a rule that takes everything.
-          rule.endsWith(" -j MASQUERADE") ? rule : rule.replace(`-A ${chain}`, `-I ${chain}`)
+          rule.endsWith(" -j MASQUERADE") || !rule.startsWith(`-A ${chain} `)
+            ? rule
+            : insertion(rule)
         ),
       ];
       const purpose = `masquerade ${own.join(" and ")}`;
-      await restoreOrMerge(family, "nat", [`-N ${chain}`, ...rules], merge, purpose);
+      await restoreOrMerge(family, "nat", [line`-N ${chain}`, ...rules], merge, purpose);
     });
   },
 
@@ -108,20 +118,20 @@ function chainOf({ network, containerId }: Attachment): string {
 }
 
 /** An attachment's rules, as `iptables-save` prints them. */
-function rulesFor(attachment: Attachment, chain: string, ips: readonly Cidr[]): string[] {
+function rulesFor(attachment: Attachment, chain: string, ips: readonly Cidr[]): RuleLine[] {
   const { network, containerId } = attachment;
-  const why = comment(`name: "${network}" id: "${containerId}"`);
+  const why = comment(cutUtf8(`name: "${network}" id: "${containerId}"`, MAX_COMMENT));
   const marker = comment(attachmentComment(attachment));
   const rules = ips.flatMap((own) => [
-    `-A ${chain} -s ${Cidr.host(own.ip)} ${marker}`,
+    line`-A ${chain} -s ${Cidr.host(own.ip)} ${marker}`,
     // The chain's own network first: what stays in it is not touched.
-    `-A ${chain}${own.prefix === 0 ? "" : ` -d ${own.network()}`} ${why} -j ACCEPT`,
+    line`-A ${chain}${own.prefix > 0 && words` -d ${own.network()}`} ${why} -j ACCEPT`,
   ]);
   const family = ips[0]!.ip.family;
   return [
     ...new Set(rules),
-    `-A ${chain} ! -d ${MULTICAST[family]} ${why} -j MASQUERADE`,
-    ...ips.map((own) => `-A POSTROUTING -s ${Cidr.host(own.ip)} ${why} -j ${chain}`),
+    line`-A ${chain} ! -d ${MULTICAST[family]} ${why} -j MASQUERADE`,
+    ...ips.map((own) => line`-A POSTROUTING -s ${Cidr.host(own.ip)} ${why} -j ${chain}`),
   ];
 }
 
@@ -134,7 +144,7 @@ function ownersOf(chain: NftChain): string[] {
 function markers(
   saved: SavedTable,
   chain: string,
-): { rule: string; hash: string; ip: IpAddress }[] {
+): { rule: RuleLine; hash: string; ip: IpAddress }[] {
   return saved.rulesIn(chain).filter((rule) => rule.startsWith(`-A ${chain} -s `)).flatMap(
     (rule) => {
       const hash = hashOf(commentOf(rule));
@@ -145,13 +155,13 @@ function markers(
 }
 
 /** The commands that remove from `chain` what is of `gone` attachments, and the chain with the last. */
-function removal(saved: SavedTable, chain: string, gone: (hash: string) => boolean): string[] {
+function removal(saved: SavedTable, chain: string, gone: (hash: string) => boolean): RuleLine[] {
   if (!saved.chains.has(chain)) return [];
   const references = saved.rulesLeadingTo(chain);
   const all = markers(saved, chain);
   const kept = all.filter(({ hash }) => !gone(hash));
   if (kept.length === 0) {
-    return [...references.map(deletion), `-F ${chain}`, `-X ${chain}`];
+    return [...references.map(deletion), line`-F ${chain}`, line`-X ${chain}`];
   }
   const leaving = all.filter(({ hash }) => gone(hash));
   const stays = (ip: IpAddress) => kept.some((other) => other.ip.equals(ip));

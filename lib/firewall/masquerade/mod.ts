@@ -10,6 +10,7 @@
 import { Cidr } from "../../ip/cidr.ts";
 import { CniError } from "../../types/error.ts";
 import { type Attachment } from "../../types/attachment.ts";
+import { validateAttachment } from "../../types/names.ts";
 import { attachmentHash } from "../../ip/hash_names.ts";
 import { type Backend, BACKENDS, inEveryBackend, runEach, withBackend } from "../backend.ts";
 import {
@@ -51,6 +52,7 @@ export async function masquerade(
   ips: readonly Cidr[],
   netns?: string,
 ): Promise<void> {
+  validateAttachment(attachment);
   using _lock = await lockRules();
   const families = ips.map(({ ip }) => ip.family);
   const hadRules = recall("masquerade", attachment) !== undefined;

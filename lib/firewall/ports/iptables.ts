@@ -13,14 +13,10 @@ import { IpAddress } from "../../ip/address.ts";
 import { Cidr } from "../../ip/cidr.ts";
 import { chainName } from "../../ip/hash_names.ts";
 import type { Attachment } from "../../types/attachment.ts";
+import { cutUtf8 } from "../../types/utf8.ts";
 import {
-  comment,
-  commentOf,
-  deletion,
-  leadsTo,
   mayHaveChain,
   mayHaveRules,
-  quoteToken,
   removeChain,
   restore,
   restoreDeletions,
@@ -28,6 +24,19 @@ import {
   type SavedTable,
   savedTable,
 } from "../../iptables/iptables.ts";
+import {
+  comment,
+  commentOf,
+  deletion,
+  insertion,
+  leadsTo,
+  line,
+  MAX_COMMENT,
+  type RuleLine,
+  token,
+  Words,
+  words,
+} from "../../iptables/rule.ts";
 import { listRules } from "../../nftables/state.ts";
 import {
   type Claim,
@@ -46,8 +55,6 @@ const GUARD = "CNI-HOSTPORT-LOCAL";
 const FAMILIES = [4, 6] as const;
 /** How many ports one rule of the multiport match can have. */
 const MAX_PORTS = 15;
-/** What a comment can have, in bytes. */
-const MAX_COMMENT = 255;
 
 /** @see PortMapper */
 export const portMapperIptables: PortMapper = {
@@ -129,13 +136,13 @@ export const portMapperIptables: PortMapper = {
 
   async guardLoopback() {
     if (listRules({ family: "ip", table: "raw", chain: GUARD }).length > 0) return;
-    const entry = `-A PREROUTING -j ${GUARD}`;
-    const drop = `-A ${GUARD} -d 127.0.0.0/8 ! -i lo -j DROP`;
+    const entry = line`-A PREROUTING -j ${GUARD}`;
+    const drop = line`-A ${GUARD} -d 127.0.0.0/8 ! -i lo -j DROP`;
     const merge = ({ chains, rules }: SavedTable) => [
-      ...(chains.has(GUARD) ? [] : [`-N ${GUARD}`]),
+      ...(chains.has(GUARD) ? [] : [line`-N ${GUARD}`]),
       ...[drop, entry].filter((rule) => !rules.includes(rule)),
     ];
-    await restoreOrMerge(4, "raw", [`-N ${GUARD}`, drop, entry], merge, "guard 127.0.0.0/8");
+    await restoreOrMerge(4, "raw", [line`-N ${GUARD}`, drop, entry], merge, "guard 127.0.0.0/8");
   },
 };
 
@@ -151,7 +158,7 @@ async function addFamily(
   const commands = [
     ...missingSkeleton(saved, options),
     ...stale.flatMap((name) => removal(saved, name)),
-    `-N ${chain}`,
+    line`-N ${chain}`,
     ...portRules(chain, publication, options),
     ...entryRules(chain, attachment, publication),
   ];
@@ -178,31 +185,33 @@ function staleChains(saved: SavedTable, own: string, publication: Publication): 
 }
 
 /** What all containers share, as far as it is not there. */
-function missingSkeleton(saved: SavedTable, options: SnatOptions): string[] {
+function missingSkeleton(saved: SavedTable, options: SnatOptions): RuleLine[] {
   const { snat, markBit, setMarkChain } = options;
   const mark = `0x${(2 ** markBit).toString(16)}`;
   const own = snat && setMarkChain === undefined;
   const chains = own ? [SETMARK, MASQ, DNAT] : [DNAT];
   const rules = own
     ? [
-      `-A ${SETMARK} ${comment("CNI portfwd masquerade mark")} -j MARK --set-xmark ${mark}/${mark}`,
-      `-A ${MASQ} -m mark --mark ${mark}/${mark} -j MASQUERADE`,
+      line`-A ${SETMARK} ${
+        comment("CNI portfwd masquerade mark")
+      } -j MARK --set-xmark ${mark}/${mark}`,
+      line`-A ${MASQ} -m mark --mark ${mark}/${mark} -j MASQUERADE`,
     ]
     : [];
   const entries = ["PREROUTING", "OUTPUT"].map((from) =>
-    `-A ${from} -m addrtype --dst-type LOCAL -j ${DNAT}`
+    line`-A ${from} -m addrtype --dst-type LOCAL -j ${DNAT}`
   );
   // First, because the chains of masqueraded containers accept what stays in their subnet.
-  const first = `-A POSTROUTING ${comment("CNI portfwd requiring masquerade")} -j ${MASQ}`;
+  const first = line`-A POSTROUTING ${comment("CNI portfwd requiring masquerade")} -j ${MASQ}`;
   return [
-    ...chains.filter((chain) => !saved.chains.has(chain)).map((chain) => `-N ${chain}`),
+    ...chains.filter((chain) => !saved.chains.has(chain)).map((chain) => line`-N ${chain}`),
     ...[...rules, ...entries].filter((rule) => !saved.rules.includes(rule)),
-    ...(own && !saved.rules.includes(first) ? [first.replace("-A", "-I")] : []),
+    ...(own && !saved.rules.includes(first) ? [insertion(first)] : []),
   ];
 }
 
 /** The rules of a container's chain: for each port, mark what is to be masqueraded, then DNAT. */
-function portRules(chain: string, publication: Publication, options: SnatOptions): string[] {
+function portRules(chain: string, publication: Publication, options: SnatOptions): RuleLine[] {
   const { address, mappings } = publication;
   const { family } = address.ip;
   const mark = options.setMarkChain ?? SETMARK;
@@ -213,11 +222,14 @@ function portRules(chain: string, publication: Publication, options: SnatOptions
   // A port at one address goes before the same port at every address.
   const ordered = [...mappings.filter((m) => m.hostIp), ...mappings.filter((m) => !m.hostIp)];
   return ordered.flatMap(({ protocol, hostIp, hostPort, containerPort }) => {
-    const match = `${hostIp ? ` -d ${Cidr.host(hostIp)}` : ""} -p ${protocol} --dport ${hostPort}`;
-    const target = family === 4 ? String(address.ip) : `[${address.ip}]`;
+    const at = hostIp && words` -d ${Cidr.host(hostIp)}`;
+    const match = words`${at} -p ${protocol} --dport ${hostPort}`;
+    const target = family === 4 ? address.ip : `[${address.ip}]`;
     return [
-      ...(options.snat ? sources : []).map((from) => `-A ${chain} -s ${from}${match} -j ${mark}`),
-      `-A ${chain}${match} -j DNAT --to-destination ${target}:${containerPort}`,
+      ...(options.snat ? sources : []).map((from) =>
+        line`-A ${chain} -s ${from}${match} -j ${mark}`
+      ),
+      line`-A ${chain}${match} -j DNAT --to-destination ${target}:${containerPort}`,
     ];
   });
 }
@@ -226,27 +238,29 @@ function portRules(chain: string, publication: Publication, options: SnatOptions
  * The rules that lead to a container's chain. Containers with a host address of their own come
  * first: behind one that takes a port on every address, they would never be asked.
  */
-function entryRules(chain: string, attachment: Attachment, publication: Publication): string[] {
+function entryRules(chain: string, attachment: Attachment, publication: Publication): RuleLine[] {
   const { network, containerId } = attachment;
   const { mappings, conditions } = publication;
   const text = `dnat name: "${network}" id: "${containerId}"`;
-  const why = comment(text.length > MAX_COMMENT ? `${text.slice(0, MAX_COMMENT - 3)}...` : text);
-  const match = conditions.map((token) => ` ${quoteToken(token)}`).join("");
+  const short = cutUtf8(text, MAX_COMMENT - 3);
+  const why = comment(cutUtf8(text, MAX_COMMENT) === text ? text : `${short}...`);
+  const match = new Words(conditions.map((each) => ` ${token(each).text}`).join(""));
   const groups = Map.groupBy(
     mappings,
-    ({ protocol, hostIp }) => `${protocol} ${hostIp ? "-I" : "-A"}`,
+    ({ protocol, hostIp }) => `${protocol} ${hostIp ? "first" : "last"}`,
   );
   return [...groups].sort().flatMap(([group, list]) => {
-    const [protocol, command] = group.split(" ");
+    const [protocol, place] = group.split(" ");
     const ports = [...new Set(list.map(({ hostPort }) => hostPort))];
     const chunks = Array.from(
       { length: Math.ceil(ports.length / MAX_PORTS) },
       (_, i) => ports.slice(i * MAX_PORTS, (i + 1) * MAX_PORTS),
     );
-    return chunks.map((chunk) =>
-      `${command} ${DNAT} -p ${protocol} ${why} -m multiport --dports ${chunk.join(",")}${match}` +
-      ` -j ${chain}`
-    );
+    return chunks.map((chunk) => {
+      const which = words`-p ${protocol} ${why} -m multiport --dports ${chunk.join(",")}${match}`;
+      const rule = line`-A ${DNAT} ${which} -j ${chain}`;
+      return place === "first" ? insertion(rule) : rule;
+    });
   });
 }
 
@@ -264,7 +278,7 @@ function absentPort(
     `chain ${chain} of table nat has no rule for ${absent.protocol} port ${absent.hostPort}`;
 }
 
-function absentEntry(rules: readonly string[], chain: string): string | undefined {
+function absentEntry(rules: readonly RuleLine[], chain: string): string | undefined {
   for (const [from, to] of [["PREROUTING", DNAT], ["OUTPUT", DNAT], [DNAT, chain]] as const) {
     const entered = rules.some((rule) => rule.startsWith(`-A ${from} `) && leadsTo(rule, to));
     if (!entered) return `chain ${from} of table nat does not lead to ${to}`;
@@ -292,8 +306,9 @@ async function removeChains(
   return [...removed.values()];
 }
 
-function removal(saved: SavedTable, chain: string): string[] {
-  return [...saved.rulesLeadingTo(chain).map(deletion), `-F ${chain}`, `-X ${chain}`];
+function removal(saved: SavedTable, chain: string): RuleLine[] {
+  const references = saved.rulesLeadingTo(chain);
+  return [...references.map(deletion), line`-F ${chain}`, line`-X ${chain}`];
 }
 
 function chainOf({ network, containerId }: Attachment): string {
@@ -310,7 +325,7 @@ interface DnatRule extends Forwarding {
 const DNAT_RULE =
   /^-A (CNI-DN-\S+)(?: -d (\S+))? -p (tcp|udp|sctp) .*--dport (\d+) -j DNAT --to-destination (\S+)/;
 
-function readDnat(rule: string): DnatRule | undefined {
+function readDnat(rule: RuleLine): DnatRule | undefined {
   const [, chain, hostIp, protocol, port, to] = DNAT_RULE.exec(rule) ?? [];
   const [, bracketed, plain, toPort] = /^(?:\[(.*)\]|(.*)):(\d+)$/.exec(to ?? "") ?? [];
   if (chain === undefined) return undefined;

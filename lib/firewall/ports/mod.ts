@@ -11,6 +11,7 @@ import { Cidr } from "../../ip/cidr.ts";
 import { CniError } from "../../types/error.ts";
 import type { JsonObject } from "../../types/json.ts";
 import { type Attachment } from "../../types/attachment.ts";
+import { validateAttachment } from "../../types/names.ts";
 import { attachmentHash } from "../../ip/hash_names.ts";
 import {
   type Backend,
@@ -63,6 +64,7 @@ export interface PortRequest extends Published {
  * @throws {CniError} naming the program, the rule and the remedy
  */
 export async function publishPorts(request: PortRequest, netns: string): Promise<void> {
+  validateAttachment(request.attachment);
   const published = withoutEmpty(request);
   using _lock = await lockRules();
   await withBackend(request.backend, familiesOf(published), "publish ports", async (backend) => {

@@ -30,9 +30,11 @@ import { Cidr } from "../../../lib/ip/cidr.ts";
 import type { IpAddress } from "../../../lib/ip/address.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { messageOf } from "../../../lib/runtime/errors.ts";
 import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
+import { validateIfName } from "../../../lib/types/names.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { versionsFrom } from "../../../lib/types/versions.ts";
 import { type Options, options } from "./config.ts";
@@ -93,10 +95,10 @@ async function apply(call: AddCall<Options>, prevResult: Result): Promise<void> 
 /** What ADD makes, by the attachment's note or, where the Go plugins made it, by prevResult. */
 async function revoke(call: AttachmentCall<Options>): Promise<void> {
   const { prevResult, options } = call;
-  const bridge = policyOf(options) === "open" ? undefined : prevResult?.interfaces?.[0]?.name;
+  const policy = policyOf(options);
   await revokeFilter(call.attachment, (): Removal => ({
-    ips: prevResult ? addressesOf(prevResult) : [],
-    bridges: bridge ? [bridge] : [],
+    ips: (prevResult?.ips ?? []).flatMap(({ address }) => Cidr.tryParse(address)?.ip ?? []),
+    bridges: prevResult && policy !== "open" ? bridgesOf(prevResult, policy) : [],
     zones: firewalldRuns() ? [zoneOf(options)] : [],
     adminChains: [adminChainOf(options)],
   }));
@@ -148,11 +150,27 @@ function addressesOf({ ips = [] }: Result): IpAddress[] {
 /** @throws {CniError} code 7 when the plugin before made no interface that could be a bridge */
 function bridgeOf({ interfaces = [] }: Result, policy: IngressPolicy): string {
   const [first] = interfaces;
-  if (first?.name && !first.sandbox) return first.name;
+  if (first?.name && !first.sandbox) {
+    try {
+      validateIfName(first.name);
+    } catch (error) {
+      throw CniError.invalidConfig(`the bridge in prevResult: ${messageOf(error)}`);
+    }
+    return first.name;
+  }
   throw CniError.invalidConfig(
     `interface needs to be set for ingress policy "${policy}", make sure to chain "firewall" ` +
       'plugin with "bridge"',
   );
+}
+
+/** As {@link bridgeOf}; none where there cannot be one. */
+function bridgesOf(result: Result, policy: IngressPolicy): string[] {
+  try {
+    return [bridgeOf(result, policy)];
+  } catch {
+    return [];
+  }
 }
 
 /**
