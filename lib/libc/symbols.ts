@@ -59,6 +59,13 @@ export const mounts = group({
   umount2: ["i32", "buffer", "i32"], //                   int umount2(const char *target, int flags)
 });
 
+/** Becoming another program. `unistd.h`, `signal.h` */
+export const programs = group({
+  execvp: ["i32", "buffer", "buffer"], //                 int execvp(const char *file, char *const argv[])
+  signal: ["pointer", "i32", "pointer"], //               sighandler_t signal(int signum, sighandler_t handler)
+  sigprocmask: ["i32", "i32", "buffer", "buffer"], //     int sigprocmask(int how, const sigset_t *set, sigset_t *oldset)
+});
+
 /** Opens libc for a group of symbols at its first use. */
 function group<S extends Symbols>(symbols: S): () => Bound<S> {
   let bound: Bound<S> | undefined;

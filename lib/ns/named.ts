@@ -11,15 +11,13 @@ import { SystemError } from "../libc/system_error.ts";
 import { isMissing } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { CniError } from "../types/error.ts";
+import { mount, MS_BIND, MS_REC, MS_SHARED } from "./mount.ts";
 import { CLONE_NEWNET, leaveTo, NetNs } from "./netns.ts";
 
 /** Where `ip netns` keeps its names. */
 export const NETNS_DIRECTORY = "/var/run/netns";
 
 /** `linux/mount.h` */
-const MS_BIND = 0x1000;
-const MS_REC = 0x4000;
-const MS_SHARED = 0x100000;
 const MNT_DETACH = 2;
 
 /**
@@ -100,9 +98,4 @@ function shareMounts(directory: string): void {
     mount(directory, directory, MS_BIND | MS_REC);
     mount("none", directory, MS_SHARED | MS_REC);
   }
-}
-
-function mount(source: string, target: string, flags: number): void {
-  const [from, to] = [cString(source), cString(target)];
-  call(() => mounts().mount(from, to, null, flags, null), () => `mount ${source} at ${target}`);
 }

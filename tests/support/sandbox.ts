@@ -6,16 +6,15 @@
  * @module
  */
 import { call } from "../../lib/libc/call.ts";
-import { cString } from "../../lib/runtime/c_string.ts";
 import { Descriptor, O_RDONLY } from "../../lib/libc/descriptor.ts";
-import { mounts, namespaces } from "../../lib/libc/symbols.ts";
+import { namespaces } from "../../lib/libc/symbols.ts";
+import { mount, MS_REC } from "../../lib/ns/mount.ts";
 import { createNetNs } from "../../lib/ns/named.ts";
 import { CLONE_NEWNET, type NetNs } from "../../lib/ns/netns.ts";
 import { missing, reportSkip, type Requirement, SANDBOX_DIRECTORIES } from "./requirements.ts";
 
 const CLONE_FS = 0x200;
 const CLONE_NEWNS = 0x20000;
-const MS_REC = 0x4000;
 const MS_PRIVATE = 0x40000;
 
 /** What a test works with. */
@@ -127,14 +126,9 @@ class Home implements Disposable {
 function enterSandbox(): void {
   const { unshare } = namespaces();
   call(() => unshare(CLONE_NEWNET | CLONE_NEWNS), () => "create a sandbox");
-  mount("none", "/", null, MS_REC | MS_PRIVATE);
+  mount("none", "/", MS_REC | MS_PRIVATE);
   // Tools keep state here (xtables.lock, ip netns, CNI's own); each test starts without any.
-  for (const directory of SANDBOX_DIRECTORIES) mount("tmpfs", directory, "tmpfs", 0);
+  for (const directory of SANDBOX_DIRECTORIES) mount("tmpfs", directory, 0, "tmpfs");
   Deno.mkdirSync("/run/test");
   new Deno.Command("ip", { args: ["link", "set", "lo", "up"] }).outputSync();
-}
-
-function mount(source: string, target: string, type: string | null, flags: number): void {
-  const [from, to, kind] = [cString(source), cString(target), type === null ? null : cString(type)];
-  call(() => mounts().mount(from, to, kind, flags, null), () => `mount ${source} at ${target}`);
 }
