@@ -43,6 +43,7 @@ const BRIDGE = attributes({
   stpState: attr(5, u32), //          IFLA_BR_STP_STATE
   vlanFiltering: attr(7, u8), //      IFLA_BR_VLAN_FILTERING
   vlanDefaultPvid: attr(39, u16), //  IFLA_BR_VLAN_DEFAULT_PVID 0 for none
+  boolOptions: attr(46, struct({ value: u32, mask: u32 })), // IFLA_BR_MULTI_BOOLOPT since Linux 5.0
 });
 
 const VLAN = attributes({

@@ -14,6 +14,11 @@ export interface LinkData {
   vlanFiltering?: number;
   /** bridge: VLAN of untagged frames on new ports; 0 for none. */
   vlanDefaultPvid?: number;
+  /**
+   * bridge: options of one bit each, such as {@link BR_BOOLOPT_NO_LL_LEARN}, of which those in
+   * `mask` are changed. The kernel reports in `mask` those that it knows.
+   */
+  boolOptions?: { value: number; mask: number };
   /** vlan: 1 to 4094. */
   id?: number;
   /** vlan: 0x8100 (802.1Q) or 0x88a8 (802.1ad). */
@@ -45,6 +50,9 @@ export interface LinkData {
   /** veth: the other end, on creation. */
   peer?: VethPeer;
 }
+
+/** Bit of a bridge that learns no address from link-local frames. `linux/if_bridge.h` */
+export const BR_BOOLOPT_NO_LL_LEARN = 1 << 0;
 
 /** The other end of a veth pair that is created. */
 export interface VethPeer {

@@ -215,6 +215,13 @@ export class Links {
     this.socket.request({ type: RTM_NEWLINK, payload, purpose });
   }
 
+  /** `ip link set REF type KIND …`: what is particular to its kind. */
+  setData(ref: Link, data: LinkData): void {
+    const payload = LINK.encode({ index: ref.index, info: { kind: ref.kind, data } });
+    const purpose = `set ${Object.keys(data).join(" and ")} of ${ref.kind} ${nameOf(ref)}`;
+    this.socket.request({ type: RTM_NEWLINK, payload, purpose });
+  }
+
   /** `bridge link set dev REF hairpin on|off isolated on|off` */
   setPort(ref: Link, { hairpin, isolated }: { hairpin?: boolean; isolated?: boolean }): void {
     const payload = BRIDGE_PORT_LINK.encode({

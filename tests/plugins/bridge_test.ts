@@ -4,6 +4,7 @@ import { IpAddress } from "../../lib/ip/address.ts";
 import type { NetNs } from "../../lib/ns/netns.ts";
 import { SPEC_VERSIONS } from "../../lib/types/versions.ts";
 import { ping } from "../../scripts/support/ping.ts";
+import { sendFrame } from "../support/capture.ts";
 import { plugin, pluginDirectory, pluginError, tryPlugin } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
@@ -297,6 +298,7 @@ kernelTest("bridge: mtu is that of a new bridge and of both ends", (sandbox) => 
 
 kernelTest("bridge: a bridge that exists is used as it is", (sandbox) => {
   sandbox.run("ip", ["link", "add", "br0", "mtu", "1300", "type", "bridge"]);
+  const own = mac(sandbox, "br0");
   const result = plugin(sandbox, {
     command: "ADD",
     config: { ...single(), mtu: 1200, isGateway: true },
@@ -304,8 +306,8 @@ kernelTest("bridge: a bridge that exists is used as it is", (sandbox) => {
   });
   const [bridge] = sandbox.ip("link show dev br0");
   assertEquals([bridge.mtu, bridge.operstate], [1200, "UP"]); // the kernel's doing: the lowest port's
-  // It had no address: the gateway's is its first, and brings its MAC address.
-  assertEquals(result.interfaces[0], { name: "br0", mac: "0a:58:0a:09:00:01" });
+  // Nor does it take the MAC address of its first port.
+  assertEquals(result.interfaces[0], { name: "br0", mac: own });
 });
 
 kernelTest("bridge: a bridge in use keeps its MAC address", (sandbox) => {
@@ -394,7 +396,7 @@ kernelTest("bridge: another IPv4 address is in the gateway's way", (sandbox) => 
   sandbox.run("ip", ["address", "add", "10.5.0.9/24", "dev", "br0"]);
   plugin(sandbox, { command: "ADD", config: { ...config, forceAddress: true }, netns });
   assertEquals(addresses(sandbox, "br0"), ["10.9.0.1/24"]);
-  assertEquals(mac(sandbox, "br0"), "0a:58:0a:09:00:01");
+  assertEquals(mac(sandbox, "br0"), "02:00:00:00:00:99");
 });
 
 kernelTest("bridge: IPv6 gateways of networks apart from each other share a bridge", (sandbox) => {
@@ -550,6 +552,47 @@ kernelTest(
   },
   { needs },
 );
+
+for (const present of [false, true]) {
+  kernelTest(
+    `bridge: macspoofchk learns no forged address from reserved groups, on a bridge ${
+      present ? "that was there" : "of its own"
+    }`,
+    (sandbox) => {
+      if (present) sandbox.run("ip", ["link", "add", "br0", "type", "bridge"]);
+      const before = present ? mac(sandbox, "br0") : undefined;
+      const netns = sandbox.container();
+      const config = { ...dual(), macspoofchk: true };
+      plugin(sandbox, { command: "ADD", config, netns });
+      const forged = [0x02, 0, 0, 0, 0, 0x99];
+      for (let last = 0; last < 16; last++) {
+        const group = [0x01, 0x80, 0xc2, 0, 0, last];
+        const frame = new Uint8Array(60);
+        frame.set([...group, ...forged, 0x88, 0xb5]);
+        sendFrame(frame, "eth0", netns);
+      }
+      assert(ping(netns, "10.9.0.1")); // behind the frames, by the same port
+      const learnt = sandbox.run("bridge", ["fdb", "show", "br", "br0", "dynamic"]);
+      assert(!learnt.includes("02:00:00:00:00:99"), learnt);
+      if (before) assertEquals(mac(sandbox, "br0"), before);
+      plugin(sandbox, { command: "DEL", config, netns });
+      const { linkinfo } = sandbox.ip("-d link show dev br0")[0];
+      assertEquals(linkinfo.info_data.no_linklocal_learn, 1, "of use to the others");
+    },
+    { needs: [...needs, "bridge"] },
+  );
+}
+
+kernelTest("bridge: a bridge that was there keeps its MAC address", (sandbox) => {
+  const own = "02:00:00:00:00:07";
+  sandbox.run("ip", ["link", "add", "br0", "address", own, "type", "bridge"]);
+  const netns = sandbox.container();
+  const result = plugin(sandbox, { command: "ADD", config: dual(), netns });
+  assertEquals([mac(sandbox, "br0"), result.interfaces[0].mac], [own, own]);
+  assert(ping(netns, "10.9.0.1"));
+  plugin(sandbox, { command: "DEL", config: dual(), netns });
+  assertEquals(mac(sandbox, "br0"), own);
+});
 
 kernelTest("bridge: macspoofchk puts up with what a lost container left", (sandbox) => {
   const config = { ...base, macspoofchk: true };

@@ -77,6 +77,21 @@ export class Capture implements Disposable {
   }
 }
 
+/** Sends a frame by an interface, as it is. @param bytes from the destination's MAC address on */
+export function sendFrame(bytes: Uint8Array<ArrayBuffer>, device: string, netns: NetNs): void {
+  const libc = Deno.dlopen("libc.so.6", {
+    send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+  });
+  try {
+    using socket = netns.run(() => open(device));
+    const length = BigInt(bytes.length);
+    const send = () => Number(libc.symbols.send(socket.number, bytes, length, 0));
+    call(send, () => `send a frame by ${device}`);
+  } finally {
+    libc.close();
+  }
+}
+
 /** Whether a frame announces an IPv4 address by ARP: sender and target are the same. */
 export function isArpAnnouncement({ bytes }: Frame, address: readonly number[]): boolean {
   return u16At(bytes, 12) === 0x0806 && startsWith(bytes.subarray(28), address) &&

@@ -1,4 +1,5 @@
 import { trySysctl } from "../../../lib/host/sysctl.ts";
+import { BR_BOOLOPT_NO_LL_LEARN } from "../../../lib/netlink/link_data.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { NetlinkError } from "../../../lib/nl/error.ts";
@@ -7,16 +8,23 @@ import type { Undo } from "../../../lib/skel/undo.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { type Options, wantsVlans } from "./config.ts";
 
+/** A bridge, and whether this very ADD made it. */
+export interface EnsuredBridge {
+  bridge: Link;
+  isNew: boolean;
+}
+
 /**
  * The bridge of the configuration, made if there is none, and up. One that exists keeps its MTU
  * and its VLAN filtering: it may be someone else's.
  * @throws {CniError} code 7 when the name belongs to something that is no bridge
  */
-export function ensureBridge(host: Rtnl, options: Options, undo: Undo): Link {
-  const { bridge: name, mtu, promiscMode } = options;
+export function ensureBridge(host: Rtnl, options: Options, undo: Undo): EnsuredBridge {
+  const { bridge: name, mtu, promiscMode, macspoofchk } = options;
   let bridge = findBridge(host, name);
+  let isNew = false;
   if (!bridge) {
-    undo.step(
+    isNew = undo.step(
       `bridge ${name}`,
       () => create(host, name, mtu, wantsVlans(options)),
       (isOurs) => {
@@ -43,7 +51,20 @@ export function ensureBridge(host: Rtnl, options: Options, undo: Undo): Link {
       () => notPromiscuous(name, before),
     );
   }
-  return bridge;
+  if (macspoofchk) learnNothingLinkLocal(host, bridge);
+  return { bridge, isNew };
+}
+
+/**
+ * Keeps a bridge from learning addresses from frames to 01:80:c2:00:00:0X, and for good: they pass
+ * no hook of nftables, so that a forged one would bring a container somebody else's traffic. Linux
+ * before 5.0 does not know this.
+ */
+function learnNothingLinkLocal(host: Rtnl, bridge: Link): void {
+  const option = BR_BOOLOPT_NO_LL_LEARN;
+  const { value, mask } = bridge.data.boolOptions ?? { value: 0, mask: 0 };
+  if ((mask & option) === 0 || (value & option) !== 0) return;
+  host.link.setData(bridge, { boolOptions: { value: option, mask: option } });
 }
 
 /**

@@ -82,6 +82,8 @@ export interface GatewayPlace {
   host: Rtnl;
   hostNs: NetNs;
   bridge: Link;
+  /** Whether this ADD made the bridge. */
+  isNew: boolean;
   /** The container's port. */
   port: Link;
   options: Options;
@@ -89,8 +91,8 @@ export interface GatewayPlace {
 }
 
 /**
- * Puts the gateway's addresses on the bridge, or on `BRIDGE.VLAN`, and gives it the MAC address that
- * belongs to them.
+ * Puts the gateway's addresses on the bridge, or on `BRIDGE.VLAN`. A bridge that is new gets the MAC
+ * address that belongs to them; another one keeps its own, and from now on whatever its ports are.
  * @returns the name of `BRIDGE.VLAN`; undefined for the bridge itself
  * @throws {CniError} code 7 when another address is in the way
  */
@@ -148,16 +150,11 @@ function addAddresses(place: GatewayPlace, device: Link, gateways: readonly Cidr
       { ambiguous: true },
     );
   }
-  // The MAC address of a gateway that is in use already stays: its neighbours know it.
   const isFirst = present.length === inTheWay.length;
-  // Set, be it to what it is: a bridge would otherwise take the lowest of its ports' from now on.
-  // Read anew: another attachment may have set it since, and an address after that.
-  const mac = isFirst
-    ? macForAddresses(gateways.map(({ ip }) => ip))
-    : host.link.get(device).address;
+  const address = addressFor(place, device, isFirst ? gateways : []);
   undo.step(
     `the MAC address of ${device.name}`,
-    () => host.link.set(device, { address: mac }),
+    () => host.link.set(device, { address }),
     () => unlessShared(place, device, ({ link }) => link.set(device, { address: device.address })),
   );
   for (const address of wanted) {
@@ -170,6 +167,23 @@ function addAddresses(place: GatewayPlace, device: Link, gateways: readonly Cidr
       },
     );
   }
+}
+
+/**
+ * The MAC address that a device is to keep, which is set, be it what it has: a bridge would otherwise
+ * take the lowest of its ports' from now on.
+ * @param gateways the first addresses it gets; none where it has some, and neighbours that know it
+ */
+function addressFor(
+  { host, bridge, isNew, port }: GatewayPlace,
+  device: Link,
+  gateways: readonly Cidr[],
+): string {
+  // Read anew: another attachment may have set it since.
+  const { index, address } = host.link.get(device);
+  if (index !== bridge.index) return address;
+  if (isNew && gateways.length > 0) return macForAddresses(gateways.map(({ ip }) => ip));
+  return address === port.address ? bridge.address : address;
 }
 
 /** @returns false when another attachment came first */
