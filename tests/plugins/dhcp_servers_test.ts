@@ -32,7 +32,12 @@ kernelTest("dhcp: a lease from Kea, renewed, under the macvlan plugin", async (s
   await using kea = await startKea(server, 8);
   await using _daemon = await startDaemon();
   const netns = sandbox.container();
-  const macvlan = { ...config, type: "macvlan", master: lowerLink(sandbox) };
+  const usual = { ...config, type: "macvlan", master: lowerLink(sandbox) };
+  // Unasked, the server leaves the router as it is.
+  const { routes } = plugin(sandbox, { command: "ADD", config: usual, netns });
+  assertEquals(routes, [{ dst: "0.0.0.0/0", gw: "10.66.0.1" }]);
+  plugin(sandbox, { command: "DEL", config: usual, netns });
+  const macvlan = { ...usual, ipam: { ...config.ipam, request: [{ option: "121" }] } };
   const result = plugin(sandbox, { command: "ADD", config: macvlan, netns });
   assertMatch(result.ips[0].address, /^10\.66\.0\.1[012]\d\/24$/);
   assertEquals(result.routes, [{ dst: "10.9.0.0/16", gw: "10.66.0.9" }]);

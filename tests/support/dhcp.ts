@@ -185,3 +185,44 @@ export async function addInBackground(
   });
   return await Promise.resolve(add);
 }
+
+/** A container on the bridge. */
+export function containerOnBridge(sandbox: Sandbox, name?: string): NetNs {
+  const netns = sandbox.container(name);
+  attach(sandbox, netns);
+  return netns;
+}
+
+/** Applies a result as a main plugin does. */
+// deno-lint-ignore no-explicit-any -- a result
+export function configure(sandbox: Sandbox, netns: NetNs, result: any): void {
+  for (const { address } of result.ips) {
+    sandbox.run("ip", ["address", "add", address, "dev", "eth0"], { netns });
+  }
+  for (const { dst, gw } of result.routes ?? []) {
+    sandbox.run("ip", ["route", "add", dst, "via", gw, "dev", "eth0"], { netns });
+  }
+}
+
+/** The IPv4 addresses of `eth0`. */
+export function addresses(sandbox: Sandbox, netns: NetNs): string[] {
+  return sandbox.ip("-4 address show dev eth0", netns)
+    .flatMap(({ addr_info }) => addr_info)
+    .map(({ local, prefixlen }) => `${local}/${prefixlen}`);
+}
+
+/** An ADD while this process serves. */
+export async function add(netns: NetNs, containerId?: string, ipam: object = {}) {
+  const config = { ...dhcpConfig, ipam: { ...dhcpConfig.ipam, ...ipam } };
+  await using adding = await addInBackground({ netns, containerId, config });
+  await adding.end();
+  return JSON.parse(adding.output);
+}
+
+/** All that daemons keep. */
+export function onDisk(): string {
+  const directory = "/var/lib/cni/dhcp";
+  const names = [...Deno.readDirSync(directory)].map(({ name }) => name);
+  return names.filter((name) => name.endsWith(".json"))
+    .map((name) => Deno.readTextFileSync(`${directory}/${name}`)).join("\n");
+}

@@ -1,14 +1,16 @@
 /**
  * A DHCPv4 server that does whatever a test tells it to, right or wrong. It shares no code with the
- * client but sockets.
+ * client but sockets and netlink.
  *
  * @module
  */
 import { IpAddress } from "../../lib/ip/address.ts";
+import { formatMac } from "../../lib/ip/mac.ts";
 import { Poller } from "../../lib/libc/poller.ts";
 import { AF_INET, AF_INET6, inetAddress } from "../../lib/libc/sockaddr.ts";
 import { SOCK_DGRAM, Socket, SOL_SOCKET } from "../../lib/libc/socket.ts";
 import type { NetNs } from "../../lib/ns/netns.ts";
+import { Rtnl } from "../../lib/rtnl/rtnl.ts";
 
 const SO_BROADCAST = 6;
 const SO_BINDTODEVICE = 25;
@@ -41,9 +43,11 @@ export class ScriptedServer implements Disposable {
   readonly #poller = new Poller();
   readonly #socket: Socket;
   readonly received: Received[] = [];
+  /** Send answers to the client's hardware address, unless it asks for broadcasts. */
+  unicast = false;
 
   constructor(
-    netns: NetNs,
+    private readonly netns: NetNs,
     public script: (message: Received, server: ScriptedServer) => Answer | undefined,
   ) {
     this.#socket = netns.run(() => Socket.open(AF_INET, SOCK_DGRAM, 0));
@@ -70,9 +74,19 @@ export class ScriptedServer implements Disposable {
       this.received.push(message);
       const answer = this.script(message, this);
       if (!answer) continue;
-      const everybody = inetAddress(IpAddress.parse("255.255.255.255"), 68);
-      this.#socket.send(write(message, answer), everybody);
+      this.#socket.send(write(message, answer), inetAddress(this.#recipient(message, answer), 68));
     }
+  }
+
+  #recipient({ bytes, ciaddr }: Received, { yiaddr }: Answer): IpAddress {
+    const hasAddress = ciaddr !== "0.0.0.0" || !yiaddr;
+    if (!this.unicast || hasAddress || bytes[10] === 0x80) {
+      return IpAddress.parse("255.255.255.255");
+    }
+    const address = IpAddress.parse(yiaddr);
+    using inside = Rtnl.open(this.netns);
+    inside.neighbour.replace(inside.link.get("eth0"), address, formatMac(bytes.slice(28, 34)));
+    return address;
   }
 }
 

@@ -17,7 +17,7 @@ import { type FlagKind, readFlags } from "./flags.ts";
 import { LeaseStore } from "./lease_store.ts";
 import { leaseTable } from "./lease_table.ts";
 import { Server } from "./server.ts";
-import type { Timing } from "./timing.ts";
+import type { Timing } from "./retransmission.ts";
 
 /** Where leases are kept. They outlive a daemon, and are of no use after a restart of the host. */
 const DEFAULT_LEASES = "/var/lib/cni/dhcp";
@@ -107,7 +107,7 @@ async function daemon(args: readonly string[]): Promise<number> {
 
   const passed = passedSocket(SERVER);
   const socketPath = hostPrefix + String(flags.socketpath ?? DEFAULT_SOCKET);
-  using store = await LeaseStore.open(hostPrefix + String(flags.leasedir ?? DEFAULT_LEASES));
+  using store = await LeaseStore.open(hostPrefix + String(flags.leasedir ?? DEFAULT_LEASES), log);
   const listener = passed ?? listenAt(socketPath, { server: SERVER, mode: 0o660 });
   using poller = new Poller();
   using daemon = new Daemon({ timing, poller, store, hostPrefix, log });

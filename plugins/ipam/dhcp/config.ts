@@ -3,7 +3,9 @@
  *
  * @module
  */
+import type { NetConf } from "../../../lib/types/config.ts";
 import { CniError } from "../../../lib/types/error.ts";
+import { getFold } from "../../../lib/types/json.ts";
 import {
   boolean,
   goObject,
@@ -12,11 +14,12 @@ import {
   list,
   oneOf,
   optional,
+  optionalText,
   string,
   withDefault,
 } from "../../../lib/types/schema.ts";
 import { DEFAULT_SOCKET } from "./daemon_client.ts";
-import { IPV6_MODES, type Wishes } from "./protocol.ts";
+import { type ClientConfig, IPV6_MODES } from "./protocol.ts";
 import { DEFAULT_PARAMETERS, Option } from "./v4/options.ts";
 
 /** What dhcp reads of a network's configuration. */
@@ -24,7 +27,7 @@ export const options = () =>
   goObject({
     ipam: optional(goObject({
       /** Where the daemon listens, its `-hostprefix` included. */
-      daemonSocketPath: withDefault(string(), DEFAULT_SOCKET),
+      daemonSocketPath: optionalText(string()),
       /** DHCPv4 options to send. */
       provide: withDefault(
         list(goObject({
@@ -35,7 +38,7 @@ export const options = () =>
         })),
         [],
       ),
-      /** DHCPv4 options to ask for, before those that are asked for anyway. */
+      /** DHCPv4 options to ask for, before the usual ones. */
       request: withDefault(
         list(goObject({
           option: string(),
@@ -47,7 +50,7 @@ export const options = () =>
       /** The metric of every route; 0 leaves it to the kernel. */
       priority: withDefault(integer({ min: 0 }), 0),
       ipv4: withDefault(boolean(), true),
-      ipv6: withDefault(oneOf(IPV6_MODES), "off"),
+      ipv6: optionalText(oneOf(IPV6_MODES)),
     })),
   });
 
@@ -64,7 +67,7 @@ const NAMES: Readonly<Record<string, number>> = {
   "vendor-class-identifier": 60,
 };
 
-/** Options that are the conversation itself, and not for a configuration to set. */
+/** Options that the protocol itself sets, and no configuration. */
 const RESERVED: readonly number[] = [
   0,
   Option.requestedAddress,
@@ -83,12 +86,22 @@ export function requireIpam({ ipam }: Options): IpamOptions {
 }
 
 /**
- * What to tell the daemon.
+ * Where the daemon listens. Nothing else of the configuration is read: for DEL and GC it may be as
+ * wrong as it likes.
+ */
+export function socketPath({ ipam }: NetConf): string {
+  const path = ipam && getFold(ipam, "daemonSocketPath");
+  return typeof path === "string" && path !== "" ? path : DEFAULT_SOCKET;
+}
+
+/**
+ * What to tell the daemon about how to get addresses.
  * @param args CNI_ARGS
  * @throws {CniError} code 7 naming the option
  */
-export function wishes(ipam: IpamOptions, args: string): Wishes {
-  if (!ipam.ipv4 && ipam.ipv6 === "off") {
+export function clientConfig(ipam: IpamOptions, args: string): ClientConfig {
+  const { ipv4, ipv6 = "off" } = ipam;
+  if (!ipv4 && ipv6 === "off") {
     throw CniError.invalidConfig(
       '"ipam.ipv4" is false and "ipam.ipv6" is "off": one of them must be on',
     );
@@ -96,8 +109,8 @@ export function wishes(ipam: IpamOptions, args: string): Wishes {
   const skipDefault = ipam.request.some(({ skipDefault }) => skipDefault);
   const requested = ipam.request.map(({ option }) => codeOf(option));
   return {
-    ipv4: ipam.ipv4,
-    ipv6: ipam.ipv6,
+    ipv4,
+    ipv6,
     provide: [...provided(ipam, args)],
     request: [...new Set([...requested, ...(skipDefault ? [] : DEFAULT_PARAMETERS)])],
     ...(ipam.priority && { priority: ipam.priority }),

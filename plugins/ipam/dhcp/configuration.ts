@@ -2,19 +2,26 @@ import type { Dns } from "../../../lib/types/config.ts";
 import type { IpConfig, Route } from "../../../lib/types/result.ts";
 import { now, type Time } from "./time.ts";
 
-/**
- * What a server granted, of one address family; on disk in this form, too.
- */
+/** What a server granted, of one address family; on disk in this form, too. */
 export interface Configuration {
   ips: IpConfig[];
   routes: Route[];
   dns: Dns;
   /** The server, in words. */
   server: string;
-  /** When to ask this server, and then any server, for more time; and when it is over. */
+  /** T1: when to ask this server for more time. RFC 2131, section 4.4.5. */
   renewAt: Time;
+  /** T2: when to ask any server. */
   rebindAt: Time;
   expiresAt: Time;
+  /** What the interface has instead of `routes`, where the kernel refused some of them. */
+  installed?: InstalledRoutes;
+}
+
+/** Routes that an interface has, and why they are not the ones of its configuration. */
+export interface InstalledRoutes {
+  routes: Route[];
+  problem: string;
 }
 
 /** What a client of one family does; all of it inside the interface's namespace. */
@@ -27,24 +34,25 @@ export interface Client<C extends Configuration> {
   acquire(deadline: Time, signal: AbortSignal): Promise<C>;
   /**
    * Waits until `renewAt`.
-   * @returns before that, where the link has more to say than it had said: what follows from it
+   * @returns before that, where a router changed the configuration: the new one
    */
   untilRenewal(current: C, signal: AbortSignal): Promise<C | undefined>;
-  /** Asks the same server for more time until `rebindAt`. */
-  renew(current: C, signal: AbortSignal): Promise<Renewal<C>>;
-  /** Asks any server for more time until `expiresAt`. */
-  rebind(current: C, signal: AbortSignal): Promise<Renewal<C>>;
-  /** Gives everything back, as far as there is a way to. Does not wait for an answer. */
+  /** Asks the same server for more time until `rebindAt`: RENEWING. */
+  renew(current: C, exchange: RenewalExchange): Promise<Renewal<C>>;
+  /** Asks any server for more time until `expiresAt`: REBINDING. */
+  rebind(current: C, exchange: RenewalExchange): Promise<Renewal<C>>;
+  /**
+   * Releases the addresses, as far as there is a way to. Does not wait for an answer.
+   * @throws {InterfaceGone}
+   */
   release(current: C): void;
 }
 
-/** Does what is good to do, but not worth an error: the interface may be gone, or down. */
-export function attempt(action: () => void): void {
-  try {
-    action();
-  } catch {
-    // As said.
-  }
+/** How a renewal is ended, and whom it tells of what goes wrong meanwhile. */
+export interface RenewalExchange {
+  signal: AbortSignal;
+  /** Is told why an answer was dropped. */
+  report(problem: string): void;
 }
 
 /** What came of asking for more time: it was granted, or refused, or nobody answered. */
@@ -53,9 +61,17 @@ export interface Renewal<C> {
   refused: boolean;
 }
 
-/** The times of a lease, whatever a server says of them. */
+/** Does what is good to do, but not worth an error: the interface may be gone, or down. */
+export function bestEffort(action: () => void): void {
+  try {
+    action();
+  } catch {
+    // As said.
+  }
+}
+
+/** The times of a lease as a server states them. Seconds; 0xffffffff is for ever. */
 export interface Lifetimes {
-  /** Seconds; 0xffffffff is for ever. */
   lease: number;
   renewal?: number;
   rebinding?: number;
@@ -67,8 +83,9 @@ const FOREVER = 0xffffffff;
 const SHORTEST = 1;
 
 /**
- * When to do what. Of renewal and rebinding one may be stated alone; those that come in the wrong
- * order, or behind the lease's end, count as not stated. RFC 2131, section 4.4.5.
+ * When to renew and rebind, and when the lease expires. Of renewal and rebinding one may be stated
+ * alone; those that come in the wrong order, or behind the lease's end, count as not stated. RFC
+ * 2131, section 4.4.5.
  * @param fractions of the lease's time, for what is not stated
  * @param since when the server said so
  */

@@ -2,22 +2,39 @@
  * The dhcp daemon: it holds the leases of this host's containers, and answers the plugin.
  *
  * All leases share one thread. What belongs to a container's namespace are the sockets that were
- * opened inside, and those work from any thread; so nothing has to stay in there, and the number
- * of threads does not grow with the number of containers. A socket is open for as long as a
- * conversation with a server lasts: between two of them a lease is a timer and a file on disk.
+ * opened inside, and those work from any thread, so the number of threads does not grow with the
+ * number of containers. A socket is open for as long as an exchange with a server lasts; between
+ * two of them a DHCPv4 lease is a timer and a file on disk, and an IPv6 lease has one more socket,
+ * which hears the link's routers.
  *
  * @module
  */
+import type { IpAddress } from "../../../lib/ip/address.ts";
 import type { Poller } from "../../../lib/libc/poller.ts";
+import { messageOf } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { BUILD_VERSION } from "../../../lib/skel/build_version.ts";
+import {
+  type Attachment,
+  attachmentKey,
+  describeAttachment,
+  membership,
+} from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { encodeJson, isObject, type JsonValue } from "../../../lib/types/json.ts";
-import { OpenInterface, unusable } from "./interface.ts";
-import { Lease, type Surroundings } from "./lease.ts";
+import { encodeJson, isObject, type JsonObject, type JsonValue } from "../../../lib/types/json.ts";
+import type { Result } from "../../../lib/types/result.ts";
+import { interfaceError, type InterfaceId, OpenInterface, sameInterface } from "./interface.ts";
+import { Lease, type LeaseContext } from "./lease.ts";
 import type { LeaseStore } from "./lease_store.ts";
-import { type Key, type Method, type Methods, type Request, REQUIRED } from "./protocol.ts";
-import type { Timing } from "./timing.ts";
+import {
+  type Allocation,
+  ATTACHMENT_MEMBERS,
+  type Method,
+  type Methods,
+  type Request,
+  REQUIRED,
+} from "./protocol.ts";
+import type { Timing } from "./retransmission.ts";
 
 /** What a daemon is made of. */
 export interface DaemonParts {
@@ -26,6 +43,7 @@ export interface DaemonParts {
   store: LeaseStore;
   /** Put before every path of a namespace. */
   hostPrefix: string;
+  /** Is told what happens, in one line. */
   log(text: string): void;
 }
 
@@ -39,13 +57,13 @@ type MethodTable = {
 /** The leases of a host. */
 export class Daemon implements Disposable {
   readonly #leases = new Map<string, Lease>();
-  /** Ends the `allocate` that is under way for a key. */
+  /** Ends the `allocate` that is under way for an attachment. */
   readonly #pending = new Map<string, AbortController>();
-  readonly #surroundings: Surroundings;
+  readonly #context: LeaseContext;
   readonly #sweep: ReturnType<typeof setInterval>;
   readonly #methods: MethodTable = {
     allocate: (params, signal) => this.#allocate(params, signal),
-    release: (params) => this.#release(params),
+    release: ({ attachment }) => this.#release(attachment),
     check: (params) => this.#check(params),
     gc: (params) => this.#gc(params),
     leases: () => ({ leases: [...this.#leases.values()].map((lease) => lease.report()) }),
@@ -55,20 +73,19 @@ export class Daemon implements Disposable {
   /** Goes on with the leases that an earlier daemon left. */
   constructor(private readonly parts: DaemonParts) {
     const { timing, poller, store, log } = parts;
-    this.#surroundings = {
+    this.#context = {
       timing,
       poller,
       log,
       changed: (lease) => this.#save(lease),
       ended: (lease, why) => {
-        log(`${describe(lease.key)}: ${why}; its lease ends`);
+        log(`${describeAttachment(lease.attachment)}: ${why}; its lease ends`);
         this.#forget(lease);
       },
     };
-    const damaged = (path: string, why: string) => log(`${path} is left alone: ${why}`);
-    for (const { key, place, wishes, ...stored } of store.load(damaged)) {
-      const lease = new Lease(key, place, wishes, this.#surroundings, stored);
-      this.#leases.set(nameOf(key), lease);
+    for (const stored of store.load()) {
+      const lease = new Lease(stored, this.#context, stored);
+      this.#leases.set(attachmentKey(lease.attachment), lease);
       lease.checkInterface({ afterPause: true });
     }
     for (const lease of this.#leases.values()) lease.start();
@@ -90,127 +107,150 @@ export class Daemon implements Disposable {
     return work(params, signal);
   }
 
-  /** Stops. Leases are not released: whoever starts next goes on with them. */
+  /** Stops. Leases are not released: the next daemon goes on with them. */
   [Symbol.dispose](): void {
     clearInterval(this.#sweep);
     for (const lease of this.#leases.values()) lease.stop();
   }
 
   async #allocate(
-    { netns, wishes, ...key }: Methods["allocate"]["params"],
+    { attachment, netns, config }: Methods["allocate"]["params"],
     signal: AbortSignal,
-  ): Promise<Methods["allocate"]["result"]> {
-    const name = nameOf(key);
-    if (this.#pending.has(name)) {
-      throw CniError.tryAgainLater(`${describe(key)}: an address is being got already`);
+  ): Promise<Allocation & JsonObject> {
+    const key = attachmentKey(attachment);
+    if (this.#pending.has(key)) {
+      throw CniError.tryAgainLater(
+        `${describeAttachment(attachment)}: an address is being acquired already`,
+      );
     }
-    const place = this.#find(netns, key.ifName);
-    const present = this.#leases.get(name);
-    if (present) {
-      // The same interface again, after a crash of whoever asked: what it has may still be good.
-      const same = present.place.dev === place.dev && present.place.ino === place.ino &&
-        present.place.index === place.index;
-      if (same && present.grants(wishes)) return present.result();
-      present.release();
-      this.#forget(present);
+    const interfaceId = this.#find(netns, attachment.ifName);
+    const present = this.#leases.get(key);
+    const isPresent = () => present !== undefined && this.#leases.get(key) === present;
+    const request = {
+      attachment,
+      interfaceId,
+      config,
+      isHeld: (address: IpAddress) => isPresent() && present!.has(address),
+    };
+    if (present?.grants(request)) return answer(present, false);
+    if (present && !sameInterface(present.interfaceId, interfaceId)) {
+      present.checkInterface();
+      if (isPresent()) throw isAttached(present, netns);
     }
-    const lease = new Lease(key, place, wishes, this.#surroundings);
+    const lease = new Lease(request, this.#context);
     const stop = new AbortController();
-    this.#pending.set(name, stop);
+    this.#pending.set(key, stop);
     try {
-      await lease.acquire(AbortSignal.any([signal, stop.signal]));
-      // Known from now on: from the disk even if this process ends before it has answered.
-      this.#leases.set(name, lease);
-      this.#save(lease);
-      if (signal.aborted) throw signal.reason;
-      const result = lease.result();
-      lease.start();
-      return result;
-    } catch (error) {
-      if (this.#leases.get(name) === lease) {
+      const either = AbortSignal.any([signal, stop.signal]);
+      await lease.acquire(either);
+      if (either.aborted) {
         lease.release();
-        this.#forget(lease);
+        throw either.reason;
       }
-      throw unusable(error);
+      return this.#install(lease, isPresent() ? present : undefined);
+    } catch (error) {
+      throw interfaceError(error);
     } finally {
-      this.#pending.delete(name);
+      this.#pending.delete(key);
     }
   }
 
-  #release(key: Key): Record<string, never> {
-    this.#pending.get(nameOf(key))?.abort(
-      CniError.tryAgainLater(`${describe(key)} was detached while it was being attached`),
+  /** Keeps a new lease, from now on also on disk, in the place of an earlier one. */
+  #install(lease: Lease, earlier: Lease | undefined): Allocation & JsonObject {
+    earlier?.supersede(lease);
+    this.#leases.set(attachmentKey(lease.attachment), lease);
+    this.#save(lease);
+    lease.start();
+    return answer(lease, earlier === undefined);
+  }
+
+  #release(attachment: Attachment): Record<string, never> {
+    const key = attachmentKey(attachment);
+    this.#pending.get(key)?.abort(
+      CniError.tryAgainLater(
+        `${describeAttachment(attachment)} was detached while it was being attached`,
+      ),
     );
-    const lease = this.#leases.get(nameOf(key));
+    const lease = this.#leases.get(key);
     if (lease) {
       lease.release();
       this.#forget(lease);
+    } else {
+      // A record that could not be read goes with its attachment.
+      this.parts.store.remove(attachment);
     }
     return {};
   }
 
-  #check({ netns, ...key }: Methods["check"]["params"]): Methods["check"]["result"] {
-    const lease = this.#leases.get(nameOf(key));
-    if (!lease) {
-      throw CniError.internal(`${describe(key)} has no lease; it must be attached anew`);
+  #check({ attachment, netns }: Methods["check"]["params"]): Result & JsonObject {
+    const lease = this.#leases.get(attachmentKey(attachment));
+    const name = describeAttachment(attachment);
+    if (!lease) throw CniError.internal(`${name} has no lease; it must be attached anew`);
+    if (!sameInterface(lease.interfaceId, this.#find(netns, attachment.ifName))) {
+      throw CniError.internal(`${name}: the lease is another interface's, of before`);
     }
-    const place = this.#find(netns, key.ifName);
-    if (place.ino !== lease.place.ino || place.index !== lease.place.index) {
-      throw CniError.internal(`${describe(key)}: the lease is another interface's, of before`);
-    }
-    return lease.result();
+    return lease.result() as Result & JsonObject;
   }
 
   #gc({ network, valid }: Methods["gc"]["params"]): Record<string, never> {
-    for (const lease of this.#leases.values()) {
-      const { key } = lease;
-      const isValid = valid.some(({ containerID, ifname }) =>
-        containerID === key.containerId && ifname === key.ifName
-      );
-      if (key.network === network && !isValid) this.#release(key);
+    const isValid = membership(valid.map((attachment) => ({ ...attachment, network })));
+    for (const { attachment } of [...this.#leases.values()]) {
+      if (attachment.network === network && !isValid(attachment)) this.#release(attachment);
     }
     return {};
   }
 
-  #find(netns: string, ifName: string) {
+  #find(netns: string, ifName: string): InterfaceId {
     using open = OpenInterface.find(this.parts.hostPrefix + netns, ifName);
-    return open.place;
+    return open.id;
   }
 
   #save(lease: Lease): void {
-    if (this.#leases.get(nameOf(lease.key)) !== lease) return;
+    if (this.#leases.get(attachmentKey(lease.attachment)) !== lease) return;
     try {
       this.parts.store.save(lease.stored());
     } catch (error) {
       // A full disk must not cost a container its address.
-      this.parts.log(`${describe(lease.key)}: not kept on disk: ${error}`);
+      const name = describeAttachment(lease.attachment);
+      this.parts.log(`${name}: not kept on disk: ${messageOf(error)}`);
     }
   }
 
-  #forget({ key }: Lease): void {
-    this.#leases.delete(nameOf(key));
-    this.parts.store.remove(key);
+  #forget({ attachment }: Lease): void {
+    this.#leases.delete(attachmentKey(attachment));
+    this.parts.store.remove(attachment);
   }
 }
 
-/** @throws {CniError} code 7 naming what is missing, or of another kind */
+function answer(lease: Lease, created: boolean): Allocation & JsonObject {
+  return { created, lease: lease.result() as Result & JsonObject };
+}
+
+/** The answer to an ADD of what is attached elsewhere: its lease, and its address, stay. */
+function isAttached({ attachment, interfaceId }: Lease, netns: string): CniError {
+  return CniError.internal(
+    `${describeAttachment(attachment)} has a lease already, for the interface in ` +
+      `${interfaceId.netns}; it must be detached (DEL) before it is attached in ${netns}`,
+  );
+}
+
+/** @throws {CniError} code 7 naming what is missing, or of another type */
 function requireParams(method: Method, params: unknown): void {
-  for (const [name, kind] of Object.entries(REQUIRED[method])) {
-    const value = isObject(params) ? params[name] : undefined;
+  const require = (object: unknown, path: string, name: string, kind: string) => {
+    const value = isObject(object) ? object[name] : undefined;
     const found = Array.isArray(value) ? "list" : isObject(value) ? "object" : typeof value;
-    if (found === kind) continue;
+    if (found === kind) return;
     throw CniError.invalidConfig(
-      `the dhcp daemon's method ${method} needs "params.${name}" to be of type ${kind}; it is ${
+      `the dhcp daemon's method ${method} needs "${path}.${name}" to be of type ${kind}; it is ${
         encodeJson(value ?? null)
       }`,
     );
+  };
+  for (const [name, kind] of Object.entries(REQUIRED[method])) {
+    require(params, "params", name, kind);
+    if (name !== "attachment" || !isObject(params)) continue;
+    for (const member of ATTACHMENT_MEMBERS) {
+      require(params.attachment, "params.attachment", member, "string");
+    }
   }
-}
-
-function nameOf({ containerId, network, ifName }: Key): string {
-  return `${containerId}/${network}/${ifName}`;
-}
-
-function describe({ containerId, network, ifName }: Key): string {
-  return `container ${containerId}, interface ${ifName} of network ${network}`;
 }

@@ -1,6 +1,7 @@
 import { AF_UNIX, unixAddress } from "../../../lib/libc/sockaddr.ts";
 import { SOCK_STREAM, Socket } from "../../../lib/libc/socket.ts";
 import { SystemError } from "../../../lib/libc/system_error.ts";
+import { fromCaller } from "../../../lib/runtime/caller.ts";
 import { messageOf } from "../../../lib/runtime/errors.ts";
 import { CniError, ErrorCode } from "../../../lib/types/error.ts";
 import { encodeJson, isObject, type JsonValue, parseJson } from "../../../lib/types/json.ts";
@@ -10,7 +11,7 @@ import { type Method, type Methods, PROTOCOL } from "./protocol.ts";
 export const DEFAULT_SOCKET = "/run/cni/dhcp.sock";
 
 /** How long an answer may take, in milliseconds. An address may need all of the daemon's patience. */
-const PATIENCE: Readonly<Record<Method, number>> = {
+const ANSWER_TIMEOUT: Readonly<Record<Method, number>> = {
   allocate: 600_000,
   release: 30_000,
   check: 10_000,
@@ -45,9 +46,9 @@ export async function ask<M extends Method>(
   /** Until the daemon has taken or said more. */
   const pause = async () => {
     const waited = performance.now() - begun;
-    if (waited > PATIENCE[method]) {
+    if (waited > ANSWER_TIMEOUT[method]) {
       throw CniError.tryAgainLater(
-        `the dhcp daemon at ${path} has not answered within ${PATIENCE[method] / 1000} s; ` +
+        `the dhcp daemon at ${path} has not answered within ${ANSWER_TIMEOUT[method] / 1000} s; ` +
           "it may hang: look at its log, and start it anew",
       );
     }
@@ -76,7 +77,7 @@ export async function ask<M extends Method>(
 /** Whether it is connected; not while too many others wait to be. */
 function connect(socket: Socket, path: string): boolean {
   try {
-    socket.connect(unixAddress(path), path);
+    socket.connect(unixAddress(fromCaller(path)), path);
     return true;
   } catch (error) {
     if (error instanceof RangeError) {

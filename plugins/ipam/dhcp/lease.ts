@@ -1,74 +1,93 @@
-import { messageOf } from "../../../lib/runtime/errors.ts";
+import type { IpAddress } from "../../../lib/ip/address.ts";
+import { addressOf } from "../../../lib/ipam/configure.ts";
 import type { Poller } from "../../../lib/libc/poller.ts";
+import { messageOf } from "../../../lib/runtime/errors.ts";
+import { type Attachment, describeAttachment } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { encodeJson } from "../../../lib/types/json.ts";
 import type { Result } from "../../../lib/types/result.ts";
-import { Binding, type Effects } from "./binding.ts";
+import { Binding, type BindingContext } from "./binding.ts";
 import type { Configuration } from "./configuration.ts";
-import { OpenInterface, type Place, reconfigure, Vanished } from "./interface.ts";
-import type { LeaseState } from "./lease_store.ts";
-import type { BindingReport, Key, LeaseReport, Wishes } from "./protocol.ts";
+import { InterfaceGone, type InterfaceId, OpenInterface, sameInterface } from "./interface.ts";
+import { resultOf } from "./lease_result.ts";
+import type { LeaseState } from "./lease_record.ts";
+import type { BindingReport, ClientConfig, LeaseReport } from "./protocol.ts";
+import { reconfigure } from "./reconfigure.ts";
+import type { Timing } from "./retransmission.ts";
 import { now, onCalendar } from "./time.ts";
-import type { Timing } from "./timing.ts";
-import { Client4, type Configuration4, type Identity } from "./v4/client.ts";
-import { Option } from "./v4/options.ts";
+import { Client4 } from "./v4/client.ts";
+import type { Configuration4 } from "./v4/configuration.ts";
+import { clientIdentity } from "./v4/identity.ts";
 import { Client6 } from "./v6/client.ts";
 import type { Configuration6 } from "./v6/configuration.ts";
 
 /** What every lease of a daemon uses. */
-export interface Surroundings {
+export interface LeaseContext {
   timing: Timing;
   poller: Poller;
   log(text: string): void;
-  /** Something of a lease changed that is kept on disk. */
+  /** Is called when something of a lease changed that is kept on disk. */
   changed(lease: Lease): void;
-  /** A lease has come to its end by itself: its interface is no more. */
+  /** Is called when a lease ended by itself: its interface is not there any more. */
   ended(lease: Lease, why: string): void;
+}
+
+/** What a lease is for, and how to get it. */
+export interface LeaseRequest {
+  attachment: Attachment;
+  interfaceId: InterfaceId;
+  config: ClientConfig;
+  /** Tells whether an earlier lease of the attachment has an address: it must not be released. */
+  isHeld?(address: IpAddress): boolean;
 }
 
 /** The addresses of one interface, from the first question to the end of the interface. */
 export class Lease {
-  readonly #surroundings: Surroundings;
+  readonly attachment: Attachment;
+  readonly interfaceId: InterfaceId;
+  readonly config: ClientConfig;
+  readonly #context: LeaseContext;
   readonly #stop = new AbortController();
+  /** The interface's hardware address when it was last looked at. */
   #mac: string;
   readonly #v4: Binding<Configuration4> | undefined;
   readonly #v6: Binding<Configuration6> | undefined;
 
+  /** @param stored what an earlier daemon had */
   constructor(
-    readonly key: Key,
-    readonly place: Place,
-    readonly wishes: Wishes,
-    surroundings: Surroundings,
+    { attachment, interfaceId, config, isHeld = () => false }: LeaseRequest,
+    context: LeaseContext,
     stored: Partial<Pick<LeaseState, "mac" | "v4" | "v6">> = {},
   ) {
-    this.#surroundings = surroundings;
-    this.#mac = stored.mac ?? place.mac;
-    const { timing, poller } = surroundings;
-    const effects: Effects = {
-      reconfigure: (before, after) => reconfigure(place, before, after).forEach(effects.log),
-      changed: () => surroundings.changed(this),
-      log: (text) => surroundings.log(`${this.#name}: ${text}`),
+    this.attachment = attachment;
+    this.interfaceId = interfaceId;
+    this.config = config;
+    this.#context = context;
+    this.#mac = stored.mac ?? interfaceId.mac;
+    const clientContext = { timing: context.timing, poller: context.poller, isHeld };
+    const bindingContext: BindingContext = {
+      reconfigure: (before, after) => reconfigure(interfaceId, before, after),
+      changed: () => context.changed(this),
+      log: (text) => context.log(`${describeAttachment(attachment)}: ${text}`),
     };
-    if (wishes.ipv4) {
-      const client = new Client4(place, identityOf(key, wishes), timing, poller);
-      this.#v4 = new Binding(client, effects, stored.v4);
+    if (config.ipv4) {
+      const client = new Client4(interfaceId, clientIdentity(attachment, config), clientContext);
+      this.#v4 = new Binding(client, bindingContext, stored.v4);
     }
-    if (wishes.ipv6 !== "off") {
-      const client = new Client6(place, { key, mode: wishes.ipv6, priority: wishes.priority }, {
-        timing,
-        poller,
-      });
-      this.#v6 = new Binding(client, effects, stored.v6);
+    if (config.ipv6 !== "off") {
+      const { ipv6: mode, priority } = config;
+      const client = new Client6(interfaceId, { attachment, mode, priority }, clientContext);
+      this.#v6 = new Binding(client, bindingContext, stored.v6);
     }
   }
 
   /**
-   * Gets addresses of every family that is wanted.
-   * @param signal gives up, and gives back what was got
+   * Gets addresses of every family that is asked for.
+   * @param signal gives up, and releases what was granted
    * @throws {CniError} code 11 when no server grants any
    */
   async acquire(signal: AbortSignal): Promise<void> {
-    const deadline = now() + this.#surroundings.timing.resendTimeoutMs;
+    const deadline = now() + this.#context.timing.resendTimeoutMs;
     // When one family fails the other need not go on.
     const failed = new AbortController();
     const both = AbortSignal.any([signal, failed.signal, this.#stop.signal]);
@@ -85,7 +104,7 @@ export class Lease {
     throw failed.signal.reason ?? failure.reason;
   }
 
-  /** Keeps the addresses alive from now on. */
+  /** Extends the lease from now on, before it expires. */
   start(): void {
     for (const { binding } of this.#bindings) {
       binding.maintain(this.#stop.signal).catch((error) => {
@@ -95,67 +114,76 @@ export class Lease {
   }
 
   /**
-   * Ends the lease where its interface is no more.
-   * @param afterPause nobody looked for a time: namespaces' numbers and interfaces' come again
-   *   soon, so the hardware address must be the one of before, too
+   * Ends the lease where its interface is not there any more.
+   * @param afterPause nobody looked for a time. The numbers of namespaces and interfaces are used
+   *   again, so the interface must also have the hardware address of before, or one of the lease's
+   *   addresses
    */
   checkInterface({ afterPause = false } = {}): void {
     try {
-      using open = OpenInterface.at(this.place);
-      const { address } = open.link;
+      using open = OpenInterface.at(this.interfaceId);
+      const { address, name } = open.link;
       if (address === this.#mac) return;
-      if (afterPause) throw new Vanished(`${this.place.ifName} is another interface by now`);
+      if (afterPause && !this.#hasAddressAt(open)) {
+        throw new InterfaceGone(`${name} in ${this.interfaceId.netns} is another interface now`);
+      }
       this.#mac = address;
-      this.#surroundings.changed(this);
+      this.#context.changed(this);
     } catch (error) {
-      if (error instanceof Vanished) this.#end(error.message);
+      if (error instanceof InterfaceGone) this.#end(error.message);
     }
   }
 
-  /** Gives everything back, and ends. */
+  /** Releases all addresses, and ends. */
   release(): void {
     this.stop();
     for (const { binding } of this.#bindings) binding.release();
   }
 
-  /** Ends without a word to anybody: the addresses are kept, for another process to go on with. */
+  /** Ends in favour of another lease of the same attachment: what that one has is not released. */
+  supersede(by: Lease): void {
+    this.stop();
+    for (const { binding } of this.#bindings) {
+      const isKept = binding.current?.ips.some((ip) => by.has(addressOf(ip).ip));
+      if (!isKept) binding.release();
+    }
+  }
+
+  /** Ends, and releases nothing: another process may go on with the addresses. */
   stop(): void {
     this.#stop.abort(new Error("the lease has ended"));
   }
 
-  /** Whether these are its wishes, and it has an address for each of them. */
-  grants(wishes: Wishes): boolean {
-    return encodeJson(wishes) === encodeJson(this.wishes) &&
+  /** Tells whether it is for this interface, by this configuration, and has all addresses. */
+  grants({ interfaceId, config }: LeaseRequest): boolean {
+    return sameInterface(interfaceId, this.interfaceId) &&
+      encodeJson(config) === encodeJson(this.config) &&
       this.#bindings.every(({ binding }) => binding.current !== undefined);
   }
 
-  /** What the interface has now. @throws {CniError} code 999 when its time is over */
+  /** Tells whether it has an address now. */
+  has(address: IpAddress): boolean {
+    return this.#bindings.some(({ binding }) =>
+      binding.current?.ips.some((ip) => addressOf(ip).ip.equals(address))
+    );
+  }
+
+  /** What the interface has now. @throws {CniError} code 999 when the lease expired */
   result(): Result {
-    const current = this.#bindings.map(({ family, binding }) => {
+    return resultOf(this.#bindings.map(({ family, binding }) => {
       if (binding.current) return binding.current;
       throw CniError.internal(
-        `the IPv${family} lease of ${this.#name} is ${binding.state}: ${binding.problem}`,
+        `the IPv${family} lease of ${
+          describeAttachment(this.attachment)
+        } is ${binding.state}: ${binding.problem}`,
       );
-    });
-    const dns = {
-      nameservers: current.flatMap(({ dns }) => dns.nameservers ?? []),
-      domain: current.find(({ dns }) => dns.domain)?.dns.domain,
-      search: [...new Set(current.flatMap(({ dns }) => dns.search ?? []))],
-    };
-    return {
-      ips: current.flatMap(({ ips }) => ips),
-      routes: current.flatMap(({ routes }) => routes),
-      dns: {
-        ...(dns.nameservers.length > 0 && { nameservers: dns.nameservers }),
-        ...(dns.domain && { domain: dns.domain }),
-        ...(dns.search.length > 0 && { search: dns.search }),
-      },
-    };
+    }));
   }
 
   stored(): LeaseState {
-    const { key, place, wishes } = this;
-    return { key, place, mac: this.#mac, wishes, v4: this.#v4?.current, v6: this.#v6?.current };
+    const { attachment, interfaceId, config } = this;
+    const [v4, v6] = [this.#v4?.current, this.#v6?.current];
+    return { attachment, interfaceId, config, mac: this.#mac, v4, v6 };
   }
 
   report(): LeaseReport {
@@ -174,7 +202,7 @@ export class Lease {
         ...(problem && { problem }),
       };
     });
-    return { ...this.key, netns: this.place.netns, bindings };
+    return { ...this.attachment, netns: this.interfaceId.netns, bindings };
   }
 
   get #bindings(): { family: 4 | 6; binding: Binding<Configuration> }[] {
@@ -188,23 +216,13 @@ export class Lease {
     return bindings;
   }
 
-  get #name(): string {
-    return `container ${this.key.containerId}, interface ${this.key.ifName}`;
+  #hasAddressAt({ inside, link }: OpenInterface): boolean {
+    return inside.address.list({ device: link }).some(({ address }) => this.has(address.ip));
   }
 
   #end(why: string): void {
     if (this.#stop.signal.aborted) return;
     this.stop();
-    this.#surroundings.ended(this, why);
+    this.#context.ended(this, why);
   }
-}
-
-/** What DHCPv4 servers are told: the names that the Go plugin gives, so that addresses are kept. */
-function identityOf(key: Key, wishes: Wishes): Identity {
-  const encode = (value: string) => new TextEncoder().encode(value);
-  const name = encode(`${key.containerId}/${key.network}/${key.ifName}`).subarray(0, 254);
-  const provide = new Map(wishes.provide.map(([code, value]) => [code, encode(value)]));
-  const clientId = provide.get(Option.clientId) ?? Uint8Array.of(0, ...name);
-  provide.delete(Option.clientId);
-  return { clientId, provide, parameters: wishes.request, priority: wishes.priority };
 }

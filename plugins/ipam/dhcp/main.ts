@@ -8,66 +8,67 @@
  */
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
-import { type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import { definePlugin } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
+import type { Attachment } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { type Options, options, requireIpam, wishes } from "./config.ts";
-import { ask, DEFAULT_SOCKET, NoDaemon } from "./daemon_client.ts";
-import type { Key } from "./protocol.ts";
+import { clientConfig, type Options, options, requireIpam, socketPath } from "./config.ts";
+import { ask, NoDaemon } from "./daemon_client.ts";
 
 const dhcp = definePlugin<Options>({
   name: "dhcp",
   options,
 
-  async add(call) {
-    const ipam = requireIpam(call.options);
-    const wanted = wishes(ipam, call.args);
-    const path = ipam.daemonSocketPath;
-    const key = keyOf(call);
-    const params = { ...key, netns: absolute(call.netns), wishes: wanted };
-    // No answer is no lease: the daemon takes back what it cannot tell the plugin of.
-    return await call.undo.step(
+  async add({ attachment, netns, args, options, config, undo }) {
+    const path = socketPath(config);
+    const params = {
+      attachment,
+      netns: absolute(netns),
+      config: clientConfig(requireIpam(options), args),
+    };
+    // No answer is no lease: the daemon takes back what it cannot tell the plugin of. And an ADD
+    // that found the lease of an earlier one leaves it to that one.
+    const { lease } = await undo.step(
       "the lease",
       () => ask(path, "allocate", params),
-      () => release(path, key),
+      async ({ created }) => created ? await release(path, attachment) : undefined,
     );
+    return lease;
   },
 
-  async del(call) {
-    await release(socketOf(call.options), keyOf(call));
+  async del({ config, attachment }) {
+    await release(socketPath(config), attachment);
   },
 
   /** The lease is valid, and grants the addresses of the result. */
-  async check(call) {
-    const { ifName, prevResult } = call;
-    const path = requireIpam(call.options).daemonSocketPath;
-    const { ips = [] } = await ask(path, "check", { ...keyOf(call), netns: absolute(call.netns) });
+  async check({ attachment, netns, options, config, prevResult }) {
+    requireIpam(options);
+    const { ips = [] } = await ask(socketPath(config), "check", {
+      attachment,
+      netns: absolute(netns),
+    });
     const has = (address: string) =>
       ips.some((ip) => Cidr.tryParse(ip.address)?.equals(Cidr.parse(address)));
     const missing = prevResult?.ips?.find(({ address }) => Cidr.tryParse(address) && !has(address));
     if (!missing) return;
     throw CniError.internal(
-      `the lease of ${ifName} grants ${ips.map(({ address }) => address).join(", ")}, ` +
+      `the lease of ${attachment.ifName} grants ${ips.map(({ address }) => address).join(", ")}, ` +
         `not ${missing.address} of prevResult: the server gave another address since`,
     );
   },
 
-  async status({ options }) {
-    const ipam = requireIpam(options);
-    wishes(ipam, "");
+  async status({ options, config }) {
+    clientConfig(requireIpam(options), "");
     try {
-      await ask(ipam.daemonSocketPath, "status", {});
+      await ask(socketPath(config), "status", {});
     } catch (error) {
       throw CniError.notAvailable(CniError.from(error).message);
     }
   },
 
-  async gc({ config, options, validAttachments }) {
-    const valid = validAttachments.map(({ containerId, ifName }) => ({
-      containerID: containerId,
-      ifname: ifName,
-    }));
-    await unlessAbsent(ask(socketOf(options), "gc", { network: config.name, valid }));
+  async gc({ config, validAttachments }) {
+    const valid = [...validAttachments];
+    await unlessAbsent(ask(socketPath(config), "gc", { network: config.name, valid }));
   },
 
   reservations: async () => (await import("./reservations.ts")).reservations,
@@ -81,11 +82,11 @@ export async function main(args: readonly string[]): Promise<number> {
   return await runDhcpCommand(args);
 }
 
-async function release(path: string, key: Key): Promise<void> {
-  await unlessAbsent(ask(path, "release", key));
+async function release(path: string, attachment: Attachment): Promise<void> {
+  await unlessAbsent(ask(path, "release", { attachment }));
 }
 
-/** Where no daemon is, no lease is kept alive. */
+/** Without a daemon no lease is extended. */
 async function unlessAbsent(asked: Promise<unknown>): Promise<void> {
   try {
     await asked;
@@ -94,16 +95,7 @@ async function unlessAbsent(asked: Promise<unknown>): Promise<void> {
   }
 }
 
-/** A DEL and a GC need no more of the configuration than this. */
-function socketOf({ ipam }: Options): string {
-  return ipam?.daemonSocketPath ?? DEFAULT_SOCKET;
-}
-
-function keyOf({ config, containerId, ifName }: AttachmentCall<Options>): Key {
-  return { containerId, network: config.name, ifName };
-}
-
-/** The daemon's working directory is not ours. */
+/** The path as the daemon, whose working directory is another, has to open it. */
 function absolute(netns: string): string {
   return netns.startsWith("/") ? netns : `${runtime.files.realPath(".")}/${netns}`;
 }

@@ -37,7 +37,10 @@ export function openPacketSocket(
 }
 
 /** The link-level address of everybody on an interface's link. */
-export function everybody(interfaceIndex: number, protocol: number): Uint8Array<ArrayBuffer> {
+export function broadcastAddress(
+  interfaceIndex: number,
+  protocol: number,
+): Uint8Array<ArrayBuffer> {
   return packetAddress(interfaceIndex, protocol, new Uint8Array(6).fill(0xff));
 }
 

@@ -2,48 +2,42 @@
  * What plugin and daemon say to each other over a Unix stream socket: one JSON object on a line
  * from the plugin, one from the daemon, and the connection ends.
  *
- *     {"protocol":1,"method":"allocate","params":{…}}
- *     {"protocol":1,"result":{…}}
- *     {"protocol":1,"error":{"code":11,"msg":"…"}}
+ *     {"protocol":2,"method":"allocate","params":{…}}
+ *     {"protocol":2,"result":{…}}
+ *     {"protocol":2,"error":{"code":11,"msg":"…"}}
  *
  * An error is the specification's error object. A daemon that does not know a request's `protocol`
  * says which it knows, with code 1. While an `allocate` is under way a plugin that closes the
  * connection takes it back.
  *
  * The Go plugin and its daemon speak Go's `net/rpc`: gob, a format without any definition but its
- * implementation, behind an HTTP CONNECT. Each side here recognizes the other world's first line
- * and says in words what is wrong: a Go plugin is answered `HTTP/1.0 400` with the explanation as
- * its reason, and this plugin, answered in HTTP, says that a Go daemon has the socket. Whoever
- * changes from one to the other ends one daemon and starts the other; containers get new leases
- * when they are attached anew.
+ * implementation, behind an HTTP CONNECT. Each side here recognizes the other's first line and
+ * says what is wrong: a Go plugin is answered `HTTP/1.0 400` with the explanation as its reason,
+ * and this plugin, answered in HTTP, says that a Go daemon has the socket. Whoever changes from one
+ * to the other ends one daemon and starts the other; containers get new leases when they are
+ * attached anew.
  *
  * @module
  */
+import type { Attachment } from "../../../lib/types/attachment.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import type { State } from "./binding.ts";
 import type { Time } from "./time.ts";
 
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
-/** Bytes; a line that is longer is no request and no answer of ours. */
+/** Bytes; a line that is longer is no request and no answer. */
 export const MAX_LINE = 4 * 1024 * 1024;
 
-/** What a lease is for. */
-export interface Key {
-  containerId: string;
-  network: string;
-  ifName: string;
-}
-
-/** How addresses are to be got, as the network's configuration says. */
-export interface Wishes {
+/** How to get addresses: what the network's configuration says. */
+export interface ClientConfig {
   ipv4: boolean;
   ipv6: Ipv6Mode;
   /** DHCPv4 options to send: code and value. */
   provide: [code: number, value: string][];
-  /** DHCPv4 options to ask for. */
+  /** Codes of the DHCPv4 options to ask for: the parameter request list. */
   request: number[];
-  /** For every route. */
+  /** The metric of every route. */
   priority?: number;
 }
 
@@ -56,42 +50,52 @@ export type Ipv6Mode = typeof IPV6_MODES[number];
 
 /** Every method, what it is given and what it answers. */
 export interface Methods {
-  /** Addresses for an interface; the same ones when it has a lease already. */
-  allocate: { params: Key & { netns: string; wishes: Wishes }; result: Result };
-  /** Gives the addresses back. No lease is no error. */
-  release: { params: Key; result: Record<string, never> };
-  /** Whether there is a valid lease; its current result. */
-  check: { params: Key & { netns: string }; result: Result };
-  /** Releases a network's leases but for these. */
-  gc: {
-    params: { network: string; valid: { containerID: string; ifname: string }[] };
-    result: Record<string, never>;
+  /**
+   * Gets a lease for an interface. Where the attachment has one already for the same interface and
+   * configuration, that one is the answer. When it fails, what there was before is untouched.
+   */
+  allocate: {
+    params: { attachment: Attachment; netns: string; config: ClientConfig };
+    result: Allocation;
   };
+  /** Releases a lease. No lease is no error. */
+  release: { params: { attachment: Attachment }; result: Record<string, never> };
+  /** Gives the current result of a lease. No valid lease is an error. */
+  check: { params: { attachment: Attachment; netns: string }; result: Result };
+  /** Releases a network's leases but for these. */
+  gc: { params: { network: string; valid: Attachment[] }; result: Record<string, never> };
   leases: { params: Record<string, never>; result: { leases: LeaseReport[] } };
   status: { params: Record<string, never>; result: { version: string; pid: number } };
 }
 
+/** A lease that is there, and whether it is new: only then may a failing ADD release it. */
+export interface Allocation {
+  created: boolean;
+  lease: Result;
+}
+
 type Kind = "string" | "object" | "list";
 
-const KEY = { containerId: "string", network: "string", ifName: "string" } as const;
-
-/** What each method cannot do without, and of what kind it is. */
+/** The parameters that each method needs, and of what type they are. */
 export const REQUIRED: Readonly<Record<Method, Readonly<Record<string, Kind>>>> = {
-  allocate: { ...KEY, netns: "string", wishes: "object" },
-  release: KEY,
-  check: { ...KEY, netns: "string" },
+  allocate: { attachment: "object", netns: "string", config: "object" },
+  release: { attachment: "object" },
+  check: { attachment: "object", netns: "string" },
   gc: { network: "string", valid: "list" },
   leases: {},
   status: {},
 };
 
+/** The members of `params.attachment`; all of them are strings. */
+export const ATTACHMENT_MEMBERS = ["network", "containerId", "ifName"] as const;
+
 /** What is known of a lease. */
-export interface LeaseReport extends Key {
+export interface LeaseReport extends Attachment {
   netns: string;
   bindings: BindingReport[];
 }
 
-/** What is known of one family of a lease. */
+/** What is known of one family of a lease. Times are milliseconds since 1970. */
 export interface BindingReport {
   family: 4 | 6;
   state: State;
@@ -100,6 +104,7 @@ export interface BindingReport {
   renewAt?: Time;
   rebindAt?: Time;
   expiresAt?: Time;
+  /** What went wrong last, until it went right. */
   problem?: string;
 }
 

@@ -3,18 +3,21 @@ import { runtime } from "../../../lib/runtime/mod.ts";
 /** Times are milliseconds since this machine's start; null is never. */
 export type Time = number | null;
 
-/** A timer that is set much further ahead fires at once, and none runs while the machine sleeps. */
-const LONGEST_NAP = 60_000;
+/**
+ * A timer that is set for more than 2^31 ms fires at once, and none runs while the machine is
+ * suspended: a long wait is made of shorter ones. Milliseconds.
+ */
+const LONGEST_TIMER = 60_000;
 
 /**
- * The time, by a clock that nobody sets: a lease lasts as long as it lasts, whatever happens to the
- * calendar. It goes on while the machine sleeps. proc_uptime(5)
+ * The time since this machine's start, in milliseconds: a clock that nobody sets, and that goes on
+ * while the machine is suspended. proc_uptime(5)
  */
 export function now(): number {
   return Math.round(parseFloat(runtime.files.readText("/proc/uptime")) * 1000);
 }
 
-/** Milliseconds since 1970, as people and other programs count. */
+/** Converts to milliseconds since 1970. */
 export function onCalendar(time: Time): Time {
   return time === null ? null : Date.now() + time - now();
 }
@@ -23,18 +26,18 @@ export function onCalendar(time: Time): Time {
 export async function sleepUntil(time: Time, signal: AbortSignal): Promise<void> {
   for (;;) {
     signal.throwIfAborted();
-    const left = napFor(time);
+    const left = timerDelay(time);
     if (left <= 0) return;
-    await nap(left, signal);
+    await delay(left, signal);
   }
 }
 
-/** How long to sleep before looking whether a time has come. Milliseconds. */
-export function napFor(time: Time): number {
-  return time === null ? LONGEST_NAP : Math.min(time - now(), LONGEST_NAP);
+/** How long to set a timer for before looking whether a time has come. Milliseconds. */
+export function timerDelay(time: Time): number {
+  return time === null ? LONGEST_TIMER : Math.min(time - now(), LONGEST_TIMER);
 }
 
-function nap(ms: number, signal: AbortSignal): Promise<void> {
+function delay(ms: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const timer = setTimeout(() => {
     signal.removeEventListener("abort", abort);

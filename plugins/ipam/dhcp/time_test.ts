@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { now, onCalendar, parseDuration, sleepUntil } from "./time.ts";
-import { pauses } from "./timing.ts";
+import { retransmissionDelays } from "./retransmission.ts";
 import { times } from "./configuration.ts";
 
 Deno.test("parseDuration() reads durations as Go writes them", () => {
@@ -35,7 +35,7 @@ Deno.test("sleepUntil() does not mind that the calendar is set", async () => {
   }
 });
 
-Deno.test("pauses() double from four seconds on, with some spread (RFC 2131)", () => {
+Deno.test("retransmissionDelays() double from four seconds on, with some spread (RFC 2131)", () => {
   const timing = {
     timeoutMs: 10_000,
     resendMaxMs: 62_000,
@@ -45,12 +45,12 @@ Deno.test("pauses() double from four seconds on, with some spread (RFC 2131)", (
   };
   const take = (count: number, source: Iterator<number>) =>
     Array.from({ length: count }, () => source.next().value);
-  const [first, ...rest] = take(7, pauses(timing, true));
+  const [first, ...rest] = take(7, retransmissionDelays(timing, true));
   assertEquals(first, 500);
   for (const [index, center] of [4000, 8000, 16_000, 32_000, 62_000, 62_000].entries()) {
     assert(Math.abs(rest[index]! - center) <= 1000, `${rest[index]} near ${center}`);
   }
-  const [short] = take(1, pauses({ ...timing, timeoutMs: 1000 }));
+  const [short] = take(1, retransmissionDelays({ ...timing, timeoutMs: 1000 }));
   assert(short! >= 750 && short! <= 1250, `${short}`);
 });
 

@@ -1,8 +1,8 @@
 import type { IpAddress } from "../../../../lib/ip/address.ts";
 import { formatMac, macBytes } from "../../../../lib/ip/mac.ts";
 import { drain } from "../drain.ts";
-import { OpenInterface, type Place } from "../interface.ts";
-import { ETH_P_ARP, everybody, openPacketSocket } from "../packet_socket.ts";
+import { type InterfaceId, OpenInterface } from "../interface.ts";
+import { broadcastAddress, ETH_P_ARP, openPacketSocket } from "../packet_socket.ts";
 import { now, sleepUntil } from "../time.ts";
 
 /**
@@ -15,20 +15,20 @@ const PROBE_MS = 50;
 /**
  * Asks the link whether somebody uses an address: `arping -D`. RFC 5227, section 2.1.
  * @returns the hardware address of whoever does
- * @throws {Vanished}
+ * @throws {InterfaceGone}
  */
-export async function findUser(
-  place: Place,
+export async function probe(
+  interfaceId: InterfaceId,
   address: IpAddress,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  using open = OpenInterface.at(place);
+  using open = OpenInterface.at(interfaceId);
   const own = macBytes(open.link.address);
   if (own.length !== 6) return undefined; // No Ethernet, no ARP as we speak it.
   using socket = openPacketSocket(open, ETH_P_ARP, [[0x06, 0, 0, 0x40000]]);
   let user: string | undefined;
   for (let probe = 0; probe < PROBES && !user; probe++) {
-    socket.send(question(own, address), everybody(open.link.index, ETH_P_ARP));
+    socket.send(question(own, address), broadcastAddress(open.link.index, ETH_P_ARP));
     await sleepUntil(now() + PROBE_MS, signal);
     // However long that really was: what has come by now counts.
     drain(socket, 64, (packet) => {

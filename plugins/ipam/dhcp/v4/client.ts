@@ -1,112 +1,84 @@
 /**
- * A DHCPv4 client: RFC 2131, section 4.4. Sockets are open only while it talks to servers.
+ * A DHCPv4 client: RFC 2131, section 4.4. Sockets are open only during an exchange with servers.
  *
  * @module
  */
 import { IpAddress } from "../../../../lib/ip/address.ts";
 import { Cidr } from "../../../../lib/ip/cidr.ts";
-import { macBytes } from "../../../../lib/ip/mac.ts";
 import type { Poller } from "../../../../lib/libc/poller.ts";
 import { CniError } from "../../../../lib/types/error.ts";
-import type { Dns } from "../../../../lib/types/config.ts";
-import { attempt, type Client, type Configuration, type Renewal, times } from "../configuration.ts";
-import { bringUp, type Place } from "../interface.ts";
+import { bestEffort, type Client, type Renewal, type RenewalExchange } from "../configuration.ts";
+import { bringUp, type InterfaceId } from "../interface.ts";
+import { retransmissionDelays, type Timing } from "../retransmission.ts";
 import { now, sleepUntil, type Time } from "../time.ts";
-import { pauses, type Timing } from "../timing.ts";
-import { findUser } from "./arp.ts";
-import { encodeMessage, type Message, MessageType, NO_ADDRESS } from "./message.ts";
-import {
-  addresses,
-  domain,
-  offeredRoutes,
-  Option,
-  prefixLength,
-  searchList,
-  serverOf,
-  text,
-  typeOf,
-  uint16,
-  uint32,
-} from "./options.ts";
+import { probe } from "./arp.ts";
+import { type Configuration4, fromAck, unusable } from "./configuration.ts";
+import { Exchange, newTransaction, type Outgoing } from "./exchange.ts";
+import type { ClientIdentity } from "./identity.ts";
+import { type Message, MessageType } from "./message.ts";
+import { Option, serverOf, text, typeOf } from "./options.ts";
 import { Port } from "./port.ts";
 
-/** A server that accepts nothing it offered itself is left after so many requests. */
+/** A server that does not answer a REQUEST for what it offered is left after so many. */
 const REQUEST_TRIES = 4;
 /** Before starting over where a server refuses what it offered. Milliseconds. */
 const REFUSED_PAUSE = 1000;
 /** Before starting over where one address after the other is in use. RFC 2131, section 3.1.5. */
 const DECLINED_PAUSE = 10_000;
-/** Between two requests for more time; shorter for leases that are short themselves. RFC 2131, 4.4.5. */
-const RENEWAL_PAUSE = 60_000;
-/** Where a server says nothing about its lease's time. Seconds. */
-const DEFAULT_LEASE = 3600;
-const FRACTIONS = [0.5, 0.875] as const;
-/** Bytes of a message that we take; what upstream's client says as well. */
-const MAX_MESSAGE = 1500;
+/** Between two renewals, unless the lease is short. RFC 2131, section 4.4.5. Milliseconds. */
+const RENEWAL_DELAY = 60_000;
 
-/** What a client says of itself, and asks for. */
-export interface Identity {
-  /** Option 61. */
-  clientId: Uint8Array;
-  /** More options for every DISCOVER and REQUEST. */
-  provide: ReadonlyMap<number, Uint8Array>;
-  /** Option 55. */
-  parameters: readonly number[];
-  /** For every route. */
-  priority?: number;
+/** What a client uses. */
+export interface Client4Context {
+  timing: Timing;
+  poller: Poller;
+  /** Tells whether an earlier lease of the attachment has an address: it must not be released. */
+  isHeld(address: IpAddress): boolean;
 }
 
-/** What a DHCPv4 server granted. */
-export interface Configuration4 extends Configuration {
-  serverId: string;
-}
-
-/** What is sent, apart from what all messages have. */
-interface Outgoing {
-  type: number;
-  xid: number;
-  clientAddress?: IpAddress;
-  options?: readonly (readonly [code: number, value: Uint8Array])[];
-}
-
+/** Acquires, extends and releases a DHCPv4 lease. */
 export class Client4 implements Client<Configuration4> {
   constructor(
-    private readonly place: Place,
-    private readonly identity: Identity,
-    private readonly timing: Timing,
-    private readonly poller: Poller,
+    private readonly interfaceId: InterfaceId,
+    private readonly identity: ClientIdentity,
+    private readonly context: Client4Context,
   ) {}
 
   async acquire(deadline: Time, signal: AbortSignal): Promise<Configuration4> {
     let problem = "no DHCP server answered";
+    const report = (dropped: string) => problem = dropped;
     for (let declined = 0;;) {
-      await bringUp(this.place);
-      using port = new Port(this.place, this.poller);
-      const offer = await this.#discover(port, deadline, signal);
+      await bringUp(this.interfaceId);
+      using port = this.#open();
+      const exchange = this.#exchange(port);
+      const offer = await this.#discover({ port, exchange, deadline, report }, signal);
       if (!offer) throw this.#failure(problem);
       let pause = 0;
       try {
-        const answer = await this.#select(port, offer, deadline, signal);
+        const answer = await this.#select({ port, exchange, deadline, report }, offer, signal);
         if (answer && typeOf(answer) === MessageType.ack) {
-          const granted = this.#read(answer);
-          const user = await findUser(this.place, offer.yourAddress, signal);
+          const useless = unusable(answer);
+          if (useless) throw CniError.internal(useless);
+          const granted = fromAck(answer, this.identity.priority);
+          const user = await probe(this.interfaceId, offer.yourAddress, signal);
           if (!user) return granted;
-          this.#decline(port, answer, user);
+          decline(port, exchange, answer, user);
           problem = `${offer.yourAddress}, which ${granted.server} offered, is in use by ${user}`;
           if (declined++ > 0) pause = DECLINED_PAUSE;
         } else {
           problem = answer
             ? `server ${serverOf(offer)} refused ${offer.yourAddress}, which it had offered` +
-              said(answer)
-            : `server ${serverOf(offer)} offered ${offer.yourAddress} and fell silent`;
+              explanation(answer)
+            : `server ${serverOf(offer)} offered ${offer.yourAddress} and did not answer then`;
           if (answer) pause = REFUSED_PAUSE;
         }
       } catch (error) {
         // The server may have granted by now what nobody waits for any more, or cannot use.
-        attempt(() => this.#giveBack(port, offer.yourAddress, serverOf(offer)!));
+        const { yourAddress } = offer;
+        bestEffort(() => this.#release(port, yourAddress, serverOf(offer)!));
         throw error;
       }
-      await this.#pause(pause, deadline, signal);
+      await sleepUntil(Math.min(now() + pause, deadline ?? Infinity), signal);
       if (deadline !== null && now() >= deadline) throw this.#failure(problem);
     }
   }
@@ -115,27 +87,47 @@ export class Client4 implements Client<Configuration4> {
     await sleepUntil(renewAt, signal);
   }
 
-  renew(current: Configuration4, signal: AbortSignal): Promise<Renewal<Configuration4>> {
+  renew(current: Configuration4, exchange: RenewalExchange): Promise<Renewal<Configuration4>> {
     const server = IpAddress.parse(current.serverId);
-    const send = (port: Port, message: Uint8Array<ArrayBuffer>) =>
-      port.unicast(message, own(current), server);
-    const isOurs = (message: Message) => serverOf(message)?.equals(server) ?? false;
-    return this.#extend(current, { send, accept: isOurs, until: current.rebindAt }, signal);
+    return this.#extend(current, {
+      ...exchange,
+      send: (port, message) => port.unicast(message, ownAddress(current), server),
+      isFromServer: (message) => serverOf(message)?.equals(server) ?? false,
+      until: current.rebindAt,
+    });
   }
 
-  rebind(current: Configuration4, signal: AbortSignal): Promise<Renewal<Configuration4>> {
-    const send = (port: Port, message: Uint8Array) => port.broadcast(message);
-    const accept = () => true;
-    return this.#extend(current, { send, accept, until: current.expiresAt }, signal);
+  rebind(current: Configuration4, exchange: RenewalExchange): Promise<Renewal<Configuration4>> {
+    return this.#extend(current, {
+      ...exchange,
+      send: (port, message) => port.broadcast(message),
+      isFromServer: () => true,
+      until: current.expiresAt,
+    });
   }
 
   release(current: Configuration4): void {
-    using port = new Port(this.place, this.poller);
-    this.#giveBack(port, own(current), IpAddress.parse(current.serverId));
+    using port = this.#open();
+    this.#release(port, ownAddress(current), IpAddress.parse(current.serverId));
   }
 
-  #giveBack(port: Port, address: IpAddress, server: IpAddress): void {
-    const message = this.#encode({
+  #open(): Port {
+    return new Port(this.interfaceId, this.context.poller);
+  }
+
+  /**
+   * Where the interface's hardware address is not the one that it got its lease with, a server
+   * that remembers that one must not answer to it: a macvlan interface does not hear it any more.
+   */
+  #exchange(port: Port): Exchange {
+    const { broadcast } = this.context.timing;
+    const { mac } = this.interfaceId;
+    return new Exchange(port, this.identity, (hardware) => broadcast || hardware !== mac);
+  }
+
+  #release(port: Port, address: IpAddress, server: IpAddress): void {
+    if (this.context.isHeld(address)) return;
+    const message = this.#exchange(port).encode({
       type: MessageType.release,
       xid: newTransaction(),
       clientAddress: address,
@@ -144,44 +136,49 @@ export class Client4 implements Client<Configuration4> {
     port.unicast(message, address, server);
   }
 
-  /** DISCOVER, and the first usable OFFER. */
-  #discover(port: Port, deadline: Time, signal: AbortSignal): Promise<Message | undefined> {
-    const xid = newTransaction();
-    const outgoing = { type: MessageType.discover, xid, options: this.#wishes() };
-    return this.#exchange(port, {
-      xid,
-      send: (seconds) => port.broadcast(this.#encode(outgoing, seconds)),
-      pauses: pauses(this.timing, true),
+  /** Sends DISCOVER, and takes the first OFFER that can be used. */
+  #discover(
+    { port, exchange, deadline, report }: Acquisition,
+    signal: AbortSignal,
+  ): Promise<Message | undefined> {
+    return exchange.ask({
+      message: { type: MessageType.discover, xid: newTransaction() },
+      send: (message) => port.broadcast(message),
+      delays: retransmissionDelays(this.context.timing, true),
       until: deadline,
-      accept: (message) =>
-        typeOf(message) === MessageType.offer && serverOf(message) !== undefined &&
-        message.yourAddress.isGlobalUnicast(),
+      report,
+      accept: (message) => {
+        if (typeOf(message) !== MessageType.offer) return false;
+        if (!serverOf(message)) return { dropped: "it names no server (option 54)" };
+        if (message.yourAddress.isGlobalUnicast()) return true;
+        return {
+          dropped: `server ${serverOf(message)} offered ${message.yourAddress}, no host's address`,
+        };
+      },
     }, signal);
   }
 
-  /** REQUEST for what was offered, and the server's ACK or NAK. */
+  /** Sends REQUEST for what was offered, and waits for the server's ACK or NAK. */
   #select(
-    port: Port,
+    { port, exchange, deadline, report }: Acquisition,
     offer: Message,
-    deadline: Time,
     signal: AbortSignal,
   ): Promise<Message | undefined> {
     const server = serverOf(offer)!;
-    const outgoing: Outgoing = {
-      type: MessageType.request,
-      xid: offer.xid,
-      options: [
-        [Option.requestedAddress, offer.yourAddress.bytes()],
-        [Option.serverId, server.bytes()],
-        ...this.#wishes(),
-      ],
-    };
-    return this.#exchange(port, {
-      xid: offer.xid,
-      send: (seconds) => port.broadcast(this.#encode(outgoing, seconds)),
-      pauses: pauses(this.timing),
+    return exchange.ask({
+      message: {
+        type: MessageType.request,
+        xid: offer.xid,
+        options: [
+          [Option.requestedAddress, offer.yourAddress.bytes()],
+          [Option.serverId, server.bytes()],
+        ],
+      },
+      send: (message) => port.broadcast(message),
+      delays: retransmissionDelays(this.context.timing),
       tries: REQUEST_TRIES,
       until: deadline,
+      report,
       accept: (message) =>
         (serverOf(message)?.equals(server) ?? false) &&
         (typeOf(message) === MessageType.nak ||
@@ -189,194 +186,85 @@ export class Client4 implements Client<Configuration4> {
     }, signal);
   }
 
-  /** REQUEST for more time, and what came of it. */
+  /** Sends REQUEST for more time, and waits for an ACK that can be used, or a NAK. */
   async #extend(
     current: Configuration4,
-    { send, accept, until }: {
-      send: (port: Port, message: Uint8Array<ArrayBuffer>) => void;
-      accept: (message: Message) => boolean;
+    { send, isFromServer, until, signal, report }: RenewalExchange & {
+      send(port: Port, message: Uint8Array<ArrayBuffer>): void;
+      isFromServer(message: Message): boolean;
       until: Time;
     },
-    signal: AbortSignal,
   ): Promise<Renewal<Configuration4>> {
-    using port = new Port(this.place, this.poller);
-    const xid = newTransaction();
-    const outgoing: Outgoing = {
+    using port = this.#open();
+    const message: Outgoing = {
       type: MessageType.request,
-      xid,
-      clientAddress: own(current),
-      options: this.#wishes(),
+      xid: newTransaction(),
+      clientAddress: ownAddress(current),
     };
-    const answer = await this.#exchange(port, {
-      xid,
-      send: (seconds) => send(port, this.#encode(outgoing, seconds)),
-      pauses: renewalPauses(until, current.expiresAt),
+    const answer = await this.#exchange(port).ask({
+      message,
+      send: (bytes) => send(port, bytes),
+      delays: renewalDelays(until, current.expiresAt),
       until,
-      accept: (message) =>
-        accept(message) &&
-        (typeOf(message) === MessageType.nak ||
-          typeOf(message) === MessageType.ack && isUsable(message)),
+      report,
+      accept: (answer) => {
+        if (!isFromServer(answer)) return false;
+        if (typeOf(answer) === MessageType.nak) return true;
+        if (typeOf(answer) !== MessageType.ack) return false;
+        const dropped = unusable(answer);
+        return dropped === undefined || { dropped };
+      },
     }, signal);
     if (answer && typeOf(answer) === MessageType.ack) {
-      return { granted: this.#read(answer), refused: false };
+      return { granted: fromAck(answer, this.identity.priority), refused: false };
     }
     return { refused: answer !== undefined };
   }
 
-  /** Sends until there is an answer, `tries` are used up or the time is. */
-  async #exchange(
-    port: Port,
-    { xid, send, pauses, tries = Infinity, until, accept }: {
-      xid: number;
-      send: (seconds: number) => void;
-      pauses: Iterable<number>;
-      tries?: number;
-      until: Time;
-      accept: (message: Message) => boolean;
-    },
-    signal: AbortSignal,
-  ): Promise<Message | undefined> {
-    const begun = now();
-    const hardware = macBytes(this.place.mac);
-    for (const pause of pauses) {
-      if (tries-- <= 0 || (until !== null && now() >= until)) return undefined;
-      send(Math.floor((now() - begun) / 1000));
-      const next = Math.min(now() + pause, until ?? Infinity);
-      for (;;) {
-        const message = await port.inbox.take(next, signal);
-        if (!message) break;
-        const isAnswer = message.xid === xid && sameBytes(message.hardware, hardware);
-        if (isAnswer && accept(message)) return message;
-      }
-    }
-    return undefined;
-  }
-
-  /** Tells the server that its address is no good. RFC 2131, section 4.4.4. */
-  #decline(port: Port, { yourAddress, options }: Message, user: string): void {
-    const reason = new TextEncoder().encode(`in use by ${user}`);
-    port.broadcast(this.#encode({
-      type: MessageType.decline,
-      xid: newTransaction(),
-      options: [
-        [Option.requestedAddress, yourAddress.bytes()],
-        [Option.serverId, options.get(Option.serverId)!],
-        [Option.message, reason],
-      ],
-    }));
-  }
-
-  #wishes(): [code: number, value: Uint8Array][] {
-    const size = Uint8Array.of(MAX_MESSAGE >> 8, MAX_MESSAGE & 0xff);
-    return [
-      [Option.maxMessageSize, size],
-      [Option.parameterList, Uint8Array.from(this.identity.parameters)],
-      ...this.identity.provide,
-    ];
-  }
-
-  #encode({ type, xid, clientAddress, options = [] }: Outgoing, seconds = 0) {
-    return encodeMessage({
-      xid,
-      seconds,
-      broadcast: this.timing.broadcast && !clientAddress,
-      clientAddress: clientAddress ?? NO_ADDRESS,
-      hardware: macBytes(this.place.mac),
-      options: new Map([
-        [Option.messageType, Uint8Array.of(type)],
-        [Option.clientId, this.identity.clientId],
-        ...options,
-      ]),
-    });
-  }
-
-  /** @throws {CniError} code 999 when it has no subnet mask, without which an address is no use */
-  #read(ack: Message): Configuration4 {
-    const { options, yourAddress } = ack;
-    const prefix = prefixLength(options);
-    if (prefix === undefined) {
-      throw CniError.internal(
-        `DHCP option Subnet Mask not found in DHCPACK from server ${serverOf(ack)}`,
-      );
-    }
-    const server = String(serverOf(ack));
-    const [gateway] = addresses(options, Option.routers);
-    const mtu = uint16(options, Option.mtu);
-    const lifetimes = {
-      lease: uint32(options, Option.leaseTime) ?? DEFAULT_LEASE,
-      renewal: uint32(options, Option.renewalTime),
-      rebinding: uint32(options, Option.rebindingTime),
-    };
-    return {
-      ips: [{
-        address: new Cidr(yourAddress, prefix).toString(),
-        ...(gateway && { gateway: gateway.toString() }),
-      }],
-      routes: offeredRoutes(options).map(({ to, via }) => ({
-        dst: to.toString(),
-        ...(via ? { gw: via.toString() } : { gw: "0.0.0.0", scope: 253 }),
-        // RFC 2132, section 5.1: less than 68 is no MTU.
-        ...(mtu && mtu >= 68 && { mtu }),
-        ...(this.identity.priority && { priority: this.identity.priority }),
-      })),
-      dns: dnsOf(ack),
-      server,
-      serverId: server,
-      ...times(lifetimes, FRACTIONS),
-    };
-  }
-
-  #pause(ms: number, deadline: Time, signal: AbortSignal): Promise<void> {
-    return sleepUntil(Math.min(now() + ms, deadline ?? Infinity), signal);
-  }
-
   #failure(problem: string): CniError {
     return CniError.tryAgainLater(
-      `no lease for interface ${this.place.ifName} within ${
-        this.timing.resendTimeoutMs / 1000
+      `no lease for interface ${this.interfaceId.ifName} within ${
+        this.context.timing.resendTimeoutMs / 1000
       } s: ${problem}`,
     );
   }
 }
 
+/** What the parts of an acquisition have in common. */
+interface Acquisition {
+  port: Port;
+  exchange: Exchange;
+  deadline: Time;
+  report(problem: string): void;
+}
+
+/** Tells the server that its address is in use. RFC 2131, section 4.4.4. */
+function decline(port: Port, exchange: Exchange, ack: Message, user: string): void {
+  port.broadcast(exchange.encode({
+    type: MessageType.decline,
+    xid: newTransaction(),
+    options: [
+      [Option.requestedAddress, ack.yourAddress.bytes()],
+      [Option.serverId, ack.options.get(Option.serverId)!],
+      [Option.message, new TextEncoder().encode(`in use by ${user}`)],
+    ],
+  }));
+}
+
 /** Half the time that is left, again and again, down to a minute or a sixteenth of the whole. */
-function* renewalPauses(until: Time, expiresAt: Time): Generator<number> {
+function* renewalDelays(until: Time, expiresAt: Time): Generator<number> {
   const shortest = expiresAt === null
-    ? RENEWAL_PAUSE
-    : Math.min(RENEWAL_PAUSE, Math.max((expiresAt - now()) / 8, 100));
+    ? RENEWAL_DELAY
+    : Math.min(RENEWAL_DELAY, Math.max((expiresAt - now()) / 8, 100));
   for (;;) yield Math.max(((until ?? Infinity) - now()) / 2, shortest);
 }
 
-function dnsOf({ options }: Message): Dns {
-  const nameservers = addresses(options, Option.nameServers).map(String);
-  const name = domain(options);
-  const search = searchList(options);
-  return {
-    ...(nameservers.length > 0 && { nameservers }),
-    ...(name && { domain: name }),
-    ...(search.length > 0 && { search }),
-  };
-}
-
-function isUsable(ack: Message): boolean {
-  return ack.yourAddress.isGlobalUnicast() && serverOf(ack) !== undefined &&
-    prefixLength(ack.options) !== undefined;
-}
-
-/** What a server says for people, behind the sentence about what it did. */
-function said({ options }: Message): string {
+/** What a server says for people, to go behind the sentence about what it did. */
+function explanation({ options }: Message): string {
   const words = text(options, Option.message);
   return words ? `: ${JSON.stringify(words)}` : "";
 }
 
-function own({ ips }: Configuration4): IpAddress {
+function ownAddress({ ips }: Configuration4): IpAddress {
   return Cidr.parse(ips[0]!.address).ip;
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
-}
-
-function newTransaction(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0]!;
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { IpAddress } from "../../../../lib/ip/address.ts";
+import { IpAddress } from "../../../../lib/ip/address.ts";
 import { checksum } from "../checksum.ts";
 
 export const SERVER_PORT = 67;
@@ -48,7 +48,9 @@ export function wrap(
  * UDP's checksum is not looked at: between two interfaces of one host nobody calculates it. The
  * transaction's number is what tells an answer from anything else.
  */
-export function unwrap(packet: Uint8Array): Uint8Array | undefined {
+export function unwrap(
+  packet: Uint8Array,
+): { from: IpAddress; payload: Uint8Array } | undefined {
   if (packet.length < IP_HEADER || packet[0]! >> 4 !== 4 || packet[9] !== UDP) return undefined;
   const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
   const header = (packet[0]! & 15) * 4;
@@ -61,5 +63,8 @@ export function unwrap(packet: Uint8Array): Uint8Array | undefined {
   const length = view.getUint16(header + 4);
   if (view.getUint16(header + 2) !== CLIENT_PORT || length < UDP_HEADER) return undefined;
   if (header + length > total) return undefined;
-  return packet.subarray(header + UDP_HEADER, header + length);
+  return {
+    from: IpAddress.fromBytes(packet.slice(12, 16)),
+    payload: packet.subarray(header + UDP_HEADER, header + length),
+  };
 }

@@ -73,51 +73,67 @@ export function encodeMessage(
   return bytes;
 }
 
-/** Reads a server's message; undefined for what is none, or is cut short somewhere. */
-export function decodeMessage(bytes: Uint8Array): Message | undefined {
+/** A server's message whose options cannot be read. */
+export interface MalformedMessage {
+  xid: number;
+  hardware: Uint8Array;
+  /** What is wrong with it. */
+  malformed: string;
+}
+
+/** Reads a server's message; undefined for what is none. RFC 2131, section 2. */
+export function decodeMessage(bytes: Uint8Array): Message | MalformedMessage | undefined {
   if (bytes.length < FIXED + 4 || bytes[0] !== 2 || bytes[1] !== 1) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint32(FIXED) !== COOKIE || bytes[2]! > 16) return undefined;
-  const options = decodeOptions(bytes);
-  if (!options) return undefined;
+  const head = { xid: view.getUint32(4), hardware: bytes.slice(28, 28 + bytes[2]!) };
+  const options = new Map<number, Uint8Array>();
+  const malformed = readOptions(bytes, options);
+  if (malformed) return { ...head, malformed };
   const address = (offset: number) => IpAddress.fromBytes(bytes.slice(offset, offset + 4));
   return {
+    ...head,
     op: 2,
-    xid: view.getUint32(4),
     seconds: view.getUint16(8),
     broadcast: (view.getUint16(10) & 0x8000) !== 0,
     clientAddress: address(12),
     yourAddress: address(16),
-    hardware: bytes.slice(28, 28 + bytes[2]!),
     options,
   };
 }
 
-/** Options of the field for them, and of two others where option 52 says they go on there. */
-function decodeOptions(bytes: Uint8Array): Options | undefined {
-  const options = new Map<number, Uint8Array>();
-  if (!readField(bytes.subarray(FIXED + 4), options)) return undefined;
+/**
+ * Reads the options of the field for them, and of two others where option 52 says that they go on
+ * there. Says what is wrong, if anything.
+ */
+function readOptions(bytes: Uint8Array, options: Map<number, Uint8Array>): string | undefined {
+  const problem = readField(bytes.subarray(FIXED + 4), options);
   const overload = options.get(OVERLOAD)?.[0] ?? 0;
   const file = bytes.subarray(108, 236);
   const serverName = bytes.subarray(44, 108);
-  if (overload & 1 && !readField(file, options)) return undefined;
-  if (overload & 2 && !readField(serverName, options)) return undefined;
-  return options;
+  return problem ?? (overload & 1 ? readField(file, options) : undefined) ??
+    (overload & 2 ? readField(serverName, options) : undefined);
 }
 
-/** Whether the field is well formed. RFC 3396: of a code that comes again the bytes are joined. */
-function readField(field: Uint8Array, options: Map<number, Uint8Array>): boolean {
+/** Says what is wrong. RFC 3396: of a code that comes again the bytes are joined. */
+function readField(field: Uint8Array, options: Map<number, Uint8Array>): string | undefined {
   for (let offset = 0; offset < field.length;) {
     const code = field[offset++]!;
     if (code === PAD) continue;
-    if (code === END) return true;
+    if (code === END) return undefined;
     const length = field[offset++];
-    if (length === undefined || offset + length > field.length) return false;
+    if (length === undefined) return `the message ends within option ${code}`;
+    const left = field.length - offset;
+    if (length > left) {
+      return `option ${code} has ${length} bytes, but only ${left} ${
+        left === 1 ? "is" : "are"
+      } left`;
+    }
     const earlier = options.get(code) ?? new Uint8Array(0);
     options.set(code, Uint8Array.of(...earlier, ...field.subarray(offset, offset + length)));
     offset += length;
   }
-  return true; // Some servers leave the end out.
+  return undefined; // Some servers leave the end out.
 }
 
 /** A client that has no address yet. */

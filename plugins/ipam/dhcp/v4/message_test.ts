@@ -1,6 +1,6 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { IpAddress } from "../../../../lib/ip/address.ts";
-import { decodeMessage, encodeMessage } from "./message.ts";
+import { decodeMessage, encodeMessage, type Message } from "./message.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
 
@@ -17,6 +17,21 @@ function reply(
   bytes.set(file, 108);
   bytes.set([0x63, 0x82, 0x53, 0x63, ...options], 236);
   return bytes;
+}
+
+/** What is read of bytes that are a message. */
+function decoded(bytes: Uint8Array): Message {
+  const message = decodeMessage(bytes);
+  assert(message && !("malformed" in message), JSON.stringify(message));
+  return message;
+}
+
+/** What is wrong with bytes that should be a message. */
+function problemOf(bytes: Uint8Array): string | undefined {
+  const message = decodeMessage(bytes);
+  assert(message && "malformed" in message);
+  assertEquals(message.xid, 0x12345678);
+  return message.malformed;
 }
 
 Deno.test("encodeMessage() writes what RFC 2131 draws", () => {
@@ -56,29 +71,30 @@ Deno.test("encodeMessage() writes what RFC 2131 draws", () => {
 });
 
 Deno.test("decodeMessage() reads what servers write", () => {
-  const message = decodeMessage(reply([0, 53, 1, 5, 54, 4, 10, 1, 2, 1, 255, 9, 9]));
-  assertEquals(message?.xid, 0x12345678);
-  assertEquals(String(message?.yourAddress), "10.1.2.3");
-  assertEquals([...message!.hardware], [2, 0, 0, 0, 0, 7]);
-  assertEquals([...message!.options.keys()], [53, 54]);
+  const message = decoded(reply([0, 53, 1, 5, 54, 4, 10, 1, 2, 1, 255, 9, 9]));
+  assertEquals(message.xid, 0x12345678);
+  assertEquals(String(message.yourAddress), "10.1.2.3");
+  assertEquals([...message.hardware], [2, 0, 0, 0, 0, 7]);
+  assertEquals([...message.options.keys()], [53, 54]);
   // Without an end, as some do.
-  assertEquals(decodeMessage(reply([53, 1, 5]))?.options.size, 1);
+  assertEquals(decoded(reply([53, 1, 5])).options.size, 1);
 });
 
 Deno.test("decodeMessage() joins options in pieces, and follows them into other fields", () => {
   const fields = { file: [15, 2, 97, 98, 255], sname: [15, 1, 99, 255] };
-  const message = decodeMessage(reply([52, 1, 3, 15, 1, 120, 255], fields));
-  assertEquals(new TextDecoder().decode(message!.options.get(15)), "xabc");
-  assertEquals(decodeMessage(reply([15, 1, 120, 255], fields))?.options.get(15)?.length, 1);
+  const message = decoded(reply([52, 1, 3, 15, 1, 120, 255], fields));
+  assertEquals(new TextDecoder().decode(message.options.get(15)), "xabc");
+  assertEquals(decoded(reply([15, 1, 120, 255], fields)).options.get(15)?.length, 1);
 });
 
-Deno.test("decodeMessage() takes nothing that is cut short or no answer", () => {
+Deno.test("decodeMessage() says what is wrong with an answer that is cut short", () => {
   const good = reply([53, 1, 5, 255]);
   assertEquals(decodeMessage(good.subarray(0, 239)), undefined);
   for (const [offset, value] of [[0, 1], [1, 6], [2, 17], [236, 0]] as const) {
     assertEquals(decodeMessage(good.with(offset, value)), undefined, `byte ${offset}`);
   }
-  assertEquals(decodeMessage(reply([53])), undefined);
-  assertEquals(decodeMessage(reply([53, 2, 5])), undefined);
-  assertEquals(decodeMessage(reply([52, 1, 1, 255], { file: [15, 200] })), undefined);
+  assertEquals(problemOf(reply([53])), "the message ends within option 53");
+  assertEquals(problemOf(reply([53, 2, 5])), "option 53 has 2 bytes, but only 1 is left");
+  const overloaded = reply([52, 1, 1, 255], { file: [15, 200] });
+  assertEquals(problemOf(overloaded), "option 15 has 200 bytes, but only 126 are left");
 });

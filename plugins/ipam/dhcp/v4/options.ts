@@ -32,16 +32,17 @@ export const Option = {
   classlessRoutes: 121,
 } as const;
 
-/** The options that are asked for unless the configuration says otherwise; RFC 3442: 121 before 3. */
+/**
+ * The options that are asked for unless the configuration says otherwise. Not 121 and 33: a server
+ * that is asked for routes may leave the router out, and a client then has to ignore it (RFC 3442).
+ */
 export const DEFAULT_PARAMETERS: readonly number[] = [
   Option.subnetMask,
-  Option.classlessRoutes,
   Option.routers,
   Option.nameServers,
   Option.domainName,
   Option.domainSearch,
   Option.mtu,
-  Option.staticRoutes,
   Option.leaseTime,
   Option.renewalTime,
   Option.rebindingTime,

@@ -3,11 +3,16 @@ import type { Poller } from "../../../../lib/libc/poller.ts";
 import { AF_INET, inetAddress } from "../../../../lib/libc/sockaddr.ts";
 import { SOCK_DGRAM, Socket, SOL_SOCKET } from "../../../../lib/libc/socket.ts";
 import { drain } from "../drain.ts";
-import { OpenInterface, type Place } from "../interface.ts";
-import { Mailbox } from "../mailbox.ts";
-import { ETH_P_IP, everybody, type Instruction, openPacketSocket } from "../packet_socket.ts";
+import { type InterfaceId, OpenInterface } from "../interface.ts";
+import { ReceiveQueue } from "../receive_queue.ts";
+import {
+  broadcastAddress,
+  ETH_P_IP,
+  type Instruction,
+  openPacketSocket,
+} from "../packet_socket.ts";
 import { CLIENT_PORT, SERVER_PORT, unwrap, wrap } from "./frame.ts";
-import { decodeMessage, type Message, NO_ADDRESS } from "./message.ts";
+import { decodeMessage, type MalformedMessage, type Message, NO_ADDRESS } from "./message.ts";
 
 const SO_REUSEADDR = 2;
 const SO_BINDTODEVICE = 25;
@@ -27,33 +32,39 @@ const TO_CLIENT: readonly Instruction[] = [
   [0x06, 0, 0, 0], //      no
 ];
 
-/** An interface's end of the conversation with DHCPv4 servers, open while there is one. */
+/** An interface's client port, open while an exchange with DHCPv4 servers lasts. */
 export class Port implements Disposable {
   readonly #socket: Socket;
   readonly #watch: Disposable;
   readonly #index: number;
-  readonly #place: Place;
+  readonly #interfaceId: InterfaceId;
   #udp: Socket | undefined;
-  /** What servers said. */
-  readonly inbox = new Mailbox<Message>();
+  /** What servers sent. */
+  readonly received = new ReceiveQueue<Message | MalformedMessage>();
 
-  /** @throws {Vanished} */
-  constructor(place: Place, poller: Poller) {
-    using open = OpenInterface.at(place);
-    this.#place = place;
+  /** @throws {InterfaceGone} */
+  constructor(interfaceId: InterfaceId, poller: Poller) {
+    using open = OpenInterface.at(interfaceId);
+    this.#interfaceId = interfaceId;
     this.#index = open.link.index;
     this.#socket = openPacketSocket(open, ETH_P_IP, TO_CLIENT);
     this.#watch = poller.watch(this.#socket, () => this.#receive());
   }
 
-  /** To every server on the link, from a host without address. */
+  /** The interface's hardware address, as it is now. @throws {InterfaceGone} */
+  hardwareAddress(): string {
+    using open = OpenInterface.at(this.#interfaceId);
+    return open.link.address;
+  }
+
+  /** Sends to every server on the link, from a host without address. */
   broadcast(message: Uint8Array): void {
     this.#sendFrame(message, NO_ADDRESS, BROADCAST);
   }
 
   /**
-   * To one server, from an address that the interface has: through the namespace's own stack,
-   * which knows the way. Where it has none the message goes to everybody on the link.
+   * Sends to one server, from an address of the interface: through the namespace's own IP
+   * stack, which knows the way. Where it has none the message goes to every host on the link.
    */
   unicast(message: Uint8Array<ArrayBuffer>, from: IpAddress, to: IpAddress): void {
     try {
@@ -72,7 +83,7 @@ export class Port implements Disposable {
   }
 
   #sendFrame(message: Uint8Array, from: IpAddress, to: IpAddress): void {
-    this.#socket.send(wrap(message, { from, to }), everybody(this.#index, ETH_P_IP));
+    this.#socket.send(wrap(message, { from, to }), broadcastAddress(this.#index, ETH_P_IP));
   }
 
   /**
@@ -80,7 +91,7 @@ export class Port implements Disposable {
    * server; they are read from the other socket.
    */
   #openUdp(from: IpAddress): Socket {
-    using open = OpenInterface.at(this.#place);
+    using open = OpenInterface.at(this.#interfaceId);
     const own = open.inside.address.list({ device: open.link, family: 4 });
     // A namespace without any address lets a socket be bound to all, and sends from none.
     if (!own.some(({ address }) => address.ip.equals(from))) {
@@ -101,9 +112,17 @@ export class Port implements Disposable {
 
   #receive(): void {
     drain(this.#socket, 2048, (packet) => {
-      const payload = unwrap(packet);
-      const message = payload && decodeMessage(payload);
-      if (message) this.inbox.put(message);
+      const datagram = unwrap(packet);
+      const message = datagram && decodeMessage(datagram.payload);
+      if (!message) return;
+      this.received.push(
+        "malformed" in message
+          ? {
+            ...message,
+            malformed: `${datagram.from} sent what is malformed: ${message.malformed}`,
+          }
+          : message,
+      );
     });
   }
 }

@@ -8,11 +8,12 @@ import type { IpAddress } from "../../../../lib/ip/address.ts";
 import { runtime } from "../../../../lib/runtime/mod.ts";
 import type { Poller } from "../../../../lib/libc/poller.ts";
 import { CniError } from "../../../../lib/types/error.ts";
-import { attempt, type Client, type Renewal } from "../configuration.ts";
-import { bringUp, type Place } from "../interface.ts";
-import type { Ipv6Mode, Key } from "../protocol.ts";
+import { bestEffort, type Client, type Renewal, type RenewalExchange } from "../configuration.ts";
+import { bringUp, type InterfaceId } from "../interface.ts";
+import type { Attachment } from "../../../../lib/types/attachment.ts";
+import type { Ipv6Mode } from "../protocol.ts";
 import { now, sleepUntil, type Time } from "../time.ts";
-import type { Timing } from "../timing.ts";
+import type { Timing } from "../retransmission.ts";
 import {
   addressesOf,
   type AutonomousAddress,
@@ -42,7 +43,7 @@ import { type Advertisement, type Solicitation, solicitRouter } from "./router.t
  * take 3.5 s (RFC 4861, section 6.2.6), and the first solicitations may have been lost.
  * Milliseconds.
  */
-const ROUTER_PATIENCE = 5000;
+const ROUTER_TIMEOUT = 5000;
 /** Before asking again for one that was not there, at first and at most. Milliseconds. */
 const FIRST_ABSENCE = 2000;
 const LONGEST_ABSENCE = 3_600_000;
@@ -50,9 +51,9 @@ const LONGEST_ABSENCE = 3_600_000;
  * Where its earlier word will do, or a later one. A router takes half a second to answer.
  * Milliseconds.
  */
-const LATER_PATIENCE = 700;
+const ROUTER_TIMEOUT_BRIEF = 700;
 /** What is nice to know is not waited for any longer. Milliseconds. */
-const INFORMATION_PATIENCE = 3000;
+const INFORMATION_TIMEOUT = 3000;
 /** First and longest pause of each exchange. Milliseconds. RFC 8415, section 7.6. */
 const PAUSES = {
   solicit: [1000, 3_600_000],
@@ -64,7 +65,7 @@ const PAUSES = {
 const REQUEST_TRIES = 10;
 /** Who asks, and for what. */
 export interface Identity6 {
-  key: Key;
+  attachment: Attachment;
   mode: Ipv6Mode;
   /** For every route. */
   priority?: number;
@@ -82,14 +83,18 @@ interface Exchange {
 
 export class Client6 implements Client<Configuration6> {
   constructor(
-    private readonly place: Place,
+    private readonly interfaceId: InterfaceId,
     private readonly identity: Identity6,
-    private readonly surroundings: { timing: Timing; poller: Poller },
+    private readonly context: {
+      timing: Timing;
+      poller: Poller;
+      isHeld(address: IpAddress): boolean;
+    },
   ) {}
 
   async acquire(deadline: Time, signal: AbortSignal): Promise<Configuration6> {
-    await bringUp(this.place);
-    await prepare(this.place, signal);
+    await bringUp(this.interfaceId);
+    await prepare(this.interfaceId, signal);
     const { mode } = this.identity;
     if (mode === "stateful") return await this.#stateful(undefined, deadline, signal);
     const advertisement = await this.#router({ until: deadline }, signal);
@@ -112,7 +117,7 @@ export class Client6 implements Client<Configuration6> {
     const { renewAt } = current;
     for (let pause = FIRST_ABSENCE; !current.router; pause = Math.min(pause * 2, LONGEST_ABSENCE)) {
       await sleepUntil(soonest(now() + pause, renewAt), signal);
-      const until = soonest(now() + ROUTER_PATIENCE, renewAt);
+      const until = soonest(now() + ROUTER_TIMEOUT, renewAt);
       if (now() >= until) return undefined;
       const advertisement = await this.#router({ until }, signal);
       if (advertisement) return withRouter(current, advertisement, this.identity.priority);
@@ -121,22 +126,28 @@ export class Client6 implements Client<Configuration6> {
     return undefined;
   }
 
-  async renew(current: Configuration6, signal: AbortSignal): Promise<Renewal<Configuration6>> {
+  async renew(
+    current: Configuration6,
+    { signal }: RenewalExchange,
+  ): Promise<Renewal<Configuration6>> {
     return await this.#extend(current, MessageType.renew, current.rebindAt, signal);
   }
 
-  async rebind(current: Configuration6, signal: AbortSignal): Promise<Renewal<Configuration6>> {
+  async rebind(
+    current: Configuration6,
+    { signal }: RenewalExchange,
+  ): Promise<Renewal<Configuration6>> {
     return await this.#extend(current, MessageType.rebind, current.expiresAt, signal);
   }
 
   release(current: Configuration6): void {
     if (!current.serverId) return; // Nobody keeps a list.
-    using port = new Port(this.place, this.surroundings.poller);
-    this.#giveBack(port, addressesOf(current), fromHex(current.serverId));
+    using port = new Port(this.interfaceId, this.context.poller);
+    this.#sendRelease(port, addressesOf(current), fromHex(current.serverId));
   }
 
-  #giveBack(port: Port, addresses: readonly IpAddress[], server: Uint8Array): void {
-    const duplicates = duplicatesAt(this.place);
+  #sendRelease(port: Port, addresses: readonly IpAddress[], server: Uint8Array): void {
+    const duplicates = duplicatesAt(this.interfaceId);
     const isDuplicate = (ip: IpAddress) => duplicates.some((duplicate) => duplicate.equals(ip));
     const say = (type: number, some: readonly IpAddress[]) => {
       if (some.length === 0) return;
@@ -152,7 +163,10 @@ export class Client6 implements Client<Configuration6> {
     };
     // What another host uses the server must not give out again. RFC 8415, section 18.2.8.
     say(MessageType.decline, addresses.filter(isDuplicate));
-    say(MessageType.release, addresses.filter((ip) => !isDuplicate(ip)));
+    say(
+      MessageType.release,
+      addresses.filter((ip) => !isDuplicate(ip) && !this.context.isHeld(ip)),
+    );
   }
 
   /**
@@ -165,7 +179,10 @@ export class Client6 implements Client<Configuration6> {
     signal: AbortSignal,
   ): Promise<Configuration6> {
     // Whoever asked for an address is told once; an interface that is there already learns later.
-    const until = soonest(now() + (deadline === null ? LATER_PATIENCE : ROUTER_PATIENCE), deadline);
+    const until = soonest(
+      now() + (deadline === null ? ROUTER_TIMEOUT_BRIEF : ROUTER_TIMEOUT),
+      deadline,
+    );
     const asked = this.#addresses(deadline, signal);
     try {
       const [granted, advertisement] = await Promise.all([
@@ -176,7 +193,7 @@ export class Client6 implements Client<Configuration6> {
       if (granted) return fromServer(granted, { advertisement, priority });
     } catch (error) {
       const granted = await asked.catch(() => undefined);
-      if (granted) attempt(() => this.release(fromServer(granted, {})));
+      if (granted) bestEffort(() => this.release(fromServer(granted, {})));
       throw error;
     }
     throw this.#failure("no DHCPv6 server granted one");
@@ -184,7 +201,7 @@ export class Client6 implements Client<Configuration6> {
 
   /** Solicit, Advertise, Request, Reply; or Solicit and Reply with a server in a hurry. */
   async #addresses(deadline: Time, signal: AbortSignal): Promise<Granted | undefined> {
-    using port = new Port(this.place, this.surroundings.poller);
+    using port = new Port(this.interfaceId, this.context.poller);
     while (deadline === null || now() < deadline) {
       const offer = await this.#exchange(port, {
         type: MessageType.solicit,
@@ -229,7 +246,7 @@ export class Client6 implements Client<Configuration6> {
       }, signal);
     } catch (error) {
       // The server may have granted by now what nobody waits for any more.
-      attempt(() => this.#giveBack(port, offered, server));
+      bestEffort(() => this.#sendRelease(port, offered, server));
       throw error;
     }
   }
@@ -252,18 +269,18 @@ export class Client6 implements Client<Configuration6> {
   /** The addresses that the interface makes of a router's prefixes. */
   #autonomous({ prefixes }: Advertisement): AutonomousAddress[] {
     return prefixes.flatMap((prefix) => {
-      const ip = prefix.autonomous && autonomousAddress(prefix.network, this.place.mac);
+      const ip = prefix.autonomous && autonomousAddress(prefix.network, this.interfaceId.mac);
       return ip ? [{ ip, ...prefix }] : [];
     });
   }
 
   async #information(signal: AbortSignal): Promise<Message | undefined> {
-    using port = new Port(this.place, this.surroundings.poller);
+    using port = new Port(this.interfaceId, this.context.poller);
     return await this.#exchange(port, {
       type: MessageType.informationRequest,
       options: [],
       pauses: PAUSES.information,
-      until: now() + INFORMATION_PATIENCE,
+      until: now() + INFORMATION_TIMEOUT,
       accept: (answer) => answer.type === MessageType.reply,
     }, signal);
   }
@@ -285,7 +302,7 @@ export class Client6 implements Client<Configuration6> {
       return { granted, refused: false };
     }
     const server = fromHex(serverId);
-    using port = new Port(this.place, this.surroundings.poller);
+    using port = new Port(this.interfaceId, this.context.poller);
     const answer = await this.#exchange(port, {
       type,
       options: [
@@ -301,7 +318,7 @@ export class Client6 implements Client<Configuration6> {
     const grant = answer && grantOf(answer);
     if (!grant) return { refused: answer !== undefined };
     const since = now();
-    const patience = { until: soonest(since + LATER_PATIENCE, until) };
+    const patience = { until: soonest(since + ROUTER_TIMEOUT_BRIEF, until) };
     const advertisement = await this.#router(patience, signal);
     const { priority } = this.identity;
     const context = { advertisement, before: current, priority };
@@ -314,7 +331,7 @@ export class Client6 implements Client<Configuration6> {
     { type, options, pauses: [first, longest], tries = Infinity, until, accept }: Exchange,
     signal: AbortSignal,
   ): Promise<Message | undefined> {
-    const { timeoutMs, resendMaxMs } = this.surroundings.timing;
+    const { timeoutMs, resendMaxMs } = this.context.timing;
     const transaction = newTransaction();
     const begun = now();
     for (
@@ -326,7 +343,7 @@ export class Client6 implements Client<Configuration6> {
       port.send(encodeMessage({ type, transaction, options: all }));
       const next = soonest(now() + pause * (0.9 + Math.random() * 0.2), until);
       for (;;) {
-        const answer = await port.inbox.take(next, signal);
+        const answer = await port.received.next(next, signal);
         if (!answer) break;
         const isOurs = answer.transaction === transaction && answer.options.has(Option.serverId) &&
           toHex(answer.options.get(Option.clientId)) === toHex(this.#duid());
@@ -346,19 +363,19 @@ export class Client6 implements Client<Configuration6> {
 
   /** DUID-UUID: the same for the same attachment, whichever interface it has. RFC 8415, section 11.5. */
   #duid(): Uint8Array {
-    const { containerId, network, ifName } = this.identity.key;
+    const { containerId, network, ifName } = this.identity.attachment;
     const hash = runtime.sha512Hex(`${containerId}/${network}/${ifName}`).slice(0, 32);
     return Uint8Array.of(0, 4, ...fromHex(hash));
   }
 
   #router(what: Solicitation, signal: AbortSignal): Promise<Advertisement | undefined> {
-    return solicitRouter(this.place, this.surroundings.poller, what, signal);
+    return solicitRouter(this.interfaceId, this.context.poller, what, signal);
   }
 
   #failure(problem: string): CniError {
     return CniError.tryAgainLater(
-      `no IPv6 address for interface ${this.place.ifName} within ${
-        this.surroundings.timing.resendTimeoutMs / 1000
+      `no IPv6 address for interface ${this.interfaceId.ifName} within ${
+        this.context.timing.resendTimeoutMs / 1000
       } s: ${problem}`,
     );
   }

@@ -3,7 +3,7 @@ import { IpAddress } from "../../../../lib/ip/address.ts";
 import type { Cidr } from "../../../../lib/ip/cidr.ts";
 import { macBytes } from "../../../../lib/ip/mac.ts";
 import { CniError } from "../../../../lib/types/error.ts";
-import { OpenInterface, type Place } from "../interface.ts";
+import { type InterfaceId, OpenInterface } from "../interface.ts";
 import { now, sleepUntil } from "../time.ts";
 
 /** How long the kernel may take to find that nobody has the address yet. Milliseconds. */
@@ -15,10 +15,10 @@ const INTERVAL = 20;
  * told to leave router advertisements to us: two that give one interface its addresses and routes
  * would be in each other's way.
  */
-export async function prepare(place: Place, signal: AbortSignal): Promise<void> {
+export async function prepare(interfaceId: InterfaceId, signal: AbortSignal): Promise<void> {
   {
-    using open = OpenInterface.at(place);
-    const base = `net/ipv6/conf/${place.ifName}`;
+    using open = OpenInterface.at(interfaceId);
+    const base = `net/ipv6/conf/${interfaceId.ifName}`;
     open.netns.run(() => {
       trySysctl(`${base}/accept_ra`, "0");
       trySysctl(`${base}/disable_ipv6`, "0");
@@ -26,7 +26,7 @@ export async function prepare(place: Place, signal: AbortSignal): Promise<void> 
   }
   for (let waited = 0; waited < DEADLINE; waited += INTERVAL) {
     {
-      using open = OpenInterface.at(place);
+      using open = OpenInterface.at(interfaceId);
       if (findLinkLocal(open)) return;
     }
     await sleepUntil(now() + INTERVAL, signal);
@@ -50,8 +50,8 @@ function findLinkLocal({ inside, link }: OpenInterface): IpAddress | undefined {
 }
 
 /** The addresses that the kernel found another host to use. */
-export function duplicatesAt(place: Place): IpAddress[] {
-  using open = OpenInterface.at(place);
+export function duplicatesAt(interfaceId: InterfaceId): IpAddress[] {
+  using open = OpenInterface.at(interfaceId);
   return open.inside.address.list({ device: open.link, family: 6 })
     .flatMap(({ address, duplicate }) => duplicate ? [address.ip] : []);
 }

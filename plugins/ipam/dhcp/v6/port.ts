@@ -3,8 +3,8 @@ import type { Poller } from "../../../../lib/libc/poller.ts";
 import { AF_INET6, inetAddress } from "../../../../lib/libc/sockaddr.ts";
 import { SOCK_DGRAM, Socket, SOL_SOCKET } from "../../../../lib/libc/socket.ts";
 import { drain } from "../drain.ts";
-import { OpenInterface, type Place } from "../interface.ts";
-import { Mailbox } from "../mailbox.ts";
+import { type InterfaceId, OpenInterface } from "../interface.ts";
+import { ReceiveQueue } from "../receive_queue.ts";
 import { linkLocal } from "./link_local.ts";
 import { decodeMessage, type Message } from "./message.ts";
 
@@ -20,11 +20,11 @@ export class Port implements Disposable {
   readonly #watch: Disposable;
   readonly #index: number;
   /** What servers said. */
-  readonly inbox = new Mailbox<Message>();
+  readonly received = new ReceiveQueue<Message>();
 
-  /** @throws {Vanished}; and {CniError} when the interface has no link-local address */
-  constructor(place: Place, poller: Poller) {
-    using open = OpenInterface.at(place);
+  /** @throws {InterfaceGone}; and {CniError} when the interface has no link-local address */
+  constructor(interfaceId: InterfaceId, poller: Poller) {
+    using open = OpenInterface.at(interfaceId);
     this.#index = open.link.index;
     const own = linkLocal(open);
     this.#socket = open.netns.run(() => Socket.open(AF_INET6, SOCK_DGRAM, 0));
@@ -54,7 +54,7 @@ export class Port implements Disposable {
   #receive(): void {
     drain(this.#socket, 65536, (datagram) => {
       const message = decodeMessage(datagram);
-      if (message) this.inbox.put(message);
+      if (message) this.received.push(message);
     });
   }
 }

@@ -9,8 +9,8 @@ import type { Poller } from "../../../../lib/libc/poller.ts";
 import { AF_INET6, inetAddress } from "../../../../lib/libc/sockaddr.ts";
 import { SOCK_RAW, Socket } from "../../../../lib/libc/socket.ts";
 import { drain } from "../drain.ts";
-import { OpenInterface, type Place } from "../interface.ts";
-import { Mailbox } from "../mailbox.ts";
+import { type InterfaceId, OpenInterface } from "../interface.ts";
+import { ReceiveQueue } from "../receive_queue.ts";
 import { decodeNames } from "../names.ts";
 import { ETH_P_IPV6, type Instruction, openPacketSocket } from "../packet_socket.ts";
 import { now, sleepUntil, type Time } from "../time.ts";
@@ -78,15 +78,15 @@ export interface Solicitation {
 
 /**
  * Asks the routers on a link, and takes an answer, or what one says unasked.
- * @throws {Vanished}
+ * @throws {InterfaceGone}
  */
 export async function solicitRouter(
-  place: Place,
+  interfaceId: InterfaceId,
   poller: Poller,
   { until, accept }: Solicitation,
   signal: AbortSignal,
 ): Promise<Advertisement | undefined> {
-  using open = OpenInterface.at(place);
+  using open = OpenInterface.at(interfaceId);
   using socket = openPacketSocket(open, ETH_P_IPV6, ADVERTISEMENTS);
   using sender = open.netns.run(() => Socket.open(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6));
   sender.option(
@@ -95,11 +95,11 @@ export async function solicitRouter(
     Uint8Array.of(255, 0, 0, 0),
     "IPV6_MULTICAST_HOPS",
   );
-  const inbox = new Mailbox<Advertisement>();
+  const received = new ReceiveQueue<Advertisement>();
   using _watch = poller.watch(socket, () =>
     drain(socket, 65536, (packet) => {
       const advertisement = decodeAdvertisement(packet);
-      if (advertisement && (accept?.(advertisement) ?? true)) inbox.put(advertisement);
+      if (advertisement && (accept?.(advertisement) ?? true)) received.push(advertisement);
     }));
   for (
     let pause = FIRST_PAUSE;
@@ -107,7 +107,7 @@ export async function solicitRouter(
     pause = Math.min(pause * 2, LONGEST_PAUSE)
   ) {
     solicit(sender, open.link.index);
-    const answer = await inbox.take(Math.min(now() + pause, until ?? Infinity), signal);
+    const answer = await received.next(Math.min(now() + pause, until ?? Infinity), signal);
     if (answer) return answer;
   }
   await sleepUntil(0, signal);
