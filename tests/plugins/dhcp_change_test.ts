@@ -39,7 +39,9 @@ kernelTest("dhcp: a second ADD that fails leaves the first one's lease", async (
   );
   await isWhole();
   // No such interface.
-  assertEquals((await add(sandbox.container("empty"))).ips, undefined);
+  const { msg, details } = await add(sandbox.container("empty"));
+  assertStringIncludes(msg, "eth0");
+  assertEquals(details, undefined);
   await isWhole();
   // A server that has fallen silent, or grants what is of no use.
   scripted.script = () => undefined;

@@ -177,7 +177,7 @@ export class Daemon implements Disposable {
       this.#forget(lease);
     } else {
       // A record that could not be read goes with its attachment.
-      this.parts.store.remove(attachment);
+      this.#removeRecord(attachment);
     }
     return {};
   }
@@ -218,7 +218,15 @@ export class Daemon implements Disposable {
 
   #forget({ attachment }: Lease): void {
     this.#leases.delete(attachmentKey(attachment));
-    this.parts.store.remove(attachment);
+    this.#removeRecord(attachment);
+  }
+
+  #removeRecord(attachment: Attachment): void {
+    try {
+      this.parts.store.remove(attachment);
+    } catch (error) {
+      this.parts.log(`${describeAttachment(attachment)}: ${messageOf(error)}`);
+    }
   }
 }
 

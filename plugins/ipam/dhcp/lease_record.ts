@@ -47,7 +47,10 @@ export function decodeLease(value: JsonObject, format: number): LeaseRecord {
     ? { ...rest, attachment: key, interfaceId: place, config: wishes }
     : value;
   const { attachment, interfaceId, config, mac, boot, v4, v6 } = lease as JsonObject;
-  require(isObject(attachment) && areStrings(attachment, ["network", "containerId", "ifName"]), "attachment");
+  require(
+    isObject(attachment) && areStrings(attachment, ["network", "containerId", "ifName"]),
+    "attachment",
+  );
   require(isInterfaceId(interfaceId), "interfaceId");
   require(isClientConfig(config), "config");
   require(typeof mac === "string" && typeof boot === "string", "mac or boot");
@@ -75,8 +78,10 @@ function isClientConfig(value: JsonValue | undefined): boolean {
   if (!isObject(value)) return false;
   const { ipv4, ipv6, provide, request, priority } = value;
   return typeof ipv4 === "boolean" && IPV6_MODES.some((mode) => mode === ipv6) &&
-    isListOf(provide, (pair) =>
-      Array.isArray(pair) && isByte(pair[0]) && typeof pair[1] === "string") &&
+    isListOf(
+      provide,
+      (pair) => Array.isArray(pair) && isByte(pair[0]) && typeof pair[1] === "string",
+    ) &&
     isListOf(request, isByte) && (priority === undefined || Number.isInteger(priority));
 }
 
