@@ -1,16 +1,16 @@
 /** The leases that the daemon holds for a network, for people to see and to give back. */
 import type { Call } from "../../../lib/skel/plugin.ts";
 import type { ReservationBook } from "../../../lib/skel/reservations.ts";
-import type { Options } from "./config.ts";
-import { ask, DEFAULT_SOCKET } from "./daemon_client.ts";
+import { type Options, socketPath } from "./config.ts";
+import { ask } from "./daemon_client.ts";
 
 /** @see ReservationBook */
 export const reservations: ReservationBook<Call<Options>> = {
   async list(call) {
-    const { leases } = await ask(socketOf(call), "leases", {});
+    const { leases } = await ask(socketPath(call.config), "leases", {});
     const own = leases.filter(({ network }) => network === call.config.name);
     return {
-      source: socketOf(call),
+      source: socketPath(call.config),
       pools: [],
       reservations: own.flatMap(({ containerId, ifName, bindings }) =>
         bindings.flatMap(({ addresses }) =>
@@ -23,10 +23,7 @@ export const reservations: ReservationBook<Call<Options>> = {
 
   /** All addresses of the lease go back to their servers. */
   async free(call, { containerId, ifName }) {
-    await ask(socketOf(call), "release", { network: call.config.name, containerId, ifName });
+    const attachment = { network: call.config.name, containerId, ifName };
+    await ask(socketPath(call.config), "release", { attachment });
   },
 };
-
-function socketOf({ options: { ipam } }: Call<Options>): string {
-  return ipam?.daemonSocketPath ?? DEFAULT_SOCKET;
-}
