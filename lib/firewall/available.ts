@@ -1,53 +1,52 @@
 /**
- * Whether the programs that an ADD would need are there and work.
+ * Whether what an ADD would need is there and works.
  *
  * @module
  */
 import { CniError } from "../types/error.ts";
-import type { Backend } from "./backend.ts";
+import { type Backend, withAlternative } from "./backend.ts";
 import { iptablesWorks } from "../iptables/iptables.ts";
-import { nftList } from "../nftables/program.ts";
+import { obstacleTo } from "../nftables/batch.ts";
+import type { Command } from "../nftables/command.ts";
 
 /**
- * @param option what needs nft, as the configuration spells it
- * @throws {CniError} code 50 when nft is missing or the kernel has no nftables
+ * Expects that the kernel can do `commands` of nftables. None is done.
+ * @param option what needs nftables, as the configuration spells it
+ * @throws {CniError} code 50 when the kernel has no nftables, or lacks something of it
  */
-export async function requireNft(option: string): Promise<void> {
-  const problem = await nftProblem();
-  if (problem) throw CniError.notAvailable(`${option} needs nft: ${problem}`);
-}
-
-/** @throws {CniError} code 50 when `backend`, or without one both, cannot masquerade */
-export async function requireMasquerade(backend?: Backend): Promise<void> {
-  await availableBackend(backend, backend ? `"ipMasqBackend": "${backend}"` : '"ipMasq"');
+export function requireNft(option: string, commands: readonly Command[]): void {
+  const obstacle = obstacleOf(option, commands);
+  if (obstacle) throw notAvailable(obstacle);
 }
 
 /**
  * The backend that is wanted, or iptables where it works, or nftables.
  * @param option what needs it, as the configuration spells it
+ * @param commands that it would give to nftables
  * @throws {CniError} code 50 when it does not work, or none does
  */
 export async function availableBackend(
   wanted: Backend | undefined,
   option: string,
+  commands: () => readonly Command[],
 ): Promise<Backend> {
   if (wanted === "nftables") {
-    await requireNft(option);
+    const obstacle = obstacleOf(option, commands());
+    if (obstacle) throw notAvailable(await withAlternative(obstacle, [4]));
     return wanted;
   }
   if (await iptablesWorks(4)) return "iptables";
   const iptables = "iptables is not installed or does not work";
   if (wanted) throw CniError.notAvailable(`${option}: ${iptables}; install the package "iptables"`);
-  const problem = await nftProblem();
-  if (problem) throw CniError.notAvailable(`${option}: ${iptables}, and ${problem}`);
+  const obstacle = obstacleOf(option, commands());
+  if (obstacle) throw notAvailable(obstacle, `; and ${iptables}`);
   return "nftables";
 }
 
-async function nftProblem(): Promise<string | undefined> {
-  try {
-    await nftList(["tables"]);
-    return undefined;
-  } catch (error) {
-    return CniError.from(error).message;
-  }
+function obstacleOf(option: string, commands: readonly Command[]): unknown {
+  return obstacleTo(commands, `use nftables for ${option}`);
+}
+
+function notAvailable(error: unknown, more = ""): CniError {
+  return CniError.notAvailable(CniError.from(error).message + more);
 }

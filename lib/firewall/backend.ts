@@ -1,9 +1,10 @@
-/** Which program rules are made with, and that all are asked when they are removed. */
-import { CniError, ErrorCode } from "../types/error.ts";
+/** What rules are made with, and that all are asked when they are removed. */
+import { CniError } from "../types/error.ts";
 import { iptablesWorks } from "../iptables/iptables.ts";
+import { KernelLacksOption } from "../nftables/kernel_options.ts";
 import { MissingTool } from "../host/tool.ts";
 
-/** The programs that rules can be made with. */
+/** What rules can be made with. */
 export const BACKENDS = ["iptables", "nftables"] as const;
 /** @see BACKENDS */
 export type Backend = typeof BACKENDS[number];
@@ -12,44 +13,64 @@ export type Backend = typeof BACKENDS[number];
  * Does something with one backend.
  * @param wanted when absent iptables, or nftables where iptables does not work
  * @param families whose iptables are needed
- * @param purpose for errors: "masquerade 10.1.0.2/24"
- * @throws {MissingTool} naming the packages, where neither is installed
  * @throws what `work` throws
  */
 export async function withBackend(
   wanted: Backend | undefined,
   families: readonly (4 | 6)[],
-  purpose: string,
   work: (backend: Backend) => Promise<void>,
 ): Promise<void> {
+  if (wanted === "nftables") return await withNftables(families, work);
   if (wanted) return await work(wanted);
   try {
     await work("iptables");
   } catch (error) {
     // Asked only now: where iptables works, asking first would be a process for nothing.
-    const needed = new Set(families.length > 0 ? families : [4 as const]);
-    const working = await Promise.all([...needed].map(iptablesWorks));
-    if (working.every(Boolean)) throw error;
-    await fallBack(error, purpose, work);
+    if (await worksFor(families)) throw error;
+    await fallBack(error, work);
   }
 }
 
-async function fallBack(
-  reason: unknown,
-  purpose: string,
+async function withNftables(
+  families: readonly (4 | 6)[],
   work: (backend: Backend) => Promise<void>,
 ): Promise<void> {
   try {
     await work("nftables");
   } catch (error) {
-    if (error instanceof MissingTool && reason instanceof MissingTool) {
-      const text = `cannot ${purpose}: neither iptables nor nft is installed; install the ` +
-        'package "nftables" or "iptables"';
-      throw new MissingTool(ErrorCode.internal, text);
-    }
-    // What is not installed has nothing to say about why the other one refused.
-    throw reason instanceof MissingTool ? error : together([error, reason]);
+    throw await withAlternative(error, families);
   }
+}
+
+/** What kept nftables from working, and whether iptables would do instead. */
+export async function withAlternative(
+  error: unknown,
+  families: readonly (4 | 6)[],
+): Promise<unknown> {
+  if (!(error instanceof KernelLacksOption) || !await worksFor(families)) return error;
+  const text = `${error.message}, or choose the backend "iptables", which works here`;
+  return new KernelLacksOption(error.code, text);
+}
+
+async function fallBack(
+  reason: unknown,
+  work: (backend: Backend) => Promise<void>,
+): Promise<void> {
+  try {
+    await work("nftables");
+  } catch (error) {
+    // What is not installed has nothing to say about why the other one refused.
+    if (!(reason instanceof MissingTool)) throw together([error, reason]);
+    if (!(error instanceof KernelLacksOption)) throw error;
+    const text = `${error.message}, or install the package "iptables"`;
+    throw new KernelLacksOption(error.code, text);
+  }
+}
+
+/** Whether iptables works for all families. */
+async function worksFor(families: readonly (4 | 6)[]): Promise<boolean> {
+  const needed = new Set(families.length > 0 ? families : [4 as const]);
+  return (await Promise.all([...needed].map(iptablesWorks))).every(Boolean);
 }
 
 /**

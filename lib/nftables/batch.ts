@@ -3,23 +3,25 @@
  *
  * @module
  */
+import { SystemError } from "../libc/system_error.ts";
 import { BatchError } from "../nl/error.ts";
 import { nftablesBatch } from "../nl/nftables_batch.ts";
-import type { Request } from "../nl/socket.ts";
-
-/**
- * A change of the rule set: a message, and as its purpose the line of nft's language that it stands
- * for, by which an error names it.
- */
-export type Command = Request;
+import type { Command } from "./command.ts";
+import { missingOption, withoutNftables } from "./kernel_options.ts";
+import { deleteTable } from "./table.ts";
 
 /**
  * Does all of `commands`, or none.
  * @param purpose for errors: "masquerade 10.1.0.2/24"
  * @throws {BatchError} with what was refused, and why
+ * @throws {KernelLacksOption} naming the kernel's option
  */
 export function applyBatch(commands: readonly Command[], purpose: string): void {
-  nftablesBatch(commands, { purpose });
+  try {
+    nftablesBatch(commands, { purpose });
+  } catch (error) {
+    throw explained(error, commands, purpose);
+  }
 }
 
 /**
@@ -33,9 +35,37 @@ export function addTo(
   purpose: string,
 ): void {
   try {
-    applyBatch(commands, purpose);
+    return applyBatch(commands, purpose);
   } catch (error) {
     if (!(error instanceof BatchError && error.code === "ENOENT")) throw error;
-    applyBatch([...skeleton(), ...commands], purpose);
   }
+  applyBatch([...skeleton(), ...commands], purpose);
+}
+
+/**
+ * What keeps the kernel from doing `commands`, of which none is done; undefined where nothing does.
+ * @param purpose for the error: "masquerade"
+ */
+export function obstacleTo(
+  commands: readonly Command[],
+  purpose: string,
+): unknown {
+  // The last command is one that cannot be done, so that the others are tried and taken back.
+  const impossible = deleteTable({ family: "inet", table: "none of this name" });
+  try {
+    nftablesBatch([...commands, impossible], { purpose });
+  } catch (error) {
+    const isLast = error instanceof BatchError && error.refusals[0]?.index === commands.length;
+    return isLast ? undefined : explained(error, commands, purpose);
+  }
+}
+
+function explained(
+  error: unknown,
+  commands: readonly Command[],
+  purpose: string,
+): unknown {
+  if (!(error instanceof SystemError)) return error;
+  if (error instanceof BatchError) return missingOption(error, commands, purpose) ?? error;
+  return error.code === "EPROTONOSUPPORT" ? withoutNftables(purpose) : error;
 }

@@ -8,7 +8,7 @@ import {
   NFT_NEWCHAIN,
   NFT_RULE,
 } from "../netlink/nftables.ts";
-import type { Command } from "./batch.ts";
+import type { Command } from "./command.ts";
 import type { NftTable } from "./table.ts";
 
 /** A chain of a table. */

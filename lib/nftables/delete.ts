@@ -7,7 +7,7 @@
 import { NFPROTO, NFT_DELSETELEM, NFT_ELEMENTS } from "../netlink/nftables.ts";
 import { NetlinkError } from "../nl/error.ts";
 import { nftablesBatchInParts } from "../nl/nftables_batch.ts";
-import type { Command } from "./batch.ts";
+import type { Command } from "./command.ts";
 import { deleteChain, type NftChain } from "./chain.ts";
 import { deleteRule } from "./rule.ts";
 import { type Generation, hasChain, listRules, type RawElement, targetOf } from "./state.ts";

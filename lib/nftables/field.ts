@@ -68,7 +68,7 @@ class Key<T> {
   }
 
   /** What reads it into the first registers. */
-  protected load(): Expression[] {
+  protected read(): Expression[] {
     let offset = 0;
     return this.loads.map(({ size, load }) => {
       const expression = load(registerAt(offset));
@@ -82,14 +82,14 @@ class Key<T> {
   }
 
   #lookup(which: { set: string; register?: number }): Expression[] {
-    return [...this.load(), { name: "lookup", data: { ...which, source: NFT_REG_1 } }];
+    return [...this.read(), { name: "lookup", data: { ...which, source: NFT_REG_1 } }];
   }
 }
 
 /** One thing of a packet, which can be compared with a value too. */
 class Field<T> extends Key<T> {
   /** A field. See {@link Key}. */
-  constructor(text: string, readonly type: DataType<T>, load: Load, protocol?: Protocol) {
+  constructor(text: string, readonly type: DataType<T>, readonly load: Load, protocol?: Protocol) {
     super(text, [{ size: type.size, load }], protocol);
   }
 
@@ -106,7 +106,7 @@ class Field<T> extends Key<T> {
   #compared(operator: Operator, value: T): Statement {
     return this.statement(
       textOf(operator, this.type.format(value)),
-      [...this.load(), compare(operator, this.type.encode(value))],
+      [...this.read(), compare(operator, this.type.encode(value))],
     );
   }
 }
@@ -144,7 +144,7 @@ class AddressField extends Field<IpAddress> {
     }
     const mask = network.mask().bytes();
     return this.statement(text, [
-      ...this.load(),
+      ...this.read(),
       masked(mask),
       compare(operator, ip.bytes()),
     ]);
@@ -166,7 +166,7 @@ class BitField<N extends string> extends Field<N> {
   has(...names: N[]): Statement {
     const mask = names.reduce((sum, name) => sum | this.bits.numbers[name], 0);
     return this.statement(names.join(","), [
-      ...this.load(),
+      ...this.read(),
       masked(u32.encode(mask)),
       compare(NOT_EQUAL, u32.encode(0)),
     ]);

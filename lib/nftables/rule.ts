@@ -1,7 +1,7 @@
 import { NLM_F_APPEND, NLM_F_CREATE } from "../netlink/message.ts";
 import { NFPROTO, NFT_DELRULE, NFT_NEWRULE, NFT_RULE } from "../netlink/nftables.ts";
 import { type Expression, NFT_EXPRESSIONS } from "../netlink/nftables_expressions.ts";
-import type { Command } from "./batch.ts";
+import type { Command } from "./command.ts";
 import type { NftChain } from "./chain.ts";
 import { meta } from "./field.ts";
 import type { Protocol, Statement } from "./statement.ts";

@@ -10,7 +10,7 @@ import {
   NFT_SET,
   NFT_SET_MAP,
 } from "../netlink/nftables.ts";
-import type { Command } from "./batch.ts";
+import type { Command } from "./command.ts";
 import type { SetType } from "./data_types.ts";
 import type { Verdict } from "./statement.ts";
 import type { NftTable } from "./table.ts";

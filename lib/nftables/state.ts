@@ -59,6 +59,19 @@ export function usesOf({ family, table, chain }: NftChain): number | undefined {
 }
 
 /**
+ * The names of a table's chains; none when it is not there.
+ * @throws {SystemError} EPERM without CAP_NET_ADMIN
+ */
+export function listChains({ family, table }: NftTable): string[] {
+  const purpose = `list the chains of table ${family} ${table}`;
+  const payload = NFT_CHAIN.encode({ family: NFPROTO[family], table });
+  return unlessMissing([], (socket) =>
+    socket.dump({ type: NFT_GETCHAIN, payload, purpose })
+      .map((answer) => NFT_CHAIN.decode(answer))
+      .flatMap((chain) => chain.table === table && chain.name ? [chain.name] : []));
+}
+
+/**
  * The rules of a chain, or of a table; none when it is not there.
  * @throws {SystemError} EPERM without CAP_NET_ADMIN
  */
@@ -79,14 +92,14 @@ export function listRules(where: NftTable & { chain?: string }): NftRule[] {
   });
 }
 
-/** What a rule does. */
-export function expressionsOf({ expressions }: NftRule): readonly ReceivedExpression[] {
+/** What a rule is made of. */
+export function readExpressions({ expressions }: NftRule): readonly ReceivedExpression[] {
   return (expressions && NFT_EXPRESSIONS.decode(expressions).list) ?? [];
 }
 
 /** The chain that a rule jumps or goes to. */
 export function targetOf(rule: NftRule): string | undefined {
-  for (const { name, data } of expressionsOf(rule)) {
+  for (const { name, data } of readExpressions(rule)) {
     const target = name === "immediate" ? data?.data?.verdict?.chain : undefined;
     if (target !== undefined) return target;
   }
@@ -95,7 +108,7 @@ export function targetOf(rule: NftRule): string | undefined {
 
 /** What iptables' match `comment` says in a rule of iptables-nft. */
 export function iptablesComment(rule: NftRule): string | undefined {
-  for (const { name, data } of expressionsOf(rule)) {
+  for (const { name, data } of readExpressions(rule)) {
     if (name === "match" && data?.name === "comment" && data.info) return cstring.decode(data.info);
   }
   return undefined;

@@ -1,6 +1,6 @@
 import { NLM_F_CREATE } from "../netlink/message.ts";
 import { NFPROTO, NFT_DELTABLE, NFT_NEWTABLE, NFT_TABLE } from "../netlink/nftables.ts";
-import type { Command } from "./batch.ts";
+import type { Command } from "./command.ts";
 
 /** A family of nftables' tables. */
 export type NftFamily = keyof typeof NFPROTO;

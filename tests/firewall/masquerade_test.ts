@@ -11,6 +11,7 @@ import {
 } from "../../lib/firewall/masquerade/types.ts";
 import { restoreRules } from "../../lib/firewall/reload.ts";
 import { Cidr } from "../../lib/ip/cidr.ts";
+import { assertSameRuleset } from "../support/nft_oracle.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 import { Server } from "../support/traffic.ts";
 
@@ -135,6 +136,41 @@ for (const backend of MASQUERADE_BACKENDS) {
   });
 }
 
+kernelTest(
+  "masquerade (nftables): the rules are those that nft makes of these lines",
+  async (sandbox) => {
+    const comment = (id: string, hash: string) =>
+      `comment "917148ec47923f2e-${hash}, net: n, if: eth0, id: ${id}"`;
+    const [a, b, c] = [
+      comment("a", "a193fd394fc69048"),
+      comment("b", "705ab526e1b0362f"),
+      comment("c", "9f7877994d6abce3"),
+    ];
+    const attach = async () => {
+      await masquerade("nftables", A, IPS);
+      await masquerade("nftables", attachment("b"), [Cidr.parse("10.6.0.2/25")]);
+      await masquerade("nftables", attachment("c"), [Cidr.parse("fd00:6::2/128")]);
+    };
+    const T = "inet cni_plugins_masquerade";
+    await assertSameRuleset(
+      sandbox,
+      attach,
+      `add table ${T} { comment "Masquerading for plugins from github.com/containernetworking/plugins"; }
+add chain ${T} masq_checks { comment "Masquerade traffic from certain IPs to any (non-multicast) IP outside their subnet"; }
+add chain ${T} postrouting { type nat hook postrouting priority srcnat; }
+add rule ${T} postrouting ip daddr == 224.0.0.0/4 return
+add rule ${T} postrouting ip6 daddr == ff00::/8 return
+add rule ${T} postrouting goto masq_checks
+add rule ${T} masq_checks ip saddr == 10.5.0.2 ip daddr != 10.5.0.0/24 masquerade ${a}
+add rule ${T} masq_checks ip6 saddr == fd00:5::2 ip6 daddr != fd00:5::/64 masquerade ${a}
+add rule ${T} masq_checks ip saddr == 10.6.0.2 ip daddr != 10.6.0.0/25 masquerade ${b}
+add rule ${T} masq_checks ip6 saddr == fd00:6::2 ip6 daddr != fd00:6::2/128 masquerade ${c}
+`,
+    );
+  },
+  { needs: ["nft"] },
+);
+
 kernelTest("masquerade: what the Go plugins made with nft is removed", async (sandbox) => {
   await masquerade("nftables", attachment("x"), IPS); // makes the skeleton
   await unmasquerade(attachment("x"));
@@ -183,28 +219,34 @@ kernelTest("masquerade: what we made is removed the way the Go plugins do it", a
   assertEquals(rules(sandbox, "iptables"), []);
 }, { needs: ["iptables"] });
 
-kernelTest("masquerade: a missing program is named with its package", async () => {
+kernelTest("masquerade: iptables that is missing is named with its package", async (sandbox) => {
   const path = Deno.env.get("PATH")!;
   Deno.env.set("PATH", "/nowhere");
   try {
-    const message = async (backend?: MasqueradeBackend) =>
+    const message = async (backend: MasqueradeBackend) =>
       (await assertRejects(() => masquerade(backend, A, IPS), Error)).message;
-    assertMatch(await message("nftables"), /nft is not installed; install the package "nftables"/);
     assertMatch(await message("iptables"), /iptables-restore is not installed.*"iptables"/);
-    assertMatch(await message(), /neither iptables nor nft is installed/);
+    await masquerade(undefined, A, IPS);
+  } finally {
+    Deno.env.set("PATH", path);
+  }
+  assertEquals(rules(sandbox, "nftables").length, IPS.length);
+  Deno.env.set("PATH", "/nowhere");
+  try {
     await unmasquerade(A);
   } finally {
     Deno.env.set("PATH", path);
   }
-});
+  assertEquals(rules(sandbox, "nftables"), []);
+}, { needs: ["nft"] });
 
 kernelTest(
-  "masquerade: nft takes over where only one family's iptables is there",
+  "masquerade: nftables takes over where only one family's iptables is there",
   async (sandbox) => {
     const path = Deno.env.get("PATH")!;
     const programs = "/run/test/programs";
     Deno.mkdirSync(programs);
-    for (const name of ["nft", "iptables", "iptables-save", "iptables-restore"]) {
+    for (const name of ["iptables", "iptables-save", "iptables-restore"]) {
       Deno.symlinkSync(sandbox.run("which", [name]).trim(), `${programs}/${name}`);
     }
     Deno.env.set("PATH", programs);

@@ -102,7 +102,7 @@ const RULES: readonly (readonly [statements: readonly Statement[], text: string]
   [[meta.l4proto.is("sctp"), th.dport.is(80), accept], "meta l4proto sctp th dport 80 accept"],
 ];
 
-kernelTest("every statement is the one that nft makes of its words", (sandbox) => {
+kernelTest("every statement is the one that nft makes of its words", async (sandbox) => {
   const own = chain("own");
   const networks = [
     ..."0 1 7 8 15 16 23 24 25 31 32".split(" ").map((n) => `10.129.131.133/${n}`),
@@ -118,7 +118,7 @@ kernelTest("every statement is the one that nft makes of its words", (sandbox) =
   });
   const rules = [...RULES, ...nets];
   const comment = `what follows an "é" is cut`.replaceAll('"', "").padEnd(127, "-");
-  assertSameRuleset(
+  await assertSameRuleset(
     sandbox,
     () =>
       applyBatch([

@@ -148,10 +148,10 @@ kernelTest("bridge: a failing ADD removes the gateway of its VLAN, and the bridg
     vlan: 100,
     isGateway: true,
     ipMasq: true,
-    ipMasqBackend: "nftables",
+    ipMasqBackend: "iptables",
   });
   const netns = sandbox.container();
-  // Masquerading comes last, and fails without nft.
+  // Masquerading comes last, and fails without iptables.
   pluginError(sandbox, { command: "ADD", config, netns, env: { PATH: "/nowhere" } });
   assertEquals([sandbox.links(), sandbox.links(netns)], [[], []]);
 

@@ -154,13 +154,14 @@ kernelTest("ptp: GC removes what is of attachments that are not valid", (sandbox
   assertEquals(sandbox.ip("-4 route show 10.8.0.2"), []);
 });
 
-kernelTest("ptp: STATUS wants an IPAM plugin, and a program to masquerade with", (sandbox) => {
-  const masqueraded = { ...config, ipMasq: true, ipMasqBackend: "nftables" };
-  plugin(sandbox, { command: "STATUS", config: masqueraded });
+kernelTest("ptp: STATUS wants an IPAM plugin, and what the backend needs", (sandbox) => {
+  const status = (ipMasqBackend: string) =>
+    ({ command: "STATUS", config: { ...config, ipMasq: true, ipMasqBackend } }) as const;
   const noPrograms = { env: { PATH: "/run/test" } };
-  const error = pluginError(sandbox, { command: "STATUS", config: masqueraded, ...noPrograms });
+  plugin(sandbox, { ...status("nftables"), ...noPrograms });
+  const error = pluginError(sandbox, { ...status("iptables"), ...noPrograms });
   assertEquals(error.code, 50);
-  assertStringIncludes(error.msg, "nft");
+  assertStringIncludes(error.msg, "iptables is not installed");
   const noIpam = { ...config, ipam: { type: "none" } };
   assertEquals(pluginError(sandbox, { command: "STATUS", config: noIpam }).code, 50);
 }, { needs });

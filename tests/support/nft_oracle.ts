@@ -21,23 +21,29 @@ import type { Sandbox } from "./sandbox.ts";
 const EXACT = "1.0.6";
 
 /**
- * Expects that a rule set that `ours` makes in a namespace of its own is the one that `nft -f` makes
- * of `text` in another: as the kernel tells of it over netlink where `nft` is {@link EXACT}, and as
- * `nft -j list ruleset` prints it with any other version.
+ * Expects that `ours` makes the rule set that `nft -f` makes of `text` in another namespace: as the
+ * kernel tells of it over netlink where `nft` is {@link EXACT}, and as `nft -j list ruleset` prints
+ * it with any other version.
  */
-export function assertSameRuleset(sandbox: Sandbox, ours: () => void, text: string): void {
-  const [mine, theirs] = [sandbox.container(), sandbox.container()];
-  mine.run(ours);
+export async function assertSameRuleset(
+  sandbox: Sandbox,
+  ours: () => unknown,
+  text: string,
+): Promise<void> {
+  await ours();
+  const theirs = sandbox.container();
   const file = `${sandbox.directory}/rules.nft`;
   Deno.writeTextFileSync(file, text);
   sandbox.run("nft", ["-f", file], { netns: theirs });
-  const list = (...options: string[]) =>
-    [mine, theirs].map((netns) => sandbox.run("nft", [...options, "list", "ruleset"], { netns }));
-  const [printed, expected] = list();
+  const print = (...options: string[]) =>
+    [undefined, theirs].map((netns) =>
+      sandbox.run("nft", [...options, "list", "ruleset"], { netns })
+    );
+  const [printed, expected] = print();
   assertEquals(printed, expected);
-  const [json, expectedJson] = list("-j").map(withoutHandles);
+  const [json, expectedJson] = print("-j").map(withoutHandles);
   assertEquals(json, expectedJson);
-  if (isExact(sandbox)) assertEquals(mine.run(listRuleset), theirs.run(listRuleset));
+  if (isExact(sandbox)) assertEquals(listRuleset(), theirs.run(listRuleset));
 }
 
 let exact: boolean | undefined;

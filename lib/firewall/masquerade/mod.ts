@@ -12,6 +12,7 @@ import { CniError } from "../../types/error.ts";
 import { type Attachment } from "../../types/attachment.ts";
 import { validateAttachment } from "../../types/names.ts";
 import { attachmentHash } from "../../ip/hash_names.ts";
+import { availableBackend } from "../available.ts";
 import { type Backend, BACKENDS, inEveryBackend, runEach, withBackend } from "../backend.ts";
 import {
   forget,
@@ -23,7 +24,7 @@ import {
   remember,
 } from "../notes/notes.ts";
 import { masqueradeIptables } from "./iptables.ts";
-import { masqueradeNft } from "./nftables.ts";
+import { masqueradeNeeds, masqueradeNft } from "./nftables.ts";
 import { MissingTool } from "../../host/tool.ts";
 import {
   MASQUERADE_BACKENDS,
@@ -56,7 +57,7 @@ export async function masquerade(
   using _lock = await lockRules();
   const families = ips.map(({ ip }) => ip.family);
   const hadRules = recall("masquerade", attachment) !== undefined;
-  await withBackend(backend, families, `masquerade ${ips.join(" and ")}`, async (chosen) => {
+  await withBackend(backend, families, async (chosen) => {
     try {
       await MASQUERADERS[chosen].add(attachment, ips);
       remember("masquerade", attachment, {
@@ -94,6 +95,12 @@ export async function gcMasquerade(
   using _lock = await lockRules();
   await inEveryBackend((name) => MASQUERADERS[name].collect(network, valid));
   forgetOthers("masquerade", network, valid);
+}
+
+/** @throws {CniError} code 50 when `backend`, or without one both, cannot masquerade */
+export async function requireMasquerade(backend?: Backend): Promise<void> {
+  const option = backend ? `"ipMasqBackend": "${backend}"` : '"ipMasq"';
+  await availableBackend(backend, option, masqueradeNeeds);
 }
 
 /**

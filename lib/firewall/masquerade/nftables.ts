@@ -2,39 +2,59 @@
  * Masquerading with nftables: table `inet cni_plugins_masquerade`, and in its chain `masq_checks`
  * one rule per address, whose comment says whose it is.
  */
-import { isObject, type JsonObject, type JsonValue } from "../../types/json.ts";
-import { attachmentComment, hashOf } from "../rule_comment.ts";
 import { attachmentHash, networkHash } from "../../ip/hash_names.ts";
-import type { Masquerader } from "./types.ts";
-import { nftAddTo, nftList } from "../../nftables/program.ts";
+import { IpAddress } from "../../ip/address.ts";
+import { Cidr } from "../../ip/cidr.ts";
+import { addTo } from "../../nftables/batch.ts";
+import type { Command } from "../../nftables/command.ts";
+import { addChain, flushChain, type NftChain, PRIORITY } from "../../nftables/chain.ts";
 import { nftDelete } from "../../nftables/delete.ts";
-import { deleteRule } from "../../nftables/rule.ts";
-import { listRules } from "../../nftables/state.ts";
+import { ip, ip6 } from "../../nftables/field.ts";
+import { addRule, deleteRule, type NftRule } from "../../nftables/rule.ts";
+import { listRules, readExpressions, targetOf } from "../../nftables/state.ts";
+import { goto, masquerade, return_ } from "../../nftables/statement.ts";
+import { stepsOf, valueOf } from "../../nftables/steps.ts";
+import { addTable } from "../../nftables/table.ts";
+import { attachmentComment, hashOf } from "../rule_comment.ts";
+import type { Masquerader } from "./types.ts";
 
-const TABLE = "inet cni_plugins_masquerade";
-const CHECKS = { family: "inet", table: "cni_plugins_masquerade", chain: "masq_checks" } as const;
+const TABLE = { family: "inet", table: "cni_plugins_masquerade" } as const;
+const T = `${TABLE.family} ${TABLE.table}`;
+const CHECKS: NftChain = { ...TABLE, chain: "masq_checks" };
+const POSTROUTING: NftChain = { ...TABLE, chain: "postrouting" };
+const FIELDS = { 4: ip, 6: ip6 } as const;
 
-/** What all attachments share. Repeatable: two processes may find it missing at the same time. */
-const SKELETON = [
-  `add table ${TABLE} { comment "Masquerading for plugins from github.com/containernetworking/plugins"; }`,
-  `add chain ${TABLE} masq_checks { comment "Masquerade traffic from certain IPs to any (non-multicast) IP outside their subnet"; }`,
-  `add chain ${TABLE} postrouting { type nat hook postrouting priority srcnat; }`,
-  `flush chain ${TABLE} postrouting`,
-  `add rule ${TABLE} postrouting ip daddr == 224.0.0.0/4 return`,
-  `add rule ${TABLE} postrouting ip6 daddr == ff00::/8 return`,
-  `add rule ${TABLE} postrouting goto masq_checks`,
-];
+/** Makes what all attachments share. Repeatable: two processes may find it missing at the same time. */
+function skeleton(): Command[] {
+  const [multicast4, multicast6] = [Cidr.parse("224.0.0.0/4"), Cidr.parse("ff00::/8")];
+  return [
+    addTable(TABLE, "Masquerading for plugins from github.com/containernetworking/plugins"),
+    addChain(CHECKS, {
+      comment: "Masquerade traffic from certain IPs to any (non-multicast) IP outside their subnet",
+    }),
+    addChain(POSTROUTING, { type: "nat", hook: "postrouting", priority: PRIORITY.srcnat }),
+    flushChain(POSTROUTING),
+    addRule(POSTROUTING, [ip.daddr.isIn(multicast4), return_]),
+    addRule(POSTROUTING, [ip6.daddr.isIn(multicast6), return_]),
+    addRule(POSTROUTING, [goto(CHECKS.chain)]),
+  ];
+}
+
+/** Everything of nftables that masquerading needs, for a kernel that may not have it. */
+export function masqueradeNeeds(): Command[] {
+  return [...skeleton(), addRule(CHECKS, [masquerade])];
+}
 
 /** @see Masquerader */
 export const masqueradeNft: Masquerader = {
+  // deno-lint-ignore require-await -- other backends have to wait
   async add(attachment, ips) {
     const comment = attachmentComment(attachment);
     const rules = ips.map((own) => {
-      const ip = own.ip.family === 4 ? "ip" : "ip6";
-      return `add rule ${TABLE} masq_checks ${ip} saddr == ${own.ip} ` +
-        `${ip} daddr != ${own.network()} masquerade comment "${comment}"`;
+      const { saddr, daddr } = FIELDS[own.ip.family];
+      return addRule(CHECKS, [saddr.is(own.ip), daddr.isNotIn(own.network()), masquerade], comment);
     });
-    await nftAddTo(SKELETON, rules, `masquerade ${ips.join(" and ")}`);
+    addTo(skeleton, rules, `masquerade ${ips.join(" and ")}`);
   },
 
   // deno-lint-ignore require-await -- other backends have to wait
@@ -51,26 +71,19 @@ export const masqueradeNft: Masquerader = {
     removeRules(gone, `remove unused masquerading of network ${network}`);
   },
 
+  // deno-lint-ignore require-await -- other backends have to wait
   async missing(all) {
-    const known = new Set(listRules(CHECKS).map(({ comment }) => hashOf(comment)));
-    const hashes = all.map(({ attachment }) => attachmentHash(attachment));
-    const objects = hashes.some((hash) => known.has(hash))
-      ? await nftList(["table", ...TABLE.split(" ")]) ?? []
-      : [];
-    const rules = objects.map(({ rule }) => rule).filter(isObject);
-    const own = Map.groupBy(rules, ({ comment }) => hashOf(comment as string | undefined));
+    const rules = listRules(TABLE);
+    const own = Map.groupBy(rules, ({ comment }) => hashOf(comment));
     const reached = rules.some((rule) =>
-      rule.chain === "postrouting" && goesTo(rule, CHECKS.chain)
+      rule.chain === POSTROUTING.chain && targetOf(rule) === CHECKS.chain
     );
-    return all.map(({ ips }, i) => {
-      const found = own.get(hashes[i]);
-      if (!found) return `chain masq_checks of table ${TABLE} has no rule for it`;
-      const sources = found.map(source);
-      const unmatched = ips.filter(({ ip }) => !sources.includes(String(ip)));
+    return all.map(({ attachment, ips }) => {
+      const found = own.get(attachmentHash(attachment));
+      if (!found) return `chain masq_checks of table ${T} has no rule for it`;
+      const unmatched = ips.filter((own) => !found.some((rule) => isFrom(rule, own)));
       if (unmatched.length > 0) return `no rule for ${unmatched.join(" and ")}`;
-      return reached
-        ? undefined
-        : `chain postrouting of table ${TABLE} does not lead to masq_checks`;
+      return reached ? undefined : `chain postrouting of table ${T} does not lead to masq_checks`;
     });
   },
 };
@@ -84,19 +97,8 @@ function removeRules(gone: (hash: string) => boolean, purpose: string): void {
   nftDelete(find, purpose);
 }
 
-/** The address in a rule's `ip saddr == ADDRESS`. */
-function source(rule: JsonObject): JsonValue | undefined {
-  for (const { match } of statements(rule)) {
-    if (!isObject(match) || !isObject(match.left) || !isObject(match.left.payload)) continue;
-    if (match.left.payload.field === "saddr") return match.right;
-  }
-  return undefined;
-}
-
-function goesTo(rule: JsonObject, chain: string): boolean {
-  return statements(rule).some(({ goto }) => isObject(goto) && goto.target === chain);
-}
-
-function statements(rule: JsonObject): JsonObject[] {
-  return (rule.expr as JsonValue[]).filter(isObject);
+/** Whether a rule has `ip saddr ADDRESS`. */
+function isFrom(rule: NftRule, { ip }: Cidr): boolean {
+  const source = valueOf(stepsOf(readExpressions(rule)), FIELDS[ip.family].saddr);
+  return source !== undefined && ip.equals(IpAddress.fromBytes(source));
 }

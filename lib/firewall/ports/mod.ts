@@ -67,7 +67,7 @@ export async function publishPorts(request: PortRequest, netns: string): Promise
   validateAttachment(request.attachment);
   const published = withoutEmpty(request);
   using _lock = await lockRules();
-  await withBackend(request.backend, familiesOf(published), "publish ports", async (backend) => {
+  await withBackend(request.backend, familiesOf(published), async (backend) => {
     const others = BACKENDS.filter((name) => name !== backend);
     for (const claims of await inEvery(others, (name) => MAPPERS[name].claims())) {
       expectUnclaimed(published.publications, claims);
@@ -91,7 +91,7 @@ export async function publishPorts(request: PortRequest, netns: string): Promise
  */
 export async function guardLoopback(backend: Backend | undefined): Promise<void> {
   using _lock = await lockRules();
-  await withBackend(backend, [4], "keep 127.0.0.0/8 from the outside", async (chosen) => {
+  await withBackend(backend, [4], async (chosen) => {
     await MAPPERS[chosen].guardLoopback();
     rememberGuard(chosen);
   });
@@ -128,8 +128,7 @@ export async function gcPorts(network: string, valid: readonly Attachment[]): Pr
  */
 export async function expectPorts(request: PortRequest): Promise<void> {
   const published = withoutEmpty(request);
-  const purpose = "look at published ports";
-  await withBackend(request.backend, familiesOf(published), purpose, async (backend) => {
+  await withBackend(request.backend, familiesOf(published), async (backend) => {
     const [missing] = await MAPPERS[backend].missing([published]);
     if (missing === undefined) return;
     const { ifName, containerId } = published.attachment;

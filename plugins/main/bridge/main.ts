@@ -11,10 +11,11 @@
  */
 import { removeLink } from "../../../lib/attach/detach.ts";
 import { removeOrphans } from "../../../lib/attach/orphans.ts";
-import { requireMasquerade, requireNft } from "../../../lib/firewall/available.ts";
+import { requireNft } from "../../../lib/firewall/available.ts";
 import {
   expectMasquerade,
   gcMasquerade,
+  requireMasquerade,
   unmasquerade,
 } from "../../../lib/firewall/masquerade/mod.ts";
 import { addressOf } from "../../../lib/ipam/configure.ts";
@@ -32,7 +33,12 @@ import { CniError } from "../../../lib/types/error.ts";
 import { add } from "./add.ts";
 import { checkLinks } from "./check.ts";
 import { type Options, options } from "./config.ts";
-import { expectSpoofCheck, gcSpoofChecks, removeSpoofCheck } from "./spoof_check.ts";
+import {
+  expectSpoofCheck,
+  gcSpoofChecks,
+  removeSpoofCheck,
+  spoofCheckSkeleton,
+} from "./spoof_check.ts";
 
 const bridge = definePlugin<Options>({
   name: "bridge",
@@ -55,7 +61,7 @@ const bridge = definePlugin<Options>({
     await ipamCheck(call);
     if (!prevResult) throw CniError.invalidConfig("bridge: Required prevResult missing");
     const { port, mac, ips } = checkLinks(call, prevResult);
-    if (options.macspoofchk) await expectSpoofCheck(call.attachment, port.name, mac);
+    if (options.macspoofchk) expectSpoofCheck(call.attachment, port.name, mac);
     if (options.ipMasq && ips.length > 0) {
       await expectMasquerade(call.attachment, ips.map(addressOf));
     }
@@ -64,7 +70,7 @@ const bridge = definePlugin<Options>({
   async status(call) {
     const { ipMasq, ipMasqBackend, macspoofchk } = call.options;
     await ipamStatus(call);
-    if (macspoofchk) await requireNft('"macspoofchk"');
+    if (macspoofchk) requireNft('"macspoofchk"', spoofCheckSkeleton());
     if (ipMasq) await requireMasquerade(ipMasqBackend);
   },
 

@@ -5,66 +5,99 @@
  *
  * @module
  */
-import { nftApply, NftError, nftList } from "../../../lib/nftables/program.ts";
-import { deleteChain } from "../../../lib/nftables/chain.ts";
+import { applyBatch } from "../../../lib/nftables/batch.ts";
+import type { Command } from "../../../lib/nftables/command.ts";
+import {
+  addChain,
+  createChain,
+  deleteChain,
+  type NftChain,
+  PRIORITY,
+} from "../../../lib/nftables/chain.ts";
+import { ifname } from "../../../lib/nftables/data_types.ts";
 import { nftDelete } from "../../../lib/nftables/delete.ts";
-import { deleteRule } from "../../../lib/nftables/rule.ts";
-import { hasChain, listRules } from "../../../lib/nftables/state.ts";
+import { ether, meta } from "../../../lib/nftables/field.ts";
+import { addRule, deleteRule, type NftRule } from "../../../lib/nftables/rule.ts";
+import {
+  hasChain,
+  listChains,
+  listRules,
+  readExpressions,
+  targetOf,
+} from "../../../lib/nftables/state.ts";
+import { drop, jump, return_, type Statement } from "../../../lib/nftables/statement.ts";
+import { doSame, stepsOf, valueOf } from "../../../lib/nftables/steps.ts";
+import { addTable } from "../../../lib/nftables/table.ts";
+import { BatchError } from "../../../lib/nl/error.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import type { Attachment } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { encodeJson, type JsonValue, sortKeys } from "../../../lib/types/json.ts";
 
-const TABLE = "bridge nat";
-const BASE = "PREROUTING";
-const WHERE = { family: "bridge", table: "nat" } as const;
+const TABLE = { family: "bridge", table: "nat" } as const;
+const BASE: NftChain = { ...TABLE, chain: "PREROUTING" };
 const COMMENT_PREFIX = "macspoofchk-";
 const CHAIN_PREFIX = "cni-br-iface-";
 
+/** Makes what all filters share: nothing where it is there already. */
+export function spoofCheckSkeleton(): Command[] {
+  return [
+    addTable(TABLE),
+    addChain(BASE, { type: "filter", hook: "prerouting", priority: PRIORITY.raw }),
+  ];
+}
+
 /**
  * Lets only `mac` through from `port`, the host's end of a pair.
- * @throws {CniError} when nft refuses
+ * @throws {CniError} naming the rule that was refused
  */
-export async function addSpoofCheck(owner: Attachment, port: string, mac: string): Promise<void> {
+export function addSpoofCheck(owner: Attachment, port: string, mac: string): void {
   const { id, comment, chain, macChain } = namesOf(owner);
-  if (macChain.length > 127) {
+  // The kernel takes other names too, but `nft` could not read its own listing of them.
+  if (!/^[\w./-]{1,127}$/.test(macChain)) {
     throw CniError.invalidEnvironment(
-      `"macspoofchk" names an nftables chain after container and interface, and ${id} is too long: ` +
-        "a chain's name has at most 127 characters",
+      `"macspoofchk" names an nftables chain after container and interface, and ${id} does not ` +
+        "make one: at most 110 letters, digits and characters of ./-_",
     );
   }
-  const note = `comment "${comment}"`;
-  const rules = [
-    `create chain ${TABLE} ${chain}`,
-    `create chain ${TABLE} ${macChain}`,
-    `add rule ${TABLE} ${BASE} iifname "${port}" jump ${chain} ${note}`,
-    `add rule ${TABLE} ${chain} jump ${macChain} ${note}`,
-    `add rule ${TABLE} ${macChain} ether saddr ${mac} return ${note}`,
-    `add rule ${TABLE} ${macChain} drop ${note}`,
+  const commands = [
+    createChain(chainNamed(chain)),
+    createChain(chainNamed(macChain)),
+    ...rulesOf(owner, port, mac).map(([where, statements]) => addRule(where, statements, comment)),
   ];
   const purpose = `let only ${mac} through from ${port}`;
   try {
-    // Nearly always the table is there and the chains are not. To restate what exists would make
-    // nft wait for a grace period, some 15 ms.
-    await nftApply(rules, purpose);
+    // Nearly always the table is there and the chains are not. To restate what exists would have
+    // the kernel wait for a grace period when the process ends, some 15 ms.
+    applyBatch(commands, purpose);
   } catch (error) {
-    if (!(error instanceof NftError && (error.missing || error.exists))) throw error;
-    const skeleton = [
-      `add table ${TABLE}`,
-      `add chain ${TABLE} ${BASE} { type filter hook prerouting priority -300; policy accept; }`,
-    ];
+    if (!(error instanceof BatchError && ["ENOENT", "EEXIST"].includes(error.code))) throw error;
     removeSpoofCheck(owner);
-    await nftApply([...skeleton, ...rules], purpose);
+    applyBatch([...spoofCheckSkeleton(), ...commands], purpose);
   }
+}
+
+/** The rules of a filter, each in its chain. */
+function rulesOf(
+  owner: Attachment,
+  port: string,
+  mac: string,
+): (readonly [chain: NftChain, statements: readonly Statement[]])[] {
+  const { chain, macChain } = namesOf(owner);
+  return [
+    [BASE, [meta.iifname.is(port), jump(chain)]],
+    [chainNamed(chain), [jump(macChain)]],
+    [chainNamed(macChain), [ether.saddr.is(mac), return_]],
+    [chainNamed(macChain), [drop]],
+  ];
 }
 
 /** Removes an attachment's filter; one that is not there is fine. Table and base chain stay. */
 export function removeSpoofCheck(owner: Attachment): void {
   const { id, comment, chain, macChain } = namesOf(owner);
   const find = () => {
-    const jumps = listRules({ ...WHERE, chain: BASE }).filter((rule) => rule.comment === comment);
+    const jumps = listRules(BASE).filter((rule) => rule.comment === comment);
     // In this order: a chain cannot be deleted while a rule jumps to it.
-    const chains = [chain, macChain].map((name) => ({ ...WHERE, chain: name })).filter(hasChain);
+    const chains = [chain, macChain].map(chainNamed).filter(hasChain);
     return [...jumps.map(deleteRule), ...chains.map(deleteChain)];
   };
   nftDelete(find, `remove the MAC filter of ${id}`);
@@ -74,87 +107,59 @@ export function removeSpoofCheck(owner: Attachment): void {
  * Removes the filters of attachments that are gone. Their names do not say which network they
  * belong to; but a filter whose port does not exist guards nothing, whosever it was.
  */
-export async function gcSpoofChecks(valid: readonly Attachment[]): Promise<void> {
-  if (!hasChain({ ...WHERE, chain: BASE })) return;
+export function gcSpoofChecks(valid: readonly Attachment[]): void {
+  if (!hasChain(BASE)) return;
   const known = new Set(valid.map(({ containerId, ifName }) => `${containerId}-${ifName}`));
-  const { chains, rules } = await listTable();
+  const rules = listRules(TABLE);
+  const chains = new Set(listChains(TABLE));
   using host = Rtnl.open();
-  const dead = rules.filter(({ chain, comment = "", expr }) =>
-    chain === BASE && comment.startsWith(COMMENT_PREFIX) &&
-    !known.has(comment.slice(COMMENT_PREFIX.length)) &&
-    !expr.some(({ match }) => match && host.link.find(String(match.right)))
-  );
+  const dead = rules.filter((rule) => {
+    const { chain, comment = "" } = rule;
+    if (chain !== BASE.chain || !comment.startsWith(COMMENT_PREFIX)) return false;
+    const port = portOf(rule);
+    return !known.has(comment.slice(COMMENT_PREFIX.length)) &&
+      (port === undefined || !host.link.find(port));
+  });
   // A chain that nothing jumps to any more guards nothing either; one jumps to the other.
-  const used = new Set(rules.filter((rule) => !dead.includes(rule)).flatMap(targetsOf));
-  const first = chains.filter((name) =>
+  const used = new Set(rules.filter((rule) => !dead.includes(rule)).map(targetOf));
+  const first = [...chains].filter((name) =>
     name.startsWith(CHAIN_PREFIX) && !known.has(name.slice(CHAIN_PREFIX.length)) && !used.has(name)
   );
-  const second = first.map((name) => `${name}-mac`).filter((name) => chains.includes(name));
-  const requests = [
-    ...dead.map(({ handle }) => deleteRule({ ...WHERE, chain: BASE, handle: BigInt(handle) })),
-    ...[...first, ...second].map((chain) => deleteChain({ ...WHERE, chain })),
+  const second = first.map((name) => `${name}-mac`).filter((name) => chains.has(name));
+  const commands = [
+    ...dead.map(deleteRule),
+    ...[...first, ...second].map((name) => deleteChain(chainNamed(name))),
   ];
-  nftDelete(() => requests, "remove the MAC filters of attachments that are gone");
+  nftDelete(() => commands, "remove the MAC filters of attachments that are gone");
 }
 
 /** @throws {CniError} code 999 when the filter is not as {@link addSpoofCheck} made it */
-export async function expectSpoofCheck(
-  owner: Attachment,
-  port: string,
-  mac: string,
-): Promise<void> {
-  const { chain, macChain } = namesOf(owner);
-  const { rules } = await listTable();
-  const expected: [chain: string, ...expressions: JsonValue[]][] = [
-    [BASE, match({ meta: { key: "iifname" } }, port), { jump: { target: chain } }],
-    [chain, { jump: { target: macChain } }],
-    [macChain, match({ payload: { protocol: "ether", field: "saddr" } }, mac), { return: null }],
-    [macChain, { drop: null }],
-  ];
-  for (const [where, ...expressions] of expected) {
-    const wanted = canonical(expressions);
-    if (rules.some((rule) => rule.chain === where && canonical(rule.expr) === wanted)) continue;
+export function expectSpoofCheck(owner: Attachment, port: string, mac: string): void {
+  const present = Map.groupBy(listRules(TABLE), ({ chain }) => chain);
+  for (const [where, statements] of rulesOf(owner, port, mac)) {
+    const wanted = stepsOf(statements.flatMap(({ expressions }) => expressions));
+    const rules = present.get(where.chain) ?? [];
+    if (rules.some((rule) => doSame(stepsOf(readExpressions(rule)), wanted))) continue;
     throw CniError.internal(
-      `the filter of forged MAC addresses of ${port} is incomplete: chain ${where} of nftables ` +
-        `table ${TABLE} lacks the rule ${wanted}`,
+      `the filter of forged MAC addresses of ${port} is incomplete: chain ${where.chain} of ` +
+        `nftables table ${TABLE.family} ${TABLE.table} lacks the rule ` +
+        `"${statements.map(({ text }) => text).join(" ")}"`,
     );
   }
 }
 
-function match(left: JsonValue, right: string): JsonValue {
-  return { match: { op: "==", left, right } };
+/** The port in a rule's `iifname PORT`. */
+function portOf(rule: NftRule): string | undefined {
+  const name = valueOf(stepsOf(readExpressions(rule)), meta.iifname);
+  return name && ifname.decode(name);
 }
 
-function canonical(value: JsonValue): string {
-  return encodeJson(sortKeys(value));
+function chainNamed(chain: string): NftChain {
+  return { ...TABLE, chain };
 }
 
 function namesOf({ containerId, ifName }: Attachment) {
   const id = `${containerId}-${ifName}`;
   const chain = CHAIN_PREFIX + id;
   return { id, comment: COMMENT_PREFIX + id, chain, macChain: `${chain}-mac` };
-}
-
-/** A rule as `nft -j` prints it, in parts. */
-interface Rule {
-  chain: string;
-  handle: number;
-  comment?: string;
-  expr: { match?: { right: JsonValue }; jump?: { target: string } }[];
-}
-
-function targetsOf({ expr }: Rule): string[] {
-  return expr.flatMap(({ jump }) => jump ? [jump.target] : []);
-}
-
-/** What is in the table; nothing when it does not exist. */
-async function listTable(): Promise<{ chains: string[]; rules: Rule[] }> {
-  const listed = (await nftList(["table", ...TABLE.split(" ")]) ?? []) as unknown as {
-    chain?: { name: string };
-    rule?: Rule;
-  }[];
-  return {
-    chains: listed.flatMap(({ chain }) => chain ? [chain.name] : []),
-    rules: listed.flatMap(({ rule }) => rule ? [rule] : []),
-  };
 }

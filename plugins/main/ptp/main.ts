@@ -13,11 +13,11 @@
  */
 import { removeLink } from "../../../lib/attach/detach.ts";
 import { removeOrphans } from "../../../lib/attach/orphans.ts";
-import { requireMasquerade } from "../../../lib/firewall/available.ts";
 import {
   expectMasquerade,
   gcMasquerade,
   masquerade,
+  requireMasquerade,
   unmasquerade,
 } from "../../../lib/firewall/masquerade/mod.ts";
 import { enableForwarding } from "../../../lib/host/forwarding.ts";

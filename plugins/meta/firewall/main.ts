@@ -89,7 +89,7 @@ async function apply(call: AddCall<Options>, prevResult: Result): Promise<void> 
   if (zoned && policyOf(call.options) === "open") return await applyWith("iptables");
   const families = addressesOf(prevResult).map(({ family }) => family);
   const wanted = backend === "firewalld" ? undefined : backend || undefined;
-  await withBackend(wanted, families, "install the firewall's rules", applyWith);
+  await withBackend(wanted, families, applyWith);
 }
 
 /** What ADD makes, by the attachment's note or, where the Go plugins made it, by prevResult. */
@@ -116,7 +116,7 @@ async function chooseBackend({ backend }: Options): Promise<FilterBackend> {
   }
   if (backend === "" && firewalldRuns()) return "firewalld";
   const option = backend ? `"backend": "${backend}"` : "firewall";
-  return await availableBackend(backend || undefined, option);
+  return await availableBackend(backend || undefined, option, () => []);
 }
 
 function enforcerOf(backend: FilterBackend): Backend {

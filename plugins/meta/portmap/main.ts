@@ -49,7 +49,7 @@ const portmap = definePlugin<Options>({
 
   async status({ options }) {
     const { backend } = readBackend(options);
-    await availableBackend(backend, backend ? `"backend": "${backend}"` : "portmap");
+    await availableBackend(backend, backend ? `"backend": "${backend}"` : "portmap", () => []);
   },
 
   async gc({ config, validAttachments }) {

@@ -1,0 +1,84 @@
+/**
+ * Which of the kernel's options a command needs. A kernel that was built without one, or whose
+ * module for it is missing, answers as if a name were wrong.
+ *
+ * @module
+ */
+import {
+  NFPROTO,
+  NFT_CHAIN,
+  NFT_NEWCHAIN,
+  NFT_NEWRULE,
+  NFT_NEWTABLE,
+  NFT_RULE,
+} from "../netlink/nftables.ts";
+import { NFT_EXPRESSIONS } from "../netlink/nftables_expressions.ts";
+import type { BatchError } from "../nl/error.ts";
+import { CniError, ErrorCode } from "../types/error.ts";
+import type { Command } from "./command.ts";
+
+/** The kernel cannot do what was asked of it. */
+export class KernelLacksOption extends CniError {}
+
+/** Options for expressions that are modules of their own: `net/netfilter/Kconfig`. */
+const EXPRESSIONS: Readonly<Record<string, string>> = {
+  ct: "CONFIG_NFT_CT",
+  fib: "CONFIG_NFT_FIB_INET",
+  masq: "CONFIG_NFT_MASQ",
+  nat: "CONFIG_NFT_NAT",
+};
+
+/** What the kernel answers where it does not know a sort of table, chain or expression. */
+const UNKNOWN = ["ENOENT", "EOPNOTSUPP", "EAFNOSUPPORT"];
+
+/** The error of a kernel without nftables. @param purpose for errors: "masquerade 10.1.0.2/24" */
+export function withoutNftables(purpose: string): KernelLacksOption {
+  return lacks(purpose, ["CONFIG_NF_TABLES"], "nftables");
+}
+
+/**
+ * What a refusal says where it comes of a missing option; undefined where it does not.
+ * @param commands that were refused
+ * @param purpose for errors: "masquerade 10.1.0.2/24"
+ */
+export function missingOption(
+  { refusals, code }: BatchError,
+  commands: readonly Command[],
+  purpose: string,
+): KernelLacksOption | undefined {
+  if (!UNKNOWN.includes(code)) return undefined;
+  const [refusal] = refusals;
+  if (!refusal) return withoutNftables(purpose);
+  // Where the table is not made in the same batch, what is not there may be the table.
+  if (!commands.some(({ type }) => type === NFT_NEWTABLE)) return undefined;
+  const refused = commands[refusal.index]!;
+  const options = optionsFor(refused);
+  return options.length > 0 ? lacks(purpose, options, `"${refused.purpose}"`) : undefined;
+}
+
+function lacks(purpose: string, options: readonly string[], what: string): KernelLacksOption {
+  return new KernelLacksOption(
+    ErrorCode.internal,
+    `cannot ${purpose}: the kernel lacks what ${what} needs (${options.join(", ")}): ` +
+      "load or enable it",
+  );
+}
+
+function optionsFor({ type, payload }: Command): string[] {
+  switch (type) {
+    case NFT_NEWTABLE: {
+      const [family] = payload;
+      if (family === NFPROTO.inet) return ["CONFIG_NF_TABLES_INET"];
+      return family === NFPROTO.bridge ? ["CONFIG_NF_TABLES_BRIDGE"] : [];
+    }
+    case NFT_NEWCHAIN:
+      return NFT_CHAIN.decode(payload).type === "nat" ? ["CONFIG_NFT_NAT"] : [];
+    case NFT_NEWRULE: {
+      const { expressions } = NFT_RULE.decode(payload);
+      const list = (expressions && NFT_EXPRESSIONS.decode(expressions).list) ?? [];
+      return list.flatMap(({ name }) => EXPRESSIONS[name] ?? []);
+    }
+    default:
+      return [];
+  }
+}
