@@ -111,6 +111,7 @@ const rows = {
   group: attr(27, u32), //            IFLA_GROUP
   promiscuity: attr(30, u32), //      IFLA_PROMISCUITY    how many users asked for it
   carrier: attr(33, u8), //           IFLA_CARRIER
+  altName: attr(53, cstring), //      IFLA_ALT_IFNAME     in requests: at most 127 bytes, since Linux 5.5
   parentNetnsId: attr(37, s32), //     IFLA_LINK_NETNSID   the parent is in another namespace
   permanentAddress: attr(54, mac), // IFLA_PERM_ADDRESS
 };

@@ -15,6 +15,7 @@ import { NLM_F_CREATE, NLM_F_EXCL } from "../netlink/message.ts";
 import { AF_BRIDGE } from "./family.ts";
 import type { NetNs } from "../ns/netns.ts";
 import { NetlinkError } from "../nl/error.ts";
+import { errnoNumber } from "../runtime/errno.ts";
 import type { NetlinkSocket } from "../nl/socket.ts";
 
 /** Whether an interface can carry traffic: a state of RFC 2863. */
@@ -37,6 +38,9 @@ const OPER_STATES: readonly OperState[] = [
   "dormant",
   "up",
 ];
+
+/** Bytes of a name: IFNAMSIZ, `linux/if.h`, without its NUL. */
+const MAX_NAME = 15;
 
 /** A network interface as the kernel has it. */
 export interface Link {
@@ -80,7 +84,10 @@ export interface Link {
   port?: BridgePort;
 }
 
-/** How a link is named in a request: itself, its index, or its name. */
+/**
+ * How a link is named in a request: itself, its index, its name or an alternative name
+ * (`ip link property add dev NAME altname …`), which may have 127 bytes.
+ */
 export type LinkRef = Link | number | string;
 
 /** A link to create. */
@@ -140,13 +147,7 @@ export class Links {
 
   /** `ip link show REF`. @throws {NetlinkError} ENODEV when there is none */
   get(ref: LinkRef): Link {
-    const target = address(ref);
-    const payload = LINK.encode(target);
-    const [answer] = this.socket.request({
-      type: RTM_GETLINK,
-      payload,
-      purpose: `find interface ${nameOf(ref)}`,
-    });
+    const [answer] = this.#ask(RTM_GETLINK, ref, `find interface ${nameOf(ref)}`);
     return fromMessage(LINK.decode(answer!));
   }
 
@@ -238,8 +239,7 @@ export class Links {
 
   /** `ip link del REF` */
   remove(ref: LinkRef): void {
-    const payload = LINK.encode(address(ref));
-    this.socket.request({ type: RTM_DELLINK, payload, purpose: `remove interface ${nameOf(ref)}` });
+    this.#ask(RTM_DELLINK, ref, `remove interface ${nameOf(ref)}`);
   }
 
   /** `ip link del REF`; one that is not there is fine. Says whether there was one. */
@@ -248,6 +248,19 @@ export class Links {
       this.remove(ref);
       return true;
     }) ?? false;
+  }
+
+  /** A request about one link. @throws {NetlinkError} ENODEV when there is none */
+  #ask(type: number, ref: LinkRef, purpose: string): Uint8Array[] {
+    const target = address(ref);
+    try {
+      return this.socket.request({ type, payload: LINK.encode(target), purpose });
+    } catch (error) {
+      // A kernel without alternative names, or a name that is too long for one: nobody has it.
+      const isNoName = error instanceof NetlinkError && ["EINVAL", "ERANGE"].includes(error.code);
+      if (!isNoName || target.altName === undefined) throw error;
+      throw new NetlinkError(purpose, errnoNumber("ENODEV")!);
+    }
   }
 }
 
@@ -274,9 +287,11 @@ export function nameOf(ref: LinkRef): string {
   return typeof ref === "string" ? ref : ref.name;
 }
 
-function address(ref: LinkRef): { index?: number; name?: string } {
+/** The kernel looks for alternative names too when it is given one that fits into IFLA_IFNAME. */
+function address(ref: LinkRef): { index?: number; name?: string; altName?: string } {
   if (typeof ref === "number") return { index: ref };
-  return typeof ref === "string" ? { name: ref } : { index: ref.index };
+  if (typeof ref === "object") return { index: ref.index };
+  return new TextEncoder().encode(ref).length <= MAX_NAME ? { name: ref } : { altName: ref };
 }
 
 function describe(changes: LinkChanges): string {

@@ -49,20 +49,26 @@ export function validateNetworkName(name: string): void {
   }
 }
 
+/** Bytes of an interface's name, and of an alternative one: `linux/if.h`, without the NUL. */
+const IF_NAME_BYTES = 15;
+/** @see IF_NAME_BYTES */
+export const ALT_IF_NAME_BYTES = 127;
+
 /**
  * The kernel's rule for interface names (dev_valid_name in net/core/dev.c), with NUL, which would
  * end the name early, and `%`, which makes it a pattern: of `eth%d` comes `eth0`.
  *
+ * @param maxBytes {@link ALT_IF_NAME_BYTES} for the name of an interface that is there already
  * @throws {CniError} code 4
  */
-export function validateIfName(name: string): void {
+export function validateIfName(name: string, maxBytes = IF_NAME_BYTES): void {
   if (name === "") {
     throw CniError.invalidEnvironment("interface name is empty: CNI_IFNAME must be set");
   }
-  if (new TextEncoder().encode(name).length > 15) {
+  if (new TextEncoder().encode(name).length > maxBytes) {
     throw CniError.invalidEnvironment(
       `interface name is too long: ${quote(name)}`,
-      "interface name should be less than 16 characters",
+      `interface name should be less than ${maxBytes + 1} characters`,
     );
   }
   if (name === "." || name === "..") {

@@ -26,6 +26,26 @@ function refused(attempt: () => unknown, code: string): string {
   return error.message;
 }
 
+kernelTest("link: a link goes by its alternative names too, however long", (sandbox) => {
+  using rtnl = Rtnl.open();
+  const { index } = device(rtnl);
+  const long = "enp0s0f0np0-of-a-card-with-a-long-name";
+  for (const name of ["short", long]) {
+    assertEquals(rtnl.link.find(name), undefined);
+    sandbox.run("ip", ["link", "property", "add", "dev", "br0", "altname", name]);
+    const { name: own, index: found } = rtnl.link.get(name);
+    assertEquals([own, found], ["br0", index]);
+    rtnl.link.set(name, { mtu: 1400, alias: name });
+    const [shown] = sandbox.ip("link show dev br0");
+    assertEquals([shown.ifname, shown.mtu, shown.ifalias], ["br0", 1400, name]);
+  }
+  assertEquals(rtnl.link.find("x".repeat(128)), undefined);
+  assertEquals(rtnl.link.removeIfPresent("x".repeat(16)), false);
+  rtnl.link.set(long, { name: "br1" });
+  assertEquals(rtnl.link.get(index).name, "br1");
+  assertEquals([rtnl.link.removeIfPresent(long), rtnl.link.find(index)], [true, undefined]);
+});
+
 kernelTest("link: add, set, get, list and remove agree with `ip link`", (sandbox) => {
   using rtnl = Rtnl.open();
   using container = sandbox.container();

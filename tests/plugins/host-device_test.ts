@@ -544,3 +544,34 @@ function fakeSys(sandbox: Sandbox): string {
   sandbox.run("mount", ["--bind", directory, "/sys"]);
   return directory;
 }
+
+kernelTest("host-device: a card by an alternative name", (sandbox) => {
+  for (const device of ["uplink-a", "enp0s0f0np0-with-a-long-name"]) {
+    addCard(sandbox);
+    sandbox.run("ip", ["link", "property", "add", "dev", "card0", "altname", device]);
+    const config = { ...withIpam, device };
+    const netns = sandbox.container();
+    plugin(sandbox, { command: "STATUS", config });
+    const result = plugin(sandbox, { command: "ADD", config, netns });
+    assertEquals(sandbox.ip("link show dev eth0", netns)[0].ifalias, "card0");
+    plugin(sandbox, { command: "CHECK", config: { ...config, prevResult: result }, netns });
+    plugin(sandbox, { command: "STATUS", config });
+    const second = { config, netns: sandbox.container(), containerId: "b" };
+    assertStringIncludes(
+      pluginError(sandbox, { command: "ADD", ...second }).msg,
+      `device ${device} is in use: container test has it as eth0`,
+    );
+    plugin(sandbox, { command: "DEL", ...second });
+    plugin(sandbox, { command: "DEL", config, netns });
+    assertHome(sandbox);
+    assertEquals(sandbox.ip("link show dev card0")[0].altnames, [device]);
+    // What came home by itself.
+    plugin(sandbox, { command: "ADD", config, netns });
+    loseNamespace(sandbox, netns);
+    plugin(sandbox, { command: "ADD", ...second });
+    plugin(sandbox, { command: "DEL", ...second });
+    plugin(sandbox, { command: "DEL", config, netns });
+    assertHome(sandbox);
+    sandbox.run("ip", ["link", "del", "card0"]);
+  }
+});

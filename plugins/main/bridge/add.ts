@@ -17,7 +17,13 @@ import type { Interface, Result } from "../../../lib/types/result.ts";
 import { UnknownOutcome } from "../../../lib/types/unknown_outcome.ts";
 import { awaitPort } from "./await_port.ts";
 import { ensureBridge, findBridge } from "./bridge.ts";
-import { isGateway, type Options, trunkVlans, validateOptions } from "./config.ts";
+import {
+  isGateway,
+  type Options,
+  trunkVlans,
+  validateNewNames,
+  validateOptions,
+} from "./config.ts";
 import {
   addGateways,
   gatewayAddresses,
@@ -49,7 +55,7 @@ export async function add(call: AddCall<Options>): Promise<Result> {
   using sandbox = NetNs.open(netns);
   using host = Rtnl.open(here); // a socket keeps the namespace it was opened in:
   using inside = Rtnl.open(sandbox); // from here on little has to switch namespaces
-  findBridge(host, options.bridge);
+  validateNewNames(call, findBridge(host, options.bridge));
   const present = inside.link.find(ifName);
   if (present) throw nameTaken(present);
 

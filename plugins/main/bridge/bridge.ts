@@ -44,11 +44,12 @@ export function ensureBridge(host: Rtnl, options: Options, undo: Undo): EnsuredB
   }
   if (!bridge.up) host.link.set(bridge, { up: true });
   if (promiscMode && !bridge.promisc) {
+    const { index } = bridge;
     const before = portsOf(host, bridge);
     undo.step(
-      `promiscuous mode of ${name}`,
-      () => host.link.set(name, { promisc: true }),
-      () => notPromiscuous(name, before),
+      `promiscuous mode of ${bridge.name}`,
+      () => host.link.set(index, { promisc: true }),
+      () => notPromiscuous(index, before),
     );
   }
   if (macspoofchk) learnNothingLinkLocal(host, bridge);
@@ -143,8 +144,8 @@ function removeUnlessUsed(name: string): void {
 }
 
 /** @param before the ports that there were before it was promiscuous, which can do without */
-function notPromiscuous(name: string, before: readonly number[]): void {
+function notPromiscuous(index: number, before: readonly number[]): void {
   using host = Rtnl.open();
-  const bridge = host.link.find(name);
+  const bridge = host.link.find(index);
   if (bridge && !isUsedByOthers(host, bridge, before)) host.link.set(bridge, { promisc: false });
 }

@@ -56,14 +56,15 @@ export function checkLinks(call: AttachmentCall<Options>, result: Result): Check
   const ips = (result.ips ?? []).filter((ip) => ip.interface === expected.index);
   expectAddresses(inside, near, ips);
   expectRoutes(inside, result.routes ?? []);
-  if (isGateway(options)) expectGateways(host, gatewayAddresses(ips), options);
+  if (isGateway(options)) expectGateways(host, bridge, gatewayAddresses(ips), options);
   return { port, mac: near.address, ips };
 }
 
 function expectBridge(host: Rtnl, options: Options, result: Result): Link {
-  const { bridge: name, promiscMode } = options;
-  const bridge = findBridge(host, name);
-  if (!bridge) throw CniError.internal(`bridge ${name} was not found on the host`);
+  const { promiscMode } = options;
+  const bridge = findBridge(host, options.bridge);
+  if (!bridge) throw CniError.internal(`bridge ${options.bridge} was not found on the host`);
+  const { name } = bridge; // "bridge" may be an alternative one
   const expected = result.interfaces?.find((entry) => entry.name === name && !entry.sandbox);
   if (!expected) throw CniError.internal(`prevResult has no interface ${name} on the host`);
   // A bridge without an address takes the lowest MAC address of its ports, whoever comes and goes.

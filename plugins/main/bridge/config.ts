@@ -1,8 +1,9 @@
 import { MASQUERADE_BACKENDS } from "../../../lib/firewall/masquerade/types.ts";
 import { hasIpam } from "../../../lib/ipam/delegate.ts";
+import type { Link } from "../../../lib/rtnl/link.ts";
 import type { AttachmentCall } from "../../../lib/skel/plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { validateIfName } from "../../../lib/types/names.ts";
+import { ALT_IF_NAME_BYTES, validateIfName } from "../../../lib/types/names.ts";
 import {
   boolean,
   goObject,
@@ -81,10 +82,7 @@ export function validateOptions(call: AttachmentCall<Options>): void {
         'no routes; remove "ipam" or "disableContainerInterface"',
     );
   }
-  validateHostName("bridge", options.bridge);
-  if (options.vlan !== 0 && isGateway(options) && hasIpam(call)) {
-    validateHostName("bridge", gatewayName(options));
-  }
+  validateHostName(options.bridge, ALT_IF_NAME_BYTES);
   if (options.macspoofchk && !/^[A-Za-z0-9_.-]+$/.test(call.ifName)) {
     throw CniError.invalidEnvironment(
       `CNI_IFNAME is ${JSON.stringify(call.ifName)}: with "macspoofchk" it becomes part of an ` +
@@ -94,9 +92,22 @@ export function validateOptions(call: AttachmentCall<Options>): void {
   trunkVlans(options);
 }
 
+/**
+ * Checks the names of what is to be made: an alternative name serves for a bridge that is there.
+ * @param present the bridge, where there is one
+ * @throws {CniError} code 7
+ */
+export function validateNewNames(call: AttachmentCall<Options>, present: Link | undefined): void {
+  const { options } = call;
+  if (!present) validateHostName(options.bridge);
+  if (options.vlan !== 0 && isGateway(options) && hasIpam(call)) {
+    validateHostName(gatewayName(present ?? { name: options.bridge }, options));
+  }
+}
+
 /** The interface that carries the gateway's address on a VLAN of the bridge. */
-export function gatewayName({ bridge, vlan }: Options): string {
-  return `${bridge}.${vlan}`;
+export function gatewayName(bridge: { name: string }, { vlan }: Options): string {
+  return `${bridge.name}.${vlan}`;
 }
 
 /** Whether the bridge has to tell VLANs apart. */
@@ -130,11 +141,10 @@ export function trunkVlans({ vlanTrunk = [] }: Options): number[] {
   return [...ids].sort((a, b) => a - b);
 }
 
-function validateHostName(option: string, name: string): void {
+function validateHostName(name: string, maxBytes?: number): void {
   try {
-    validateIfName(name);
+    validateIfName(name, maxBytes);
   } catch (error) {
-    const { message } = error as Error;
-    throw CniError.invalidConfig(`${JSON.stringify(option)} gives an unusable name: ${message}`);
+    throw CniError.invalidConfig(`"bridge" gives an unusable name: ${(error as Error).message}`);
   }
 }

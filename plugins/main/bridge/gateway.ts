@@ -108,8 +108,13 @@ export function addGateways(place: GatewayPlace, gateways: readonly Cidr[]): str
 }
 
 /** @throws {CniError} code 999 when the bridge, or `BRIDGE.VLAN`, has lost a gateway's address */
-export function expectGateways(host: Rtnl, gateways: readonly Cidr[], options: Options): void {
-  const name = options.vlan === 0 ? options.bridge : gatewayName(options);
+export function expectGateways(
+  host: Rtnl,
+  bridge: Link,
+  gateways: readonly Cidr[],
+  options: Options,
+): void {
+  const name = options.vlan === 0 ? bridge.name : gatewayName(bridge, options);
   const device = host.link.get(name);
   const present = host.address.list({ device }).map(({ address }) => address);
   const lacking = gateways.find((gateway) => !present.some((address) => address.equals(gateway)));
@@ -224,7 +229,7 @@ function unlessShared(
 /** `BRIDGE.VLAN`: one end of a pair whose other end is a port of the bridge in that VLAN. */
 function ensureVlanInterface(place: GatewayPlace, gateways: readonly Cidr[]): Link {
   const { host, hostNs, bridge, port, options, undo } = place;
-  const name = gatewayName(options);
+  const name = gatewayName(bridge, options);
   const present = host.link.find(name);
   if (present) return present;
   const wanted = {

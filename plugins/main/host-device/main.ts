@@ -20,6 +20,7 @@ import {
   ipamStatus,
 } from "../../../lib/ipam/delegate.ts";
 import { chooseDns } from "../../../lib/ipam/dns.ts";
+import { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import {
@@ -123,17 +124,17 @@ async function reserveOnly(call: AddCall<Options>): Promise<Result> {
  */
 function findAtHome({ host }: Place, selector: Selector): Link {
   const named = selector.by === "name" ? selector.name : undefined;
-  const found = findDevice(host, selector) ?? (named ? findStranded(host, named) : undefined);
+  const present = findDevice(host, selector);
+  const found = present ?? (named ? findStranded(host, named) : undefined);
   if (!found) throw notFound(selector);
   const record = listRecords().find(({ device }) =>
     isSame(found, device) && [found.name, found.alias].includes(device.name)
   );
-  const name = named ?? found.name;
   if (record) {
     restore(host, found, record.device);
     dropRecord(record);
-  } else if (found.name !== name) {
-    restore(host, found, { name });
+  } else if (!present && named) { // one that is present may go by an alternative name
+    restore(host, found, { name: named });
   }
   return host.link.get(found.index);
 }
@@ -159,11 +160,19 @@ function expectDevice(selector: Selector): void {
 
 /** Who has a device; nothing tells that of one known by its place in /sys. */
 function findHolder(selector: Selector): DeviceRecord | undefined {
-  return listRecords().find(({ device }) =>
+  return listRecords().find(({ device, netns }) =>
     selector.by === "name"
-      ? device.name === selector.name
+      ? device.name === selector.name || goesBy(selector.name, netns)
       : selector.by === "address" && device.address === selector.address
   );
+}
+
+/** Whether something in a namespace has this alternative name: a device takes them along. */
+function goesBy(name: string, netns: string): boolean {
+  using sandbox = NetNs.openIfUsable(netns);
+  if (!sandbox) return false;
+  using inside = Rtnl.open(sandbox);
+  return (inside.link.find(name)?.name ?? name) !== name;
 }
 
 function holderOf({ attachment, netns }: AttachmentCall<Options>): Holder {

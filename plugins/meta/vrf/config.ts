@@ -1,5 +1,5 @@
 import { CniError } from "../../../lib/types/error.ts";
-import { validateIfName } from "../../../lib/types/names.ts";
+import { ALT_IF_NAME_BYTES, validateIfName } from "../../../lib/types/names.ts";
 import { goObject, type Infer, integer, string, withDefault } from "../../../lib/types/schema.ts";
 
 /** vrf's own options. */
@@ -14,7 +14,10 @@ export const options = () =>
 /** @see options */
 export type Options = Infer<ReturnType<typeof options>>;
 
-/** @throws {CniError} code 7 when `vrfname` is missing, or no name that an interface can have */
+/**
+ * An alternative name serves for a VRF that is there.
+ * @throws {CniError} code 7 when `vrfname` is missing, or no name that an interface can have
+ */
 export function validateOptions({ vrfname }: Options): void {
   if (vrfname === "") {
     throw CniError.invalidConfig(
@@ -22,7 +25,7 @@ export function validateOptions({ vrfname }: Options): void {
     );
   }
   try {
-    validateIfName(vrfname);
+    validateIfName(vrfname, ALT_IF_NAME_BYTES);
   } catch (error) {
     throw CniError.invalidConfig(`"vrfname" is unusable: ${CniError.from(error).message}`);
   }
