@@ -69,3 +69,6 @@ export class Poller implements Disposable {
     if (!this.#waiting) this.#wait();
   }
 }
+
+/** The part of a {@link Poller} that those use who wait for sockets of their own. */
+export type Watcher = Pick<Poller, "watch">;

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { NetNs } from "../../lib/ns/netns.ts";
 import { formatMac } from "../../lib/ip/mac.ts";
 import {
   add,
@@ -13,7 +14,7 @@ import {
   startDaemon,
 } from "../support/dhcp.ts";
 import { grant, type Received, ScriptedServer } from "../support/dhcp_server.ts";
-import { plugin, pluginDirectory } from "../support/plugins.ts";
+import { plugin, pluginDirectory, tryPlugin } from "../support/plugins.ts";
 import { eventually } from "../support/process.ts";
 import { kernelTest } from "../support/sandbox.ts";
 
@@ -276,4 +277,53 @@ kernelTest("dhcp: an ACK without a mask is of no use, and does no harm", async (
   );
   assertEquals(addresses(sandbox, netns), ["10.66.0.50/24"]);
   assertStringIncludes((await add(containerOnBridge(sandbox, "b"), "b")).msg, says);
+});
+
+kernelTest("dhcp: without a daemon DEL and GC give a lease back themselves", async (sandbox) => {
+  const server = serverNetwork(sandbox);
+  using scripted = new ScriptedServer(server, (message) => {
+    const id = new TextDecoder().decode(message.options.get(61)).at(1)!;
+    return grant(message, `10.66.0.${id.charCodeAt(0)}`, 600);
+  });
+  const [a, b] = ["a", "b"].map((id) => containerOnBridge(sandbox, id)) as [NetNs, NetNs];
+  {
+    await using _daemon = await startDaemon();
+    for (const [netns, id] of [[a, "a"], [b, "b"]] as const) {
+      configure(sandbox, netns, await add(netns, id));
+    }
+  }
+  const released = async (address: string) => {
+    const last = () => scripted.received.findLast(({ type }) => type === "RELEASE")?.ciaddr;
+    await eventually(() => last() === address, () => `the release of ${address}, not ${last()}`);
+  };
+  plugin(sandbox, { command: "DEL", config, netns: a, containerId: "a" });
+  await released("10.66.0.97");
+  plugin(sandbox, { command: "DEL", config, netns: a, containerId: "a" });
+  const valid = [{ containerID: "a", ifname: "eth0" }];
+  plugin(sandbox, { command: "GC", config: { ...config, "cni.dev/valid-attachments": valid } });
+  await released("10.66.0.98");
+  assertEquals(scripted.types.filter((type) => type === "RELEASE").length, 2);
+  assertEquals(onDisk(), "");
+  await using _daemon = await startDaemon();
+  assertEquals(await leases(), []);
+});
+
+kernelTest("dhcp: without a daemon and its interface a lease is forgotten", async (sandbox) => {
+  const server = serverNetwork(sandbox);
+  using scripted = new ScriptedServer(server, (message) => grant(message, "10.66.0.50", 600));
+  const netns = containerOnBridge(sandbox);
+  {
+    await using _daemon = await startDaemon();
+    await add(netns);
+  }
+  sandbox.run("ip", ["link", "del", "eth0"], { netns });
+  const { code, stderr } = tryPlugin(sandbox, { command: "DEL", config, netns });
+  assertEquals(code, 0);
+  assertMatch(stderr, /not released to 10\.66\.0\.1: interface eth0 in \S+ is gone/);
+  assertEquals([scripted.types.includes("RELEASE"), onDisk()], [false, ""]);
+  // The records themselves are of no use.
+  Deno.removeSync("/var/lib/cni/dhcp", { recursive: true });
+  assertEquals(tryPlugin(sandbox, { command: "DEL", config, netns }).code, 0);
+  Deno.writeTextFileSync("/var/lib/cni/dhcp", "");
+  assertEquals(tryPlugin(sandbox, { command: "DEL", config, netns }).code, 0);
 });

@@ -18,6 +18,7 @@ import { LeaseStore } from "./lease_store.ts";
 import { leaseTable } from "./lease_table.ts";
 import { Server } from "./server.ts";
 import type { Timing } from "./retransmission.ts";
+import { publishLeases } from "./without_daemon.ts";
 
 /** Where leases are kept. They outlive a daemon, and are of no use after a restart of the host. */
 const DEFAULT_LEASES = "/var/lib/cni/dhcp";
@@ -107,7 +108,8 @@ async function daemon(args: readonly string[]): Promise<number> {
 
   const passed = passedSocket(SERVER);
   const socketPath = hostPrefix + String(flags.socketpath ?? DEFAULT_SOCKET);
-  using store = await LeaseStore.open(hostPrefix + String(flags.leasedir ?? DEFAULT_LEASES), log);
+  const leases = absolute(String(flags.leasedir ?? DEFAULT_LEASES));
+  using store = await LeaseStore.open(hostPrefix + leases, log);
   const listener = passed ?? listenAt(socketPath, { server: SERVER, mode: 0o660 });
   using poller = new Poller();
   using daemon = new Daemon({ timing, poller, store, hostPrefix, log });
@@ -116,6 +118,7 @@ async function daemon(args: readonly string[]): Promise<number> {
     log,
     handle: (request, signal) => daemon.handle(request, signal),
   });
+  publishLeases(socketPath, leases);
   if (pidFile) runtime.files.write(pidFile, String(runtime.pid), { mode: 0o644 });
   log(`ready at ${passed ? "the service manager's socket" : socketPath}`);
 
@@ -124,6 +127,10 @@ async function daemon(args: readonly string[]): Promise<number> {
   if (!passed) removeIfPresent(socketPath);
   if (pidFile) removeIfPresent(pidFile);
   return 0;
+}
+
+function absolute(path: string): string {
+  return path.startsWith("/") ? path : `${runtime.files.realPath(".")}/${path}`;
 }
 
 function log(text: string): void {

@@ -89,7 +89,7 @@ export function requireIpam({ ipam }: Options): IpamOptions {
  * Where the daemon listens. Nothing else of the configuration is read: for DEL and GC it may be as
  * wrong as it likes.
  */
-export function socketPath({ ipam }: NetConf): string {
+export function socketPath({ ipam }: Pick<NetConf, "ipam">): string {
   const path = ipam && getFold(ipam, "daemonSocketPath");
   return typeof path === "string" && path !== "" ? path : DEFAULT_SOCKET;
 }

@@ -1,6 +1,6 @@
 import type { IpAddress } from "../../../lib/ip/address.ts";
 import { addressOf } from "../../../lib/ipam/configure.ts";
-import type { Poller } from "../../../lib/libc/poller.ts";
+import type { Watcher } from "../../../lib/libc/poller.ts";
 import { messageOf } from "../../../lib/runtime/errors.ts";
 import { type Attachment, describeAttachment } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
@@ -24,7 +24,7 @@ import type { Configuration6 } from "./v6/configuration.ts";
 /** What every lease of a daemon uses. */
 export interface LeaseContext {
   timing: Timing;
-  poller: Poller;
+  poller: Watcher;
   log(text: string): void;
   /** Is called when something of a lease changed that is kept on disk. */
   changed(lease: Lease): void;

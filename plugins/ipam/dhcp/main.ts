@@ -10,10 +10,11 @@ import { Cidr } from "../../../lib/ip/cidr.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { definePlugin } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
-import type { Attachment } from "../../../lib/types/attachment.ts";
+import { type Attachment, membership, sameAttachment } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { clientConfig, type Options, options, requireIpam, socketPath } from "./config.ts";
 import { ask, NoDaemon } from "./daemon_client.ts";
+import type { Selection } from "./without_daemon.ts";
 
 const dhcp = definePlugin<Options>({
   name: "dhcp",
@@ -31,13 +32,13 @@ const dhcp = definePlugin<Options>({
     const { lease } = await undo.step(
       "the lease",
       () => ask(path, "allocate", params),
-      async ({ created }) => created ? await release(path, attachment) : undefined,
+      async ({ created }) => created ? await release(path, attachment, netns) : undefined,
     );
     return lease;
   },
 
-  async del({ config, attachment }) {
-    await release(socketPath(config), attachment);
+  async del({ config, attachment, netns }) {
+    await release(socketPath(config), attachment, netns);
   },
 
   /** The lease is valid, and grants the addresses of the result. */
@@ -66,9 +67,13 @@ const dhcp = definePlugin<Options>({
     }
   },
 
-  async gc({ config, validAttachments }) {
-    const valid = [...validAttachments];
-    await unlessAbsent(ask(socketPath(config), "gc", { network: config.name, valid }));
+  async gc({ config: { name: network, ...config }, validAttachments }) {
+    const path = socketPath(config);
+    const isValid = membership(validAttachments);
+    await releaseBy(
+      () => ask(path, "gc", { network, valid: [...validAttachments] }),
+      { path, isMeant: (other) => other.network === network && !isValid(other) },
+    );
   },
 
   reservations: async () => (await import("./reservations.ts")).reservations,
@@ -82,22 +87,35 @@ export async function main(args: readonly string[]): Promise<number> {
   return await runDhcpCommand(args);
 }
 
-async function release(path: string, attachment: Attachment): Promise<void> {
-  await unlessAbsent(ask(path, "release", { attachment }));
+async function release(path: string, attachment: Attachment, netns: string): Promise<void> {
+  await releaseBy(
+    () => ask(path, "release", { attachment }),
+    { path, isMeant: (other) => sameAttachment(other, attachment), netns: absolute(netns) },
+  );
 }
 
-/** Without a daemon no lease is extended. */
-async function unlessAbsent(asked: Promise<unknown>): Promise<void> {
+/** Asks the daemon to release leases; releases them here where there is none. */
+async function releaseBy(
+  asking: () => Promise<unknown>,
+  { path, ...selection }: { path: string } & Selection,
+): Promise<void> {
   try {
-    await asked;
+    await asking();
   } catch (error) {
     if (!(error instanceof NoDaemon)) throw error;
+    const { releaseWithoutDaemon } = await import("./without_daemon.ts");
+    try {
+      await releaseWithoutDaemon(path, selection);
+    } catch {
+      // A daemon has the leases: it has started meanwhile.
+      await asking();
+    }
   }
 }
 
 /** The path as the daemon, whose working directory is another, has to open it. */
 function absolute(netns: string): string {
-  return netns.startsWith("/") ? netns : `${runtime.files.realPath(".")}/${netns}`;
+  return netns === "" || netns.startsWith("/") ? netns : `${runtime.files.realPath(".")}/${netns}`;
 }
 
 if (import.meta.main) {

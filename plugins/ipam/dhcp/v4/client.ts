@@ -5,7 +5,7 @@
  */
 import { IpAddress } from "../../../../lib/ip/address.ts";
 import { Cidr } from "../../../../lib/ip/cidr.ts";
-import type { Poller } from "../../../../lib/libc/poller.ts";
+import type { Watcher } from "../../../../lib/libc/poller.ts";
 import { CniError } from "../../../../lib/types/error.ts";
 import { bestEffort, type Client, type Renewal, type RenewalExchange } from "../configuration.ts";
 import { bringUp, type InterfaceId } from "../interface.ts";
@@ -31,7 +31,7 @@ const RENEWAL_DELAY = 60_000;
 /** What a client uses. */
 export interface Client4Context {
   timing: Timing;
-  poller: Poller;
+  poller: Watcher;
   /** Tells whether an earlier lease of the attachment has an address: it must not be released. */
   isHeld(address: IpAddress): boolean;
 }

@@ -6,7 +6,7 @@
  */
 import type { IpAddress } from "../../../../lib/ip/address.ts";
 import { runtime } from "../../../../lib/runtime/mod.ts";
-import type { Poller } from "../../../../lib/libc/poller.ts";
+import type { Watcher } from "../../../../lib/libc/poller.ts";
 import { CniError } from "../../../../lib/types/error.ts";
 import { bestEffort, type Client, type Renewal, type RenewalExchange } from "../configuration.ts";
 import { bringUp, type InterfaceId } from "../interface.ts";
@@ -87,7 +87,7 @@ export class Client6 implements Client<Configuration6> {
     private readonly identity: Identity6,
     private readonly context: {
       timing: Timing;
-      poller: Poller;
+      poller: Watcher;
       isHeld(address: IpAddress): boolean;
     },
   ) {}

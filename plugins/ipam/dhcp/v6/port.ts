@@ -1,5 +1,5 @@
 import { IpAddress } from "../../../../lib/ip/address.ts";
-import type { Poller } from "../../../../lib/libc/poller.ts";
+import type { Watcher } from "../../../../lib/libc/poller.ts";
 import { AF_INET6, inetAddress } from "../../../../lib/libc/sockaddr.ts";
 import { SOCK_DGRAM, Socket, SOL_SOCKET } from "../../../../lib/libc/socket.ts";
 import { drain } from "../drain.ts";
@@ -23,7 +23,7 @@ export class Port implements Disposable {
   readonly received = new ReceiveQueue<Message>();
 
   /** @throws {InterfaceGone}; and {CniError} when the interface has no link-local address */
-  constructor(interfaceId: InterfaceId, poller: Poller) {
+  constructor(interfaceId: InterfaceId, poller: Watcher) {
     using open = OpenInterface.at(interfaceId);
     this.#index = open.link.index;
     const own = linkLocal(open);

@@ -5,7 +5,7 @@
  */
 import { IpAddress } from "../../../../lib/ip/address.ts";
 import { Cidr } from "../../../../lib/ip/cidr.ts";
-import type { Poller } from "../../../../lib/libc/poller.ts";
+import type { Watcher } from "../../../../lib/libc/poller.ts";
 import { AF_INET6, inetAddress } from "../../../../lib/libc/sockaddr.ts";
 import { SOCK_RAW, Socket } from "../../../../lib/libc/socket.ts";
 import { drain } from "../drain.ts";
@@ -82,7 +82,7 @@ export interface Solicitation {
  */
 export async function solicitRouter(
   interfaceId: InterfaceId,
-  poller: Poller,
+  poller: Watcher,
   { until, accept }: Solicitation,
   signal: AbortSignal,
 ): Promise<Advertisement | undefined> {
