@@ -36,6 +36,9 @@ export function formatMac(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
 }
 
+/** What the MAC addresses begin with that are made here. Locally administered. */
+const OWN_PREFIX = "0a:58:";
+
 /**
  * The MAC address that belongs to an IP address: `0a:58`, locally administered, then the four bytes
  * of an IPv4 address or the first four of the SHA-512 of the 16 bytes of an IPv6 address. Whoever
@@ -45,7 +48,17 @@ export function macForAddress(ip: IpAddress): string {
   const tail = ip.family === 4
     ? formatMac(ip.bytes())
     : runtime.sha512Hex(ip.bytes()).slice(0, 8).match(/../g)!.join(":");
-  return `0a:58:${tail}`;
+  return OWN_PREFIX + tail;
+}
+
+/** A MAC address that belongs to no IP address yet, for an interface that is to get one. */
+export function provisionalMac(): string {
+  return OWN_PREFIX + formatMac(crypto.getRandomValues(new Uint8Array(4)));
+}
+
+/** Whether a MAC address is one of {@link macForAddress} or {@link provisionalMac}. */
+export function isOwnMac(mac: string): boolean {
+  return mac.startsWith(OWN_PREFIX);
 }
 
 /** The MAC address of an interface with several addresses: the first IPv4 one's, or the first one's. */

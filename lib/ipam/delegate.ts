@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { IpAddress } from "../ip/address.ts";
 import {
   delegateAdd,
   delegateCheck,
@@ -76,12 +77,18 @@ export async function ipamAdd(call: IpamAddCall): Promise<IpamResult> {
     { ambiguous: (error) => error instanceof UnknownOutcome },
   );
   const { ips } = result;
-  if (ips?.length) return { ...result, ips };
+  if (ips?.length) return { ...result, ips: ips.map(withoutUnspecifiedGateway) };
   throw CniError.invalidConfig(
     `IPAM plugin returned missing IP config: ${
       call.config.ipam!.type
     } succeeded without an address`,
   );
+}
+
+/** A gateway `0.0.0.0` or `::` is none: there is nobody to send to. */
+function withoutUnspecifiedGateway({ gateway, ...ip }: IpConfig): IpConfig {
+  if (!gateway || IpAddress.tryParse(gateway)?.isUnspecified()) return ip;
+  return { ...ip, gateway };
 }
 
 /**

@@ -583,6 +583,30 @@ for (const present of [false, true]) {
   );
 }
 
+kernelTest("bridge: a gateway of 0.0.0.0 or :: is none", (sandbox) => {
+  const ipam = {
+    type: "static",
+    addresses: [
+      { address: "10.9.0.5/24", gateway: "0.0.0.0" },
+      { address: "fd00:9::5/64", gateway: "::" },
+    ],
+  };
+  const layer2 = sandbox.container();
+  const { ips } = plugin(sandbox, { command: "ADD", config: { ...base, ipam }, netns: layer2 });
+  assertEquals(ips.map(({ gateway }: Any) => gateway), [undefined, undefined]);
+  assertEquals(sandbox.ip("route show default", layer2), []);
+  plugin(sandbox, { command: "DEL", config: { ...base, ipam }, netns: layer2 });
+
+  const netns = sandbox.container();
+  const result = plugin(sandbox, {
+    command: "ADD",
+    config: { ...base, ipam, isGateway: true },
+    netns,
+  });
+  assertEquals(result.ips.map(({ gateway }: Any) => gateway), ["10.9.0.1", "fd00:9::1"]);
+  assertEquals(addresses(sandbox, "br0"), ["10.9.0.1/24", "fd00:9::1/64"]);
+});
+
 kernelTest("bridge: a bridge that was there keeps its MAC address", (sandbox) => {
   const own = "02:00:00:00:00:07";
   sandbox.run("ip", ["link", "add", "br0", "address", own, "type", "bridge"]);

@@ -59,7 +59,7 @@ export async function add(call: AddCall<Options>): Promise<Result> {
   const present = inside.link.find(ifName);
   if (present) throw nameTaken(present);
 
-  const { bridge, isNew } = ensureBridge(host, options, undo);
+  const bridge = ensureBridge(host, options, undo);
   const wanted = {
     inside,
     host,
@@ -77,7 +77,7 @@ export async function add(call: AddCall<Options>): Promise<Result> {
   setPortVlans(host, bridge, far, { ...options, trunk: trunkVlans(options) });
 
   const container = { sandbox, inside, near, mac };
-  const place = { host, hostNs: here, bridge, isNew, port: far, options, undo };
+  const place = { host, hostNs: here, bridge, port: far, options, undo };
   const { result, vlanInterface } = hasIpam(call)
     ? await addLayer3(call, container, place)
     : await addLayer2(call, container, far);

@@ -1,4 +1,5 @@
 import { trySysctl } from "../../../lib/host/sysctl.ts";
+import { isOwnMac, provisionalMac } from "../../../lib/ip/mac.ts";
 import { BR_BOOLOPT_NO_LL_LEARN } from "../../../lib/netlink/link_data.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
@@ -8,23 +9,16 @@ import type { Undo } from "../../../lib/skel/undo.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { type Options, wantsVlans } from "./config.ts";
 
-/** A bridge, and whether this very ADD made it. */
-export interface EnsuredBridge {
-  bridge: Link;
-  isNew: boolean;
-}
-
 /**
  * The bridge of the configuration, made if there is none, and up. One that exists keeps its MTU
  * and its VLAN filtering: it may be someone else's.
  * @throws {CniError} code 7 when the name belongs to something that is no bridge
  */
-export function ensureBridge(host: Rtnl, options: Options, undo: Undo): EnsuredBridge {
+export function ensureBridge(host: Rtnl, options: Options, undo: Undo): Link {
   const { bridge: name, mtu, promiscMode, macspoofchk } = options;
   let bridge = findBridge(host, name);
-  let isNew = false;
   if (!bridge) {
-    isNew = undo.step(
+    undo.step(
       `bridge ${name}`,
       () => create(host, name, mtu, wantsVlans(options)),
       (isOurs) => {
@@ -53,7 +47,7 @@ export function ensureBridge(host: Rtnl, options: Options, undo: Undo): EnsuredB
     );
   }
   if (macspoofchk) learnNothingLinkLocal(host, bridge);
-  return { bridge, isNew };
+  return bridge;
 }
 
 /**
@@ -112,6 +106,16 @@ export function prepareHostInterface(name: string, { enabledad }: Options): void
   if (!enabledad) trySysctl(`net/ipv6/conf/${name}/accept_dad`, "0");
 }
 
+/**
+ * Whether a bridge's MAC address may be changed: it is of our making, and of no port's, which may be
+ * what the host is reached by.
+ */
+export function hasOwnMac(host: Rtnl, { index }: Link): boolean {
+  const { address } = host.link.get(index);
+  return isOwnMac(address) &&
+    host.link.list({ master: index }).every((port) => port.address !== address);
+}
+
 /** @returns false when somebody else was faster */
 function create(host: Rtnl, name: string, mtu: number, vlanFiltering: boolean): boolean {
   try {
@@ -119,6 +123,7 @@ function create(host: Rtnl, name: string, mtu: number, vlanFiltering: boolean): 
       name,
       kind: "bridge",
       mtu: mtu || undefined,
+      address: provisionalMac(),
       data: vlanFiltering ? { vlanFiltering: 1 } : {},
     });
     return true;

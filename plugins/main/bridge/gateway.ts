@@ -17,7 +17,7 @@ import { addVethPair } from "../../../lib/rtnl/veth.ts";
 import type { Undo } from "../../../lib/skel/undo.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { IpConfig, Route } from "../../../lib/types/result.ts";
-import { isUsedByOthers, prepareHostInterface } from "./bridge.ts";
+import { hasOwnMac, isUsedByOthers, prepareHostInterface } from "./bridge.ts";
 import { gatewayName, isGateway, type Options } from "./config.ts";
 import { setPortVlans } from "./port_vlans.ts";
 
@@ -77,13 +77,14 @@ function firstHost(entry: IpConfig): IpAddress {
   );
 }
 
+/** What a bridge without ports has, unless it was given a MAC address. */
+const NO_MAC = "00:00:00:00:00:00";
+
 /** Where to put the gateway's addresses. */
 export interface GatewayPlace {
   host: Rtnl;
   hostNs: NetNs;
   bridge: Link;
-  /** Whether this ADD made the bridge. */
-  isNew: boolean;
   /** The container's port. */
   port: Link;
   options: Options;
@@ -180,15 +181,18 @@ function addAddresses(place: GatewayPlace, device: Link, gateways: readonly Cidr
  * @param gateways the first addresses it gets; none where it has some, and neighbours that know it
  */
 function addressFor(
-  { host, bridge, isNew, port }: GatewayPlace,
+  { host, bridge, port }: GatewayPlace,
   device: Link,
   gateways: readonly Cidr[],
 ): string {
   // Read anew: another attachment may have set it since.
   const { index, address } = host.link.get(device);
   if (index !== bridge.index) return address;
-  if (isNew && gateways.length > 0) return macForAddresses(gateways.map(({ ip }) => ip));
-  return address === port.address ? bridge.address : address;
+  if (gateways.length > 0 && hasOwnMac(host, bridge)) {
+    return macForAddresses(gateways.map(({ ip }) => ip));
+  }
+  // Somebody else's bridge has taken the new port's, and had none where it had no port.
+  return address === port.address && bridge.address !== NO_MAC ? bridge.address : address;
 }
 
 /** @returns false when another attachment came first */
