@@ -1,7 +1,6 @@
 /**
  * ADD, as all plugins do it that bring one interface into a container: the interface under its
- * final name, its addresses, the neighbours told, the result. What a plugin does its own way it
- * says in a {@link Course}.
+ * final name, its addresses, the neighbours told, the result.
  *
  * @module
  */
@@ -10,56 +9,43 @@ import { macForAddresses } from "../ip/mac.ts";
 import { addressOf, configureInterface } from "../ipam/configure.ts";
 import { hasIpam, ipamAdd, type IpamResult } from "../ipam/delegate.ts";
 import { chooseDns } from "../ipam/dns.ts";
-import { NetNs } from "../ns/netns.ts";
-import { Rtnl } from "../rtnl/rtnl.ts";
 import { nameTaken } from "../rtnl/veth.ts";
 import type { AddCall } from "../skel/plugin.ts";
 import type { Result } from "../types/result.ts";
 import { announce } from "./announce.ts";
+import { Namespaces } from "./namespaces.ts";
 
-/** Both sides of an attachment. */
-export interface Place {
-  hostNs: NetNs;
-  host: Rtnl;
-  /** The container's namespace, and a socket in it. */
-  sandbox: NetNs;
-  inside: Rtnl;
-}
-
-/** What differs between the plugins. */
-export interface Course {
+/** What a plugin does its own way. */
+export interface AttachParts {
   /**
    * Brings the interface into the container, under the name it is to have and down, as a step that
    * a failing ADD takes back.
    */
-  create(place: Place): void | Promise<void>;
+  create(namespaces: Namespaces): void | Promise<void>;
   /** Addresses that somebody else reserved already; IPAM's, where the configuration names one. */
   reserved?: IpamResult;
-  /** Give the interface the MAC address that belongs to its IP addresses. */
+  /** Gives the interface the MAC address that belongs to its IP addresses. */
   macFromAddress?: boolean;
-  /** Use IPv6 addresses at once: nobody else is on the link who could have them. */
+  /** Uses IPv6 addresses at once: nobody else is on the link who could have them. */
   noDad?: boolean;
   /** Turns an error of the kernel into one that says who is in the way. */
-  explain?(error: unknown, place: Place): unknown;
+  explain?(error: unknown, namespaces: Namespaces): unknown;
 }
 
 /**
  * Attaches a container with one interface. Without IPAM the interface is only set up.
  * @throws {CniError} code 4 when the interface's name is taken, 8 for a wrong namespace
  */
-export async function attach(call: AddCall<unknown>, course: Course): Promise<Result> {
+export async function attach(call: AddCall<unknown>, parts: AttachParts): Promise<Result> {
   const { ifName, netns, config } = call;
-  using hostNs = NetNs.current();
-  using sandbox = NetNs.open(netns);
-  using host = Rtnl.open(hostNs); // a socket keeps the namespace it was opened in:
-  using inside = Rtnl.open(sandbox); // from here on little has to switch namespaces
-  const place = { hostNs, host, sandbox, inside };
+  using namespaces = Namespaces.open(netns);
+  const { inside } = namespaces;
   const present = inside.link.find(ifName);
   if (present) throw nameTaken(present);
   try {
-    await course.create(place);
-    const reserved = course.reserved ?? (hasIpam(call) ? await ipamAdd(call) : undefined);
-    if (reserved) await configure(place, ifName, course, reserved);
+    await parts.create(namespaces);
+    const reserved = parts.reserved ?? (hasIpam(call) ? await ipamAdd(call) : undefined);
+    if (reserved) await configure(namespaces, ifName, parts, reserved);
     else inside.link.set(ifName, { up: true });
     const { address } = inside.link.get(ifName);
     return {
@@ -69,14 +55,14 @@ export async function attach(call: AddCall<unknown>, course: Course): Promise<Re
       dns: chooseDns(config.dns, reserved?.dns),
     };
   } catch (error) {
-    throw course.explain?.(error, place) ?? error;
+    throw parts.explain?.(error, namespaces) ?? error;
   }
 }
 
 async function configure(
-  { inside, sandbox }: Place,
+  { inside, sandbox }: Namespaces,
   ifName: string,
-  { macFromAddress, noDad = false }: Course,
+  { macFromAddress, noDad = false }: AttachParts,
   { ips, routes }: IpamResult,
 ): Promise<void> {
   const addresses = ips.map((entry) => addressOf(entry).ip);

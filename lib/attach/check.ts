@@ -1,42 +1,57 @@
-import { expectAddresses, expectInterface, expectMac, expectRoutes } from "../ipam/expect.ts";
 import { ipamCheck } from "../ipam/delegate.ts";
-import { NetNs } from "../ns/netns.ts";
-import type { Link } from "../rtnl/link.ts";
-import { Rtnl } from "../rtnl/rtnl.ts";
+import { expectAddresses, expectInterface, expectMac, expectRoutes } from "../ipam/expect.ts";
+import { expectUp, type Link } from "../rtnl/link.ts";
 import type { AttachmentCall } from "../skel/plugin.ts";
+import { requirePrevResult } from "../skel/prev_result.ts";
 import { CniError } from "../types/error.ts";
-import type { Place } from "./attach.ts";
+import type { IpConfig, Result } from "../types/result.ts";
+import { Namespaces } from "./namespaces.ts";
+
+/** What the interface must be. */
+export interface ExpectedLink {
+  /** Its kind, as `ip -d link` names it; any when absent. */
+  kind?: string;
+  /** It was never set up. */
+  mayBeDown?: boolean;
+}
+
+/** An interface that is what it must be. */
+export interface CheckedLink {
+  link: Link;
+  namespaces: Namespaces;
+  /** The previous result, and those of its addresses that are this interface's. */
+  result: Result;
+  ips: IpConfig[];
+}
 
 /**
- * CHECK of an attachment with one interface: IPAM's reservation, the interface, its MAC address,
- * addresses and routes are as the previous result says.
- * @param kind what the interface must be; anything when absent
+ * CHECK of an attachment with one interface in the container: IPAM's reservation, the interface, its
+ * MAC address, addresses and routes are as the previous result says.
  * @param more checks what is particular to the plugin
+ * @returns what `more` returns
  * @throws {CniError} code 7 without a previous result, 999 naming what is different
  */
-export async function checkAttachment(
+export async function checkAttachment<T>(
   call: AttachmentCall<unknown>,
-  kind: string | undefined,
-  more?: (link: Link, place: Place) => void,
-): Promise<void> {
-  const { config, ifName, netns, prevResult } = call;
+  { kind, mayBeDown }: ExpectedLink = {},
+  more: (checked: CheckedLink) => T = () => undefined as T,
+): Promise<T> {
+  const { ifName, netns } = call;
   await ipamCheck(call);
-  if (!prevResult) throw CniError.invalidConfig(`${config.type}: Required prevResult missing`);
-  const expected = expectInterface(prevResult, ifName, netns);
-  using hostNs = NetNs.current();
-  using sandbox = NetNs.open(netns);
-  using host = Rtnl.open(hostNs);
-  using inside = Rtnl.open(sandbox);
+  const result = requirePrevResult(call);
+  const expected = expectInterface(result, ifName, netns);
+  using namespaces = Namespaces.open(netns);
+  const { inside } = namespaces;
   const link = inside.link.get(ifName);
   if (kind !== undefined && link.kind !== kind) {
     throw CniError.internal(`interface ${ifName} is a ${link.kind || "device"}, not a ${kind}`);
   }
   expectMac(link, expected.mac);
-  if (!link.up) throw CniError.internal(`Interface ${ifName} is down`);
-  more?.(link, { hostNs, host, sandbox, inside });
-  const ips = (prevResult.ips ?? []).filter((ip) => ip.interface === expected.index);
+  if (!mayBeDown) expectUp(link);
+  const ips = (result.ips ?? []).filter((ip) => ip.interface === expected.index);
   expectAddresses(inside, link, ips);
-  expectRoutes(inside, prevResult.routes ?? []);
+  expectRoutes(inside, result.routes ?? []);
+  return more({ link, namespaces, result, ips });
 }
 
 /**

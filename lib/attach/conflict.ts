@@ -10,12 +10,12 @@ import { netnsId } from "../rtnl/netns_id.ts";
 import { Rtnl } from "../rtnl/rtnl.ts";
 import { NetlinkError } from "../nl/error.ts";
 import { CniError } from "../types/error.ts";
-import type { Place } from "./attach.ts";
-import { findMaster, type MasterOptions, masterSide } from "./master.ts";
+import type { Namespaces } from "./namespaces.ts";
+import { findParent, parentSide } from "./parent.ts";
 
-/** An interface that may be in the way: the master, what the master is a port of, or a sibling. */
+/** An interface that may be in the way: the parent, what the parent is a port of, or a sibling. */
 export interface Candidate {
-  role: "master" | "controller" | "sibling";
+  role: "parent" | "controller" | "sibling";
   link: Link;
   /** A socket where it is, and where that is, for messages. */
   rtnl: Rtnl;
@@ -33,8 +33,11 @@ export interface Conflict {
 }
 
 /** The interface that could not be made, or not set up. */
-export interface Thwarted extends MasterOptions {
+export interface RefusedLink {
   ifName: string;
+  /** Empty for the interface of the default route. */
+  parentName: string;
+  linkInContainer: boolean;
 }
 
 /**
@@ -43,14 +46,14 @@ export interface Thwarted extends MasterOptions {
  */
 export function explainConflict(
   error: unknown,
-  place: Place,
-  thwarted: Thwarted,
+  namespaces: Namespaces,
+  refused: RefusedLink,
   conflicts: readonly Conflict[],
 ): unknown {
   if (!(error instanceof NetlinkError)) return error;
   for (const { errors, what, holds } of conflicts) {
     if (!errors.includes(error.code)) continue;
-    for (const candidate of candidates(place, thwarted)) {
+    for (const candidate of candidates(namespaces, refused)) {
       if (!holds(candidate, error)) continue;
       const { link: { name, kind }, where } = candidate;
       return CniError.internal(
@@ -61,27 +64,26 @@ export function explainConflict(
   return error;
 }
 
-function* candidates(place: Place, thwarted: Thwarted): Generator<Candidate> {
-  const side = masterSide(place, thwarted);
-  const { rtnl, netns, where } = side;
-  const master = findMaster(side, thwarted);
-  yield { role: "master", link: master, rtnl, where };
-  if (master.master) {
-    yield { role: "controller", link: rtnl.link.get(master.master), rtnl, where };
+function* candidates(namespaces: Namespaces, refused: RefusedLink): Generator<Candidate> {
+  const { rtnl, netns, where } = parentSide(namespaces, refused);
+  const parent = findParent({ rtnl, where }, refused.parentName);
+  yield { role: "parent", link: parent, rtnl, where };
+  if (parent.master) {
+    yield { role: "controller", link: rtnl.link.get(parent.master), rtnl, where };
   }
   const isOwn = (netns: NetNs, link: Link) =>
-    netns.is(place.sandbox) && link.name === thwarted.ifName;
+    netns.is(namespaces.sandbox) && link.name === refused.ifName;
   for (const link of rtnl.link.list()) {
-    if (link.parent !== master.index || link.parentNetnsId !== undefined) continue;
+    if (link.parent !== parent.index || link.parentNetnsId !== undefined) continue;
     if (!isOwn(netns, link)) yield { role: "sibling", link, rtnl, where };
   }
   for (using other of visibleNetNs()) {
     if (other.is(netns)) continue;
     using there = enter(other);
     const id = there && netnsId(there, netns);
-    if (!there || id === undefined) continue; // nothing there has a master on this side
+    if (!there || id === undefined) continue; // nothing there has a parent on this side
     for (const link of there.link.list()) {
-      if (link.parent !== master.index || link.parentNetnsId !== id) continue;
+      if (link.parent !== parent.index || link.parentNetnsId !== id) continue;
       if (!isOwn(other, link)) {
         yield { role: "sibling", link, rtnl: there, where: `in ${other.path}` };
       }

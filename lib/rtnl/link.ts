@@ -14,6 +14,7 @@ import type { BridgePort, LinkData } from "../netlink/link_data.ts";
 import { NLM_F_CREATE, NLM_F_EXCL } from "../netlink/message.ts";
 import { AF_BRIDGE } from "./family.ts";
 import type { NetNs } from "../ns/netns.ts";
+import { CniError } from "../types/error.ts";
 import { NetlinkError } from "../nl/error.ts";
 import { errnoNumber } from "../runtime/errno.ts";
 import type { NetlinkSocket } from "../nl/socket.ts";
@@ -272,6 +273,11 @@ export function unlessAbsent<T>(ask: () => T): T | undefined {
     if (error instanceof NetlinkError && error.code === "ENODEV") return undefined;
     throw error;
   }
+}
+
+/** @throws {CniError} code 999 when the interface is down */
+export function expectUp({ name, up }: Link): void {
+  if (!up) throw CniError.internal(`Interface ${name} is down`);
 }
 
 /** The index of a link given as itself or as its index. */

@@ -3,13 +3,16 @@ import type { Result } from "../types/result.ts";
 import type { AttachmentCall } from "./plugin.ts";
 
 /**
- * What the plugins before this one made, for a plugin that only changes it.
- * @throws {CniError} code 7 when there were none
+ * The result of the plugins before this one, or in CHECK that of the whole ADD.
+ * @throws {CniError} code 7 without one
  */
-export function requirePrevResult<O>({ config, prevResult }: AttachmentCall<O>): Result {
+export function requirePrevResult<O>({ config, prevResult, env }: AttachmentCall<O>): Result {
   if (prevResult) return prevResult;
   throw CniError.invalidConfig(
-    `Required prevResult missing: ${config.type} must be called as chained plugin; in the network's ` +
-      '"plugins" put it behind the plugin that makes the interface',
+    `Required prevResult missing: ${config.type} ` +
+      (env.CNI_COMMAND === "CHECK"
+        ? "compares with the result of ADD, which the runtime keeps and passes"
+        : 'must be called as chained plugin; in the network\'s "plugins" put it behind the plugin ' +
+          "that makes the interface"),
   );
 }

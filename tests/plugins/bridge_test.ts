@@ -901,13 +901,13 @@ kernelTest("bridge: CHECK sees what is not as ADD left it", (sandbox) => {
       "",
       () => inside("address del 10.9.0.5/16 dev eth0"),
     ],
+    [() => outside("link del br0"), "bridge br0 was not found", () => {}],
     [
       () => inside("address del 10.9.0.5/24 dev eth0"),
       "Failed to match addr 10.9.0.5/24",
       () => {},
     ],
     [() => inside("link set eth0 down"), "eth0 is down", () => {}],
-    [() => outside("link del br0"), "bridge br0 was not found", () => {}],
     [() => inside("link del eth0"), "", () => {}],
   ];
   for (const [damage, words, repair] of damages) {

@@ -38,7 +38,7 @@ kernelTest("dummy: a failing ADD leaves nothing behind", (sandbox) => {
   const netns = sandbox.container();
   const routes = [{ dst: "10.99.0.0/16", gw: "192.0.2.1" }];
   const failures: [Record<string, unknown>, string][] = [
-    [{ ...config, ipam: {} }, "dummy interface requires an IPAM configuration"],
+    [{ ...config, ipam: {} }, "no plugin name provided"],
     [{ ...config, ipam: { ...hostLocal, routes } }, "192.0.2.1"],
   ];
   for (const [wrong, words] of failures) {

@@ -79,7 +79,7 @@ kernelTest("host-device: announces its addresses on the wire", (sandbox) => {
   assertExists(wire.find((frame) => isAdvertisement(frame, [0xfd, 0, 0, 7])));
 });
 
-kernelTest("host-device: a card that was down comes home down", (sandbox) => {
+kernelTest("host-device: a card that was down comes back down", (sandbox) => {
   addCard(sandbox);
   sandbox.run("ip", ["link", "set", "card0", "down"]);
   const netns = sandbox.container();
@@ -163,7 +163,7 @@ kernelTest("host-device: a card driven from user space only gets addresses", (sa
 });
 
 kernelTest(
-  "host-device: DEL with anything missing brings it home, and releases the address",
+  "host-device: DEL with anything missing returns it, and releases the address",
   (sandbox) => {
     addCard(sandbox);
     const netns = sandbox.container();
@@ -178,7 +178,7 @@ kernelTest(
   },
 );
 
-kernelTest("host-device: after a forced delete of the namespace DEL brings it home", (sandbox) => {
+kernelTest("host-device: after a forced delete of the namespace DEL returns it", (sandbox) => {
   addCard(sandbox);
   const netns = sandbox.container();
   plugin(sandbox, { command: "ADD", config: withIpam, netns });
@@ -212,7 +212,7 @@ kernelTest(
   },
 );
 
-kernelTest("host-device: a card that came home by itself, under its own name", (sandbox) => {
+kernelTest("host-device: a card that came back by itself, under its own name", (sandbox) => {
   addCard(sandbox);
   const lost = sandbox.container();
   plugin(sandbox, { command: "ADD", config, netns: lost, ifName: "card0", containerId: "lost" });
@@ -224,7 +224,7 @@ kernelTest("host-device: a card that came home by itself, under its own name", (
 });
 
 kernelTest(
-  "host-device: a container that gets another card brings home the lost one",
+  "host-device: a container that gets another card returns the lost one",
   (sandbox) => {
     addCard(sandbox);
     sandbox.run("ip", "link add other0 type veth peer name other1".split(" "));
@@ -332,7 +332,7 @@ kernelTest("host-device: names that are taken, on both sides", (sandbox) => {
   plugin(sandbox, { command: "ADD", config: withIpam, netns });
   sandbox.run("ip", ["link", "add", "card0", "type", "bridge"]);
   const error = pluginError(sandbox, { command: "DEL", config: withIpam, netns });
-  assertStringIncludes(error.msg, "device card0 came home as dev0");
+  assertStringIncludes(error.msg, "device card0 came back as dev0");
   assertStringIncludes(error.msg, "taken by bridge card0");
   assertEquals([sandbox.links(netns), reservations("cards")], [["card0"], []]);
   // It is of use already, but for its name.
@@ -414,7 +414,7 @@ kernelTest("host-device: STATUS wants the device, whatever it is known by", (san
   assertEquals(status({ hwaddr: MAC }).code, 0);
 });
 
-kernelTest("host-device: GC keeps valid attachments and brings home the others", (sandbox) => {
+kernelTest("host-device: GC keeps valid attachments and returns the others", (sandbox) => {
   addCard(sandbox);
   const netns = sandbox.container();
   plugin(sandbox, { command: "ADD", config: withIpam, netns, containerId: "a" });
@@ -451,7 +451,7 @@ kernelTest("host-device: CHECK sees what is different", (sandbox) => {
   fails("eth0");
 });
 
-// The kernel brings hardware home to the first namespace, which is a real host's: only a machine that
+// The kernel returns hardware to the first namespace, which is a real host's: only a machine that
 // nobody misses has one to test with. It has two cards with a cable between them.
 kernelTest("host-device: hardware, whose namespace may really be deleted", async (sandbox) => {
   using host = NetNs.open("/proc/1/ns/net");
@@ -490,7 +490,7 @@ kernelTest("host-device: hardware, whose namespace may really be deleted", async
   ];
   for (const [i, selector] of selectors.entries()) {
     const netns = sandbox.container(`card${i}`);
-    // A name that the kernel cannot leave it when it comes home: that is taken there.
+    // A name that the kernel cannot leave it when it comes back: that is taken there.
     const call = { config: { ...base, ...selector }, ifName: far.name };
     host.run(() => void plugin(sandbox, { command: "ADD", ...call, netns }));
     // Not whether it reaches the other one: emulated cards do not always find their cable.

@@ -155,7 +155,7 @@ kernelTest("ipvlan: errors name the interface that is in the way", (sandbox) => 
   };
   fails(`the address is already in use by ipvlan eth0 in ${a.path}`);
   sandbox.run("ip", "link add link up1 name mv0 type macvlan".split(" "));
-  fails("the master is already in use by macvlan mv0 on the host", { master: "up1" });
+  fails("the parent is already in use by macvlan mv0 on the host", { master: "up1" });
 }, { needs: ["kernel:ipvlan", "kernel:macvlan"] });
 
 kernelTest("ipvlan: DEL with everything there, and with anything missing", (sandbox) => {

@@ -17,7 +17,7 @@ kernelTest("loopback: ADD sets lo up and reports it, CHECK agrees, DEL sets it d
   plugin(sandbox, { command: "DEL", config, netns });
   assert(!sandbox.ip("link show dev lo", netns)[0].flags.includes("UP"));
   const error = pluginError(sandbox, { command: "CHECK", config, netns });
-  assertStringIncludes(error.msg, "loopback interface is down");
+  assertStringIncludes(error.msg, "Interface lo is down");
 });
 
 for (const cniVersion of SPEC_VERSIONS) {

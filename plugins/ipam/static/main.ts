@@ -8,6 +8,7 @@ import { Cidr } from "../../../lib/ip/cidr.ts";
 import { IpAddress } from "../../../lib/ip/address.ts";
 import { resultRoutes } from "../../../lib/ipam/routes.ts";
 import { type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { addresses, ipConfig, type Options, options } from "./config.ts";
@@ -36,9 +37,9 @@ const plugin = definePlugin<Options>({
 export default plugin;
 
 /** The configured gateways are those that the previous result's addresses have. */
-function check({ config, options, args, ifName, prevResult }: AttachmentCall<Options>): void {
-  if (!prevResult) throw CniError.invalidConfig("static: Required prevResult missing");
-  const given = prevResult.ips ?? [];
+function check(call: AttachmentCall<Options>): void {
+  const { config, options, args, ifName } = call;
+  const given = requirePrevResult(call).ips ?? [];
   for (const { address, gateway } of addresses(options, args, config.cniVersion)) {
     const found = given.find((ip) => Cidr.tryParse(ip.address)?.equals(address));
     if (!found || !gateway) continue;

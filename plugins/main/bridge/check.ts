@@ -3,15 +3,10 @@
  *
  * @module
  */
-import {
-  expectAddresses,
-  expectInterface,
-  expectMac,
-  expectRoutes,
-} from "../../../lib/ipam/expect.ts";
-import { NetNs } from "../../../lib/ns/netns.ts";
-import type { Link } from "../../../lib/rtnl/link.ts";
-import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { checkAttachment } from "../../../lib/attach/check.ts";
+import { expectMac } from "../../../lib/ipam/expect.ts";
+import { expectUp, type Link } from "../../../lib/rtnl/link.ts";
+import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import type { AttachmentCall } from "../../../lib/skel/plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { IpConfig, Result } from "../../../lib/types/result.ts";
@@ -31,33 +26,17 @@ export interface Checked {
 }
 
 /** @throws {CniError} code 999 naming what is not as the previous result says */
-export function checkLinks(call: AttachmentCall<Options>, result: Result): Checked {
-  const { options, ifName, netns } = call;
-  const expected = expectInterface(result, ifName, netns);
-  using sandbox = NetNs.open(netns);
-  using host = Rtnl.open();
-  using inside = Rtnl.open(sandbox);
-
-  const bridge = expectBridge(host, options, result);
-  const near = inside.link.get(ifName);
-  if (near.kind !== "veth") {
-    throw CniError.internal(
-      `container interface ${ifName} is a ${near.kind || "device"}, not a veth`,
-    );
-  }
-  expectMac(near, expected.mac);
-  if (!near.up && !options.disableContainerInterface) {
-    throw CniError.internal(`container interface ${ifName} is down`);
-  }
-  const port = expectPort(host, bridge, near, result);
-  expectPortFlags(port, options);
-  expectPortVlans(host, bridge, port, { ...options, trunk: trunkVlans(options) });
-
-  const ips = (result.ips ?? []).filter((ip) => ip.interface === expected.index);
-  expectAddresses(inside, near, ips);
-  expectRoutes(inside, result.routes ?? []);
-  if (isGateway(options)) expectGateways(host, bridge, gatewayAddresses(ips), options);
-  return { port, mac: near.address, ips };
+export async function checkLinks(call: AttachmentCall<Options>): Promise<Checked> {
+  const { options } = call;
+  const expected = { kind: "veth", mayBeDown: options.disableContainerInterface };
+  return await checkAttachment(call, expected, ({ link, namespaces: { host }, result, ips }) => {
+    const bridge = expectBridge(host, options, result);
+    const port = expectPort(host, bridge, link, result);
+    expectPortFlags(port, options);
+    expectPortVlans(host, bridge, port, { ...options, trunk: trunkVlans(options) });
+    if (isGateway(options)) expectGateways(host, bridge, gatewayAddresses(ips), options);
+    return { port, mac: link.address, ips };
+  });
 }
 
 function expectBridge(host: Rtnl, options: Options, result: Result): Link {
@@ -75,7 +54,7 @@ function expectBridge(host: Rtnl, options: Options, result: Result): Link {
         `state: ${bridge.promisc}`,
     );
   }
-  if (!bridge.up) throw CniError.internal(`bridge ${name} is down`);
+  expectUp(bridge);
   return bridge;
 }
 
@@ -96,7 +75,7 @@ function expectPort(host: Rtnl, bridge: Link, near: Link, result: Result): Link 
         `ip link set ${peer.name} master ${bridge.name}`,
     );
   }
-  if (!peer.up) throw CniError.internal(`host interface ${peer.name} is down`);
+  expectUp(peer);
   return peer;
 }
 

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { removeLink } from "../../../lib/attach/detach.ts";
+import { detachSteps, removeLink } from "../../../lib/attach/detach.ts";
 import { removeOrphans } from "../../../lib/attach/orphans.ts";
 import { requireNft } from "../../../lib/firewall/available.ts";
 import {
@@ -19,17 +19,10 @@ import {
   unmasquerade,
 } from "../../../lib/firewall/masquerade/mod.ts";
 import { addressOf } from "../../../lib/ipam/configure.ts";
-import {
-  ipamCheck,
-  ipamDel,
-  ipamGc,
-  ipamStatus,
-  releasesOverLink,
-} from "../../../lib/ipam/delegate.ts";
+import { ipamGc, ipamStatus } from "../../../lib/ipam/delegate.ts";
 import { definePlugin } from "../../../lib/skel/plugin.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
-import { CniError } from "../../../lib/types/error.ts";
 import { add } from "./add.ts";
 import { checkLinks } from "./check.ts";
 import { type Options, options } from "./config.ts";
@@ -46,21 +39,18 @@ const bridge = definePlugin<Options>({
   add,
 
   async del(call) {
-    const ends = [() => removeLink(call, "veth"), () => ipamDel(call)];
     // Both filters whatever the configuration says by now: looking for them costs next to nothing.
     await runAll(
       // First: what is deleted from the rule set the kernel takes apart while the link goes, too.
       () => unmasquerade(call.attachment),
-      ...(releasesOverLink(call) ? ends.toReversed() : ends),
+      ...detachSteps(call, () => removeLink(call, "veth")),
       () => removeSpoofCheck(call.attachment), // last: no forged frame leaves before
     );
   },
 
   async check(call) {
-    const { options, prevResult } = call;
-    await ipamCheck(call);
-    if (!prevResult) throw CniError.invalidConfig("bridge: Required prevResult missing");
-    const { port, mac, ips } = checkLinks(call, prevResult);
+    const { options } = call;
+    const { port, mac, ips } = await checkLinks(call);
     if (options.macspoofchk) expectSpoofCheck(call.attachment, port.name, mac);
     if (options.ipMasq && ips.length > 0) {
       await expectMasquerade(call.attachment, ips.map(addressOf));

@@ -1,6 +1,6 @@
 /**
  * What a device was like on the host, kept while it is in a container. The device's own alias holds
- * its name too, as the Go plugin's does: each finds the way home for the other's devices.
+ * its name too, as the Go plugin's does: each finds where the other's devices belong.
  *
  * @module
  */
@@ -45,7 +45,7 @@ export interface DeviceRecord extends Holder {
 
 /**
  * Taken around a look for a device and what is done with it then: two ADDs of one device would
- * take each other's records for those of a device that has come home.
+ * take each other's records for those of a device that is back on the host.
  */
 export async function lockDevices(): Promise<FileLock> {
   runtime.files.makeDirectory(DIRECTORY, 0o700);
@@ -78,7 +78,7 @@ export function listRecords(): readonly DeviceRecord[] {
   return store().list().records;
 }
 
-/** The device is home, or will never be. */
+/** The device is back on the host, or will never be. */
 export function dropRecord(attachment: Attachment): void {
   store().remove(nameOf(attachment));
 }

@@ -7,6 +7,7 @@
  * @module
  */
 import { NetNs } from "../../../lib/ns/netns.ts";
+import { expectUp } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { definePlugin } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
@@ -35,9 +36,7 @@ const loopback = definePlugin({
   check({ netns }): void {
     using sandbox = NetNs.open(netns);
     using inside = Rtnl.open(sandbox);
-    if (!inside.link.get(NAME).up) {
-      throw CniError.internal(`loopback interface is down in ${netns}`);
-    }
+    expectUp(inside.link.get(NAME));
   },
 
   // It needs nothing of the host and keeps nothing: it can always serve, and leaves nothing behind.

@@ -1,4 +1,4 @@
-import { masterOptions } from "../../../lib/attach/master.ts";
+import { parentOptions } from "../../../lib/attach/parent.ts";
 import {
   goObject,
   type Infer,
@@ -15,8 +15,8 @@ export const MODES = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const;
 /** macvlan's own options. */
 export const options = () =>
   goObject({
-    ...masterOptions(),
-    /** Who reaches whom over the master. Empty is as good as absent. */
+    ...parentOptions(),
+    /** Who reaches whom over the parent. Empty is as good as absent. */
     mode: withDefault(oneOf(["", "bridge", "private", "vepa", "passthru"]), "bridge"),
     mac: optional(string()),
     /** Packets: how many broadcasts may wait for being copied to every container. */
@@ -35,4 +35,9 @@ export type Options = Infer<ReturnType<typeof options>>;
 /** The mode that was asked for, or the default. */
 export function modeOf({ mode }: Options): keyof typeof MODES {
   return mode || "bridge";
+}
+
+/** Whether the container has the parent for itself. */
+export function isPassthru(options: Options): boolean {
+  return modeOf(options) === "passthru";
 }

@@ -11,7 +11,8 @@
  *
  * @module
  */
-import { removeLink } from "../../../lib/attach/detach.ts";
+import { checkAttachment } from "../../../lib/attach/check.ts";
+import { detachSteps, removeLink } from "../../../lib/attach/detach.ts";
 import { removeOrphans } from "../../../lib/attach/orphans.ts";
 import {
   expectMasquerade,
@@ -25,24 +26,12 @@ import { IpAddress } from "../../../lib/ip/address.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { macForAddresses } from "../../../lib/ip/mac.ts";
 import { addressOf, addRoutes, configureInterface } from "../../../lib/ipam/configure.ts";
-import {
-  ipamAdd,
-  ipamCheck,
-  ipamDel,
-  ipamGc,
-  ipamStatus,
-  requireIpam,
-} from "../../../lib/ipam/delegate.ts";
+import { ipamAdd, ipamGc, ipamStatus, requireIpam } from "../../../lib/ipam/delegate.ts";
 import { chooseDns } from "../../../lib/ipam/dns.ts";
-import {
-  expectAddresses,
-  expectInterface,
-  expectMac,
-  expectRoutes,
-} from "../../../lib/ipam/expect.ts";
+import { expectAddresses } from "../../../lib/ipam/expect.ts";
 import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_TABLE_MAIN } from "../../../lib/netlink/route.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
-import type { Link } from "../../../lib/rtnl/link.ts";
+import { expectUp, type Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { addVethPair, nameTaken } from "../../../lib/rtnl/veth.ts";
 import { type AddCall, definePlugin } from "../../../lib/skel/plugin.ts";
@@ -68,30 +57,17 @@ const ptp = definePlugin<Options>({
     await runAll(
       // First: what is deleted from the rule set the kernel takes apart while the link goes, too.
       () => unmasquerade(call.attachment),
-      () => removeLink(call, "veth"),
-      () => ipamDel(call), // last: an address is free once nothing carries it
+      ...detachSteps(call, () => removeLink(call, "veth")),
     );
   },
 
   async check(call) {
-    await ipamCheck(call);
-    const { ifName, netns, prevResult, options } = call;
-    if (!prevResult) throw CniError.invalidConfig("ptp: Required prevResult missing");
-    const expected = expectInterface(prevResult, ifName, netns);
-    using sandbox = NetNs.open(netns);
-    using inside = Rtnl.open(sandbox);
-    using host = Rtnl.open();
-    const link = inside.link.get(ifName);
-    if (link.kind !== "veth") {
-      throw CniError.internal(`interface ${ifName} is a ${link.kind || "device"}, not a veth`);
-    }
-    expectMac(link, expected.mac);
-    if (!link.up) throw CniError.internal(`container interface ${ifName} is down`);
-    const ips = (prevResult.ips ?? []).filter((ip) => ip.interface === expected.index);
-    expectAddresses(inside, link, ips);
-    expectRoutes(inside, prevResult.routes ?? []);
-    expectHostEnd(host, link, ips.map(requireGateway));
-    if (options.ipMasq) await expectMasquerade(call.attachment, ips.map(addressOf));
+    const { attachment, options } = call;
+    const ips = await checkAttachment(call, { kind: "veth" }, ({ link, namespaces, ips }) => {
+      expectHostEnd(namespaces.host, link, ips.map(requireGateway));
+      return ips;
+    });
+    if (options.ipMasq) await expectMasquerade(attachment, ips.map(addressOf));
   },
 
   async status(call) {
@@ -200,7 +176,7 @@ function expectHostEnd(host: Rtnl, near: Link, routed: readonly Routed[]): void 
   if (far?.kind !== "veth" || far.parent !== near.index) {
     throw CniError.internal(`the other end of ${near.name} is not on the host`);
   }
-  if (!far.up) throw CniError.internal(`host interface ${far.name} is down`);
+  expectUp(far);
   const gateways = routed.map(({ gateway }) => ({ address: String(Cidr.host(gateway)) }));
   expectAddresses(host, far, gateways);
   const present = host.route.list({ table: RT_TABLE_MAIN, device: far });

@@ -7,7 +7,7 @@
  * @module
  */
 import { attachmentIfbName, ifbName } from "../../../lib/ip/hash_names.ts";
-import type { Link } from "../../../lib/rtnl/link.ts";
+import { expectUp, type Link } from "../../../lib/rtnl/link.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { NetlinkError } from "../../../lib/nl/error.ts";
 import { type Attachment, describeAttachment } from "../../../lib/types/attachment.ts";
@@ -68,9 +68,7 @@ export function requireIfb(host: Rtnl, attachment: Attachment, direction: Direct
         describeAttachment(attachment),
     );
   }
-  if (!ifb.up) {
-    throw CniError.internal(`ifb device ${ifb.name} is down: ${attachment.ifName} is cut off`);
-  }
+  expectUp(ifb);
   return ifb;
 }
 

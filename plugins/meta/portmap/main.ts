@@ -25,6 +25,7 @@ import { Cidr } from "../../../lib/ip/cidr.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { NetlinkError } from "../../../lib/nl/error.ts";
 import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
@@ -40,9 +41,9 @@ const portmap = definePlugin<Options>({
   },
 
   async check(call) {
-    if (!call.prevResult) throw CniError.invalidConfig("Required prevResult missing");
+    const prevResult = requirePrevResult(call);
     const { backend, snat } = readBackend(call.options);
-    const publications = publicationsOf(call, call.prevResult);
+    const publications = publicationsOf(call, prevResult);
     if (publications.length === 0) return;
     await expectPorts({ backend, attachment: call.attachment, publications, options: snat });
   },

@@ -1,19 +1,15 @@
 /**
- * A device's way into a container, and home again: from the container, or from where the kernel
- * put it when the namespace was deleted under it.
+ * Moving a device into a container, and returning it to the host: from the container, or from where
+ * the kernel put it when the namespace was deleted under it.
  *
  * @module
  */
-import { trySysctl } from "../../../lib/host/sysctl.ts";
-import { Cidr } from "../../../lib/ip/cidr.ts";
+import type { Namespaces } from "../../../lib/attach/namespaces.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
-import { NetlinkError } from "../../../lib/nl/error.ts";
 import { sleep } from "../../../lib/runtime/sleep.ts";
-import { CniError } from "../../../lib/types/error.ts";
 import { validateIfName } from "../../../lib/types/names.ts";
-import type { Place } from "../../../lib/attach/attach.ts";
 import {
   type DeviceRecord,
   type DeviceState,
@@ -22,6 +18,7 @@ import {
   type Holder,
   lockDevices,
 } from "./record.ts";
+import { findReturned, findStranded, isHardware, isSame, restore } from "./restore.ts";
 
 /** How long the kernel may take to empty a namespace, and how often it is looked at. Milliseconds. */
 const RETURN_DEADLINE = 2000;
@@ -32,19 +29,19 @@ const RETURN_INTERVAL = 20;
  * it is never seen on the host, nor under its old one in the container for longer than the kernel
  * takes. It arrives down.
  */
-export function moveIn({ host, sandbox }: Place, device: Link, ifName: string): void {
+export function moveIn({ host, sandbox }: Namespaces, device: Link, ifName: string): void {
   host.link.set(device, { netns: sandbox, name: ifName, alias: device.name });
 }
 
 /**
- * Brings a device home and makes it what it was. A device that is home, or gone for good, is
+ * Returns a device to the host and makes it what it was. One that is back, or gone for good, is
  * success.
- * @param options.name its name on the host, for a device of whose journey there is no record
+ * @param options.name its name on the host, for a device of which there is no record
  * @param options.patient wait for a device that the kernel is still taking out of its namespace
- * @throws {CniError} code 999 when its name on the host is taken: the device is home then, under
+ * @throws {CniError} code 999 when its name on the host is taken: the device is back then, under
  *   another name, and the next call gives it its own if it is free again
  */
-export async function bringHome(
+export async function returnToHost(
   holder: Holder,
   options: { name?: string; patient?: boolean } = {},
 ): Promise<void> {
@@ -132,75 +129,6 @@ function findInside(inside: Rtnl, ifName: string, known: DeviceState): Link | un
     link.kind === known.kind && (link.alias === known.name || isSame(link, known))
   );
   return candidates.find(({ name }) => name === ifName) ?? candidates[0];
-}
-
-/** A device that has come out of its namespace: under another name, or its own. */
-function findReturned(host: Rtnl, known: DeviceState): Link | undefined {
-  const stranded = findStranded(host, known.name, known);
-  if (stranded) return stranded;
-  const own = host.link.find(known.name);
-  return own && own.kind === known.kind && isSame(own, known) ? own : undefined;
-}
-
-/**
- * A device that is on the host under another name than its own: its namespace was deleted, or its
- * name was taken when it came home. Without proof that it is the device it must be down, as the
- * kernel puts it there: an alias may be just a note of somebody's.
- */
-export function findStranded(host: Rtnl, name: string, known?: DeviceState): Link | undefined {
-  const candidates = host.link.list().filter((link) => link.alias === name && link.name !== name);
-  return candidates.find((link) => known && isSame(link, known)) ??
-    candidates.find(({ up, kind }) => !up && (!known || kind === known.kind));
-}
-
-/** Gives a device on the host its name and what else is known of it. */
-export function restore(
-  host: Rtnl,
-  link: Link,
-  state: Partial<DeviceState> & { name: string },
-): void {
-  const { name, alias = "", mtu, address, promisc, allmulti, up, addresses = [] } = state;
-  const holder = link.name === name ? undefined : host.link.find(name);
-  if (link.name !== name && link.up) host.link.set(link, { up: false }); // no renaming while it is up
-  host.link.set(link, {
-    ...(holder ? { alias: name } : { name, alias }),
-    ...{ mtu, promisc, allmulti },
-    // Only a MAC address that was changed: some drivers refuse to have any set.
-    address: address && address !== link.address ? address : undefined,
-  });
-  const home = host.link.get(link.index);
-  // The kernel has given it the host's default, which need not be what it had.
-  if (addresses.some((text) => text.includes(":"))) {
-    trySysctl(`net/ipv6/conf/${home.name}/disable_ipv6`, "0");
-  }
-  for (const text of addresses) addAddress(host, home, Cidr.parse(text));
-  if (up !== undefined) host.link.set(home, { up });
-  if (!holder) return;
-  throw CniError.internal(
-    `device ${name} came home as ${home.name}: its own name is taken by ` +
-      `${holder.kind || "device"} ${name} with MAC ${
-        holder.address || "(none)"
-      }; rename or remove ` +
-      "that one, and repeat the DEL",
-  );
-}
-
-function addAddress(host: Rtnl, link: Link, address: Cidr): void {
-  try {
-    host.address.add(link, address);
-  } catch (error) {
-    if (!(error instanceof NetlinkError) || error.code !== "EEXIST") throw error;
-  }
-}
-
-function isHardware({ kind }: DeviceState): boolean {
-  return kind === "";
-}
-
-/** Whether a link is a record's device: by the address that cannot change, where there is one. */
-export function isSame(link: Link, known: DeviceState): boolean {
-  if (known.permanentAddress) return link.permanentAddress === known.permanentAddress;
-  return known.address !== "" && link.address === known.address;
 }
 
 /** The name on the host that a device's alias holds; undefined where it is some other note. */
