@@ -10,6 +10,7 @@ import { findings as calls } from "./check/calls.ts";
 import { findings as circles } from "./check/circles.ts";
 import { findings as layers } from "./check/layers.ts";
 import { findings as runtimes } from "./check/runtimes.ts";
+import { findings as schemas } from "./check/schemas.ts";
 import { findings as plugins } from "./check/plugins.ts";
 import { sources } from "./check/sources.ts";
 
@@ -20,6 +21,7 @@ const found = [
   ...runtimes(files),
   ...calls(files),
   ...await plugins(),
+  ...await schemas(),
 ];
 for (const finding of found) console.error(finding);
 if (found.length > 0) console.error(`${found.length} findings in ${files.length} files`);

@@ -4,7 +4,7 @@
  * function: importing this file and running a plugin without options must cost nothing.
  */
 import * as z from "../deps/zod.ts";
-import { foldKeys, isObject, type JsonValue, parseJson } from "./json.ts";
+import { foldKeys, isObject, type JsonObject, type JsonValue, parseJson } from "./json.ts";
 
 /** What is wrong with one part of a value. */
 export interface Issue {
@@ -47,20 +47,38 @@ export type ObjectOf<S extends Shape> = Flat<
 /** One object type for an intersection of several. */
 export type Flat<T> = { [K in keyof T]: T[K] };
 
+/** The key under which a block has what JSON Schema says of it, for when schemas are printed. */
+const TAKES = Symbol("JSON Schema");
+
+/** What a block takes, as far as JSON Schema can tell; nothing for what is no block. */
+export function jsonOfBlock(schema: object): JsonObject {
+  return (schema as { [TAKES]?: () => JsonObject })[TAKES]?.() ?? {};
+}
+
 /**
  * A schema from a function: `read` gives the value, or undefined for what is not one.
  *
  * @param expected Completes "must be", such as `an integer from 0 to 65535`.
+ * @param json The same as far as JSON Schema can tell; a text when absent.
  */
-export function block<T>(expected: string, read: (value: JsonValue) => T | undefined): Schema<T> {
-  const transform = z.transform((input: unknown, context) => {
+export function block<T>(
+  expected: string,
+  read: (value: JsonValue) => T | undefined,
+  json: () => JsonObject = () => ({ type: "string", description: `Must be ${expected}.` }),
+): Schema<T> {
+  const schema = z.pipe(z.unknown(), reader(expected, read));
+  return Object.assign(schema, { [TAKES]: json }) as unknown as Schema<T>;
+}
+
+/** The reading part of a block, which also leads into an object or a list. */
+function reader<T>(expected: string, read: (value: JsonValue) => T | undefined) {
+  return z.transform((input: unknown, context) => {
     const value = input === undefined ? undefined : read(input as JsonValue);
     if (value !== undefined) return value;
     const message = expected + quotesHint(input, (other) => read(other) !== undefined);
     context.issues.push({ code: "custom", message, input, params: { expected: true } });
     return z.NEVER;
   });
-  return z.pipe(z.unknown(), transform) as unknown as Schema<T>;
 }
 
 /** What to say when only quotes are wrong: `"1500"` for 1500, or the other way round. */
@@ -75,12 +93,12 @@ function quotesHint(input: unknown, fits: (value: JsonValue) => boolean): string
 /** An object with the given fields; null where a field may be absent counts as absent. */
 export function goObject<S extends Shape>(shape: S): Schema<ObjectOf<S>> {
   const keys = Object.keys(shape);
-  const fold = block<unknown>(
+  const fold = reader<unknown>(
     "an object",
     (value) => isObject(value) ? foldKeys(value, keys) : undefined,
   );
   const fields = z.object(shape as unknown as Record<string, z.ZodMiniType>);
-  return z.pipe(zodOf(fold), fields) as unknown as Schema<ObjectOf<S>>;
+  return z.pipe(fold, fields) as unknown as Schema<ObjectOf<S>>;
 }
 
 /** A whole number; without limits any that a number holds exactly. */
@@ -99,40 +117,50 @@ export function integer(limits: { min?: number; max?: number } = {}): Schema<num
       typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max
         ? value
         : undefined,
+    () => ({
+      type: "integer",
+      ...limits.min === undefined ? {} : { minimum: min },
+      ...limits.max === undefined ? {} : { maximum: max },
+    }),
   );
 }
 
 /** A whole number of 64 bits without sign. */
 export function uint64(): Schema<bigint> {
-  return block("an integer from 0 to 18446744073709551615", (value) => {
+  const read = (value: JsonValue) => {
     const integer = typeof value === "bigint" || Number.isSafeInteger(value)
       ? BigInt(value as number | bigint)
       : -1n;
     return integer >= 0n && integer < 1n << 64n ? integer : undefined;
-  });
+  };
+  const json = () => ({ type: "integer", minimum: 0 });
+  return block("an integer from 0 to 18446744073709551615", read, json);
 }
 
 /** Text, which may be empty. */
 export function string(): Schema<string> {
-  return block("a string", (value) => typeof value === "string" ? value : undefined);
+  const read = (value: JsonValue) => typeof value === "string" ? value : undefined;
+  return block("a string", read, () => ({ type: "string" }));
 }
 
 /** `true` or `false`, without quotes. */
 export function boolean(): Schema<boolean> {
-  return block("true or false", (value) => typeof value === "boolean" ? value : undefined);
+  const read = (value: JsonValue) => typeof value === "boolean" ? value : undefined;
+  return block("true or false", read, () => ({ type: "boolean" }));
 }
 
 /** One of a few words, which the message lists. */
 export function oneOf<const T extends string>(values: readonly T[]): Schema<T> {
   const quoted = values.map((value) => JSON.stringify(value));
   const expected = quoted.length === 1 ? quoted[0]! : `one of ${quoted.join(", ")}`;
-  return block(expected, (value) => values.find((other) => other === value));
+  const read = (value: JsonValue) => values.find((other) => other === value);
+  return block(expected, read, () => ({ enum: [...values] }));
 }
 
 /** A list, which may be empty, of what `item` reads. */
 export function list<T>(item: Schema<T>): Schema<T[]> {
-  const outer = block<unknown>("a list", (value) => Array.isArray(value) ? value : undefined);
-  return z.pipe(zodOf(outer), z.array(zodOf(item))) as unknown as Schema<T[]>;
+  const outer = reader<unknown>("a list", (value) => Array.isArray(value) ? value : undefined);
+  return z.pipe(outer, z.array(zodOf(item))) as unknown as Schema<T[]>;
 }
 
 /** What `inner` reads, or undefined where it is absent: a field that need not be there. */

@@ -31,7 +31,9 @@ export const options = () =>
       /** DHCPv4 options to send. */
       provide: withDefault(
         list(goObject({
+          /** Name of the option, or its number. */
           option: string(),
+          /** What to send. */
           value: optional(string()),
           /** The key in CNI_ARGS whose value it is. */
           fromArg: optional(string()),
@@ -41,6 +43,7 @@ export const options = () =>
       /** DHCPv4 options to ask for, before the usual ones. */
       request: withDefault(
         list(goObject({
+          /** Name of the option, or its number. */
           option: string(),
           /** Ask for none but those listed. */
           skipDefault: withDefault(boolean(), false),
@@ -49,7 +52,9 @@ export const options = () =>
       ),
       /** The metric of every route; 0 leaves it to the kernel. */
       priority: withDefault(integer({ min: 0 }), 0),
+      /** Get an IPv4 address. */
       ipv4: withDefault(boolean(), true),
+      /** Where IPv6 addresses come from: a DHCPv6 server, router advertisements, or as those say. */
       ipv6: optionalText(oneOf(IPV6_MODES)),
     })),
   });

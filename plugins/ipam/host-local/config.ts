@@ -29,8 +29,20 @@ const DATA_DIRECTORY = "/var/lib/cni/networks";
 /** What host-local reads of a network's configuration. */
 export const options = () => {
   const address = () => optionalText(ip());
-  const bounds = { rangeStart: address(), rangeEnd: address(), gateway: address() };
-  const ranges = () => optional(list(list(goObject({ subnet: cidr(), ...bounds }))));
+  const bounds = {
+    /** First address to give; the subnet's second when absent. */
+    rangeStart: address(),
+    /** Last address to give; the subnet's last but one when absent. */
+    rangeEnd: address(),
+    /** Address of the gateway, given to no container; the subnet's second when absent. */
+    gateway: address(),
+  };
+  const ranges = () =>
+    optional(list(list(goObject({
+      /** The network that the addresses are of. */
+      subnet: cidr(),
+      ...bounds,
+    }))));
   return goObject({
     ipam: optional(goObject({
       /** Sets of ranges; one address is given of each. */
@@ -38,7 +50,9 @@ export const options = () => {
       /** A single range, as old configurations have it: the first set. */
       subnet: optional(cidr()),
       ...bounds,
+      /** Routes for the container. */
       routes: optional(routeList()),
+      /** Directory that reservations are kept in. */
       dataDir: optional(string()),
       /** A file to take the result's `dns` from. */
       resolvConf: optional(string()),

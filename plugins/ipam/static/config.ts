@@ -27,8 +27,19 @@ export const options = () => {
   const texts = () => optional(list(string()));
   return goObject({
     ipam: optional(goObject({
-      addresses: withDefault(list(goObject({ address: cidr(), gateway: optionalText(ip()) })), []),
+      /** Addresses for the container. */
+      addresses: withDefault(
+        list(goObject({
+          /** The address, with the prefix length of its subnet. */
+          address: cidr(),
+          /** Address of the subnet's gateway. */
+          gateway: optionalText(ip()),
+        })),
+        [],
+      ),
+      /** Routes for the container. */
       routes: optional(routeList()),
+      /** Name resolution, for the container's result. */
       dns: optional(goObject({
         nameservers: texts(),
         domain: optional(string()),

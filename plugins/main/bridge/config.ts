@@ -32,16 +32,25 @@ export const options = () =>
     forceAddress: off(),
     /** Give traffic that leaves the subnet the host's address. */
     ipMasq: off(),
+    /** What masquerades; found out when absent. */
     ipMasqBackend: optional(oneOf(MASQUERADE_BACKENDS)),
     /** Bytes, of a bridge that is made and of both ends of the pair; 0 keeps the kernel's default. */
     mtu: withDefault(integer({ min: 0, max: 65535 }), 0),
     /** Let the container reach itself through the bridge. */
     hairpinMode: off(),
+    /** Let the bridge take every frame; a way for the container to reach itself. */
     promiscMode: off(),
     /** VLAN of the container's untagged frames; 0 for none. */
     vlan: withDefault(integer({ min: 0, max: 4094 }), 0),
     /** VLANs whose tagged frames the container gets too: single ones, ranges, or both in one. */
-    vlanTrunk: optional(list(goObject({ minID: vlanId(), maxID: vlanId(), id: vlanId() }))),
+    vlanTrunk: optional(list(goObject({
+      /** First VLAN of a range. */
+      minID: vlanId(),
+      /** Last VLAN of a range. */
+      maxID: vlanId(),
+      /** A single VLAN. */
+      id: vlanId(),
+    }))),
     /** Keep the bridge's default VLAN (1) on the port beside those above. */
     preserveDefaultVlan: off(),
     /** Drop frames that leave the container with another source MAC than its own. */

@@ -16,6 +16,7 @@ export const options = () =>
     mtu: withDefault(integer({ min: 0, max: 65535 }), 0),
     /** Give traffic that leaves the subnet the host's address. */
     ipMasq: withDefault(boolean(), false),
+    /** What masquerades; found out when absent. */
     ipMasqBackend: optional(oneOf(MASQUERADE_BACKENDS)),
   });
 

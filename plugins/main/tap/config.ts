@@ -18,8 +18,9 @@ export const options = () =>
     /** Bytes; 0 for the kernel's default. */
     mtu: withDefault(integer({ min: 0, max: 65535 }), 0),
     mac: optional(string()),
-    /** User and group ID that may open the other end; absent for anybody who is privileged. */
+    /** User ID that may open the other end; absent for anybody who is privileged. */
     owner: id(),
+    /** Group ID that may open the other end. */
     group: id(),
     /** SELinux label of the other end, such as `system_u:system_r:container_t:s0`. */
     selinuxContext: withDefault(string(), ""),

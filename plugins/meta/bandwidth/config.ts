@@ -17,11 +17,13 @@ const MAX_BURST = 2n ** 32n - 1n;
 
 /** What may stand in the configuration itself, and in the runtime's `bandwidth`. */
 const limits = () => ({
-  /** Towards the container: bits per second, and bits at once. 0 is no limit. */
+  /** Towards the container: bits per second; 0 is no limit. */
   ingressRate: optional(uint64()),
+  /** Towards the container: bits at once. */
   ingressBurst: optional(uint64()),
-  /** From the container. */
+  /** From the container: bits per second; 0 is no limit. */
   egressRate: optional(uint64()),
+  /** From the container: bits at once. */
   egressBurst: optional(uint64()),
   /** Traffic with these networks is limited, and no other. */
   shapedSubnets: optional(list(cidr())),

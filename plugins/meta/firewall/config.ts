@@ -4,6 +4,7 @@ import {
   INGRESS_POLICIES,
   type IngressPolicy,
 } from "../../../lib/firewall/filter/types.ts";
+import type { JsonValue } from "../../../lib/types/json.ts";
 import {
   block,
   goObject,
@@ -26,7 +27,9 @@ export const options = () =>
       name("the name of a chain of your own", ADMIN_CHAIN),
       "CNI-ADMIN",
     ),
+    /** The zone that firewalld puts the container in. */
     firewalldZone: withDefault(name("the name of a zone", /^[\w-]*$/), "trusted"),
+    /** What may reach the container: everything, its own bridge only, or all but other bridges. */
     ingressPolicy: withDefault(word<IngressPolicy | "">(["", ...INGRESS_POLICIES]), "open"),
   });
 
@@ -35,7 +38,8 @@ export type Options = Infer<ReturnType<typeof options>>;
 
 function word<T extends string>(words: readonly T[]): Schema<T> {
   const known = words.filter((each) => each !== "").map((each) => JSON.stringify(each)).join(", ");
-  return block(`one of ${known}`, (value) => words.find((each) => each === value));
+  const read = (value: JsonValue) => words.find((each) => each === value);
+  return block(`one of ${known}`, read, () => ({ enum: [...words] }));
 }
 
 function name(expected: string, pattern: RegExp): Schema<string> {

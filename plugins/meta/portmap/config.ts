@@ -23,15 +23,19 @@ const DEFAULT_MARK_BIT = 13;
 /** portmap's own options. */
 export const options = () =>
   goObject({
+    /** What publishes ports; found out when absent. */
     backend: optional(oneOf(BACKENDS)),
     /** Change the source address of what comes from the container itself or from 127.0.0.0/8. */
     snat: withDefault(boolean(), true),
     /** Change every source address. */
     masqAll: withDefault(boolean(), false),
+    /** Bit of the packet mark that says "change the source address"; 13 when absent. iptables only. */
     markMasqBit: optional(integer({ min: 0, max: 31 })),
+    /** A chain of somebody else's that sets that mark. iptables only. */
     externalSetMarkChain: optional(chain()),
-    /** What packets must match besides, in the backend's own words. */
+    /** What IPv4 packets must match besides, in the backend's own words. */
     conditionsV4: withDefault(list(token()), () => []),
+    /** What IPv6 packets must match besides, in the backend's own words. */
     conditionsV6: withDefault(list(token()), () => []),
   });
 

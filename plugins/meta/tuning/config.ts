@@ -25,6 +25,7 @@ export const sysctlTable = () =>
       const strings = isObject(value) && Object.values(value).every((v) => typeof v === "string");
       return strings ? value as Record<string, string> : undefined;
     },
+    () => ({ type: "object", additionalProperties: { type: "string" } }),
   );
 
 /** What may stand in the configuration itself, and in its `args.cni`, which wins. */
@@ -36,6 +37,7 @@ const settings = () => ({
   promisc: optional(boolean()),
   /** Bytes; 0 leaves it. */
   mtu: optional(integer({ min: 0, max: INT32 })),
+  /** Take every multicast frame. */
   allmulti: optional(boolean()),
   /** Packets. */
   txQLen: optional(integer({ min: 0, max: INT32 })),

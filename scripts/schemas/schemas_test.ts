@@ -1,0 +1,56 @@
+/** The JSON Schemas, put to use by a validator that shares no code with us. */
+import { Ajv2020 } from "npm:ajv@8.20.0/dist/2020.js";
+import { assert, assertEquals } from "@std/assert";
+import { ROOT } from "../support/root.ts";
+
+const ajv = new Ajv2020({ allErrors: true, strict: true, strictRequired: false });
+for (const { name } of Deno.readDirSync(`${ROOT}/schemas`)) {
+  if (!name.endsWith(".json")) continue;
+  ajv.addSchema(JSON.parse(Deno.readTextFileSync(`${ROOT}/schemas/${name}`)), name);
+}
+
+/** Where a list is wrong. */
+function errorsIn(list: unknown): string[] {
+  const validate = ajv.getSchema("conflist.schema.json")!;
+  validate(list);
+  const paths = (validate.errors ?? []).filter(({ keyword }) => keyword !== "if")
+    .map(({ instancePath }) => instancePath);
+  return [...new Set(paths)];
+}
+
+Deno.test("the examples are what the JSON Schema of lists wants", () => {
+  const examples = Array.from(Deno.readDirSync(`${ROOT}/examples`), ({ name }) => name)
+    .filter((name) => name.endsWith(".conflist"));
+  assert(examples.length > 0);
+  for (const name of examples) {
+    const list = JSON.parse(Deno.readTextFileSync(`${ROOT}/examples/${name}`));
+    assertEquals(errorsIn(list), [], name);
+  }
+});
+
+Deno.test("the JSON Schemas find what is wrong in a plugin's keys, in ipam's, and in the list's", () => {
+  const list = {
+    name: "net",
+    cniVersion: 1,
+    plugins: [
+      {
+        type: "bridge",
+        mtu: "1500",
+        vlanTrunk: [{ id: 5000 }],
+        ipam: { type: "host-local", ranges: [{ subnet: "10.0.0.0/24" }], routes: [{}] },
+      },
+      { type: "somebody-elses", mtu: "1500" },
+      { type: "portmap", capabilities: { portMappings: "yes" } },
+      {},
+    ],
+  };
+  assertEquals(errorsIn(list).sort(), [
+    "/cniVersion",
+    "/plugins/0/ipam/ranges/0",
+    "/plugins/0/ipam/routes/0",
+    "/plugins/0/mtu",
+    "/plugins/0/vlanTrunk/0/id",
+    "/plugins/2/capabilities/portMappings",
+    "/plugins/3",
+  ]);
+});
