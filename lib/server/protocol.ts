@@ -1,0 +1,56 @@
+/**
+ * How a call reaches the resident server, and how its end comes back.
+ *
+ * A client is executed in a plugin's place. It connects to the server's socket, and both speak, in
+ * this order:
+ *
+ * 1. Client: the request. {@link MAGIC}, and how many bytes follow, both 32 bits in the machine's
+ *    byte order; then texts that each end with a NUL: the path of the executable that it would
+ *    execute without a server, and its own arguments and environment, as they lie in its memory.
+ *    Standard input, output and error come with the first byte (`SCM_RIGHTS`, unix(7)).
+ * 2. Server: {@link MINE}, or {@link DECLINED} and the end.
+ * 3. Client: {@link GO}. Until here it may close the connection at any time and execute the
+ *    executable instead: the server has done nothing. From here on it must not.
+ * 4. Client, at any time: the number of a signal that it was sent.
+ * 5. Server: {@link ANSWERING}, before it writes to standard output.
+ * 6. Server: {@link SUCCEEDED} or {@link FAILED}, once all is written and the three descriptors are
+ *    closed.
+ *
+ * A connection that ends before 6 leaves the client without a status: it exits with 1, and where 5
+ * has not come it prints an error object itself. A connection that the client closes before 6 means
+ * that the caller is gone: the server closes the descriptors at once, and takes an ADD back.
+ *
+ * @module
+ */
+
+/** Where the server listens. */
+export const SOCKET_PATH = "/run/cni/cni.sock";
+
+/** `CNI` and the version of what is described here. */
+export const MAGIC = 0x01494e43;
+
+/** A request longer than this is declined. Linux gives arguments and environment 6 MB at most. Bytes. */
+export const REQUEST_LIMIT = 8 * 1024 * 1024;
+
+const byte = (character: string) => character.charCodeAt(0);
+
+/** The server: the request is one that it would serve. */
+export const MINE = byte("M");
+/** The server: whoever asks must execute the executable. */
+export const DECLINED = byte("D");
+/** The client: the call is the server's, whatever happens now. */
+export const GO = byte("G");
+/** The server: it is about to write to standard output. */
+export const ANSWERING = byte("A");
+/** The server: the exit status is 0. */
+export const SUCCEEDED = byte("0");
+/** The server: the exit status is 1. */
+export const FAILED = byte("1");
+
+/** How long the client waits to be told {@link MINE}: of a server that runs. Seconds. */
+export const PATIENCE_S = 1;
+/** The same, where a service manager listens and has to start the server. Seconds. */
+export const START_PATIENCE_S = 5;
+
+/** Signals that the client passes on. `signal(7)` */
+export const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;

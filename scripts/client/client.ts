@@ -1,0 +1,37 @@
+/**
+ * The resident server's client: a static executable that needs no compiler to be built, for each
+ * machine.
+ *
+ * @module
+ */
+import { CLIENT_LIMIT, writeExecutable } from "../../lib/server/client_file.ts";
+import { SOCKET_PATH } from "../../lib/server/protocol.ts";
+import { aarch64 } from "./aarch64.ts";
+import { assemble, type Executable } from "./elf.ts";
+import { clientData, clientProgram } from "./program.ts";
+import { x86_64 } from "./x86_64.ts";
+
+/** The machines that there is a client for. */
+export const MACHINES = [x86_64, aarch64] as const;
+
+/** What a client is made with. */
+export interface ClientOptions {
+  /** `e_machine` of the machine. `elf.h` */
+  elfMachine: number;
+  /** Where the server listens; {@link SOCKET_PATH} when absent. */
+  socket?: string;
+  /** Absolute path of the executable that it stands for; the one beside it when absent. */
+  executable?: string;
+}
+
+/** Makes a client. @throws {RangeError} for a path that is too long, or another machine */
+export function makeClient(
+  { elfMachine, socket = SOCKET_PATH, executable }: ClientOptions,
+): Executable {
+  const machine = MACHINES.find((machine) => machine.elfMachine === elfMachine);
+  if (!machine) throw new RangeError(`there is no client for ELF machine ${elfMachine}`);
+  const made = assemble(machine, clientProgram(), clientData(socket));
+  if (made.file.length > CLIENT_LIMIT) throw new RangeError("the client has grown too large");
+  if (executable !== undefined) writeExecutable(made.file, executable);
+  return made;
+}

@@ -1,0 +1,338 @@
+/**
+ * What the client does, step by step. `lib/server/protocol.ts` has what it and the server say.
+ *
+ * It uses no memory but what is named in {@link DATA}, and no function of anybody's. Whatever goes
+ * wrong before it has handed its call over, it executes the executable, which then does the call
+ * itself and says what is wrong. Nothing it does until then can be told from its caller's side.
+ *
+ * @module
+ */
+import {
+  ANSWERING,
+  GO,
+  MAGIC,
+  MINE,
+  PATIENCE_S,
+  SIGNALS,
+  START_PATIENCE_S,
+  SUCCEEDED,
+} from "../../lib/server/protocol.ts";
+import { BESIDE } from "../../lib/server/client_file.ts";
+import type { Datum } from "./elf.ts";
+import type { Instruction } from "./instruction.ts";
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+const SO_SNDTIMEO = 21;
+const SCM_RIGHTS = 1;
+const MSG_NOSIGNAL = 0x4000;
+const SIGPIPE = 13;
+const SIG_BLOCK = 0;
+const SIG_SETMASK = 2;
+const SFD_CLOEXEC = 0o2000000;
+const POLLIN = 1;
+const ESRCH = 3;
+const EINTR = 4;
+/** The auxiliary vector's entry with the path that was executed. getauxval(3) */
+const AT_EXECFN = 31;
+const STANDARD_OUTPUT = 1;
+
+/** `sizeof(struct sockaddr_un)`: unix(7) */
+const SOCKADDR_UN = 110;
+/** `sizeof(struct signalfd_siginfo)`: signalfd(2) */
+const SIGINFO = 128;
+/** Linux executes no file by a longer path, its NUL included: `linux/limits.h`. */
+const PATH_MAX = 4096;
+
+/** The error object of a call that was handed over and not answered. */
+const LOST = errorObject(
+  11,
+  "the resident server ended before it answered",
+  "what it had done is not known: a DEL removes it; the server's log says why it ended",
+);
+
+/** The error object of a client that finds nothing to execute. */
+const NO_EXECUTABLE = errorObject(
+  5,
+  "cannot execute the executable that this client stands for",
+  `it must be the file ${BESIDE} beside the client, or where it was when the client was installed`,
+);
+
+/** A signal's bit in a set: signal(7) */
+const bit = (signal: number) => 1 << (signal - 1);
+const FORWARDED = Object.values(SIGNALS).reduce((set, signal) => set | bit(signal), 0);
+
+/** What is in memory beside the code. @param socketPath where the server listens */
+export function clientData(socketPath: string): Datum[] {
+  const path = new TextEncoder().encode(socketPath);
+  if (path.length >= SOCKADDR_UN - 2) {
+    throw new RangeError(`${socketPath} is too long for a socket`);
+  }
+  const address = new Uint8Array(SOCKADDR_UN);
+  address[0] = AF_UNIX;
+  address.set(path, 2);
+  return [
+    { name: "lost", bytes: LOST },
+    { name: "noExecutable", bytes: NO_EXECUTABLE },
+    { name: "beside", bytes: new TextEncoder().encode(`${BESIDE}\0`) },
+    { name: "address", bytes: address },
+    { name: "go", bytes: Uint8Array.of(GO) },
+    // struct timeval, then struct timespec, which ppoll(2) counts down
+    { name: "sendTimeout", words: [PATIENCE_S, 0] },
+    { name: "timeout", words: [PATIENCE_S, 0] },
+    // the signals that are blocked, and those of them that are passed on
+    { name: "blocked", words: [FORWARDED | bit(SIGPIPE)] },
+    { name: "forwarded", words: [FORWARDED] },
+    { name: "maskBefore", words: [0] },
+    // the request's first bytes, and how many follow
+    { name: "header", words: [MAGIC] },
+    // struct iovec: the header, the executable's path, arguments and environment
+    { name: "parts", words: [{ datum: "header" }, 8, 0, 0, 0, 0] },
+    // struct cmsghdr, with the three standard streams
+    { name: "streams", words: [16 + 3 * 4, SOL_SOCKET + SCM_RIGHTS * 2 ** 32, 0 + 1 * 2 ** 32, 2] },
+    // struct msghdr
+    { name: "message", words: [0, 0, { datum: "parts" }, 3, { datum: "streams" }, 32, 0] },
+    // struct pollfd: the socket, the signals. POLLIN is in the bits 32 to 47
+    { name: "polled", words: [POLLIN * 2 ** 32, POLLIN * 2 ** 32] },
+    // struct ucred, and its size
+    { name: "peer", zeros: 16 },
+    { name: "peerSize", words: [12] },
+    { name: "total", zeros: 8 },
+    { name: "heard", zeros: 8 },
+    { name: "reply", zeros: 8 },
+    { name: "signal", zeros: SIGINFO },
+    { name: "path", zeros: PATH_MAX + 8 },
+  ];
+}
+
+/** Its instructions, from the first one. */
+export function clientProgram(): Instruction[] {
+  return [
+    ...lookAround(),
+    ...findExecutable(),
+    ...connect(),
+    ...request(),
+    ...awaitEnd(),
+    ...execute(),
+  ];
+}
+
+/** Signals wait until somebody is there for them. Arguments, environment and path are found. */
+function lookAround(): Instruction[] {
+  return [
+    // The kernel has left on the stack: argc; argv, NULL; the environment, NULL; the auxiliary
+    // vector. The texts of argv and environment lie one behind the other. execve(2)
+    { op: "stack", to: "arguments" },
+    { op: "add", to: "arguments", by: 8 },
+    { op: "set", to: "pointer", value: "arguments" },
+    { op: "set", to: "end", value: 0 },
+    { op: "label", name: "next argument" },
+    { op: "load", to: "result", from: { at: "pointer" }, size: 8 },
+    { op: "add", to: "pointer", by: 8 },
+    { op: "if", left: "result", is: "==", right: 0, goTo: "environment" },
+    { op: "set", to: "end", value: "result" },
+    { op: "goTo", label: "next argument" },
+
+    { op: "label", name: "environment" },
+    { op: "set", to: "environment", value: "pointer" },
+    { op: "label", name: "next variable" },
+    { op: "load", to: "result", from: { at: "pointer" }, size: 8 },
+    { op: "add", to: "pointer", by: 8 },
+    { op: "if", left: "result", is: "==", right: 0, goTo: "auxiliary vector" },
+    { op: "set", to: "end", value: "result" },
+    { op: "goTo", label: "next variable" },
+
+    { op: "label", name: "auxiliary vector" },
+    { op: "load", to: "result", from: { at: "pointer" }, size: 8 },
+    { op: "if", left: "result", is: "==", right: 0, goTo: "no executable" },
+    { op: "add", to: "pointer", by: 16 },
+    { op: "if", left: "result", is: "!=", right: AT_EXECFN, goTo: "auxiliary vector" },
+    { op: "load", to: "pointer", from: { at: "pointer", offset: -8 }, size: 8 },
+
+    {
+      op: "system",
+      call: "rt_sigprocmask",
+      with: [SIG_BLOCK, { datum: "blocked" }, { datum: "maskBefore" }, 8],
+    },
+    // It cannot fail; if it did, there would be nothing to take back before executing.
+    { op: "if", left: "result", is: "<", right: 0, goTo: "no executable" },
+  ];
+}
+
+/** The path that was written in, else the file beside the one that was executed. */
+function findExecutable(): Instruction[] {
+  return [
+    { op: "set", to: "executable", value: { datum: "installed" } },
+    { op: "load", to: "result", from: { at: "executable" }, size: 1 },
+    { op: "if", left: "result", is: "!=", right: 0, goTo: "measure" },
+
+    // The directory of `pointer`, which is shorter than `path`; then "cni" and its NUL.
+    { op: "set", to: "executable", value: { datum: "path" } },
+    { op: "set", to: "socket", value: "executable" }, // where the name begins
+    { op: "label", name: "next character" },
+    { op: "load", to: "result", from: { at: "pointer" }, size: 1 },
+    { op: "if", left: "result", is: "==", right: 0, goTo: "name" },
+    { op: "store", value: "result", to: { at: "executable" }, size: 1 },
+    { op: "add", to: "pointer", by: 1 },
+    { op: "add", to: "executable", by: 1 },
+    { op: "if", left: "result", is: "!=", right: "/".charCodeAt(0), goTo: "next character" },
+    { op: "set", to: "socket", value: "executable" },
+    { op: "goTo", label: "next character" },
+    { op: "label", name: "name" },
+    { op: "set", to: "executable", value: { datum: "path" } },
+    { op: "load", to: "result", from: { datum: "beside" }, size: 4 },
+    { op: "store", value: "result", to: { at: "socket" }, size: 4 },
+
+    // How long it is, and how long arguments and environment are together: their NULs included.
+    { op: "label", name: "measure" },
+    { op: "set", to: "pointer", value: "executable" },
+    ...past("pointer", "executable's end"),
+    { op: "subtract", from: "pointer", by: "executable" },
+    { op: "store", value: "executable", to: { datum: "parts", offset: 16 }, size: 8 },
+    { op: "store", value: "pointer", to: { datum: "parts", offset: 24 }, size: 8 },
+    // Called with anything but its name, this is a command's way to the executable.
+    { op: "load", to: "result", from: { at: "arguments", offset: -8 }, size: 8 },
+    { op: "if", left: "result", is: "!=", right: 1, goTo: "execute" },
+    ...past("end", "environment's end"),
+    { op: "load", to: "result", from: { at: "arguments" }, size: 8 },
+    { op: "subtract", from: "end", by: "result" },
+    { op: "store", value: "result", to: { datum: "parts", offset: 32 }, size: 8 },
+    { op: "store", value: "end", to: { datum: "parts", offset: 40 }, size: 8 },
+    { op: "add", to: "pointer", by: "end" },
+    { op: "store", value: "pointer", to: { datum: "header", offset: 4 }, size: 4 },
+    { op: "add", to: "pointer", by: 8 },
+    { op: "store", value: "pointer", to: { datum: "total" }, size: 8 },
+  ];
+}
+
+/** Moves a pointer behind the NUL of the text that it points into. */
+function past(pointer: "pointer" | "end", name: string): Instruction[] {
+  return [
+    { op: "label", name },
+    { op: "load", to: "result", from: { at: pointer }, size: 1 },
+    { op: "add", to: pointer, by: 1 },
+    { op: "if", left: "result", is: "!=", right: 0, goTo: name },
+  ];
+}
+
+/** Connects. A listener that is PID 1, or is gone, was a service manager's, or its server's. */
+function connect(): Instruction[] {
+  return [
+    { op: "system", call: "socket", with: [AF_UNIX, SOCK_STREAM + SOCK_CLOEXEC, 0] },
+    // Nor where it takes the place of a standard stream that is closed.
+    { op: "if", left: "result", is: "<", right: 3, goTo: "execute" },
+    { op: "set", to: "socket", value: "result" },
+    {
+      op: "system",
+      call: "setsockopt",
+      with: ["socket", SOL_SOCKET, SO_SNDTIMEO, { datum: "sendTimeout" }, 16],
+    },
+    { op: "if", left: "result", is: "<", right: 0, goTo: "execute" },
+    { op: "system", call: "connect", with: ["socket", { datum: "address" }, SOCKADDR_UN] },
+    { op: "if", left: "result", is: "<", right: 0, goTo: "execute" },
+    {
+      op: "system",
+      call: "getsockopt",
+      with: ["socket", SOL_SOCKET, SO_PEERCRED, { datum: "peer" }, { datum: "peerSize" }],
+    },
+    { op: "if", left: "result", is: "<", right: 0, goTo: "execute" },
+    { op: "load", to: "pointer", from: { datum: "peer" }, size: 4 },
+    { op: "if", left: "pointer", is: "==", right: 1, goTo: "starting" },
+    { op: "system", call: "kill", with: ["pointer", 0] },
+    { op: "if", left: "result", is: "!=", right: -ESRCH, goTo: "prepare" },
+    { op: "label", name: "starting" },
+    { op: "store", value: START_PATIENCE_S, to: { datum: "timeout" }, size: 8 },
+
+    { op: "label", name: "prepare" },
+    { op: "system", call: "signalfd4", with: [-1, { datum: "forwarded" }, 8, SFD_CLOEXEC] },
+    { op: "if", left: "result", is: "<", right: 0, goTo: "execute" },
+    { op: "store", value: "socket", to: { datum: "polled" }, size: 4 },
+    { op: "store", value: "result", to: { datum: "polled", offset: 8 }, size: 4 },
+  ];
+}
+
+/** Asks, and hands over: behind the last line the call is the server's. */
+function request(): Instruction[] {
+  return [
+    { op: "system", call: "sendmsg", with: ["socket", { datum: "message" }, MSG_NOSIGNAL] },
+    { op: "load", to: "pointer", from: { datum: "total" }, size: 8 },
+    { op: "if", left: "result", is: "!=", right: "pointer", goTo: "execute" },
+    { op: "system", call: "ppoll", with: [{ datum: "polled" }, 1, { datum: "timeout" }, 0, 0] },
+    { op: "if", left: "result", is: "!=", right: 1, goTo: "execute" },
+    { op: "system", call: "read", with: ["socket", { datum: "reply" }, 1] },
+    { op: "if", left: "result", is: "!=", right: 1, goTo: "execute" },
+    { op: "load", to: "result", from: { datum: "reply" }, size: 1 },
+    { op: "if", left: "result", is: "!=", right: MINE, goTo: "execute" },
+    { op: "system", call: "sendto", with: ["socket", { datum: "go" }, 1, MSG_NOSIGNAL, 0, 0] },
+    { op: "if", left: "result", is: "!=", right: 1, goTo: "execute" },
+  ];
+}
+
+/** Waits for the end, and passes signals on. */
+function awaitEnd(): Instruction[] {
+  return [
+    { op: "label", name: "wait" },
+    { op: "system", call: "ppoll", with: [{ datum: "polled" }, 2, 0, 0, 0] },
+    { op: "if", left: "result", is: "==", right: -EINTR, goTo: "wait" },
+    { op: "if", left: "result", is: "<", right: 0, goTo: "lost" },
+    { op: "load", to: "result", from: { datum: "polled", offset: 14 }, size: 1 },
+    { op: "if", left: "result", is: "==", right: 0, goTo: "listen" },
+    { op: "load", to: "pointer", from: { datum: "polled", offset: 8 }, size: 4 },
+    { op: "system", call: "read", with: ["pointer", { datum: "signal" }, SIGINFO] },
+    { op: "if", left: "result", is: "!=", right: SIGINFO, goTo: "listen" },
+    { op: "system", call: "sendto", with: ["socket", { datum: "signal" }, 1, MSG_NOSIGNAL, 0, 0] },
+    // Where that fails the connection has ended, which is heard next.
+    { op: "label", name: "listen" },
+    { op: "load", to: "result", from: { datum: "polled", offset: 6 }, size: 1 },
+    { op: "if", left: "result", is: "==", right: 0, goTo: "wait" },
+    { op: "system", call: "read", with: ["socket", { datum: "reply" }, 1] },
+    { op: "if", left: "result", is: "==", right: -EINTR, goTo: "wait" },
+    { op: "if", left: "result", is: "!=", right: 1, goTo: "lost" },
+    { op: "load", to: "result", from: { datum: "reply" }, size: 1 },
+    { op: "if", left: "result", is: "==", right: SUCCEEDED, goTo: "succeeded" },
+    { op: "if", left: "result", is: "!=", right: ANSWERING, goTo: "failed" },
+    { op: "store", value: 1, to: { datum: "heard" }, size: 8 },
+    { op: "goTo", label: "wait" },
+
+    { op: "label", name: "succeeded" },
+    { op: "system", call: "exit_group", with: [0] },
+
+    { op: "label", name: "lost" },
+    { op: "load", to: "result", from: { datum: "heard" }, size: 8 },
+    { op: "if", left: "result", is: "!=", right: 0, goTo: "failed" },
+    { op: "system", call: "write", with: [STANDARD_OUTPUT, { datum: "lost" }, LOST.length] },
+    { op: "label", name: "failed" },
+    { op: "system", call: "exit_group", with: [1] },
+  ];
+}
+
+/** Becomes the executable. The socket and the signals' descriptor are closed by that. */
+function execute(): Instruction[] {
+  return [
+    { op: "label", name: "execute" },
+    {
+      op: "system",
+      call: "rt_sigprocmask",
+      with: [SIG_SETMASK, { datum: "maskBefore" }, 0, 8],
+    },
+    { op: "if", left: "result", is: "<", right: 0, goTo: "no executable" },
+    { op: "system", call: "execve", with: ["executable", "arguments", "environment"] },
+    { op: "label", name: "no executable" },
+    {
+      op: "system",
+      call: "write",
+      with: [STANDARD_OUTPUT, { datum: "noExecutable" }, NO_EXECUTABLE.length],
+    },
+    { op: "goTo", label: "failed" },
+  ];
+}
+
+/** Specification, section 5, "Error". */
+function errorObject(code: number, msg: string, details: string): Uint8Array {
+  return new TextEncoder().encode(
+    JSON.stringify({ cniVersion: "1.1.0", code, msg, details }) + "\n",
+  );
+}

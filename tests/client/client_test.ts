@@ -1,0 +1,376 @@
+/**
+ * The resident server's client, between its caller, a server that follows a script, and an
+ * executable that tells what it was executed with. Of another machine it runs under emulation.
+ *
+ * @module
+ */
+import { assertEquals, assertMatch } from "@std/assert";
+import { ANSWERING, DECLINED, FAILED, GO, MINE, SUCCEEDED } from "../../lib/server/protocol.ts";
+import { MACHINES, makeClient } from "../../scripts/client/client.ts";
+import { missing, type Reason, reportSkip } from "../support/requirements.ts";
+import { Conversation } from "../support/scripted_server.ts";
+
+/** Tells its name, arguments, one variable and standard input, and fails in its own way. */
+const EXECUTABLE = `#!/bin/sh
+echo "executed $# $* WHO=$WHO"
+cat
+grep SigBlk /proc/self/status
+echo error >&2
+exit 7
+`;
+const EXECUTED = (args = "0 ", who = "me") =>
+  `executed ${args} WHO=${who}\ninput\nSigBlk:\t0000000000000000\n`;
+
+/** How a client was run, and what came of it. */
+interface Ended {
+  code: number;
+  signal: string | null;
+  stdout: string;
+  stderr: string;
+}
+
+interface Running {
+  process: Deno.ChildProcess;
+  ended: Promise<Ended>;
+}
+
+/** A client with an executable beside it, and a socket. */
+class Fixture implements Disposable {
+  readonly directory = Deno.makeTempDirSync({ prefix: "client-" });
+  readonly socket = `${this.directory}/socket`;
+  readonly client = `${this.directory}/bridge`;
+  readonly #command: readonly string[];
+
+  constructor({ elfMachine, name }: typeof MACHINES[number]) {
+    const { file } = makeClient({ elfMachine, socket: this.socket });
+    Deno.writeFileSync(this.client, file, { mode: 0o755 });
+    Deno.writeTextFileSync(`${this.directory}/cni`, EXECUTABLE, { mode: 0o755 });
+    this.#command = name === Deno.build.arch ? [this.client] : [`qemu-${name}`, this.client];
+  }
+
+  /** Runs the client. @param before what runs it in turn, such as strace */
+  start(
+    { args = [], before = [], env = {}, input = "input\n", cwd }: {
+      args?: string[];
+      before?: string[];
+      env?: Record<string, string>;
+      input?: string;
+      cwd?: string;
+    } = {},
+  ): Running {
+    const [program, ...rest] = [...before, ...this.#command, ...args];
+    const process = new Deno.Command(program!, {
+      args: rest,
+      env: { PATH: Deno.env.get("PATH")!, WHO: "me", ...env },
+      clearEnv: true,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+      cwd,
+    }).spawn();
+    const writer = process.stdin.getWriter();
+    writer.write(new TextEncoder().encode(input)).then(() => writer.close()).catch(() => {});
+    const ended = process.output().then(({ code, signal, stdout, stderr }) => {
+      const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+      return { code, signal, stdout: text(stdout), stderr: text(stderr) };
+    });
+    return { process, ended };
+  }
+
+  /** Serves one connection by a script while `work` runs, and gives what both yield. */
+  async serve<S, W>(
+    script: (conversation: Conversation) => Promise<S>,
+    work: () => Promise<W>,
+  ): Promise<[S, W]> {
+    using listener = Deno.listen({ transport: "unix", path: this.socket });
+    const served = listener.accept().then(async (connection) => {
+      const conversation = new Conversation(connection);
+      try {
+        return await script(conversation);
+      } finally {
+        conversation.close();
+      }
+    });
+    return await Promise.all([served, work()]);
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.directory, { recursive: true });
+  }
+}
+
+/** Takes a request, and the call. */
+async function take(conversation: Conversation): Promise<void> {
+  await conversation.request();
+  await conversation.say(MINE);
+  assertEquals(await conversation.byte(), GO);
+}
+
+for (const machine of MACHINES) {
+  const isHost = machine.name === Deno.build.arch;
+  const lacks = isHost ? undefined : missing([`qemu-${machine.name}`]);
+  const test = (
+    name: string,
+    run: (fixture: Fixture) => Promise<void>,
+    lacking: Reason | undefined = lacks,
+  ) => {
+    const full = `client (${machine.name}): ${name}`;
+    if (lacking) reportSkip(full, lacking);
+    Deno.test({
+      name: full,
+      ignore: lacking !== undefined,
+      async fn() {
+        using fixture = new Fixture(machine);
+        await run(fixture);
+      },
+    });
+  };
+
+  /** Not under emulation: an emulator has signals, descriptors and system calls of its own. */
+  const hostTest = (
+    name: string,
+    run: (fixture: Fixture) => Promise<void>,
+    needs: string[] = [],
+  ) => {
+    if (isHost) test(name, run, missing(needs));
+  };
+
+  /** What must come of a call that no server has taken. */
+  const expectExecuted = (ended: Ended) =>
+    assertEquals(ended, { code: 7, signal: null, stdout: EXECUTED(), stderr: "error\n" });
+
+  test("without a socket it executes the executable, with all that it has", async (fixture) => {
+    expectExecuted(await fixture.start().ended);
+    const { stdout } = await fixture.start({ args: ["a", "b c"] }).ended;
+    assertEquals(stdout, EXECUTED("2 a b c"));
+  });
+
+  hostTest("it finds the executable beside it however it was called", async (fixture) => {
+    const shell = async (script: string) => {
+      const { code, stdout } = await new Deno.Command("/bin/sh", {
+        args: ["-c", script, fixture.client],
+        env: { WHO: "me" },
+        cwd: fixture.directory,
+      }).output();
+      return [code, new TextDecoder().decode(stdout)];
+    };
+    const expected = [7, EXECUTED()];
+    assertEquals(await shell("echo input | ./bridge"), expected);
+    assertEquals(await shell("echo input | PATH=:$PATH bridge"), expected);
+    assertEquals(await shell("mkdir x; cd x; echo input | ../x/.././bridge"), expected);
+  });
+
+  test("the path that was written in comes first", async (fixture) => {
+    const { elfMachine } = machine;
+    const executable = `${fixture.directory}/elsewhere`;
+    Deno.renameSync(`${fixture.directory}/cni`, executable);
+    const { file } = makeClient({ elfMachine, socket: fixture.socket, executable });
+    Deno.writeFileSync(fixture.client, file);
+    expectExecuted(await fixture.start().ended);
+  });
+
+  test("without an executable it answers with an error object", async (fixture) => {
+    Deno.removeSync(`${fixture.directory}/cni`);
+    const { code, stdout, stderr } = await fixture.start().ended;
+    assertEquals([code, stderr, JSON.parse(stdout).code], [1, "", 5]);
+  });
+
+  test("it executes the executable where nobody listens, answers, or wants the call", async (fixture) => {
+    Deno.writeTextFileSync(fixture.socket, "");
+    expectExecuted(await fixture.start().ended);
+    Deno.removeSync(fixture.socket);
+    const scripts: ((conversation: Conversation) => Promise<unknown>)[] = [
+      () => Promise.resolve(),
+      async (conversation) => {
+        await conversation.request();
+      },
+      async (conversation) => {
+        await conversation.request();
+        await conversation.say(DECLINED);
+      },
+      async (conversation) => {
+        await conversation.request();
+        await conversation.say(ANSWERING, SUCCEEDED);
+      },
+      // Silent: stopped, or hanging. The client gives up, and says so by closing the connection.
+      async (conversation) => {
+        await conversation.request();
+        assertEquals(await conversation.byte(), undefined);
+      },
+    ];
+    for (const script of scripts) {
+      const [, ended] = await fixture.serve(script, () => fixture.start().ended);
+      expectExecuted(ended);
+    }
+  });
+
+  test("it sends the executable's path, its arguments and its whole environment", async (fixture) => {
+    const BIG = "x".repeat(100_000); // one variable has 128 kB at most
+    const variables = Array.from({ length: 10 }, (_, i) => [`BIG${i}`, BIG]);
+    for (const env of [{}, Object.fromEntries(variables), { EMPTY: "", ODD: "a=b\nc" }]) {
+      const [request, ended] = await fixture.serve(async (conversation) => {
+        const request = await conversation.request();
+        await conversation.say(MINE);
+        assertEquals(await conversation.byte(), GO);
+        await conversation.say(ANSWERING, SUCCEEDED);
+        return request;
+      }, () => fixture.start({ env }).ended);
+      assertEquals(ended, { code: 0, signal: null, stdout: "", stderr: "" });
+      assertEquals(request.executable, `${fixture.directory}/cni`);
+      const [name, ...environment] = request.texts;
+      assertEquals(name, fixture.client);
+      const expected = Object.entries({ PATH: Deno.env.get("PATH")!, WHO: "me", ...env });
+      assertEquals(environment.sort(), expected.map(([name, value]) => `${name}=${value}`).sort());
+    }
+  });
+
+  test("it ends with the status that it is told, and executes nothing", async (fixture) => {
+    for (const [said, code] of [[SUCCEEDED, 0], [FAILED, 1]] as const) {
+      const [, ended] = await fixture.serve(async (conversation) => {
+        await take(conversation);
+        await conversation.say(ANSWERING);
+        await conversation.say(said);
+      }, () => fixture.start().ended);
+      assertEquals(ended, { code, signal: null, stdout: "", stderr: "" });
+    }
+  });
+
+  test("it answers for a server that is gone, unless that has begun to answer", async (fixture) => {
+    const [, lost] = await fixture.serve(take, () => fixture.start().ended);
+    assertEquals([lost.code, lost.stderr, JSON.parse(lost.stdout).code], [1, "", 11]);
+    const [, begun] = await fixture.serve(async (conversation) => {
+      await take(conversation);
+      await conversation.say(ANSWERING);
+    }, () => fixture.start().ended);
+    assertEquals(begun, { code: 1, signal: null, stdout: "", stderr: "" });
+  });
+
+  hostTest("it passes signals on, and waits for the end", async (fixture) => {
+    for (const [signal, number] of [["SIGTERM", 15], ["SIGINT", 2], ["SIGHUP", 1]] as const) {
+      let running: Running;
+      const [, ended] = await fixture.serve(async (conversation) => {
+        await take(conversation);
+        for (let i = 0; i < 2; i++) {
+          running.process.kill(signal);
+          assertEquals(await conversation.byte(), number);
+        }
+        await conversation.say(ANSWERING, FAILED);
+      }, () => (running = fixture.start()).ended);
+      assertEquals(ended, { code: 1, signal: null, stdout: "", stderr: "" });
+    }
+  });
+
+  hostTest("a signal before the call is the server's ends it", async (fixture) => {
+    let running: Running;
+    const [, ended] = await fixture.serve(async (conversation) => {
+      await conversation.request();
+      running.process.kill("SIGTERM");
+      await conversation.say(DECLINED);
+    }, () => (running = fixture.start()).ended);
+    assertEquals([ended.signal, ended.stdout], ["SIGTERM", ""]);
+  });
+
+  test("with arguments it asks no server", async (fixture) => {
+    using _listener = Deno.listen({ transport: "unix", path: fixture.socket });
+    const { code, stdout } = await fixture.start({ args: ["--version"] }).ended;
+    assertEquals([code, stdout], [7, EXECUTED("1 --version")]);
+  });
+
+  hostTest("with a standard stream closed it executes the executable", async (fixture) => {
+    using _listener = Deno.listen({ transport: "unix", path: fixture.socket });
+    for (const closed of ["<&-", "2>&-"]) {
+      const before = ["/bin/sh", "-c", `exec "$0" ${closed}`];
+      const { code, stdout } = await fixture.start({ before }).ended;
+      assertEquals([code, stdout.split("\n")[0]], [7, "executed 0  WHO=me"]);
+    }
+  });
+
+  hostTest("with a full standard output it waits for its reader", async (fixture) => {
+    // The pipe is full when the client has something to say, and is read only then.
+    const script = 'printf "%65536s"; exec "$0"';
+    const [, ended] = await fixture.serve(
+      take,
+      () => fixture.start({ before: ["/bin/sh", "-c", script] }).ended,
+    );
+    assertEquals([ended.code, JSON.parse(ended.stdout).code], [1, 11]);
+  });
+
+  /** Every system call that it makes before the call is the server's. */
+  const EARLY =
+    "rt_sigprocmask socket setsockopt connect getsockopt kill signalfd4 sendmsg ppoll read sendto";
+  for (const call of EARLY.split(" ")) {
+    hostTest(
+      `it executes the executable where ${call} fails`,
+      async (fixture) => {
+        const strace = [
+          "strace",
+          "-qq",
+          "-o",
+          "/dev/null",
+          "-e",
+          `inject=${call}:error=EIO:when=1`,
+        ];
+        const connects = ["socket", "setsockopt", "connect", "rt_sigprocmask"].every((name) =>
+          name !== call
+        );
+        const run = () => fixture.start({ before: strace }).ended;
+        const [, ended] = connects
+          ? await fixture.serve(async (conversation) => {
+            try {
+              await conversation.request();
+              await conversation.say(MINE);
+            } catch {
+              return; // It may not even have asked.
+            }
+            // Nothing is known of who listens: it is taken for a server that runs.
+            assertEquals(await conversation.byte(), call === "kill" ? GO : undefined);
+            if (call === "kill") await conversation.say(SUCCEEDED);
+          }, run)
+          : [undefined, await run()];
+        if (call === "kill") return assertEquals(ended.code, 0);
+        if (call !== "rt_sigprocmask") return expectExecuted(ended);
+        assertEquals([ended.code, JSON.parse(ended.stdout).code], [1, 5]);
+      },
+      ["strace"],
+    );
+  }
+
+  for (const [call, when] of [["ppoll", 2], ["read", 2]] as const) {
+    hostTest(
+      `it answers for itself where ${call} fails once the call is the server's`,
+      async (fixture) => {
+        const inject = `inject=${call}:error=EIO:when=${when}`;
+        const strace = ["strace", "-qq", "-o", "/dev/null", "-e", inject];
+        const [, ended] = await fixture.serve(async (conversation) => {
+          await take(conversation);
+          await conversation.say(SUCCEEDED);
+          await conversation.byte();
+        }, () => fixture.start({ before: strace }).ended);
+        assertEquals([ended.code, ended.stderr, JSON.parse(ended.stdout).code], [1, "", 11]);
+      },
+      ["strace"],
+    );
+  }
+
+  hostTest(
+    "it makes the system calls that it is meant to make, and no other",
+    async (fixture) => {
+      const trace = `${fixture.directory}/trace`;
+      await fixture.serve(async (conversation) => {
+        await take(conversation);
+        await conversation.say(ANSWERING, SUCCEEDED);
+      }, () => fixture.start({ before: ["strace", "-qq", "-o", trace] }).ended);
+      const calls = Deno.readTextFileSync(trace).split("\n").map((line) => line.split("(")[0]!);
+      assertEquals(
+        calls.filter((name) => /^\w+$/.test(name)).join(" ").replace(
+          /(ppoll read ?)+/,
+          "ppoll read ",
+        ),
+        "execve rt_sigprocmask socket setsockopt connect getsockopt kill signalfd4 sendmsg " +
+          "ppoll read sendto ppoll read ppoll read exit_group",
+      );
+      assertMatch(Deno.readTextFileSync(trace), /cmsg_data=\[0, 1, 2\]/);
+    },
+    ["strace"],
+  );
+}
