@@ -135,6 +135,15 @@ export class RecordStore<T> {
     return { records, unreadable };
   }
 
+  /**
+   * The names under which something is kept, be it readable or not.
+   * @throws as {@link RecordStore.list}
+   */
+  names(): string[] {
+    const { directory, suffix } = this.#kind;
+    return this.#paths(suffix).map((path) => path.slice(directory.length + 1, -suffix.length));
+  }
+
   /** Removes what killed writers left. The caller holds the lock that writers hold. */
   sweep(): void {
     for (const path of this.#paths(`${this.#kind.suffix}.tmp`)) {

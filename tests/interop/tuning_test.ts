@@ -68,7 +68,9 @@ kernelTest("interop: tuning's results are the same", (sandbox) => {
   const netns = container(sandbox);
   const [theirs, ours] = [GO, undefined].map((bin) => {
     const result = plugin(sandbox, { command: "ADD", config, netns, bin });
-    const { sysctl: _, network: __, ...kept } = JSON.parse(Deno.readTextFileSync(BACKUP));
+    const { sysctl: _, network: __, format: ___, hostMtu: ____, ...kept } = JSON.parse(
+      Deno.readTextFileSync(BACKUP),
+    );
     plugin(sandbox, { command: "DEL", config, netns, bin });
     return [result.interfaces, result.ips, kept];
   });

@@ -1,6 +1,12 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { NetNs } from "../../lib/ns/netns.ts";
-import { outputWithInput, plugin, pluginDirectory, pluginError } from "../support/plugins.ts";
+import {
+  outputWithInput,
+  plugin,
+  pluginDirectory,
+  pluginError,
+  tryPlugin,
+} from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
 const MAC = "02:00:00:00:00:01";
@@ -71,9 +77,11 @@ kernelTest("tuning: ADD changes what it is told to, DEL restores all of it", (sa
   });
   plugin(sandbox, { command: "CHECK", config: { ...everything, prevResult: result }, netns });
 
-  const { sysctl, network, ...upstream } = JSON.parse(Deno.readTextFileSync(BACKUP));
+  const { sysctl, network, format, hostMtu, ...upstream } = JSON.parse(
+    Deno.readTextFileSync(BACKUP),
+  );
   assertEquals(upstream, { mac: MAC, promisc: false, mtu: 1500, allmulti: false, txQLen: 1000 });
-  assertEquals([Object.keys(sysctl).length, network], [2, "net"]);
+  assertEquals([Object.keys(sysctl).length, network, format, hostMtu], [2, "net", 1, 1500]);
   assertEquals([mode(BACKUP), mode("/run/cni/tuning")], [0o600, 0o700]);
 
   plugin(sandbox, { command: "DEL", config: everything, netns });
@@ -333,11 +341,40 @@ kernelTest("tuning: DEL without namespace, link, prevResult or a sound backup", 
   }
   for (const unsound of ["{", '{"sysctl":{"net/../kernel/hostname":"x"}}']) {
     Deno.writeTextFileSync(BACKUP, unsound);
-    const error = pluginError(sandbox, { command: "DEL", config, netns });
-    assertStringIncludes(error.msg, BACKUP);
-    plugin(sandbox, { command: "DEL", config, netns });
-    assertEquals(backups(), []);
+    const { code, stderr } = tryPlugin(sandbox, { command: "DEL", config, netns });
+    assertEquals([code, backups()], [0, []]);
+    assertStringIncludes(stderr, BACKUP);
   }
+});
+
+kernelTest("tuning: a veth pair's MTU is changed, and restored, at both ends", (sandbox) => {
+  const netns = container(sandbox);
+  const mtus = () => [
+    sandbox.ip("link show dev host0")[0].mtu,
+    sandbox.ip("link show dev eth0", netns)[0].mtu,
+  ];
+  for (const mtu of [1400, 9000]) {
+    plugin(sandbox, { command: "ADD", config: { ...config, mtu }, netns });
+    assertEquals(mtus(), [mtu, mtu]);
+    plugin(sandbox, { command: "DEL", config, netns });
+    assertEquals(mtus(), [1500, 1500]);
+  }
+});
+
+kernelTest("tuning: DEL and GC need no option but dataDir, and no sound one", (sandbox) => {
+  const netns = container(sandbox);
+  const before = state(sandbox, netns);
+  const inner = { args: { cni: { mtu: "x" } }, runtimeConfig: { mac: 7 } };
+  const wrong = { mtu: -5, sysctl: ["x"], txQLen: "many", ...inner };
+  for (const dataDir of [undefined, "/run/test/tuning"]) {
+    plugin(sandbox, { command: "ADD", config: { ...everything, dataDir }, netns });
+    plugin(sandbox, { command: "DEL", config: { ...config, ...wrong, dataDir }, netns });
+    assertEquals(state(sandbox, netns), before);
+  }
+  plugin(sandbox, { command: "ADD", config: everything, netns });
+  const gc = { ...config, ...wrong, dataDir: 7, "cni.dev/valid-attachments": [] };
+  plugin(sandbox, { command: "GC", config: gc });
+  assertEquals(backups(), []);
 });
 
 kernelTest("tuning: DEL restores from a backup that the Go plugin wrote", (sandbox) => {

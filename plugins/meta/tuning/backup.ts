@@ -1,16 +1,15 @@
 /**
  * What an ADD found before it changed it, kept in a file until DEL. The file is the Go plugin's:
- * its name, its place and its keys, and two more keys that the Go plugin passes over.
+ * its name, its place and its keys, and more keys that the Go plugin passes over.
  *
  * @module
  */
 import { mac } from "../../../lib/ip/schema.ts";
-import { ifPresent, messageOf } from "../../../lib/runtime/errors.ts";
-import { runtime } from "../../../lib/runtime/mod.ts";
-import { removeWritten, writeAtomic } from "../../../lib/runtime/write_atomic.ts";
+import { messageOf } from "../../../lib/runtime/errors.ts";
+import { RecordStore } from "../../../lib/state/record_store.ts";
 import type { Attachment } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { encodeJson, type JsonValue, parseJson } from "../../../lib/types/json.ts";
+import type { JsonObject } from "../../../lib/types/json.ts";
 import { readValue } from "../../../lib/types/options.ts";
 import { boolean, goObject, integer, optional, string } from "../../../lib/types/schema.ts";
 import { type LinkSettings, sysctlTable } from "./config.ts";
@@ -19,19 +18,12 @@ import { isBelowNet } from "./sysctls.ts";
 /** The values that were there before. */
 export interface Backup {
   link: LinkSettings;
+  /** The MTU of the host's end of the pair, where that changes too. Bytes. */
+  hostMtu?: number;
   /** Path below /proc/sys to value. */
   sysctl: Record<string, string>;
   /** The network's name, by which GC knows the files that are its own. */
   network: string;
-}
-
-/** The file of one attachment. */
-export function backupPath(directory: string, attachment: Attachment): string {
-  return `${directory}/${fileName(attachment)}`;
-}
-
-function fileName({ containerId, ifName }: Attachment): string {
-  return `${containerId}_${ifName}.json`;
 }
 
 /**
@@ -39,56 +31,77 @@ function fileName({ containerId, ifName }: Attachment): string {
  * it stays.
  * @throws {CniError} code 5 naming the file
  */
-export function writeBackup(path: string, { link, sysctl, network }: Backup): void {
-  const earlier = readEarlier(path);
-  const values = {
-    ...link,
-    ...earlier?.link,
-    // In the order in which they are changed.
-    sysctl: { ...earlier?.sysctl, ...sysctl, ...earlier?.sysctl },
-    network,
-  };
+export function writeBackup(directory: string, attachment: Attachment, backup: Backup): void {
+  const store = storeIn(directory);
+  const name = nameOf(attachment);
+  const earlier = store.read(name);
   try {
-    runtime.files.makeDirectory(path.slice(0, path.lastIndexOf("/")), 0o700);
-    writeAtomic(path, encodeJson(values, 1));
+    store.write(name, {
+      ...backup,
+      hostMtu: earlier?.hostMtu ?? backup.hostMtu,
+      link: { ...backup.link, ...earlier?.link },
+      // In the order in which they are changed.
+      sysctl: { ...earlier?.sysctl, ...backup.sysctl, ...earlier?.sysctl },
+    });
   } catch (error) {
     throw CniError.io(
-      `cannot keep the values to restore in ${path}: ${messageOf(error)}; "dataDir" must name a ` +
-        "directory that can be written to",
+      `${messageOf(error)}; "dataDir" must name a directory that can be written to`,
     );
   }
 }
 
-/** A file that holds nothing to restore, damaged or somebody else's, gives way. */
-function readEarlier(path: string): Backup | undefined {
-  try {
-    return readBackup(path);
-  } catch {
-    return undefined;
+/** The backup of one attachment, the Go plugin's too; undefined when there is none to restore. */
+export function readBackup(directory: string, attachment: Attachment): Backup | undefined {
+  return storeIn(directory).read(nameOf(attachment));
+}
+
+/** Removes the backup of one attachment; none there is fine. */
+export function removeBackup(directory: string, attachment: Attachment): void {
+  storeIn(directory).remove(nameOf(attachment));
+}
+
+/** Removes a network's backups but those of valid attachments. */
+export function removeStaleBackups(
+  directory: string,
+  network: string,
+  valid: readonly Attachment[],
+): void {
+  const store = storeIn(directory);
+  const keep = new Set(valid.map(nameOf));
+  for (const name of store.names()) {
+    // The Go plugin's files do not say whose they are.
+    if (!keep.has(name) && store.read(name)?.network === network) store.remove(name);
   }
 }
 
-/**
- * The backup of one attachment, the Go plugin's too; undefined when there is none.
- * @throws {CniError} code 6 for a file that is none
- */
-export function readBackup(path: string): Backup | undefined {
-  const text = ifPresent(() => runtime.files.readText(path));
-  if (text === undefined) return undefined;
-  let value: JsonValue;
-  try {
-    value = parseJson(text);
-  } catch (error) {
-    throw damaged(path, messageOf(error));
-  }
-  const { network = "", sysctl = {}, ...link } = readValue(
-    schema(),
-    value,
-    (problems) => damaged(path, problems),
-  );
-  const outside = Object.keys(sysctl).find((key) => !isBelowNet(key));
-  if (outside !== undefined) throw damaged(path, `${JSON.stringify(outside)} is not below "net"`);
-  return { link, sysctl, network };
+/** The Go plugin's name for the file. */
+function nameOf({ containerId, ifName }: Attachment): string {
+  return `${containerId}_${ifName}`;
+}
+
+function storeIn(directory: string): RecordStore<Backup> {
+  return new RecordStore<Backup>({
+    directory,
+    suffix: ".json",
+    what: "the values to restore",
+    format: 1,
+    encode: ({ link, hostMtu, sysctl, network }) => ({
+      ...link as JsonObject,
+      ...(hostMtu === undefined ? {} : { hostMtu }),
+      sysctl,
+      network,
+    }),
+    decode(value) {
+      const { network = "", sysctl = {}, hostMtu, ...link } = readValue(
+        schema(),
+        value,
+        (problems) => new Error(problems),
+      );
+      const outside = Object.keys(sysctl).find((key) => !isBelowNet(key));
+      if (outside !== undefined) throw new Error(`${JSON.stringify(outside)} is not below "net"`);
+      return { link, hostMtu, sysctl, network };
+    },
+  });
 }
 
 const schema = () =>
@@ -98,28 +111,7 @@ const schema = () =>
     mtu: optional(integer()),
     allmulti: optional(boolean()),
     txQLen: optional(integer()),
+    hostMtu: optional(integer()),
     sysctl: optional(sysctlTable()),
     network: optional(string()),
   });
-
-/** Removes a network's backups but those of valid attachments. */
-export function removeStaleBackups(
-  directory: string,
-  network: string,
-  valid: readonly Attachment[],
-): void {
-  const keep = new Set(valid.map(fileName));
-  for (const name of ifPresent(() => runtime.files.list(directory)) ?? []) {
-    if (!name.endsWith(".json") || keep.has(name)) continue;
-    const path = `${directory}/${name}`;
-    // The Go plugin's files do not say whose they are.
-    if (readEarlier(path)?.network === network) removeWritten(path);
-  }
-}
-
-function damaged(path: string, why: string): CniError {
-  return CniError.decode(
-    `cannot restore what is kept in ${path}: ${why}; the file is removed, and the interface keeps ` +
-      "its values",
-  );
-}

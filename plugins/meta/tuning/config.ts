@@ -2,8 +2,9 @@ import { tryParseMac } from "../../../lib/ip/mac.ts";
 import type { AttachmentCall, Call } from "../../../lib/skel/plugin.ts";
 import { readArgs } from "../../../lib/types/args.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { isObject } from "../../../lib/types/json.ts";
+import { isObject, type JsonObject } from "../../../lib/types/json.ts";
 import { duplicateKeys } from "../../../lib/types/json_duplicates.ts";
+import { readOptions } from "../../../lib/types/options.ts";
 import {
   block,
   boolean,
@@ -127,8 +128,21 @@ export function readSysctls({ options, text }: Call<Options>, ifName: string): S
   return [...found.values()];
 }
 
+/**
+ * Where an attachment's backup is, for DEL and GC, which have no use for any other option and go on
+ * where one is wrong: then it is where an ADD without `dataDir` keeps it.
+ */
+export function backupDirectory(raw: JsonObject): string {
+  try {
+    const schema = goObject({ dataDir: optional(string()) });
+    return dataDirectory(readOptions(schema, raw, "tuning"));
+  } catch {
+    return dataDirectory({});
+  }
+}
+
 /** @throws {CniError} code 7 for a `dataDir` that is no absolute path */
-export function dataDirectory({ dataDir }: Options): string {
+export function dataDirectory({ dataDir }: Pick<Options, "dataDir">): string {
   const directory = dataDir || "/run/cni/tuning";
   if (directory.startsWith("/") && !directory.includes("\0")) return directory;
   throw CniError.invalidConfig(

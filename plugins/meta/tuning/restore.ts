@@ -1,0 +1,58 @@
+/**
+ * Setting everything again that a backup holds.
+ *
+ * @module
+ */
+import { NetNs } from "../../../lib/ns/netns.ts";
+import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { ifPresent } from "../../../lib/runtime/errors.ts";
+import { runtime } from "../../../lib/runtime/mod.ts";
+import type { AttachmentCall } from "../../../lib/skel/plugin.ts";
+import { runAll } from "../../../lib/skel/run_all.ts";
+import { type Backup, readBackup, removeBackup } from "./backup.ts";
+import { changeLink } from "./link.ts";
+import { findHostEnd } from "./host_end.ts";
+import { setAll } from "./sysctls.ts";
+
+/**
+ * Restores what an attachment's backup holds, and removes the backup, even where that fails. A
+ * backup that cannot be read is named on standard error, and removed.
+ * @param directory where backups are kept
+ */
+export async function restore(call: AttachmentCall<unknown>, directory: string): Promise<void> {
+  const { attachment } = call;
+  const backup = readBackup(directory, attachment);
+  await runAll(
+    () => backup && restoreValues(call, backup),
+    () => removeBackup(directory, attachment),
+  );
+}
+
+async function restoreValues(
+  { netns, ifName }: AttachmentCall<unknown>,
+  { link: settings, hostMtu, sysctl }: Backup,
+): Promise<void> {
+  using sandbox = NetNs.openIfUsable(netns);
+  if (!sandbox) return; // what was changed is gone with the namespace
+  using inside = Rtnl.open(sandbox);
+  const link = inside.link.find(ifName);
+  const order = ["mtu", "mac", "promisc", "allmulti", "txQLen"] as const;
+  await runAll(
+    ...order.map((key) => () => {
+      if (link) changeLink(inside, link, settings, [key]);
+    }),
+    () => {
+      if (!link || hostMtu === undefined) return;
+      using host = Rtnl.open();
+      const end = findHostEnd(host, link);
+      if (end) host.link.set(end, { mtu: hostMtu });
+    },
+    // Last changed, first restored: some set others.
+    ...Object.entries(sysctl).reverse().map((entry) => () => {
+      sandbox.run(() => {
+        const present = ifPresent(() => runtime.files.stat(`/proc/sys/${entry[0]}`));
+        if (present) setAll([entry]);
+      });
+    }),
+  );
+}
