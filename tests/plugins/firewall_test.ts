@@ -414,10 +414,11 @@ kernelTest("firewall: options that are wrong, and what is missing", (sandbox) =>
   assertMatch(msg, /interface needs to be set for ingress policy "isolated"/);
   assertMatch(error({ backend: "firewalld" }).msg, /firewalld/);
   assertEquals(notes(), [], "nothing is left behind");
-  const status = {
+  const status = (backend: string) => ({
     command: "STATUS" as const,
-    config: call(one, "DEL", { backend: "nftables" }).config,
-  };
-  plugin(sandbox, status);
-  assertEquals(pluginError(sandbox, { ...status, env: { PATH: "/nowhere" } }).code, 50);
+    config: call(one, "DEL", { backend }).config,
+    env: { PATH: "/nowhere" },
+  });
+  plugin(sandbox, status("nftables"));
+  assertEquals(pluginError(sandbox, status("iptables")).code, 50);
 }, { needs: ["nft", "iptables"] });

@@ -9,110 +9,129 @@
  *
  * @module
  */
-import { IpAddress } from "../../ip/address.ts";
-import type { Filter } from "./types.ts";
-import { type FilterEntry, policyOf } from "./types.ts";
-import type { Request } from "../../nl/socket.ts";
-import { nftAddTo, nftApply } from "../../nftables/program.ts";
-import { deleteRawElement, nftDelete } from "../../nftables/delete.ts";
-import { deleteTable } from "../../nftables/table.ts";
-import { hasChain, listRules, listTableElements, type RawElement } from "../../nftables/state.ts";
+import type { IpAddress } from "../../ip/address.ts";
+import { addTo, applyBatch } from "../../nftables/batch.ts";
+import { addChain, flushChain, type NftChain, PRIORITY } from "../../nftables/chain.ts";
+import type { Command } from "../../nftables/command.ts";
+import { concatenated, ifname, ipv4_addr, ipv6_addr } from "../../nftables/data_types.ts";
+import { nftDelete } from "../../nftables/delete.ts";
+import { concat, ct, ip, ip6, meta } from "../../nftables/field.ts";
+import { addRule } from "../../nftables/rule.ts";
+import { addElement, addSet, deleteElement, type NftSet } from "../../nftables/set.ts";
+import {
+  findElement,
+  hasChain,
+  listElements,
+  listRules,
+  type NftElement,
+  targetOf,
+} from "../../nftables/state.ts";
+import { accept, drop, jump, return_ } from "../../nftables/statement.ts";
+import { addTable, deleteTable } from "../../nftables/table.ts";
 import { attachmentComment } from "../rule_comment.ts";
+import type { Filter, Removal } from "./types.ts";
+import { type FilterEntry, policyOf } from "./types.ts";
 
 const TABLE = { family: "inet", table: "cni_firewall" } as const;
 const T = `${TABLE.family} ${TABLE.table}`;
+const FORWARD = chainNamed("forward");
+const ISOLATION = chainNamed("isolation");
+const CONTAINERS = {
+  4: { ...TABLE, set: "containers4", key: ipv4_addr },
+  6: { ...TABLE, set: "containers6", key: ipv6_addr },
+} as const;
+const BRIDGES: NftSet<string> = { ...TABLE, set: "bridges", key: ifname };
+const WITHIN: NftSet<readonly [string, string]> = {
+  ...TABLE,
+  set: "within",
+  key: concatenated(ifname, ifname),
+};
+
+const SETS: readonly NftSet<unknown>[] = [CONTAINERS[4], CONTAINERS[6], BRIDGES, WITHIN];
 
 /** @see Filter */
 export const filterNft: Filter = {
+  // deno-lint-ignore require-await -- other backends have to wait
   async add(entries, all) {
-    const ours = all.filter(isOurs);
-    const chains = adminChains(ours);
-    const present = new Set(presentElements().map(({ text }) => text));
-    const wanted = entries.flatMap((entry) => elementsOf(entry, ours));
-    const lines = [
-      // An element that is there for an earlier owner of the address is made anew, with its name.
-      ...wanted.filter(({ text, comment }) => comment && present.has(text))
-        .map(({ text }) => `delete element ${T} ${text}`),
-      ...wanted.filter(({ text, comment }) => comment || !present.has(text)).map(create),
-      ...bridgesOf(entries).filter((bridge) => policyOf(bridge, ours) === "isolated")
-        .map((bridge) => within(bridge)).filter((text) => present.has(text))
-        .map((text) => `delete element ${T} ${text}`),
-    ];
-    const purpose = `let packets of ${
-      entries.map((e) => e.attachment.containerId).join(", ")
-    } through`;
-    if (isComplete(chains)) await nftAddTo(skeleton(chains), [...new Set(lines)], purpose);
-    else await nftApply([...skeleton(chains), ...new Set(lines)], purpose);
+    const [wanted, find] = elementsOfAll(entries, all);
+    const commands = uniqueElements(wanted.flat()).flatMap((each) => changes(each, find(each)));
+    const ids = entries.map(({ attachment }) => attachment.containerId).join(", ");
+    const purpose = `let packets of ${ids} through`;
+    const skeleton = () => filterSkeleton(adminChains(all.filter(isOurs)));
+    if (isComplete(adminChains(entries))) addTo(skeleton, commands, purpose);
+    else applyBatch([...skeleton(), ...commands], purpose);
   },
 
+  // deno-lint-ignore require-await -- other backends have to wait
   async remove(gone, others) {
     const ours = others.filter(isOurs);
-    const purpose = "remove what is let through";
-    if (ours.length === 0) return nftDelete(removalOfAll, purpose);
-    const wanted = new Set(ours.flatMap((entry) => elementsOf(entry, ours)).map((e) => e.text));
-    const ips = new Set(gone.ips.map(String));
-    nftDelete(
-      () =>
-        presentElements().filter(({ text, key }) =>
-          (ips.has(key) || gone.bridges.includes(key)) && !wanted.has(text)
-        ).map(({ element }) => deleteRawElement({ ...TABLE, ...element })),
-      purpose,
-    );
-    // The last isolated attachment has left: the bridge's own containers may talk again.
-    const present = new Set(presentElements().map(({ text }) => text));
-    const allowed = gone.bridges.map(within).filter((text) =>
-      wanted.has(text) && !present.has(text)
-    );
-    await nftApply(allowed.map((text) => `add element ${T} ${text}`), purpose);
+    const find = () => ours.length === 0 ? removalOfAll() : removalOf(gone, ours);
+    nftDelete(find, "remove what is let through");
   },
 
   // deno-lint-ignore require-await -- other backends have to wait
   async missing(entries, all) {
-    const ours = all.filter(isOurs);
-    const present = new Set(presentElements().map(({ text }) => text));
-    const complete = isComplete(adminChains(ours));
-    return entries.map((entry) => {
-      const absent = elementsOf(entry, ours).find(({ text }) => !present.has(text));
-      if (absent) return `table ${T} lacks ${absent.text}`;
+    const [wanted, find] = elementsOfAll(entries, all);
+    const complete = isComplete(adminChains(entries));
+    return wanted.map((elements) => {
+      const wrong = elements.find((each) => each.wanted !== (find(each) !== undefined));
+      if (wrong) return `table ${T} ${wrong.wanted ? "lacks" : "must not have"} ${wrong.text}`;
       return complete ? undefined : `chains forward and isolation of ${T} lack rules`;
     });
   },
 };
 
-/** Whether the skeleton is there with all of its rules. */
-function isComplete(chains: readonly string[]): boolean {
-  const rules = listRules(TABLE);
-  const count = (chain: string) => rules.filter((rule) => rule.chain === chain).length;
-  return chains.every((chain) => hasChain({ ...TABLE, chain })) &&
-    count("isolation") >= 2 && count("forward") >= 5 + chains.length;
+/** The elements of each entry, and what finds those that are there. */
+function elementsOfAll(
+  entries: readonly FilterEntry[],
+  all: readonly FilterEntry[],
+): [elements: Element[][], find: Find] {
+  const only = entries.length === 1;
+  const find = only ? byKey : listed();
+  const isIsolated = ({ bridge, policy }: FilterEntry) => {
+    if (bridge === "" || policy === "isolated") return bridge !== "";
+    // Where others on the bridge may talk, none of them wants to be kept apart.
+    if (only && find(apart(bridge)) && find(together(bridge))) return false;
+    return policyOf(bridge, all.filter(({ enforcer }) => enforcer === "nftables")) === "isolated";
+  };
+  return [entries.map((entry) => elementsOf(entry, isIsolated(entry))), find];
 }
 
-/** What everybody shares. Repeatable. */
-function skeleton(chains: readonly string[]): string[] {
-  const allow = [4, 6].flatMap((family) => {
-    const ip = family === 4 ? "ip" : "ip6";
-    return [
-      `add rule ${T} forward ct state established,related ${ip} daddr @containers${family} accept`,
-      `add rule ${T} forward ${ip} saddr @containers${family} accept`,
-    ];
-  });
+/** Whether the skeleton is there with all of its rules. */
+function isComplete(adminChains: readonly string[]): boolean {
+  const rules = Map.groupBy(listRules(TABLE), ({ chain }) => chain);
+  const forward = (rules.get(FORWARD.chain) ?? []).map(targetOf);
+  return [ISOLATION.chain, ...adminChains].every((chain) => forward.includes(chain)) &&
+    forward.filter((target) => target === undefined).length >= 4 &&
+    (rules.get(ISOLATION.chain)?.length ?? 0) >= 2;
+}
+
+/** Makes what everybody shares. Repeatable. */
+export function filterSkeleton(adminChains: readonly string[]): Command[] {
+  const admins = adminChains.map(chainNamed);
+  const [v4, v6] = [CONTAINERS[4], CONTAINERS[6]];
+  const answers = ct.state.has("established", "related");
   return [
-    `add table ${T} { comment "CNI plugin firewall"; }`,
-    `add set ${T} containers4 { type ipv4_addr; }`,
-    `add set ${T} containers6 { type ipv6_addr; }`,
-    `add set ${T} bridges { type ifname; }`,
-    `add set ${T} within { type ifname . ifname; }`,
-    ...chains.map((chain) => `add chain ${T} ${chain} { comment "Your own rules go here"; }`),
-    `add chain ${T} isolation`,
-    `flush chain ${T} isolation`,
-    `add rule ${T} isolation iifname . oifname @within return`,
-    `add rule ${T} isolation iifname @bridges oifname @bridges drop`,
-    `add chain ${T} forward { type filter hook forward priority filter; }`,
-    `flush chain ${T} forward`,
-    `add rule ${T} forward jump isolation`,
-    ...chains.map((chain) => `add rule ${T} forward jump ${chain}`),
-    ...allow,
+    addTable(TABLE, "CNI plugin firewall"),
+    ...[v4, v6, BRIDGES, WITHIN].map(addSet),
+    ...admins.map((chain) => addChain(chain, { comment: "Your own rules go here" })),
+    addChain(ISOLATION),
+    flushChain(ISOLATION),
+    addRule(ISOLATION, [concat(meta.iifname, meta.oifname).in(WITHIN), return_]),
+    addRule(ISOLATION, [meta.iifname.in(BRIDGES), meta.oifname.in(BRIDGES), drop]),
+    addChain(FORWARD, { type: "filter", hook: "forward", priority: PRIORITY.filter }),
+    flushChain(FORWARD),
+    addRule(FORWARD, [jump(ISOLATION.chain)]),
+    ...admins.map(({ chain }) => addRule(FORWARD, [jump(chain)])),
+    addRule(FORWARD, [answers, ip.daddr.in(v4), accept]),
+    addRule(FORWARD, [ip.saddr.in(v4), accept]),
+    addRule(FORWARD, [answers, ip6.daddr.in(v6), accept]),
+    addRule(FORWARD, [ip6.saddr.in(v6), accept]),
   ];
+}
+
+function chainNamed(chain: string): NftChain {
+  return { ...TABLE, chain };
 }
 
 function isOurs({ backend, enforcer, policy }: FilterEntry): boolean {
@@ -123,71 +142,109 @@ function adminChains(entries: readonly FilterEntry[]): string[] {
   return [...new Set(entries.map(({ adminChain }) => adminChain))];
 }
 
-function bridgesOf(entries: readonly FilterEntry[]): string[] {
-  return [
-    ...new Set(entries.flatMap(({ enforcer, bridge }) => enforcer === "nftables" && bridge || [])),
-  ];
-}
-
-/** An element: the set and the key, as `nft` writes them. Containers' have a comment. */
+/** An element of a set, as it is to be. */
 interface Element {
-  text: string;
-  key: string;
-  comment?: string;
+  /** As `nft` writes it, which tells it from others. */
+  readonly text: string;
+  /** Whether it is to be there. */
+  readonly wanted: boolean;
+  /** Whose it is; bridges are shared. */
+  readonly comment?: string;
+  /** The element that is there; undefined where none is. */
+  find(): NftElement<unknown> | undefined;
+  add(): Command;
+  remove(): Command;
 }
 
-function elementsOf(entry: FilterEntry, all: readonly FilterEntry[]): Element[] {
-  const comment = attachmentComment(entry.attachment);
-  const containers = entry.backend !== "nftables" ? [] : entry.ips.map((ip) => ({
-    text: `containers${ip.family} { ${ip} }`,
-    key: String(ip),
+function elementOf<K>(set: NftSet<K>, key: K, wanted = true, comment?: string): Element {
+  return {
+    text: textOf(set, key),
+    wanted,
     comment,
-  }));
-  const { bridge } = entry;
-  if (entry.enforcer !== "nftables" || bridge === "") return containers;
-  const apart = { text: `bridges { "${bridge}" }`, key: bridge };
-  const together = { text: within(bridge), key: bridge };
-  return policyOf(bridge, all.filter(({ enforcer }) => enforcer === "nftables")) === "isolated"
-    ? [...containers, apart]
-    : [...containers, apart, together];
+    find: () => findElement(set, key),
+    add: () => addElement(set, key, comment),
+    remove: () => deleteElement(set, key),
+  };
 }
 
-function within(bridge: string): string {
-  return `within { "${bridge}" . "${bridge}" }`;
+function textOf<K>({ set, key: type }: NftSet<K>, key: K): string {
+  return `${set} { ${type.format(key)} }`;
 }
 
-function create({ text, comment }: Element): string {
-  return `add element ${T} ${comment ? text.replace(" }", ` comment "${comment}" }`) : text}`;
+/** The elements of an entry. @param isolated whether its bridge's own containers are kept apart */
+function elementsOf(entry: FilterEntry, isolated: boolean): Element[] {
+  const { backend, enforcer, bridge, ips, attachment } = entry;
+  const comment = attachmentComment(attachment);
+  const containers = backend === "nftables" ? ips.map((ip) => container(ip, comment)) : [];
+  if (enforcer !== "nftables" || bridge === "") return containers;
+  return [...containers, apart(bridge), together(bridge, !isolated)];
 }
 
-/** An element that is there. */
-interface PresentElement extends Element {
-  element: RawElement;
+function container(ip: IpAddress, comment?: string): Element {
+  return elementOf(CONTAINERS[ip.family], ip, true, comment);
 }
 
-function presentElements(): PresentElement[] {
-  return listTableElements(TABLE).flatMap((element) => {
-    const { set, key } = element;
-    if (set.startsWith("containers")) {
-      const ip = String(IpAddress.fromBytes(key));
-      return [{ text: `${set} { ${ip} }`, key: ip, element }];
-    }
-    // An interface's name fills 16 bytes.
-    const bridge = new TextDecoder().decode(key.subarray(0, 16)).replace(/\0.*/s, "");
-    if (set === "bridges") return [{ text: `bridges { "${bridge}" }`, key: bridge, element }];
-    return set === "within" ? [{ text: within(bridge), key: bridge, element }] : [];
+function apart(bridge: string): Element {
+  return elementOf(BRIDGES, bridge);
+}
+
+function together(bridge: string, wanted = true): Element {
+  return elementOf(WITHIN, [bridge, bridge], wanted);
+}
+
+/** Finds the element that is there. */
+type Find = (element: Element) => NftElement<unknown> | undefined;
+
+/** Asks for one after the other: however many others there are, that takes no longer. */
+const byKey: Find = (element) => element.find();
+
+/** Finds elements among all that there are, which are listed once. */
+function listed(): Find {
+  const all = new Map(
+    SETS.flatMap((set) =>
+      listElements(set).map((element) => [textOf(set, element.key), element] as const)
+    ),
+  );
+  return ({ text }) => all.get(text);
+}
+
+/** What makes an element as it is to be. */
+function changes(element: Element, present: NftElement<unknown> | undefined): Command[] {
+  if (!element.wanted) return present ? [element.remove()] : [];
+  if (!present) return [element.add()];
+  // One that is there for an earlier owner of the address is made anew, with its name.
+  const isOwn = element.comment === undefined || present.comment === element.comment;
+  return isOwn ? [] : [element.remove(), element.add()];
+}
+
+/** What removes what `others` do not need, and lets a bridge's containers talk that may again. */
+function removalOf({ ips, bridges }: Removal, others: readonly FilterEntry[]): Command[] {
+  const inUse = new Set(
+    others.filter(({ backend }) => backend === "nftables").flatMap(({ ips }) => ips.map(String)),
+  );
+  const unused = ips.filter((ip) => !inUse.has(String(ip)))
+    .map((ip) => ({ ...container(ip), wanted: false }));
+  const shared = bridges.flatMap((bridge) => {
+    const left = others.filter((entry) => entry.enforcer === "nftables" && entry.bridge === bridge);
+    const isLast = left.length === 0;
+    return [
+      { ...apart(bridge), wanted: !isLast },
+      together(bridge, !isLast && policyOf(bridge, left) !== "isolated"),
+    ];
   });
+  return uniqueElements([...unused, ...shared]).flatMap((element) =>
+    changes(element, element.find())
+  );
 }
 
-/** The table goes with its last user, but for rules that an administrator wrote. */
-function removalOfAll(): Request[] {
-  if (!hasChain({ ...TABLE, chain: "forward" })) return [];
-  if (!listAdminRules()) return [deleteTable(TABLE)];
-  return listTableElements(TABLE).map((element) => deleteRawElement({ ...TABLE, ...element }));
+/** What removes everything: the table too, unless an administrator has written rules. */
+function removalOfAll(): Command[] {
+  if (!hasChain(FORWARD)) return [];
+  const own = [FORWARD.chain, ISOLATION.chain];
+  if (!listRules(TABLE).some(({ chain }) => !own.includes(chain))) return [deleteTable(TABLE)];
+  return SETS.flatMap((set) => listElements(set).map(({ key }) => deleteElement(set, key)));
 }
 
-/** Whether there are rules in chains other than ours. */
-function listAdminRules(): boolean {
-  const all = listRules(TABLE);
-  return all.some(({ chain }) => chain !== "forward" && chain !== "isolation");
+function uniqueElements(elements: readonly Element[]): Element[] {
+  return [...new Map(elements.map((element) => [element.text, element])).values()];
 }

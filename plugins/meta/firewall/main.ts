@@ -25,6 +25,7 @@ import {
 } from "../../../lib/firewall/filter/types.ts";
 import { recallEntry } from "../../../lib/firewall/filter/entries.ts";
 import { noteNetNs } from "../../../lib/firewall/notes/notes.ts";
+import { filterSkeleton } from "../../../lib/firewall/filter/nftables.ts";
 import { firewalldRuns } from "../../../lib/firewall/filter/firewalld.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import type { IpAddress } from "../../../lib/ip/address.ts";
@@ -109,14 +110,19 @@ async function revoke(call: AttachmentCall<Options>): Promise<void> {
  * drop what only others let through.
  * @throws {CniError} code 50 when it does not work
  */
-async function chooseBackend({ backend }: Options): Promise<FilterBackend> {
+async function chooseBackend(options: Options): Promise<FilterBackend> {
+  const { backend } = options;
   if (backend === "firewalld") {
     if (firewalldRuns()) return backend;
     throw CniError.notAvailable('"backend": "firewalld": firewalld does not run; start it');
   }
   if (backend === "" && firewalldRuns()) return "firewalld";
   const option = backend ? `"backend": "${backend}"` : "firewall";
-  return await availableBackend(backend || undefined, option, () => []);
+  return await availableBackend(
+    backend || undefined,
+    option,
+    () => filterSkeleton([adminChainOf(options)]),
+  );
 }
 
 function enforcerOf(backend: FilterBackend): Backend {
