@@ -1,39 +1,52 @@
+import { END_ID, Epoll, type Readiness } from "./epoll.ts";
 import { AF_UNIX } from "./sockaddr.ts";
 import { SOCK_DGRAM, Socket } from "./socket.ts";
 
+/** A descriptor that is waited for. */
+interface Watched {
+  descriptor: number;
+  readiness: Readiness;
+  ready: () => void;
+}
+
 /**
- * Waits for any number of sockets with one thread, whatever namespaces they were opened in, and
+ * Waits for any number of descriptors with one thread, whatever namespaces they were opened in, and
  * lets this thread do other things meanwhile.
  *
  * The runtimes know how to wait for sockets they opened themselves, but not for packet sockets,
- * for those opened in another namespace, or for one that a service manager passed on. So a Worker
- * sits in `poll(2)`; a datagram on a socket of our own calls it back when the set changes.
+ * for those opened in another namespace, or for what somebody passed on. So a Worker sits in
+ * `epoll_wait(2)`. It never has to be woken: the set is changed under it.
  */
 export class Poller implements Disposable {
+  readonly #epoll = new Epoll();
   readonly #worker = new Worker(new URL("./poll_worker.ts", import.meta.url), { type: "module" });
-  readonly #wake: readonly [own: Socket, workers: Socket] = Socket.pair(AF_UNIX, SOCK_DGRAM);
-  readonly #watched = new Map<number, () => void>();
-  /** Whether the Worker is waiting; it is told of changes then. */
-  #waiting = false;
-  #woken = false;
+  readonly #end: readonly [own: Socket, watched: Socket] = Socket.pair(AF_UNIX, SOCK_DGRAM);
+  readonly #watched = new Map<number, Watched>();
+  /** Never the same twice: what was reported may be gone, and its descriptor's number another's. */
+  #nextId = END_ID + 1;
 
   constructor() {
-    this.#worker.onmessage = ({ data }: MessageEvent<readonly number[]>) => this.#answered(data);
+    this.#epoll.add(this.#end[1].descriptor, END_ID, "read");
+    this.#worker.onmessage = ({ data }: MessageEvent<readonly number[]>) => this.#reported(data);
+    this.#worker.postMessage(this.#epoll.descriptor);
   }
 
   /**
-   * Calls `ready` whenever there is something to read, until the returned object is disposed of,
-   * which must come before the socket's end.
+   * Calls `ready` whenever there is something to read, or room to write, or the other end is closed,
+   * until the returned object is disposed of, which must come before the descriptor is closed.
+   * @throws {SystemError} EPERM for a regular file, which is always ready
    */
-  watch(socket: Socket, ready: () => void): Disposable {
-    const { descriptor } = socket;
-    this.#watched.set(descriptor, ready);
-    this.#changed();
+  watch(
+    { descriptor }: { readonly descriptor: number },
+    ready: () => void,
+    readiness: Readiness = "read",
+  ): Disposable {
+    const id = this.#nextId++;
+    this.#epoll.add(descriptor, id, readiness);
+    this.#watched.set(id, { descriptor, readiness, ready });
     return {
       [Symbol.dispose]: () => {
-        if (this.#watched.get(descriptor) !== ready) return;
-        this.#watched.delete(descriptor);
-        this.#changed();
+        if (this.#watched.delete(id)) this.#epoll.remove(descriptor);
       },
     };
   }
@@ -41,34 +54,28 @@ export class Poller implements Disposable {
   /** Stops waiting, and ends the thread. */
   [Symbol.dispose](): void {
     this.#watched.clear();
-    this.#worker.terminate();
-    // The thread is in `poll(2)`, and ends when that returns.
-    this.#wake[0].send(new Uint8Array(1));
-    for (const socket of this.#wake) socket[Symbol.dispose]();
+    this.#end[0].send(new Uint8Array(1));
   }
 
-  #changed(): void {
-    if (!this.#waiting) return this.#wait();
-    if (this.#woken) return;
-    this.#woken = true;
-    this.#wake[0].send(new Uint8Array(1));
-  }
-
-  #wait(): void {
-    this.#waiting = true;
-    this.#worker.postMessage([this.#wake[1].descriptor, ...this.#watched.keys()]);
-  }
-
-  #answered(readable: readonly number[]): void {
-    this.#waiting = false;
-    if (this.#woken) {
-      this.#wake[1].receive(1);
-      this.#woken = false;
+  #reported(ids: readonly number[]): void {
+    for (const id of ids) {
+      if (id === END_ID) return this.#close();
+      const watched = this.#watched.get(id);
+      watched?.ready();
+      // It may have been disposed of.
+      if (watched && this.#watched.get(id) === watched) {
+        this.#epoll.rearm(watched.descriptor, id, watched.readiness);
+      }
     }
-    for (const descriptor of readable) this.#watched.get(descriptor)?.();
-    if (!this.#waiting) this.#wait();
+  }
+
+  /** The Worker uses the set no more. */
+  #close(): void {
+    this.#worker.terminate();
+    this.#epoll[Symbol.dispose]();
+    for (const socket of this.#end) socket[Symbol.dispose]();
   }
 }
 
-/** The part of a {@link Poller} that those use who wait for sockets of their own. */
+/** The part of a {@link Poller} that those use who wait for descriptors of their own. */
 export type Watcher = Pick<Poller, "watch">;

@@ -1,7 +1,9 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
+import { Descriptor, O_RDONLY } from "./descriptor.ts";
 import { Poller } from "./poller.ts";
 import { AF_UNIX } from "./sockaddr.ts";
-import { SOCK_DGRAM, Socket } from "./socket.ts";
+import { SOCK_DGRAM, SOCK_STREAM, Socket } from "./socket.ts";
+import { SystemError } from "./system_error.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -39,8 +41,32 @@ Deno.test("Poller reports the end of a connection as something to read", async (
   using poller = new Poller();
   const [a, b] = Socket.pair(AF_UNIX, 1);
   const { promise, resolve } = Promise.withResolvers<number | undefined>();
-  using _watch = poller.watch(a, () => resolve(a.receive()?.data.length));
+  const watch = poller.watch(a, () => resolve(a.receive()?.data.length));
   b[Symbol.dispose]();
   assertEquals(await promise, 0);
+  watch[Symbol.dispose]();
   a[Symbol.dispose]();
+});
+
+Deno.test("Poller tells room to write, and a regular file from what can be waited for", async () => {
+  using poller = new Poller();
+  const [a, b] = Socket.pair(AF_UNIX, SOCK_STREAM);
+  while (a.send(bytes("x".repeat(65536))) !== undefined);
+  let isFull = true;
+  const room = new Promise<boolean>((resolve) => {
+    const watch = poller.watch(a, () => {
+      watch[Symbol.dispose]();
+      resolve(isFull);
+    }, "write");
+  });
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  isFull = false;
+  while (b.receive());
+  assertEquals(await room, false);
+  using file = Descriptor.open("/proc/self/exe", O_RDONLY);
+  assertEquals(
+    assertThrows(() => poller.watch({ descriptor: file.number }, () => {}), SystemError).code,
+    "EPERM",
+  );
+  for (const socket of [a, b]) socket[Symbol.dispose]();
 });

@@ -26,6 +26,13 @@ export const polling = group({
   poll: ["i32", "buffer", "u64", "i32"], //               int poll(struct pollfd *, nfds_t, int timeout)
 });
 
+/** Sets of descriptors to wait for. `sys/epoll.h` */
+export const epolls = group({
+  epoll_create1: ["i32", "i32"], //                       int epoll_create1(int flags)
+  epoll_ctl: ["i32", "i32", "i32", "i32", "buffer"], //   int epoll_ctl(int epfd, int op, int fd, struct epoll_event *)
+  epoll_wait: ["i32", "i32", "buffer", "i32", "i32"], //  int epoll_wait(int epfd, struct epoll_event *, int maxevents, int timeout)
+});
+
 /** Connections. `sys/socket.h` */
 export const connections = group({
   connect: ["i32", "i32", "buffer", "u32"], //            int connect(int fd, const struct sockaddr *, socklen_t)

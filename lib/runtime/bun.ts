@@ -28,6 +28,7 @@ interface BunGlobals {
     };
   };
   process: {
+    arch: "x64" | "arm64";
     argv0: string;
     argv: string[];
     env: Record<string, string | undefined>;
@@ -130,6 +131,7 @@ export function bunRuntime(): Runtime {
   return {
     name: "bun",
     version: Bun.version,
+    machine: process.arch === "x64" ? "x86_64" : "aarch64",
     files,
     argv0: process.argv0,
     // Compiled or not, Bun puts the executable and the entry point first.

@@ -22,6 +22,7 @@ export function denoRuntime(): Runtime {
   return {
     name: "deno",
     version: Deno.version.deno,
+    machine: Deno.build.arch,
     files,
     get argv0() {
       return Deno.readTextFileSync("/proc/self/cmdline").split("\0", 1)[0]!;

@@ -121,6 +121,8 @@ export interface Runtime {
   readonly name: "deno" | "bun";
   /** The version of the program, such as `2.4.2`. */
   readonly version: string;
+  /** The kind of processor. */
+  readonly machine: "x86_64" | "aarch64";
   readonly files: Files;
   /** What the process was called as: argv[0], a path or only a name, which the caller chose. */
   readonly argv0: string;
