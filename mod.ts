@@ -95,8 +95,10 @@ export { MASQUERADE_BACKENDS, type MasqueradeBackend } from "./lib/firewall/masq
 export {
   type AddCall,
   type AttachmentCall,
+  type BareCall,
   type Call,
   definePlugin,
+  type DelCall,
   type GcCall,
   type Handler,
   type Plugin,
@@ -107,7 +109,7 @@ export type { Invocation } from "./lib/skel/request.ts";
 export { runAll } from "./lib/skel/run_all.ts";
 export { runPlugin } from "./lib/skel/run_plugin.ts";
 export { type StepOptions, Undo } from "./lib/skel/undo.ts";
-export { readOptions, readValue } from "./lib/types/options.ts";
+export { findOption, findText, readOptions, readValue } from "./lib/types/options.ts";
 export {
   block,
   boolean,

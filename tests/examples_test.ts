@@ -51,7 +51,10 @@ kernelTest("the plugin to copy: says what is wrong, and answers STATUS and GC", 
   };
   assertStringIncludes(refused({ group: 42 }), "must be chained");
   assertStringIncludes(refused({ ...GROUP, group: 0 }), '"group" is 0 (a number), but must be');
-  assertEquals([linkGroup("STATUS", "", GROUP), linkGroup("GC", "", GROUP)], [
+  assertEquals([
+    linkGroup("STATUS", "", GROUP),
+    linkGroup("GC", "", { ...GROUP, "cni.dev/valid-attachments": [] }),
+  ], [
     undefined,
     undefined,
   ]);

@@ -6,12 +6,12 @@
 import { ipamDel, releasesOverLink } from "../ipam/delegate.ts";
 import { NetNs } from "../ns/netns.ts";
 import { Rtnl } from "../rtnl/rtnl.ts";
-import type { AttachmentCall } from "../skel/plugin.ts";
+import type { DelCall } from "../skel/plugin.ts";
 import { runAll } from "../skel/run_all.ts";
 
 /** Removes the interface and releases its address. Neither needs anything to be there still. */
 export async function detach(
-  call: AttachmentCall<unknown>,
+  call: DelCall,
   remove: () => void | Promise<void>,
 ): Promise<void> {
   await runAll(...detachSteps(call, remove));
@@ -22,7 +22,7 @@ export async function detach(
  * back over the interface.
  */
 export function detachSteps(
-  call: AttachmentCall<unknown>,
+  call: DelCall,
   remove: () => void | Promise<void>,
 ): (() => void | Promise<void>)[] {
   const steps = [remove, () => ipamDel(call)];
@@ -33,7 +33,7 @@ export function detachSteps(
  * Removes the container's interface; one that is gone already, with or without its namespace, is fine.
  * @param kind what the plugin makes; an interface of another kind is somebody else's, and stays
  */
-export function removeLink({ netns, ifName }: AttachmentCall<unknown>, kind: string): void {
+export function removeLink({ netns, ifName }: DelCall, kind: string): void {
   using sandbox = NetNs.openIfPresent(netns);
   if (!sandbox) return; // the interface went away with its namespace
   using inside = Rtnl.open(sandbox);

@@ -12,7 +12,7 @@ export type AttachmentState = "attached" | "namespace gone" | "interface gone";
 
 /** Looks whether an attachment still is. @throws {CniError} without the privilege to look */
 export function stateOf({ netns: path, ifName }: CachedAttachment): AttachmentState {
-  using netns = NetNs.openIfUsable(path);
+  using netns = NetNs.openIfPresent(path);
   if (!netns) return "namespace gone";
   using inside = Rtnl.open(netns);
   return inside.link.find(ifName) ? "attached" : "interface gone";

@@ -10,7 +10,7 @@ import { Descriptor, O_NONBLOCK, O_RDONLY } from "../libc/descriptor.ts";
 import { descriptors, namespaces } from "../libc/symbols.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { runtime } from "../runtime/mod.ts";
-import { CniError, ErrorCode } from "../types/error.ts";
+import { CniError } from "../types/error.ts";
 
 /** `linux/sched.h` */
 export const CLONE_NEWNET = 0x40000000;
@@ -52,8 +52,14 @@ export class NetNs implements Disposable {
    * @throws {CniError} code 8 when nothing is there, or what is there is no network namespace
    */
   static open(path: string): NetNs {
-    const netns = NetNs.openIfPresent(path);
-    if (netns) return netns;
+    const found = NetNs.#tryOpen(path);
+    if (found instanceof NetNs) return found;
+    if (found === "something else") {
+      throw CniError.invalidNetNs(
+        `${JSON.stringify(path)} exists but is not a network namespace; ` +
+          "CNI_NETNS must name one, such as /run/netns/NAME or /proc/PID/ns/net",
+      );
+    }
     throw CniError.invalidNetNs(
       `failed to open netns ${JSON.stringify(path)}: no such file or directory; ` +
         "the container may have ended, or CNI_NETNS names the wrong path",
@@ -61,43 +67,37 @@ export class NetNs implements Disposable {
   }
 
   /**
-   * As {@link NetNs.open}; undefined when the path is empty or nothing is there.
-   * @throws {CniError} code 8 when what is there is no network namespace
+   * As {@link NetNs.open}; undefined when the path is empty, nothing is there, or what is there is no
+   * network namespace: the file that one was mounted on often stays.
+   * @throws {CniError} code 8 when it may not be opened
    */
   static openIfPresent(path: string | undefined): NetNs | undefined {
-    if (!path) return undefined;
+    const found = NetNs.#tryOpen(path);
+    return found === "absent" || found === "something else" ? undefined : found;
+  }
+
+  static #tryOpen(path: string | undefined): NetNs | "absent" | "something else" {
+    if (!path) return "absent";
     let descriptor: Descriptor;
     try {
       // Not blocking: a path that turns out to be a FIFO must not hang us.
       descriptor = Descriptor.open(path, O_RDONLY | O_NONBLOCK);
     } catch (error) {
       if (error instanceof SystemError) {
-        if (["ENOENT", "ENOTDIR", "ESRCH"].includes(error.code)) return undefined;
+        if (["ENOENT", "ENOTDIR", "ESRCH"].includes(error.code)) return "absent";
+        // A socket, a device without driver, links that lead nowhere, a name that none can have.
+        if (["ENXIO", "ENODEV", "ELOOP", "ENAMETOOLONG"].includes(error.code)) {
+          return "something else";
+        }
         throw CniError.invalidNetNs(`failed to open netns: ${error.message}`);
       }
       throw error;
     }
     if (descriptors().ioctl(descriptor.number, NS_GET_NSTYPE, null) !== CLONE_NEWNET) {
       descriptor[Symbol.dispose]();
-      throw CniError.invalidNetNs(
-        `${JSON.stringify(path)} exists but is not a network namespace; ` +
-          "CNI_NETNS must name one, such as /run/netns/NAME or /proc/PID/ns/net",
-      );
+      return "something else";
     }
     return new NetNs(path, descriptor);
-  }
-
-  /**
-   * As {@link NetNs.openIfPresent}; undefined also for what is no network namespace, or none any
-   * more: the file that it was mounted on often stays. For a DEL that can do without.
-   */
-  static openIfUsable(path: string | undefined): NetNs | undefined {
-    try {
-      return NetNs.openIfPresent(path);
-    } catch (error) {
-      if (error instanceof CniError && error.code === ErrorCode.invalidNetNs) return undefined;
-      throw error;
-    }
   }
 
   /** The open descriptor, for netlink attributes that place a link into this namespace. */

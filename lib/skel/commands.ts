@@ -26,13 +26,13 @@ export interface CommandRule {
   needs: readonly Variable[];
   /** The configuration version from which on it may be used. */
   since: string;
-  /** It acts on a namespace, which must not be the plugin's own. */
-  guarded: boolean;
   /**
-   * It removes: an option that is wrong must not keep it from doing so, unless that option says
-   * what there is to remove.
+   * What it does where CNI_NETNS leads to the namespace that the plugin runs in, which is the host's:
+   * `refuse` to work, `leave` that namespace alone and do the rest, or `use` it.
    */
-  cleansUp: boolean;
+  ownNetns: "refuse" | "leave" | "use";
+  /** It removes: what is wrong in the configuration must not keep it from doing so. */
+  removes: boolean;
 }
 
 /** Every command but VERSION, which needs nothing and reads nothing. */
@@ -40,21 +40,21 @@ export const COMMANDS: Readonly<Record<Exclude<Command, "VERSION">, CommandRule>
   ADD: {
     needs: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"],
     since: "0.1.0",
-    guarded: true,
-    cleansUp: false,
+    ownNetns: "refuse",
+    removes: false,
   },
   CHECK: {
     needs: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"],
     since: "0.4.0",
-    guarded: false,
-    cleansUp: false,
+    ownNetns: "use",
+    removes: false,
   },
   DEL: {
     needs: ["CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH"],
     since: "0.1.0",
-    guarded: true,
-    cleansUp: true,
+    ownNetns: "leave",
+    removes: true,
   },
-  STATUS: { needs: ["CNI_PATH"], since: "1.1.0", guarded: false, cleansUp: false },
-  GC: { needs: ["CNI_PATH"], since: "1.1.0", guarded: false, cleansUp: true },
+  STATUS: { needs: ["CNI_PATH"], since: "1.1.0", ownNetns: "use", removes: false },
+  GC: { needs: ["CNI_PATH"], since: "1.1.0", ownNetns: "use", removes: true },
 };

@@ -11,7 +11,7 @@ import type { Result } from "../types/result.ts";
 import { renderResult } from "../types/write_result.ts";
 import { readOptions } from "../types/options.ts";
 import { NEWEST, SPEC_VERSIONS } from "../types/versions.ts";
-import { guardOwnNamespace } from "./own_namespace.ts";
+import { containerNetns } from "./own_namespace.ts";
 import type { Plugin } from "./plugin.ts";
 import { type Invocation, readRequest, type Request } from "./request.ts";
 import { Undo } from "./undo.ts";
@@ -68,53 +68,47 @@ async function handle<O>(
 ): Promise<Reply> {
   const { command, config, raw, text, rule } = request;
   const until = <T>(work: T | Promise<T>) => interrupted ? Promise.race([work, interrupted]) : work;
-  const withOptions = <C extends object>(call: C): C & { readonly options: O } => {
-    const read = () => plugin.options ? readOptions(plugin.options(), raw, plugin.name) : {} as O;
-    return rule.cleansUp ? whenAsked(call, read) : { ...call, options: read() };
-  };
+  const options = () => plugin.options ? readOptions(plugin.options(), raw, plugin.name) : {} as O;
   const common = { config, raw, text, env };
   if (command === "GC") {
     const { validAttachments } = request;
-    await until(plugin.gc(withOptions({ ...common, validAttachments })));
+    await until(plugin.gc({ ...common, validAttachments }));
     return success("");
   }
   if (command === "STATUS") {
-    await until(plugin.status(withOptions(common)));
+    await until(plugin.status({ ...common, options: options() }));
     return success("");
   }
-  if (rule.guarded) guardOwnNamespace(env);
+  const netns = containerNetns(env, rule);
   const containerId = env.CNI_CONTAINERID!;
   const ifName = env.CNI_IFNAME!;
-  const call = withOptions({
+  const call = {
     ...common,
+    // What is delegated is about the same namespace.
+    env: { ...env, CNI_NETNS: netns },
     attachment: { network: config.name, containerId, ifName },
     containerId,
     ifName,
-    netns: env.CNI_NETNS ?? "",
+    netns,
     args: env.CNI_ARGS ?? "",
     prevResult: previousResult(request),
-  });
+  };
   switch (command) {
     case "DEL":
       await until(plugin.del(call));
       return success("");
     case "CHECK":
-      await until(plugin.check(call));
+      await until(plugin.check({ ...call, options: options() }));
       return success("");
-    case "ADD":
+    case "ADD": {
+      const adding = { ...call, options: options() };
       return await add(
-        async (undo) => await plugin.add({ ...call, undo }),
+        async (undo) => await plugin.add({ ...adding, undo }),
         config.cniVersion,
         interrupted,
       );
+    }
   }
-}
-
-/** A call whose options are read, and found to be wrong, only by who has a use for them. */
-function whenAsked<C extends object, O>(call: C, read: () => O): C & { readonly options: O } {
-  let known: { options: O } | undefined;
-  const get = () => (known ??= { options: read() }).options;
-  return Object.defineProperty(call, "options", { get, enumerable: true }) as C & { options: O };
 }
 
 /**
@@ -159,13 +153,13 @@ async function settled(work: Promise<unknown>, ms: number): Promise<boolean> {
   return hasEnded;
 }
 
-function previousResult({ config, command }: Request): Result | undefined {
+function previousResult({ config, rule }: Request): Result | undefined {
   if (config.prevResult === undefined) return undefined;
   try {
     return parseResult(config.prevResult, config.cniVersion);
   } catch (error) {
-    // A DEL must not fail on what only helps it.
-    if (command === "DEL") return undefined;
+    // What only helps to remove something must not keep it from being removed.
+    if (rule.removes) return undefined;
     const { message } = error as Error;
     throw CniError.decode(`could not parse prevResult: ${message}`);
   }

@@ -1,27 +1,37 @@
+import { warn } from "../runtime/caller.ts";
 import { ifPresent, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import type { FileInfo } from "../runtime/types.ts";
 import { CniError } from "../types/error.ts";
+import type { CommandRule } from "./commands.ts";
 
 /**
- * Refuses to work on the namespace the plugin itself runs in: that is the host's, and a DEL would
- * take the host's own interfaces away. Compared by device and inode, so it needs no privilege.
- * CNI_NETNS_OVERRIDE (`1` or `true`) allows it, as in the Go library.
- * @throws {CniError} code 8
+ * The path of the container's namespace, "" where there is none to work in. Where it leads to the
+ * namespace that the plugin itself runs in, that is the host's: an ADD is refused, and a DEL leaves
+ * it alone, since it would take the host's own interfaces away. Compared by device and inode, which
+ * needs no privilege. CNI_NETNS_OVERRIDE (`1` or `true`) allows it, as in the Go library.
+ * @throws {CniError} code 8 where the command refuses
  */
-export function guardOwnNamespace(env: Readonly<Record<string, string>>): void {
-  const path = env.CNI_NETNS;
-  if (!path || /^(1|true)$/i.test(env.CNI_NETNS_OVERRIDE ?? "")) return;
-  const own = ownNamespace();
-  if (!own) return;
-  const given = lookAt(path);
-  if (given && given.dev === own.dev && given.ino === own.ino) {
-    throw CniError.invalidNetNs(
-      "plugin's netns and netns from CNI_NETNS should not be the same",
-      `CNI_NETNS is ${path}, the namespace this plugin runs in; name the container's, ` +
-        "or set CNI_NETNS_OVERRIDE=1 if it is meant",
-    );
+export function containerNetns(
+  env: Readonly<Record<string, string>>,
+  { ownNetns }: Pick<CommandRule, "ownNetns">,
+): string {
+  const path = env.CNI_NETNS ?? "";
+  if (path === "" || ownNetns === "use" || /^(1|true)$/i.test(env.CNI_NETNS_OVERRIDE ?? "")) {
+    return path;
   }
+  const own = ownNamespace();
+  const given = own && lookAt(path, ownNetns === "refuse");
+  if (given?.dev !== own?.dev || given?.ino !== own?.ino) return path;
+  if (ownNetns === "leave") {
+    warn(`CNI_NETNS is ${path}, the namespace this plugin runs in: nothing in there is removed\n`);
+    return "";
+  }
+  throw CniError.invalidNetNs(
+    "plugin's netns and netns from CNI_NETNS should not be the same",
+    `CNI_NETNS is ${path}, the namespace this plugin runs in; name the container's, ` +
+      "or set CNI_NETNS_OVERRIDE=1 if it is meant",
+  );
 }
 
 /** Undefined in an executable whose permissions hide namespaces: it cannot harm one either. */
@@ -36,12 +46,13 @@ function ownNamespace(): FileInfo | undefined {
 
 /**
  * Undefined where there is nothing.
- * @throws {CniError} code 8 when it may not be looked at
+ * @throws {CniError} code 8 when it may not be looked at, and `required` says that it must be
  */
-function lookAt(path: string): FileInfo | undefined {
+function lookAt(path: string, required: boolean): FileInfo | undefined {
   try {
     return ifPresent(() => runtime.files.stat(path));
   } catch (error) {
+    if (!required) return undefined;
     throw CniError.invalidNetNs(
       `cannot look at the network namespace ${path}, which CNI_NETNS names: ${messageOf(error)}; ` +
         "run as root, or as whoever owns it",

@@ -13,12 +13,10 @@ import type { Schema } from "../types/schema.ts";
 import type { ReservationBook } from "./reservations.ts";
 import type { Undo } from "./undo.ts";
 
-/** What every command is given. `O` is the type of the plugin's own options. */
-export interface Call<O> {
+/** What every command is given. */
+export interface BareCall {
   /** The fields that every configuration may have. */
   readonly config: NetConf;
-  /** The plugin's own options, validated, with their defaults. */
-  readonly options: O;
   /** The whole configuration as it came, unknown keys included. */
   readonly raw: JsonObject;
   /** The same as text, for what parsing loses: a key that stands in it twice. */
@@ -27,30 +25,46 @@ export interface Call<O> {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What the commands about one attachment are given: one interface of one container. */
-export interface AttachmentCall<O> extends Call<O> {
+/** What STATUS is given, and ADD and CHECK beside the attachment. */
+export interface Call<O> extends BareCall {
+  /** The plugin's own options, validated, with their defaults. */
+  readonly options: O;
+}
+
+/**
+ * What DEL is given: one interface of one container. The plugin's options are not read: a wrong or
+ * changed one must not keep anything from being removed. A DEL goes by the attachment, by what ADD
+ * noted, and where it has to by single options: `findText(raw, "bridge")`.
+ */
+export interface DelCall extends BareCall {
   /** What identifies the attachment: the network's name, CNI_CONTAINERID and CNI_IFNAME. */
   readonly attachment: Attachment;
   /** CNI_CONTAINERID */
   readonly containerId: string;
   /** The interface's name inside the container. */
   readonly ifName: string;
-  /** CNI_NETNS as it came. Empty for a DEL whose namespace is gone. */
+  /**
+   * CNI_NETNS. For a DEL "" where there is no container's namespace to work in; what is at the path
+   * may also be gone, or no namespace any more: `NetNs.openIfPresent`.
+   */
   readonly netns: string;
   /** CNI_ARGS as it came; see `readArgs`. */
   readonly args: string;
-  /** What the plugins before this one did, in the newest form. */
+  /** What the plugins before this one did, in the newest form; a DEL may be without. */
   readonly prevResult?: Result;
 }
 
+/** What CHECK is given. `O` is the type of the plugin's own options. */
+export interface AttachmentCall<O> extends DelCall, Call<O> {}
+
 /** What ADD is given. */
 export interface AddCall<O> extends AttachmentCall<O> {
-  /** Every step that worked pushes how to take it back; a failing ADD runs them in reverse. */
+  /** Takes back what ADD makes with it, should the ADD fail. */
   readonly undo: Undo;
 }
 
-/** What GC is given. */
-export interface GcCall<O> extends Call<O> {
+/** What GC is given; the plugin's options are not read, as for {@link DelCall}. */
+export interface GcCall extends BareCall {
   /** The attachments that are still in use. Everything else of this network may be removed. */
   readonly validAttachments: readonly Attachment[];
 }
@@ -69,13 +83,13 @@ export interface Plugin<O = unknown> {
   /** Attaches, and returns the result in the newest form; it is converted for the caller. */
   readonly add: Handler<AddCall<O>, Result>;
   /** Detaches. Whatever is gone already is success. */
-  readonly del: Handler<AttachmentCall<O>>;
+  readonly del: Handler<DelCall>;
   /** Throws when something is not as ADD left it. */
   readonly check: Handler<AttachmentCall<O>>;
   /** Throws code 50 or 51 when an ADD could not be served now. */
   readonly status: Handler<Call<O>>;
   /** Removes what belongs to none of the valid attachments. */
-  readonly gc: Handler<GcCall<O>>;
+  readonly gc: Handler<GcCall>;
   /** Tells of the addresses that an IPAM plugin gives; loaded only when somebody wants to know. */
   readonly reservations?: () => Promise<ReservationBook<Call<O>>>;
 }

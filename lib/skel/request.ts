@@ -5,7 +5,7 @@
  * @module
  */
 import type { Attachment } from "../types/attachment.ts";
-import { type NetConf, readNetConf } from "../types/config.ts";
+import { type NetConf, readNetConf, readValidAttachments } from "../types/config.ts";
 import { CniError } from "../types/error.ts";
 import { isObject, type JsonObject, type JsonValue, parseJson } from "../types/json.ts";
 import { validateContainerId, validateIfName, validateNetworkName } from "../types/names.ts";
@@ -50,7 +50,7 @@ export function readRequest(
     : undefined;
   checkEnvironment(env, rule);
   const { raw, text } = readConfiguration(stdin());
-  const config = readNetConf(raw);
+  const config = readNetConf(raw, { removing: rule?.removes });
   validateNetworkName(config.name);
   if (!rule) {
     throw CniError.invalidEnvironment(
@@ -66,7 +66,7 @@ export function readRequest(
     config,
     raw,
     text,
-    validAttachments: config.validAttachments ?? [],
+    validAttachments: command === "GC" ? readValidAttachments(raw, config.name) : [],
   };
 }
 

@@ -2,7 +2,7 @@
 import type { Attachment } from "./attachment.ts";
 import { CniError } from "./error.ts";
 import { Fields } from "./fields.ts";
-import type { JsonObject } from "./json.ts";
+import { getFold, type JsonObject } from "./json.ts";
 
 /** What a resolver needs; every part may be absent. */
 export interface Dns {
@@ -36,8 +36,6 @@ export interface NetConf {
   runtimeConfig?: JsonObject;
   /** Arguments by the conventions; those for plugins of this field under `cni`. */
   args?: JsonObject;
-  /** `cni.dev/valid-attachments`, which only GC gets. */
-  validAttachments?: Attachment[];
 }
 
 const KEYS = [
@@ -50,8 +48,10 @@ const KEYS = [
   "prevResult",
   "runtimeConfig",
   "args",
-  "cni.dev/valid-attachments",
 ] as const;
+
+/** Where GC's list stands: its name, and what the Go library called it first, by mistake. */
+const VALID_ATTACHMENTS = ["cni.dev/valid-attachments", "cni.dev/attachments"] as const;
 
 /** The keys of {@linkcode Dns}, in the order in which results print them. */
 export const DNS_KEYS = [
@@ -61,42 +61,90 @@ export const DNS_KEYS = [
   "options",
 ] as const satisfies (keyof Dns)[];
 
+/** How {@linkcode readNetConf} reads. */
+export interface ReadOptions {
+  /**
+   * The configuration is for removing something: a key of the wrong type is as good as absent, but
+   * for those that say what is to be removed (`cniVersion`, `name`, `type`).
+   */
+  removing?: boolean;
+}
+
 /**
  * The common keys of a plugin's configuration. `raw` is left alone: it, with all that is unknown
  * here, is what other plugins are given. Key case does not matter, and null is as good as absent.
  *
  * @throws {CniError} code 7 naming the key, its value and the type that it should have.
  */
-export function readNetConf(raw: JsonObject): NetConf {
-  const fields = new Fields(
-    raw,
-    KEYS,
-    "",
-    (text) => CniError.invalidConfig(`invalid network configuration: ${text}`),
-  );
+export function readNetConf(raw: JsonObject, { removing = false }: ReadOptions = {}): NetConf {
+  const fields = fieldsOf(raw, KEYS);
+  const read = <T>(value: () => T): T | undefined => {
+    try {
+      return value();
+    } catch (error) {
+      if (removing) return undefined;
+      throw error;
+    }
+  };
   const conf: NetConf = {
     cniVersion: fields.string("cniVersion") || "0.1.0",
     name: fields.string("name") ?? "",
     type: fields.string("type") ?? "",
   };
-  const ipam = fields.inner("ipam", ["type"]);
-  ipam?.string("type");
-  const dns = fields.inner("dns", DNS_KEYS);
-  const attachments = fields.each("cni.dev/valid-attachments", ["containerID", "ifname"]);
   return withoutUndefined({
     ...conf,
-    capabilities: fields.booleans("capabilities"),
-    ipam: ipam?.values as NetConf["ipam"],
-    dns: dns && readDns(dns),
-    prevResult: fields.object("prevResult"),
-    runtimeConfig: fields.object("runtimeConfig"),
-    args: fields.object("args"),
-    validAttachments: attachments?.map((attachment) => ({
-      network: conf.name,
-      containerId: attachment.string("containerID") ?? "",
-      ifName: attachment.string("ifname") ?? "",
-    })),
+    capabilities: read(() => fields.booleans("capabilities")),
+    ipam: read(() => readIpam(fields)),
+    dns: read(() => {
+      const dns = fields.inner("dns", DNS_KEYS);
+      return dns && readDns(dns);
+    }),
+    prevResult: read(() => fields.object("prevResult")),
+    runtimeConfig: read(() => fields.object("runtimeConfig")),
+    args: read(() => fields.object("args")),
   });
+}
+
+function readIpam(fields: Fields): NetConf["ipam"] {
+  const ipam = fields.inner("ipam", ["type"]);
+  ipam?.string("type");
+  return ipam?.values as NetConf["ipam"];
+}
+
+/**
+ * The attachments that GC is to leave alone. null is an empty list, as the Go library writes it.
+ *
+ * @throws {CniError} code 7 where there is no list, or an entry names no attachment: whatever is
+ * not in the list would be removed
+ */
+export function readValidAttachments(raw: JsonObject, network: string): Attachment[] {
+  const key = VALID_ATTACHMENTS.find((name) => (getFold(raw, name) ?? null) !== null);
+  if (key === undefined) {
+    if (VALID_ATTACHMENTS.some((name) => getFold(raw, name) === null)) return [];
+    throw CniError.invalidConfig(
+      `GC needs the list ${JSON.stringify(VALID_ATTACHMENTS[0])} of the attachments that are in ` +
+        `use: whatever else network ${JSON.stringify(network)} has would be removed; where none ` +
+        "is in use, it is []",
+    );
+  }
+  const entries = fieldsOf(raw, [key]).each(key, ["containerID", "ifname"]) ?? [];
+  return entries.map((entry) => {
+    const required = (part: "containerID" | "ifname") => {
+      const text = entry.string(part);
+      if (text) return text;
+      throw entry.mismatch(part, "the name of an attachment's part, which is not empty");
+    };
+    return { network, containerId: required("containerID"), ifName: required("ifname") };
+  });
+}
+
+function fieldsOf(raw: JsonObject, keys: readonly string[]): Fields {
+  return new Fields(
+    raw,
+    keys,
+    "",
+    (text) => CniError.invalidConfig(`invalid network configuration: ${text}`),
+  );
 }
 
 /** Reads a `dns` object whose keys are {@linkcode DNS_KEYS}; keys beyond those stay in it. */

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { isEmptyDns, readNetConf } from "./config.ts";
+import { isEmptyDns, readNetConf, readValidAttachments } from "./config.ts";
 import { CniError } from "./error.ts";
 import { type JsonObject, parseJson } from "./json.ts";
 
@@ -14,7 +14,6 @@ Deno.test("readNetConf() reads every common key, in any case, and leaves the res
     prevResult: { ips: [] },
     runtimeConfig: { mac: "x" },
     args: { cni: {} },
-    "cni.dev/valid-attachments": [{ network: "n", containerId: "c", ifName: "eth0" }],
     bridge: "cni0",
   };
   const before = structuredClone(raw);
@@ -28,7 +27,6 @@ Deno.test("readNetConf() reads every common key, in any case, and leaves the res
     prevResult: { ips: [] },
     runtimeConfig: { mac: "x" },
     args: { cni: {} },
-    validAttachments: [{ network: "n", containerId: "c", ifName: "eth0" }],
   });
   assertEquals(raw, before);
 });
@@ -69,18 +67,46 @@ Deno.test("readNetConf() fails with code 7, naming field, value and type", () =>
       { runtimeConfig: 18446744073709551615n },
       '"runtimeConfig" is 18446744073709551615 (a number), but must be an object',
     ],
-    [
-      { "cni.dev/valid-attachments": [{ ifname: "e" }, null] },
-      '"cni.dev/valid-attachments[1]" is null, but must be an object',
-    ],
-    [
-      { "cni.dev/valid-attachments": [{ ifname: 0 }] },
-      '"cni.dev/valid-attachments[0].ifname" is 0 (a number), but must be a string',
-    ],
   ];
   for (const [raw, message] of cases) {
     const error = assertThrows(() => readNetConf(raw), CniError);
     assertEquals([error.code, error.message], [7, `invalid network configuration: ${message}`]);
+    const { ipam, ...conf } = readNetConf({ ...raw, cniVersion: "", NAME: "n", type: "t" }, {
+      removing: true,
+    });
+    assertEquals([ipam, conf], [undefined, { cniVersion: "0.1.0", name: "n", type: "t" }]);
+  }
+});
+
+Deno.test("readValidAttachments() reads GC's list, by either name, in any case", () => {
+  const list = [{ containerID: "c", ifname: "eth0" }];
+  const read = [{ network: "n", containerId: "c", ifName: "eth0" }];
+  for (
+    const [raw, expected] of [
+      [{ "cni.dev/valid-attachments": list }, read],
+      [{ "CNI.dev/Valid-Attachments": list, "cni.dev/attachments": [] }, read],
+      [{ "cni.dev/attachments": list }, read],
+      [{ "cni.dev/valid-attachments": null, "cni.dev/attachments": list }, read],
+      [{ "cni.dev/valid-attachments": [] }, []],
+      [{ "cni.dev/valid-attachments": null, "cni.dev/attachments": null }, []],
+    ] as [JsonObject, unknown][]
+  ) assertEquals(readValidAttachments(raw, "n"), expected as never);
+});
+
+Deno.test("readValidAttachments() fails with code 7 where everything would be removed by mistake", () => {
+  const key = "cni.dev/valid-attachments";
+  for (
+    const [raw, words] of [
+      [{}, 'GC needs the list "cni.dev/valid-attachments"'],
+      [{ [key]: {} }, `"${key}" is an object, but must be a list`],
+      [{ [key]: [{ containerID: "c", ifname: "e" }, null] }, `"${key}[1]" is null`],
+      [{ [key]: [{ containerID: "c", ifname: 0 }] }, `"${key}[0].ifname" is 0 (a number)`],
+      [{ [key]: [{ containerID: "c" }] }, `"${key}[0].ifname" is missing`],
+      [{ [key]: [{ containerID: "", ifname: "e" }] }, `"${key}[0].containerID" is "" (a string)`],
+    ] as [JsonObject, string][]
+  ) {
+    const error = assertThrows(() => readValidAttachments(raw, "n"), CniError, words);
+    assertEquals(error.code, 7);
   }
 });
 

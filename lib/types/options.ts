@@ -7,7 +7,7 @@
  */
 import { CniError } from "./error.ts";
 import { mismatch } from "./fields.ts";
-import type { JsonObject, JsonValue } from "./json.ts";
+import { getFold, isObject, type JsonObject, type JsonValue } from "./json.ts";
 import type { Issue, Schema } from "./schema.ts";
 
 /**
@@ -24,6 +24,25 @@ export function readOptions<T>(schema: Schema<T>, raw: JsonObject, what: string)
     raw,
     (problems) => CniError.invalidConfig(`invalid ${what} configuration: ${problems}`),
   );
+}
+
+/**
+ * Looks a single option up, for what removes: DEL and GC read nothing that they have no use for, and
+ * go on without what is wrong.
+ *
+ * @param path the keys that lead there, in any case: `"ipam", "dataDir"`
+ * @returns undefined where it is absent or null, or what leads there is no object
+ */
+export function findOption(raw: JsonObject, ...path: string[]): JsonValue | undefined {
+  let value: JsonValue | undefined = raw;
+  for (const key of path) value = isObject(value) ? getFold(value, key) : undefined;
+  return value ?? undefined;
+}
+
+/** As {@linkcode findOption}; undefined also for what is no text, or empty. */
+export function findText(raw: JsonObject, ...path: string[]): string | undefined {
+  const value = findOption(raw, ...path);
+  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 /**

@@ -35,7 +35,11 @@ interface Source {
 /** Makes all schemas. */
 export async function generateSchemas(): Promise<Schemas> {
   const undocumented: string[] = [];
-  const shared = ["lib/types", "lib/ipam", "lib/attach"].flatMap(literalsIn);
+  // What is said to users comes before what is said to callers of the same keys.
+  const shared = [
+    ...literalsOf("lib/types/netconf_schema.ts"),
+    ...["lib/types", "lib/ipam", "lib/attach"].flatMap(literalsIn),
+  ];
   const sources = await readPlugins();
   const common = propertiesOf(describe(jsonSchemaOf(netConf()), shared, "common", undocumented));
   const files: Record<string, JsonObject> = {};
@@ -133,5 +137,9 @@ async function readPlugins(): Promise<Source[]> {
 function literalsIn(folder: string): DocumentedKeys[] {
   return Array.from(Deno.readDirSync(`${ROOT}/${folder}`), ({ name }) => name)
     .filter((name) => name.endsWith(".ts") && !name.endsWith("_test.ts")).sort()
-    .flatMap((name) => documentedKeys(Deno.readTextFileSync(`${ROOT}/${folder}/${name}`)));
+    .flatMap((name) => literalsOf(`${folder}/${name}`));
+}
+
+function literalsOf(path: string): DocumentedKeys[] {
+  return documentedKeys(Deno.readTextFileSync(`${ROOT}/${path}`));
 }

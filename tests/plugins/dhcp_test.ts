@@ -136,7 +136,7 @@ kernelTest("dhcp: GC releases what is not valid", async (sandbox) => {
   );
   assertEquals(results.map(({ ips }) => ips[0].address), ["10.66.0.97/24", "10.66.0.98/24"]);
   const valid = { "cni.dev/valid-attachments": [{ containerID: "b", ifname: "eth0" }] };
-  plugin(sandbox, { command: "GC", config: { ...config, name: "elsewhere" } });
+  plugin(sandbox, { command: "GC", config: { ...config, ...valid, name: "elsewhere" } });
   plugin(sandbox, { command: "GC", config: { ...config, ...valid } });
   assertEquals((await leases()).map(({ containerId }) => containerId), ["b"]);
   const release = () => scripted.received.find(({ type }) => type === "RELEASE");
@@ -156,7 +156,8 @@ kernelTest("dhcp: without a daemon ADD says what to start, DEL and GC succeed", 
   assertEquals(pluginError(sandbox, { command: "STATUS", config }).code, 50);
   assertEquals(tryPlugin(sandbox, { command: "DEL", config, netns }).code, 0);
   assertEquals(tryPlugin(sandbox, { command: "DEL", config: { ...config, ipam: {} } }).code, 0);
-  assertEquals(tryPlugin(sandbox, { command: "GC", config }).code, 0);
+  const none = { ...config, "cni.dev/valid-attachments": [] };
+  assertEquals(tryPlugin(sandbox, { command: "GC", config: none }).code, 0);
   const far = { ...config, ipam: { type: "dhcp", daemonSocketPath: `/run/${"x".repeat(120)}` } };
   const impossible = pluginError(sandbox, { command: "ADD", config: far, netns });
   assertEquals(impossible.code, 7);

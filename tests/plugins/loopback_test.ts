@@ -64,12 +64,11 @@ kernelTest(
 );
 
 kernelTest(
-  "loopback: the host's own namespace is refused before anything is touched",
+  "loopback: the host's own namespace is not touched",
   (sandbox) => {
     const netns = "/proc/self/ns/net";
-    for (const command of ["ADD", "DEL"] as const) {
-      assertEquals(pluginError(sandbox, { command, config, netns }).code, 8);
-    }
+    assertEquals(pluginError(sandbox, { command: "ADD", config, netns }).code, 8);
+    plugin(sandbox, { command: "DEL", config, netns });
     assert(sandbox.ip("link show dev lo")[0].flags.includes("UP"));
   },
 );

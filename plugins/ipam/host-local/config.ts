@@ -7,9 +7,10 @@ import { IpAddress } from "../../../lib/ip/address.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { cidr, ip } from "../../../lib/ip/schema.ts";
 import { routeList } from "../../../lib/ipam/routes.ts";
-import type { Call } from "../../../lib/skel/plugin.ts";
+import type { BareCall, Call } from "../../../lib/skel/plugin.ts";
 import { readArgs } from "../../../lib/types/args.ts";
 import { CniError } from "../../../lib/types/error.ts";
+import { findText } from "../../../lib/types/options.ts";
 import {
   block,
   goObject,
@@ -77,9 +78,9 @@ function parseHost(text: string): IpAddress | undefined {
   return IpAddress.tryParse(text) ?? Cidr.tryParse(text)?.ip;
 }
 
-/** The directory that holds every network's reservations. */
-export function dataDirectory({ ipam }: Options): string {
-  return ipam?.dataDir || DATA_DIRECTORY;
+/** The directory that holds every network's reservations: `ipam.dataDir`, all that is read of `ipam`. */
+export function dataDirectory({ raw }: BareCall): string {
+  return findText(raw, "ipam", "dataDir") ?? DATA_DIRECTORY;
 }
 
 /**

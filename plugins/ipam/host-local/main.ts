@@ -11,8 +11,10 @@ import { resultRoutes } from "../../../lib/ipam/routes.ts";
 import {
   type AddCall,
   type AttachmentCall,
+  type BareCall,
   type Call,
   definePlugin,
+  type DelCall,
   type GcCall,
 } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
@@ -56,7 +58,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
   const owner = ownerOf(call);
 
   const allocations: Allocation[] = [];
-  using store = await DiskStore.open(dataDirectory(options), config.name);
+  using store = await DiskStore.open(dataDirectory(call), config.name);
   const release = async ({ address }: Allocation) => {
     using again = await openIfPresent(call);
     again?.release(address, owner);
@@ -119,7 +121,7 @@ async function status(call: Call<Options>): Promise<void> {
   try {
     const { resolvConf } = call.options.ipam!;
     if (resolvConf) readResolvConf(resolvConf);
-    using store = await DiskStore.open(dataDirectory(call.options), call.config.name);
+    using store = await DiskStore.open(dataDirectory(call), call.config.name);
     store.requireWritable();
     const addresses = store.addresses();
     for (const set of sets) {
@@ -132,18 +134,18 @@ async function status(call: Call<Options>): Promise<void> {
 }
 
 /** Old reservations name a container only: they are valid as long as any of its interfaces is. */
-function isValid({ containerId, ifName }: Owner, { validAttachments }: GcCall<Options>): boolean {
+function isValid({ containerId, ifName }: Owner, { validAttachments }: GcCall): boolean {
   return validAttachments.some((valid) =>
     valid.containerId === containerId && (ifName === "" || valid.ifName === ifName)
   );
 }
 
-function ownerOf({ containerId, ifName }: AttachmentCall<Options>): Owner {
+function ownerOf({ containerId, ifName }: DelCall): Owner {
   return { containerId, ifName };
 }
 
-function openIfPresent({ config, options }: Call<Options>): Promise<DiskStore | undefined> {
-  return DiskStore.openIfPresent(dataDirectory(options), config.name);
+function openIfPresent(call: BareCall): Promise<DiskStore | undefined> {
+  return DiskStore.openIfPresent(dataDirectory(call), call.config.name);
 }
 
 if (import.meta.main) await runPlugin(hostLocal);

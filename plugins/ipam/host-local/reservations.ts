@@ -21,7 +21,7 @@ export const reservations: ReservationBook<Call<Options>> = {
       };
     });
     return {
-      source: `${dataDirectory(call.options)}/${call.config.name}`,
+      source: `${dataDirectory(call)}/${call.config.name}`,
       pools: sets.map(({ ranges, size }, index) => ({
         ranges: ranges.map(String),
         size,
@@ -37,6 +37,6 @@ export const reservations: ReservationBook<Call<Options>> = {
   },
 };
 
-function open({ config, options }: Call<Options>): Promise<DiskStore | undefined> {
-  return DiskStore.openIfPresent(dataDirectory(options), config.name);
+function open(call: Call<Options>): Promise<DiskStore | undefined> {
+  return DiskStore.openIfPresent(dataDirectory(call), call.config.name);
 }

@@ -63,7 +63,7 @@ function findHolder(selector: Selector): DeviceRecord | undefined {
 
 /** Whether something in a namespace has this alternative name: a device takes them along. */
 function goesBy(name: string, netns: string): boolean {
-  using sandbox = NetNs.openIfUsable(netns);
+  using sandbox = NetNs.openIfPresent(netns);
   if (!sandbox) return false;
   using inside = Rtnl.open(sandbox);
   return (inside.link.find(name)?.name ?? name) !== name;

@@ -14,15 +14,11 @@ import { checkAttachment } from "../../../lib/attach/check.ts";
 import { detach } from "../../../lib/attach/detach.ts";
 import { hasIpam, ipamAdd, ipamCheck, ipamGc, ipamStatus } from "../../../lib/ipam/delegate.ts";
 import { chooseDns } from "../../../lib/ipam/dns.ts";
-import {
-  type AddCall,
-  type AttachmentCall,
-  definePlugin,
-  type GcCall,
-} from "../../../lib/skel/plugin.ts";
+import { type AddCall, definePlugin, type DelCall, type GcCall } from "../../../lib/skel/plugin.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { membership } from "../../../lib/types/attachment.ts";
+import { findText } from "../../../lib/types/options.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { type Options, options } from "./config.ts";
 import { configuredDevice, select } from "./device.ts";
@@ -36,7 +32,7 @@ const hostDevice = definePlugin<Options>({
   add,
 
   async del(call) {
-    const name = call.options.device || undefined;
+    const name = findText(call.raw, "device"); // for a device without a record
     await detach(call, () => returnToHost(holderOf(call), { name, patient: true }));
   },
 
@@ -94,12 +90,12 @@ async function reserveOnly(call: AddCall<Options>): Promise<Result> {
   };
 }
 
-function holderOf({ attachment, netns }: AttachmentCall<Options>): Holder {
+function holderOf({ attachment, netns }: DelCall): Holder {
   return { ...attachment, netns };
 }
 
 /** The records of this network's attachments that are not valid any more. */
-function orphans({ config, validAttachments }: GcCall<Options>) {
+function orphans({ config, validAttachments }: GcCall) {
   const isValid = membership(validAttachments);
   return listRecords().filter((record) => record.network === config.name && !isValid(record));
 }

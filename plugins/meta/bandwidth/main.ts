@@ -43,7 +43,7 @@ const bandwidth = definePlugin<Options>({
     using host = Rtnl.open();
     await runAll(
       () => {
-        using sandbox = NetNs.openIfUsable(call.netns);
+        using sandbox = NetNs.openIfPresent(call.netns);
         using inside = sandbox && Rtnl.open(sandbox);
         const device = inside && findPeer(host, inside, sandbox, call.ifName);
         if (device) unshape(host, device);

@@ -4,7 +4,8 @@ import {
   INGRESS_POLICIES,
   type IngressPolicy,
 } from "../../../lib/firewall/filter/types.ts";
-import type { JsonValue } from "../../../lib/types/json.ts";
+import type { JsonObject, JsonValue } from "../../../lib/types/json.ts";
+import { findText } from "../../../lib/types/options.ts";
 import {
   block,
   goObject,
@@ -17,6 +18,8 @@ import {
 const ADMIN_CHAIN =
   /^(?!(-.*|INPUT|FORWARD|OUTPUT|CNI-FORWARD|CNI-ISOLATION-STAGE-[12]|forward|isolation)$)[\w.-]{0,28}$/;
 
+const ZONE = /^[\w-]*$/;
+
 /** firewall's own options. Everywhere "" is as good as absent. */
 export const options = () =>
   goObject({
@@ -28,13 +31,26 @@ export const options = () =>
       "CNI-ADMIN",
     ),
     /** The zone that firewalld puts the container in. */
-    firewalldZone: withDefault(name("the name of a zone", /^[\w-]*$/), "trusted"),
+    firewalldZone: withDefault(name("the name of a zone", ZONE), "trusted"),
     /** What may reach the container: everything, its own bridge only, or all but other bridges. */
     ingressPolicy: withDefault(word<IngressPolicy | "">(["", ...INGRESS_POLICIES]), "open"),
   });
 
 /** @see options */
 export type Options = Infer<ReturnType<typeof options>>;
+
+/** The options that say what there is to remove where nothing was noted; a wrong one is absent. */
+export function optionsForRemoval(
+  raw: JsonObject,
+): Pick<Options, "ingressPolicy" | "firewalldZone" | "iptablesAdminChainName"> {
+  const text = (key: string) => findText(raw, key) ?? "";
+  const [zone, chain] = [text("firewalldZone"), text("iptablesAdminChainName")];
+  return {
+    ingressPolicy: INGRESS_POLICIES.find((policy) => policy === text("ingressPolicy")) ?? "",
+    firewalldZone: ZONE.test(zone) ? zone : "",
+    iptablesAdminChainName: ADMIN_CHAIN.test(chain) ? chain : "",
+  };
+}
 
 function word<T extends string>(words: readonly T[]): Schema<T> {
   const known = words.filter((each) => each !== "").map((each) => JSON.stringify(each)).join(", ");

@@ -32,13 +32,18 @@ import type { IpAddress } from "../../../lib/ip/address.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { messageOf } from "../../../lib/runtime/errors.ts";
-import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import {
+  type AddCall,
+  type AttachmentCall,
+  definePlugin,
+  type DelCall,
+} from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { validateIfName } from "../../../lib/types/names.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { versionsFrom } from "../../../lib/types/versions.ts";
-import { type Options, options } from "./config.ts";
+import { type Options, options, optionsForRemoval } from "./config.ts";
 
 const firewall = definePlugin<Options>({
   name: "firewall",
@@ -94,15 +99,17 @@ async function apply(call: AddCall<Options>, prevResult: Result): Promise<void> 
 }
 
 /** What ADD makes, by the attachment's note or, where the Go plugins made it, by prevResult. */
-async function revoke(call: AttachmentCall<Options>): Promise<void> {
-  const { prevResult, options } = call;
-  const policy = policyOf(options);
-  await revokeFilter(call.attachment, (): Removal => ({
-    ips: (prevResult?.ips ?? []).flatMap(({ address }) => Cidr.tryParse(address)?.ip ?? []),
-    bridges: prevResult && policy !== "open" ? bridgesOf(prevResult, policy) : [],
-    zones: firewalldRuns() ? [zoneOf(options)] : [],
-    adminChains: [adminChainOf(options)],
-  }));
+async function revoke({ attachment, prevResult, raw }: DelCall): Promise<void> {
+  await revokeFilter(attachment, (): Removal => {
+    const options = optionsForRemoval(raw);
+    const policy = policyOf(options);
+    return {
+      ips: (prevResult?.ips ?? []).flatMap(({ address }) => Cidr.tryParse(address)?.ip ?? []),
+      bridges: prevResult && policy !== "open" ? bridgesOf(prevResult, policy) : [],
+      zones: firewalldRuns() ? [zoneOf(options)] : [],
+      adminChains: [adminChainOf(options)],
+    };
+  });
 }
 
 /**
@@ -207,15 +214,17 @@ function portsOf(host: Rtnl, { interfaces = [] }: Result): Link[] {
   });
 }
 
-function policyOf({ ingressPolicy }: Options): IngressPolicy {
+function policyOf({ ingressPolicy }: Pick<Options, "ingressPolicy">): IngressPolicy {
   return ingressPolicy || "open";
 }
 
-function zoneOf({ firewalldZone }: Options): string {
+function zoneOf({ firewalldZone }: Pick<Options, "firewalldZone">): string {
   return firewalldZone || "trusted";
 }
 
-function adminChainOf({ iptablesAdminChainName }: Options): string {
+function adminChainOf(
+  { iptablesAdminChainName }: Pick<Options, "iptablesAdminChainName">,
+): string {
   return iptablesAdminChainName || "CNI-ADMIN";
 }
 

@@ -18,6 +18,7 @@ import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/sk
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
+import { findOption } from "../../../lib/types/options.ts";
 import type { IpConfig, Result } from "../../../lib/types/result.ts";
 import { gatewayOf, type Options, options, validateOptions } from "./config.ts";
 import {
@@ -43,12 +44,14 @@ const sbr = definePlugin<Options>({
     using _lock = await lock(sandbox);
     using inside = Rtnl.open(sandbox);
     const link = inside.link.find(call.ifName);
-    const rules = findRules(call, inside, [
+    const configured = findOption(call.raw, "table");
+    const table = typeof configured === "number" ? configured : undefined;
+    const rules = findRules(inside, table, [
       ...ipsOf(call.prevResult ?? {}, call.ifName).map(({ address }) => Cidr.tryParse(address)),
       ...link ? inside.address.list({ device: link }).map(({ address }) => address) : [],
     ]);
     for (const rule of rules) inside.rule.removeIfPresent(rule);
-    const filled = call.options.table === undefined ? rules.map(({ table }) => table) : [];
+    const filled = configured === undefined ? rules.map((rule) => rule.table) : [];
     if (link) removeRoutes(inside, link, filled);
   },
 
@@ -59,7 +62,7 @@ const sbr = definePlugin<Options>({
     const link = inside.link.get(call.ifName);
     const routes = inside.route.list({ device: link });
     for (const { own, gateway } of sources) {
-      const rules = findRules(call, inside, [own]);
+      const rules = findRules(inside, call.options.table, [own]);
       if (rules.length === 0) {
         const { table = "of its own" } = call.options;
         throw CniError.internal(`no rule sends what comes from ${own.ip} to table ${table}`);
@@ -167,14 +170,14 @@ function ipsOf({ ips = [], interfaces = [] }: Result, ifName: string): IpConfig[
 
 /** The rules for traffic from these addresses: all of them, or those of the configured table. */
 function findRules(
-  { options }: AttachmentCall<Options>,
   inside: Rtnl,
+  configured: number | undefined,
   sources: readonly (Cidr | undefined)[],
 ): Rule[] {
   return inside.rule.list().filter(({ from, table }) =>
     from?.prefix === from?.ip.bits &&
     sources.some((source) => source && from?.ip.equals(source.ip)) &&
-    (options.table === undefined || options.table === table)
+    (configured === undefined || configured === table)
   );
 }
 

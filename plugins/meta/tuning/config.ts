@@ -4,7 +4,7 @@ import { readArgs } from "../../../lib/types/args.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { isObject, type JsonObject } from "../../../lib/types/json.ts";
 import { duplicateKeys } from "../../../lib/types/json_duplicates.ts";
-import { readOptions } from "../../../lib/types/options.ts";
+import { findText } from "../../../lib/types/options.ts";
 import {
   block,
   boolean,
@@ -134,8 +134,7 @@ export function readSysctls({ options, text }: Call<Options>, ifName: string): S
  */
 export function backupDirectory(raw: JsonObject): string {
   try {
-    const schema = goObject({ dataDir: optional(string()) });
-    return dataDirectory(readOptions(schema, raw, "tuning"));
+    return dataDirectory({ dataDir: findText(raw, "dataDir") });
   } catch {
     return dataDirectory({});
   }

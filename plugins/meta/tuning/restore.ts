@@ -32,7 +32,7 @@ async function restoreValues(
   { netns, ifName }: AttachmentCall<unknown>,
   { link: settings, hostMtu, sysctl }: Backup,
 ): Promise<void> {
-  using sandbox = NetNs.openIfUsable(netns);
+  using sandbox = NetNs.openIfPresent(netns);
   if (!sandbox) return; // what was changed is gone with the namespace
   using inside = Rtnl.open(sandbox);
   const link = inside.link.find(ifName);

@@ -16,6 +16,8 @@ import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
+import { isIfName } from "../../../lib/types/names.ts";
+import { findText } from "../../../lib/types/options.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { versionsFrom } from "../../../lib/types/versions.ts";
 import { type Options, options, validateOptions } from "./config.ts";
@@ -28,17 +30,19 @@ const vrf = definePlugin<Options>({
   options,
   add,
 
-  async del({ options, netns, ifName }) {
-    validateOptions(options);
+  async del({ raw, netns, ifName }) {
     using sandbox = NetNs.openIfPresent(netns);
     if (!sandbox) return; // the VRF went away with its namespace
     using _lock = await lock(sandbox);
     using inside = Rtnl.open(sandbox);
-    const device = inside.link.find(options.vrfname);
-    if (device?.kind !== "vrf") return;
+    const name = findText(raw, "vrfname");
+    const link = inside.link.find(ifName);
+    // Where the configuration names no VRF any more, the one that the interface is in.
+    const named = name && isIfName(name) ? inside.link.find(name) : undefined;
+    const device = named?.kind === "vrf" ? named : link?.master && inside.link.find(link.master);
+    if (!device || device.kind !== "vrf") return;
     await runAll(
       () => {
-        const link = inside.link.find(ifName);
         if (link?.master === device.index) inside.link.set(link, { master: 0 });
       },
       () => removeIfEmpty(inside, device),
