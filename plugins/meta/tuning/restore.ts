@@ -7,7 +7,7 @@ import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { ifPresent } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
-import type { AttachmentCall } from "../../../lib/skel/plugin.ts";
+import type { DelCall } from "../../../lib/skel/plugin.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { type Backup, readBackup, removeBackup } from "./backup.ts";
 import { changeLink } from "./link.ts";
@@ -19,7 +19,7 @@ import { setAll } from "./sysctls.ts";
  * backup that cannot be read is named on standard error, and removed.
  * @param directory where backups are kept
  */
-export async function restore(call: AttachmentCall<unknown>, directory: string): Promise<void> {
+export async function restore(call: DelCall, directory: string): Promise<void> {
   const { attachment } = call;
   const backup = readBackup(directory, attachment);
   await runAll(
@@ -29,7 +29,7 @@ export async function restore(call: AttachmentCall<unknown>, directory: string):
 }
 
 async function restoreValues(
-  { netns, ifName }: AttachmentCall<unknown>,
+  { netns, ifName }: DelCall,
   { link: settings, hostMtu, sysctl }: Backup,
 ): Promise<void> {
   using sandbox = NetNs.openIfPresent(netns);
