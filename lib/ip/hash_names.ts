@@ -20,12 +20,21 @@ export function ifbName(network: string, containerId: string): string {
   return hashName(15, "bwp", network + containerId);
 }
 
-/** The ifb device through which one attachment's traffic is shaped, in one direction. */
+/**
+ * The ifb device through which one attachment's traffic is shaped, in one direction. Its beginning is
+ * the network's, by which GC knows what an ADD that was killed made last.
+ */
 export function attachmentIfbName(
   attachment: Attachment,
   direction: "ingress" | "egress",
 ): string {
-  return hashName(15, "bwp", `${attachmentKey(attachment)}/${direction}`);
+  const prefix = networkIfbPrefix(attachment.network);
+  return hashName(15, prefix, `${attachmentKey(attachment)}/${direction}`);
+}
+
+/** What the names of all of a network's {@link attachmentIfbName} begin with. */
+export function networkIfbPrefix(network: string): string {
+  return hashName(8, "bw", network);
 }
 
 /**

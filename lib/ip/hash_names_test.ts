@@ -35,7 +35,7 @@ Deno.test("attachmentIfbName() differs with every part, 15 characters long", () 
     attachmentIfbName({ ...attachment, ifName: "eth1" }, "egress"),
     attachmentIfbName({ ...attachment, network: "nc", containerId: "1" }, "egress"),
   ];
-  assertEquals([new Set(names).size, names.every((name) => /^bwp[0-9a-f]{12}$/.test(name))], [
+  assertEquals([new Set(names).size, names.every((name) => /^bw[0-9a-f]{13}$/.test(name))], [
     4,
     true,
   ]);

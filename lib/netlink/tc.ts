@@ -18,6 +18,7 @@ export const RTM_NEWQDISC = 36;
 export const RTM_DELQDISC = 37;
 export const RTM_GETQDISC = 38;
 export const RTM_NEWTFILTER = 44;
+export const RTM_DELTFILTER = 45;
 export const RTM_GETTFILTER = 46;
 
 /** Parents: a device's root; where what arrives is looked at; and where what leaves is, of clsact. */

@@ -7,11 +7,13 @@ import {
   ETH_P_IPV6,
   FILTER,
   type FilterMessage,
+  RTM_DELTFILTER,
   RTM_GETTFILTER,
   RTM_NEWTFILTER,
   type U32Key,
 } from "../netlink/tc.ts";
 import { type Link, nameOf } from "./link.ts";
+import { NetlinkError } from "../nl/error.ts";
 import type { NetlinkSocket } from "../nl/socket.ts";
 
 const TC_ACT_STOLEN = 4;
@@ -35,11 +37,17 @@ export interface NewFilter {
 
 /** A filter as the kernel has it. */
 export interface Filter {
+  /** `u32`, `bpf`, `flower`, `matchall`, … */
+  kind: string;
+  /** The lowest is asked first. */
+  priority: number;
+  /** ETH_P_* */
+  protocol: number;
   /** Index of the device that packets are sent to instead. */
   redirectTo?: number;
 }
 
-/** Filters of the `u32` sort. Every method throws `NetlinkError` where the kernel refuses. */
+/** Filters: those of every kind are listed, those of kind `u32` added. Every method throws `NetlinkError` where the kernel refuses. */
 export class Filters {
   /** `Rtnl` makes one. */
   constructor(private readonly socket: NetlinkSocket) {}
@@ -51,11 +59,36 @@ export class Filters {
       payload: FILTER.encode({ index: device.index, parent }),
       purpose: `list the filters of ${nameOf(device)}`,
     });
-    // Besides filters there are the hash tables they are in.
-    return answers.map((answer) => FILTER.decode(answer)).filter(({ options }) => options?.keys)
-      .map(({ options }) => ({
+    // Besides filters there are their priorities, without a handle, and u32's hash tables.
+    return answers.map((answer) => FILTER.decode(answer))
+      .filter(({ kind, handle, options }) => kind === "u32" ? options?.keys : handle)
+      .map(({ kind = "", info = 0, options }) => ({
+        kind,
+        priority: info >>> 16,
+        protocol: swap(info & 0xffff),
         redirectTo: options?.actions?.first?.options?.parameters?.device,
       }));
+  }
+
+  /**
+   * `tc filter del dev DEVICE parent PARENT prio PRIORITY protocol PROTOCOL`: all filters of that
+   * priority; none there is fine.
+   */
+  removeIfPresent(device: Link, parent: number, { priority, protocol }: Filter): void {
+    try {
+      this.socket.request({
+        type: RTM_DELTFILTER,
+        payload: FILTER.encode({
+          index: device.index,
+          parent,
+          info: (priority << 16 | swap(protocol)) >>> 0,
+        }),
+        purpose: `remove the filters of priority ${priority} of ${nameOf(device)}`,
+      });
+    } catch (error) {
+      const gone = ["ENOENT", "EINVAL", "ENODEV"];
+      if (!(error instanceof NetlinkError && gone.includes(error.code))) throw error;
+    }
   }
 
   /**

@@ -305,6 +305,73 @@ kernelTest(
   },
 );
 
+for (const kind of ["clsact", "ingress"]) {
+  kernelTest(`bandwidth: beside somebody else's ${kind} it has filters of its own`, (sandbox) => {
+    const netns = container(sandbox);
+    sandbox.run("tc", ["qdisc", "add", "dev", "host0", kind]);
+    const theirs = `filter add dev host0 ${kind === "clsact" ? "ingress" : "parent ffff:"} prio 1`;
+    const matching = "protocol ip u32 match ip dst 192.0.2.1/32 flowid 1:7";
+    sandbox.run("tc", `${theirs} ${matching}`.split(" "));
+    const before = tc(sandbox, "filter show dev host0 ingress");
+    plugin(sandbox, { command: "ADD", config: limited, netns });
+    const again = pluginError(sandbox, { command: "ADD", config: limited, netns });
+    assertStringIncludes(again.msg, "host0 is limited already");
+    plugin(sandbox, { command: "CHECK", config: limited, netns });
+    const targets = tc(sandbox, "filter show dev host0 ingress")
+      .flatMap(({ options }) => options?.actions ?? [])
+      .filter(({ kind }) => kind === "mirred").map(({ to_dev }) => to_dev);
+    assertEquals(targets, [egressIfb]);
+    plugin(sandbox, { command: "DEL", config: limited, netns });
+    assertEquals(kinds(sandbox, "host0"), [kind]);
+    assertEquals(tc(sandbox, "filter show dev host0 ingress"), before);
+    assertEquals(ifbs(sandbox), []);
+
+    const excepted = { ...limited, unshapedSubnets: ["10.1.1.0/24"] };
+    if (kind === "clsact") {
+      plugin(sandbox, { command: "ADD", config: excepted, netns });
+      plugin(sandbox, { command: "CHECK", config: excepted, netns });
+      plugin(sandbox, { command: "DEL", config: excepted, netns });
+    } else {
+      const error = pluginError(sandbox, { command: "ADD", config: excepted, netns });
+      assertStringIncludes(error.msg, "host0 has somebody else's ingress discipline");
+    }
+    sandbox.run("ip", ["link", "add", ownEgress!, "type", "bridge"]);
+    pluginError(sandbox, { command: "ADD", config: limited, netns });
+    assertEquals(kinds(sandbox, "host0"), [kind]);
+    assertEquals(tc(sandbox, "filter show dev host0 ingress"), before);
+  }, { needs: ["tc"] });
+}
+
+kernelTest("bandwidth: DEL without an ADD leaves somebody else's filters", (sandbox) => {
+  const netns = container(sandbox);
+  sandbox.run("tc", ["qdisc", "add", "dev", "host0", "ingress"]);
+  const filter =
+    "filter add dev host0 parent ffff: prio 1 protocol all u32 match u32 0 0 flowid 1:7";
+  sandbox.run("tc", filter.split(" "));
+  const before = tc(sandbox, "filter show dev host0 ingress");
+  plugin(sandbox, { command: "DEL", config: limited, netns });
+  assertEquals(tc(sandbox, "filter show dev host0 ingress"), before);
+}, { needs: ["tc"] });
+
+kernelTest("bandwidth: GC removes an ifb device that was made and not named yet", (sandbox) => {
+  const other = attachmentIfbName(
+    { network: "other", containerId: "test", ifName: "eth0" },
+    "egress",
+  );
+  for (const name of [ownEgress!, ownIngress!, other, egressIfb]) {
+    sandbox.run("ip", ["link", "add", name, "type", "ifb"]);
+  }
+  const gc = (valid: unknown[]) =>
+    plugin(sandbox, {
+      command: "GC",
+      config: { ...config, "cni.dev/valid-attachments": valid },
+    });
+  gc([{ containerID: "test", ifname: "eth0" }]);
+  assertEquals(ifbs(sandbox).length, 4);
+  gc([]);
+  assertEquals(ifbs(sandbox), [other, egressIfb].sort(), "another network's, and the Go plugin's");
+});
+
 kernelTest("bandwidth: CHECK sees what is missing or changed", (sandbox) => {
   const netns = container(sandbox);
   const fails = (words: string) => {

@@ -6,16 +6,18 @@
  *
  * @module
  */
-import { attachmentIfbName, ifbName } from "../../../lib/ip/hash_names.ts";
+import { attachmentIfbName, ifbName, networkIfbPrefix } from "../../../lib/ip/hash_names.ts";
 import { expectUp, type Link } from "../../../lib/rtnl/link.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { NetlinkError } from "../../../lib/nl/error.ts";
 import { type Attachment, describeAttachment } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { attachmentNote } from "../../../lib/types/note.ts";
+import { attachmentNote, isOrphan } from "../../../lib/types/note.ts";
 
 /** Towards the container, or from it. */
 export type Direction = "ingress" | "egress";
+
+const DIRECTIONS: readonly Direction[] = ["egress", "ingress"];
 
 /**
  * Makes an attachment's device, up. Where that fails nothing is left.
@@ -74,8 +76,32 @@ export function requireIfb(host: Rtnl, attachment: Attachment, direction: Direct
 
 /** Removes an attachment's devices, the Go plugin's too; none there is fine. */
 export function removeIfbs(host: Rtnl, attachment: Attachment): void {
-  for (const ifb of findIfbs(host, attachment, ["egress", "ingress"])) {
+  const note = attachmentNote(attachment);
+  // By their alias those that have a name of an earlier version.
+  const noted = note ? host.link.list({ kind: "ifb" }).filter(({ alias }) => alias === note) : [];
+  for (const ifb of [...findIfbs(host, attachment, DIRECTIONS), ...noted]) {
     host.link.removeIfPresent(ifb);
+  }
+}
+
+/**
+ * Removes the devices of a network's attachments that are not valid: by their alias, and by their
+ * name those that an ADD was killed over before they had one.
+ */
+export function removeOrphanIfbs(
+  host: Rtnl,
+  network: string,
+  valid: readonly Attachment[],
+): void {
+  const prefix = networkIfbPrefix(network);
+  const names = new Set(
+    valid.flatMap((one) => DIRECTIONS.map((direction) => attachmentIfbName(one, direction))),
+  );
+  for (const ifb of host.link.list({ kind: "ifb" })) {
+    const isDead = ifb.alias
+      ? isOrphan(ifb.alias, network, valid)
+      : ifb.name.startsWith(prefix) && !names.has(ifb.name);
+    if (isDead) host.link.removeIfPresent(ifb);
   }
 }
 

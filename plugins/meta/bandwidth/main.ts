@@ -14,11 +14,10 @@ import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { isOrphan } from "../../../lib/types/note.ts";
 import { versionsFrom } from "../../../lib/types/versions.ts";
 import { type Options, options, readLimits } from "./config.ts";
 import { findPeer, requirePeer } from "./host_interface.ts";
-import { removeIfbs } from "./ifb.ts";
+import { removeIfbs, removeOrphanIfbs } from "./ifb.ts";
 import { expectShaped, shape, unshape } from "./shaping.ts";
 
 const bandwidth = definePlugin<Options>({
@@ -73,9 +72,7 @@ const bandwidth = definePlugin<Options>({
 
   gc({ config, validAttachments }) {
     using host = Rtnl.open();
-    for (const ifb of host.link.list({ kind: "ifb" })) {
-      if (isOrphan(ifb.alias, config.name, validAttachments)) host.link.removeIfPresent(ifb);
-    }
+    removeOrphanIfbs(host, config.name, validAttachments);
   },
 });
 

@@ -1,16 +1,12 @@
 /**
  * How traffic is limited. A token bucket holds back what a device sends, so it stands at the host's
- * end of the pair for traffic towards the container, and what the container sends takes a detour
- * through an ifb device that has one. Where some networks are excepted, filters decide which
- * packets take the detour, in both directions.
+ * end of the pair for traffic towards the container, and what the container sends is redirected to
+ * an ifb device that has one. Where some networks are excepted, filters decide which packets are
+ * redirected, in both directions.
  *
  * @module
  */
-import {
-  INGRESS_HANDLE,
-  TC_H_CLSACT_EGRESS,
-  TC_H_CLSACT_INGRESS,
-} from "../../../lib/netlink/tc.ts";
+import { TC_H_ROOT } from "../../../lib/netlink/tc.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import type { Tbf } from "../../../lib/rtnl/qdisc.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
@@ -19,14 +15,13 @@ import type { Undo } from "../../../lib/skel/undo.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Limits } from "./config.ts";
 import type { Attachment } from "../../../lib/types/attachment.ts";
+import { type Kind, ownFilters, ownHook, parentOf, presentHook, removeFilters } from "./filters.ts";
 import { addIfb, type Direction, requireIfb } from "./ifb.ts";
 
-/** A detour: which packets of a device, and the bucket they go through. */
-interface Detour {
+/** Packets of one direction that go through a token bucket on an ifb device. */
+interface Redirection {
   direction: Direction;
   bucket: Tbf;
-  /** What the filters are attached to. */
-  parent: number;
   /** Which address of a packet is the other end's. */
   end: "source" | "destination";
   /**
@@ -36,19 +31,14 @@ interface Detour {
   priorities: { 4: number; 6: number; others: number };
 }
 
-/** Every detour that some limits take, and the discipline that their filters are attached to. */
-function detours({ ingress, egress, subnets }: Limits): {
-  kind: "ingress" | "clsact";
-  list: Detour[];
-} {
-  const list: Detour[] = [];
+/** What some limits redirect, and the discipline that their filters need. */
+function redirections({ ingress, egress, subnets }: Limits): { kind: Kind; list: Redirection[] } {
+  const list: Redirection[] = [];
   const kind = subnets.length > 0 ? "clsact" : "ingress";
-  const parent = kind === "clsact" ? TC_H_CLSACT_INGRESS : INGRESS_HANDLE;
   if (egress) {
     list.push({
       direction: "egress",
       bucket: egress,
-      parent,
       end: "destination",
       priorities: { 4: 1, 6: 2, others: subnets.length > 0 ? 3 : 1 },
     });
@@ -58,7 +48,6 @@ function detours({ ingress, egress, subnets }: Limits): {
     list.push({
       direction: "ingress",
       bucket: ingress,
-      parent: TC_H_CLSACT_EGRESS,
       end: "source",
       priorities: { 4: 4, 6: 5, others: 6 },
     });
@@ -80,7 +69,7 @@ export function shape(
   limits: Limits,
   undo: Undo,
 ): Link[] {
-  const { kind, list } = detours(limits);
+  const { kind, list } = redirections(limits);
   // `host` may be closed by the time a step is taken back.
   const again = (work: (host: Rtnl) => void) => {
     using host = Rtnl.open();
@@ -90,65 +79,87 @@ export function shape(
     const { ingress } = limits;
     undo.step(
       "the limit towards the container",
-      () => unlessLimited(device, () => host.qdisc.addTbf(device, ingress)),
+      () => addBucket(host, device, ingress),
       () => again(({ qdisc }) => qdisc.removeTbfIfPresent(device)),
     );
   }
-  if (list.length > 0) {
+  if (list.length === 0) return [];
+  for (const { direction } of list) {
+    if (ownFilters(host, device, direction).length > 0) throw limitedAlready(device);
+  }
+  const present = presentHook(host, device);
+  const hook = present ?? ownHook(kind);
+  const parents = list.map(({ direction }) => parentOf(hook, direction, device));
+  if (!present) {
     undo.step(
-      "the filters",
-      () => unlessLimited(device, () => host.qdisc.addIngress(device, kind)),
+      `the ${kind} discipline`,
+      () => host.qdisc.addIngress(device, kind),
       () => again(({ qdisc }) => qdisc.removeIngressIfPresent(device)),
     );
   }
-  return list.map((detour) => {
+  return list.map((redirection, index) => {
+    const { direction, bucket } = redirection;
     const ifb = undo.step(
-      `the ifb device for ${detour.direction} traffic`,
-      () => addIfb(host, attachment, detour.direction, device.mtu),
+      `the ifb device for ${direction} traffic`,
+      () => addIfb(host, attachment, direction, device.mtu),
       (ifb) => again(({ link }) => void link.removeIfPresent(ifb)),
     );
-    host.qdisc.addTbf(ifb, detour.bucket);
-    addFilters(host, device, detour, limits, ifb);
+    host.qdisc.addTbf(ifb, bucket);
+    const place = { device, parent: parents[index]!, basePriority: hook.basePriority };
+    undo.step(
+      `the filters of ${direction} traffic`,
+      () => addFilters(host, place, redirection, limits, ifb),
+      () => again((host) => removeFilters(host, device)),
+      { ambiguous: true },
+    );
     return ifb;
   });
 }
 
-/** @throws {CniError} code 999 when the device has a discipline of somebody's already */
-function unlessLimited(device: Link, step: () => void): void {
+/** @throws {CniError} code 999 when the device has a root discipline of its own */
+function addBucket(host: Rtnl, device: Link, bucket: Tbf): void {
   try {
-    step();
+    host.qdisc.addTbf(device, bucket);
   } catch (error) {
     if (!(error instanceof NetlinkError && error.code === "EEXIST")) throw error;
+    const root = host.qdisc.list(device).find(({ parent }) => parent === TC_H_ROOT);
+    if (!root || root.kind === "tbf") throw limitedAlready(device);
     throw CniError.internal(
-      `${device.name} is limited already: ${error.message}; a DEL of the earlier attachment takes ` +
-        'that off, or "tc qdisc del" what somebody else put there',
+      `${device.name} has the root discipline ${root.kind} of somebody else's, which a token bucket ` +
+        `cannot stand beside: tc qdisc del dev ${device.name} root`,
     );
   }
 }
 
+function limitedAlready({ name }: Link): CniError {
+  return CniError.internal(
+    `${name} is limited already; a DEL of the earlier attachment takes that off`,
+  );
+}
+
 function addFilters(
   host: Rtnl,
-  device: Link,
-  { parent, end, priorities }: Detour,
+  { basePriority, ...place }: { device: Link; parent: number; basePriority: number },
+  { end, priorities }: Redirection,
   { subnets, shapes }: Limits,
   ifb: Link,
 ): void {
   for (const network of subnets) {
-    const priority = priorities[network.ip.family];
+    const priority = basePriority + priorities[network.ip.family];
     const redirectTo = shapes === "subnets" ? ifb : undefined;
-    host.filter.add({ device, parent, priority, match: { end, network }, redirectTo });
+    host.filter.add({ ...place, priority, match: { end, network }, redirectTo });
   }
   if (shapes === "subnets") return;
-  host.filter.add({ device, parent, priority: priorities.others, redirectTo: ifb });
+  host.filter.add({ ...place, priority: basePriority + priorities.others, redirectTo: ifb });
 }
 
 /**
  * Takes the limits off a device that goes on living; there may be none.
  * @param device the host's end of the pair
  */
-export function unshape({ qdisc }: Rtnl, device: Link): void {
-  qdisc.removeTbfIfPresent(device);
-  qdisc.removeIngressIfPresent(device);
+export function unshape(host: Rtnl, device: Link): void {
+  host.qdisc.removeTbfIfPresent(device);
+  removeFilters(host, device);
 }
 
 /**
@@ -161,12 +172,12 @@ export function expectShaped(
   attachment: Attachment,
   limits: Limits,
 ): void {
-  const { kind, list } = detours(limits);
+  const { kind, list } = redirections(limits);
   if (limits.ingress && kind === "ingress") expectBucket(host, device, limits.ingress);
-  for (const { direction, bucket, parent } of list) {
+  for (const { direction, bucket } of list) {
     const ifb = requireIfb(host, attachment, direction);
     expectBucket(host, ifb, bucket);
-    const filters = host.filter.list(device, parent);
+    const filters = ownFilters(host, device, direction);
     const redirects = filters.filter(({ redirectTo }) => redirectTo === ifb.index).length;
     const subnets = limits.subnets.length;
     const [all, own] = limits.shapes === "subnets" ? [subnets, subnets] : [subnets + 1, 1];
