@@ -241,6 +241,55 @@ Deno.test("cnitool checks its environment", () => {
   assertEquals(fixture.calls(), []);
 });
 
+Deno.test("cnitool validate tells of mistakes by network, file or directory", () => {
+  using fixture = new Fixture();
+  fixture.install("bridge");
+  fixture.network("bad", { plugins: [{ type: "bridge", mtu: "1" }, { type: "nobody" }] });
+  const good = fixture.run("validate", "net");
+  assertEquals(good, {
+    code: 0,
+    stdout: `${fixture.networks}/net.conflist: network net is in order\n`,
+    stderr: "",
+  });
+  const file = `${fixture.networks}/bad.conflist`;
+  const { code, stdout } = fixture.run("validate", "bad");
+  assertEquals(code, 1);
+  const [wrong, missing] = stdout.split("\n");
+  assertMatch(wrong!, /bad\.conflist:1:\d+: error: bridge: "mtu" is "1"/);
+  assertMatch(missing!, /bad\.conflist:1:\d+: error: there is no plugin "nobody"/);
+  assertEquals(fixture.run("validate", file).stdout, stdout);
+  assertEquals(fixture.run("validate", `${fixture.networks}/../net.d/bad.conflist`).stdout, stdout);
+  for (const args of [[], [`${fixture.networks}`]]) {
+    const all = JSON.parse(fixture.run("validate", ...args, "--json").stdout);
+    assertEquals([all.errors, all.warnings, all.files.length], [2, 0, 2]);
+    const { message: _, ...finding } = all.files[0].findings[0];
+    assertEquals(finding, { severity: "error", file, line: 1, column: finding.column });
+  }
+  assertMatch(fixture.run("validate", "none").stderr, /no network "none" .*: there are bad, net/);
+  fixture.network("odd", { plugins: [{ type: "bridge", mtus: 1 }] });
+  assertEquals(fixture.run("validate", "odd").code, 0);
+  assertEquals(fixture.run("validate", "odd", "--strict").code, 1);
+});
+
+Deno.test("cnitool add and status warn of mistakes where a person is looking, or with --strict", () => {
+  using fixture = new Fixture();
+  fixture.install("bridge");
+  fixture.network("odd", { plugins: [{ type: "bridge", mtus: 1 }] });
+  assertEquals(fixture.run("status", "odd").stderr, "");
+  assertStringIncludes(
+    runOnTerminal(fixture, "status", "odd").stdout,
+    'warning: bridge does not know the key "mtus"',
+  );
+  const asked = fixture.order().filter((call) => call === "bridge STATUS").length;
+  for (const args of [["status", "odd"], ["add", "odd", "/ns"]]) {
+    const { code, stderr } = fixture.run(...args, "--strict");
+    assertEquals(code, 1);
+    assertMatch(stderr, /does not know the key "mtus".*\n.*nothing was done/s);
+  }
+  assertEquals(fixture.order().filter((call) => !call.endsWith("VERSION")).length, asked);
+  assertEquals(fixture.run("status", "net", "--strict").code, 0);
+});
+
 Deno.test("cnitool shows progress and colour on a terminal only", () => {
   using fixture = new Fixture();
   fixture.reply("a", "STATUS", {

@@ -32,6 +32,7 @@ export function findNetworkOrCached(name: string, cni: Cni): NetworkList {
   }
 }
 
-function isFileName(name: string): boolean {
+/** Whether a word is that of a file, and no network. */
+export function isFileName(name: string): boolean {
   return /\/|\.(conflist|conf|json)$/.test(name);
 }

@@ -18,6 +18,12 @@ export const IFNAME: Option = {
   help: "the interface's name in the container; else CNI_IFNAME, else eth0",
 };
 
+/** `--strict` */
+export const STRICT: Option = {
+  name: "strict",
+  help: "do nothing where cnitool validate finds anything",
+};
+
 /** What tells an attachment in `--json`, as a TypeScript type. */
 export const ATTACHMENT_JSON =
   "network: string; containerID: string; ifname: string; netns: string";

@@ -8,6 +8,7 @@ import { gc } from "./commands/gc.ts";
 import { ipam } from "./commands/ipam.ts";
 import { list } from "./commands/list.ts";
 import { status } from "./commands/status.ts";
+import { validate } from "./commands/validate.ts";
 import { version } from "./commands/version.ts";
 import { explain } from "./explain.ts";
 import { ENVIRONMENT } from "./settings.ts";
@@ -16,7 +17,7 @@ import { ENVIRONMENT } from "./settings.ts";
 export const CNITOOL: Program = {
   name: "cnitool",
   summary: "Attaches network namespaces to CNI networks, as a container runtime does.",
-  commands: [add, check, del, exec, gc, ipam, list, status, version],
+  commands: [add, check, del, exec, gc, ipam, list, status, validate, version],
   notes:
     `NETWORK is the name of a network in NETCONFPATH, or a configuration file: a name with a slash in it,
 or one that ends in .conflist, .conf or .json. NETNS is the path of a network namespace, or the name

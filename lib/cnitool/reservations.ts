@@ -2,7 +2,7 @@ import type { Cni } from "../libcni/cni.ts";
 import type { NetworkList, PluginConfig } from "../libcni/conf.ts";
 import { attachmentRequest } from "../libcni/request.ts";
 import { inspectionCall } from "../skel/inspection.ts";
-import { knownPlugins } from "../skel/known_plugins.ts";
+import { knownPlugin } from "../skel/known_plugins.ts";
 import type { Plugin } from "../skel/plugin.ts";
 import type { Reservation, Reservations } from "../skel/reservations.ts";
 import { isObject } from "../types/json.ts";
@@ -44,9 +44,7 @@ async function ask(
   network: NetworkList,
   cni: Cni,
 ): Promise<NetworkReservations | undefined> {
-  const known = knownPlugins();
-  const module = Object.hasOwn(known, type) ? await known[type]!() : undefined;
-  const plugin = module?.default;
+  const { plugin } = await knownPlugin(type) ?? {};
   const book = await plugin?.reservations?.();
   if (!plugin || !book) return undefined;
   const call = callFor(plugin, config, network, cni);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Address6 } from "../../tests/support/ip_address.ts";
+import { Address6 } from "../deps/ip_address.ts";
 import { formatIpv6, parseIpv6 } from "./ipv6_text.ts";
 
 Deno.test("formatIpv6() and parseIpv6() agree with the ip-address package, whatever groups are zero", () => {

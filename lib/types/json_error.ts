@@ -17,11 +17,23 @@ const EXPECTED: Readonly<Record<State, string>> = {
   "end": "nothing more",
 };
 
-/**
- * Describes the first error in `text`, which is not JSON: `line 2, column 6: expected ":", found
- * "2"`. Lines and columns count from 1, columns in characters.
- */
+/** Where the first error of a text is, and what it is. Lines and columns count from 1. */
+export interface JsonErrorPlace {
+  line: number;
+  /** In characters. */
+  column: number;
+  /** Like `expected ":", found "2"`. */
+  message: string;
+}
+
+/** Describes the first error in `text`, which is not JSON: `line 2, column 6: expected …`. */
 export function locateJsonError(text: string): string {
+  const { line, column, message } = findJsonError(text);
+  return `line ${line}, column ${column}: ${message}`;
+}
+
+/** Finds the first error in `text`, which is not JSON. */
+export function findJsonError(text: string): JsonErrorPlace {
   const token = tokenPattern();
   const open: ("{" | "[")[] = [];
   let state: State = "value";
@@ -81,13 +93,15 @@ function afterValue(open: readonly ("{" | "[")[]): State {
   return open.length === 0 ? "end" : open.at(-1) === "{" ? ", or }" : ", or ]";
 }
 
-function describe(text: string, offset: number, expected: string): string {
+function describe(text: string, offset: number, expected: string): JsonErrorPlace {
   const start = offset + (/^[ \t\r\n]*/.exec(text.slice(offset))?.[0].length ?? 0);
   const lines = text.slice(0, start).split("\n");
   const found = start === text.length
     ? "the end"
     : JSON.stringify(text.slice(start, start + 20).split(/[\r\n]/)[0]);
-  return `line ${lines.length}, column ${
-    lines.at(-1)!.length + 1
-  }: expected ${expected}, found ${found}`;
+  return {
+    line: lines.length,
+    column: lines.at(-1)!.length + 1,
+    message: `expected ${expected}, found ${found}`,
+  };
 }

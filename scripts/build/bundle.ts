@@ -8,7 +8,7 @@ export interface BundleOptions {
   root: string;
   /** The version that the executables report. */
   version: string;
-  /** The plugins that the executable can tell of; see `lib/skel/known_plugins.ts`. */
+  /** The plugins that the executable can tell of; see `lib/skel/plugin_list.ts`. */
   plugins: readonly BuildCommand[];
   /** Code of the entry point; see `entry.ts`. */
   entry: string;

@@ -26,10 +26,11 @@ await runCommand({ kind: "${kind}", load: () => Promise.resolve(module) }, runti
 `;
 }
 
-/** What takes the place of `lib/skel/known_plugins.ts`, where no folders can be looked into. */
-export function knownPlugins(commands: readonly BuildCommand[]): string {
+/** What takes the place of `lib/skel/plugin_list.ts`, where no folders can be looked into. */
+export function pluginList(commands: readonly BuildCommand[]): string {
   const rows = commands.filter(({ kind }) => kind === "plugin").map(({ name, entry }) =>
-    `  ${JSON.stringify(name)}: () => import(${JSON.stringify(entry)}),`
+    `  ${JSON.stringify(name)}: { kind: ${JSON.stringify(entry.split("/").at(-3))}, ` +
+    `load: () => import(${JSON.stringify(entry)}) },`
   );
-  return `const known = {\n${rows.join("\n")}\n};\nexport const knownPlugins = () => known;\n`;
+  return `const plugins = {\n${rows.join("\n")}\n};\nexport const listPlugins = () => plugins;\n`;
 }

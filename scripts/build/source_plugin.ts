@@ -6,7 +6,7 @@
 import type { OnLoadArgs, OnLoadResult, Plugin } from "esbuild";
 import { dirname, resolve } from "../../lib/deps/path.ts";
 import type { BuildCommand } from "./commands.ts";
-import { knownPlugins } from "./entry.ts";
+import { pluginList } from "./entry.ts";
 import { npmPackage } from "./npm_package.ts";
 
 /** What {@link sourcePlugin} needs and collects. */
@@ -15,7 +15,7 @@ export interface SourceOptions {
   root: string;
   /** Takes the place of what `lib/skel/build_version.ts` says. */
   version: string;
-  /** The plugins that `lib/skel/known_plugins.ts` knows. */
+  /** The plugins that `lib/skel/plugin_list.ts` knows. */
   plugins: readonly BuildCommand[];
   /** The generated entry points' code, by name; they are imported as `entry:NAME`. */
   entries: ReadonlyMap<string, string>;
@@ -61,8 +61,8 @@ async function loadSource({ path }: OnLoadArgs, options: SourceOptions): Promise
   if (path === `${options.root}/lib/skel/build_version.ts`) {
     return { contents: `export const BUILD_VERSION = ${JSON.stringify(options.version)};` };
   }
-  if (path === `${options.root}/lib/skel/known_plugins.ts`) {
-    return { contents: knownPlugins(options.plugins), loader: "ts" };
+  if (path === `${options.root}/lib/skel/plugin_list.ts`) {
+    return { contents: pluginList(options.plugins), loader: "ts" };
   }
   const toOutput = (_: string, relative: string) => {
     const worker = resolve(dirname(path), relative);

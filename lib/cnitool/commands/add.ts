@@ -4,9 +4,10 @@ import { runtime } from "../../runtime/mod.ts";
 import { encodeJson } from "../../types/json.ts";
 import { factsOf, findTarget, newRuntimeConf } from "../attachment.ts";
 import { attempt } from "../attempt.ts";
+import { tellMistakes } from "../mistakes.ts";
 import { findNetwork } from "../network.ts";
 import { openCni } from "../open_cni.ts";
-import { ATTACHMENT_JSON, IFNAME, NETNS, NETWORK } from "../operands.ts";
+import { ATTACHMENT_JSON, IFNAME, NETNS, NETWORK, STRICT } from "../operands.ts";
 import { takeBack } from "../take_back.ts";
 
 /** `cnitool add` */
@@ -14,12 +15,13 @@ export const add: Command = {
   name: "add",
   operands: [NETWORK, NETNS],
   summary: "attach the namespace to the network, and print the result as JSON",
-  options: [IFNAME, { ...JSON_OPTION, help: "print an error as JSON, too" }],
+  options: [IFNAME, STRICT, { ...JSON_OPTION, help: "print an error as JSON, too" }],
   example: "cnitool add demo blue --ifname net1",
   json: `the result of the network's last plugin, in the network's version; or
 { ${ATTACHMENT_JSON}; error: Error }`,
   async run(line) {
     const network = findNetwork(line.operands[0]!);
+    await tellMistakes(line);
     const target = findTarget(line, network.name, openCni());
     const rt = newRuntimeConf(target);
     const del = `cnitool del ${line.operands.join(" ")} -i ${rt.ifName}`;

@@ -2,16 +2,17 @@ import { type Command, JSON_OPTION } from "../../cli/command.ts";
 import { print } from "../../cli/output.ts";
 import { atLeast } from "../../types/versions.ts";
 import { attempt } from "../attempt.ts";
+import { tellMistakes } from "../mistakes.ts";
 import { findNetwork } from "../network.ts";
 import { openCni } from "../open_cni.ts";
-import { NETWORK, UNUSED_NETNS } from "../operands.ts";
+import { NETWORK, STRICT, UNUSED_NETNS } from "../operands.ts";
 
 /** `cnitool status` */
 export const status: Command = {
   name: "status",
   operands: [NETWORK, UNUSED_NETNS],
   summary: "ask the network's plugins whether they could attach a container",
-  options: [JSON_OPTION],
+  options: [STRICT, JSON_OPTION],
   example: "cnitool status demo",
   json: `{ network: string;
   asked: boolean;  // false: plugins cannot be asked before version 1.1.0
@@ -19,6 +20,7 @@ export const status: Command = {
   error?: Error }`,
   async run(line) {
     const network = findNetwork(line.operands[0]!);
+    await tellMistakes(line);
     const { name, cniVersion } = network;
     const isAsked = atLeast(cniVersion, "1.1.0");
     const facts = { network: name, asked: isAsked };

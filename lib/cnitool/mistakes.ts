@@ -1,0 +1,26 @@
+import type { CommandLine } from "../cli/command_line.ts";
+import { runtime } from "../runtime/mod.ts";
+import { CniError } from "../types/error.ts";
+import { openCni, warn } from "./open_cni.ts";
+import { pluginPath } from "./settings.ts";
+
+/**
+ * Tells a person who is looking what is wrong with the configuration of the network that a line is
+ * about, as `cnitool validate` does. With `--strict` anybody is told.
+ *
+ * @throws {CniError} code 7 with `--strict`, where anything is wrong
+ */
+export async function tellMistakes(line: CommandLine): Promise<void> {
+  const isStrict = line.has("strict");
+  if (!isStrict && !runtime.isTerminal(2)) return;
+  const { validate } = await import("./validate/mod.ts");
+  const { targetOf } = await import("./validate/target.ts");
+  const { findingLine } = await import("./validate/finding.ts");
+  const { files } = await validate(targetOf(line.operands[0]), pluginPath(), openCni());
+  const findings = files.flatMap((file) => file.findings);
+  for (const finding of findings) warn(findingLine(finding));
+  if (!isStrict || findings.length === 0) return;
+  throw CniError.invalidConfig(
+    `with --strict nothing was done: the configuration has ${findings.length} mistakes`,
+  );
+}

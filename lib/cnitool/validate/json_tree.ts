@@ -1,0 +1,100 @@
+/** JSON with the places of its parts. */
+
+/** A value, and where it stands in the text. */
+export interface JsonNode {
+  /** Offset of its first character. */
+  start: number;
+  /** Of an object, in the order of the text; one key may stand there twice. */
+  entries?: JsonEntry[];
+  /** Of a list. */
+  items?: JsonNode[];
+}
+
+/** A key of an object, and its value. */
+export interface JsonEntry {
+  key: string;
+  /** Offset of the key's quote. */
+  start: number;
+  value: JsonNode;
+}
+
+/** A place in a text; both count from 1. */
+export interface Place {
+  line: number;
+  /** In characters. */
+  column: number;
+}
+
+/** @param text JSON that `parseJson` has read without complaint */
+export function parseTree(text: string): JsonNode {
+  const tokens = Array.from(
+    text.matchAll(/"(?:\\.|[^"\\])*"|[{}[\],:]|[^\s{}[\],:"]+/g),
+    ({ 0: text, index }) => ({ text, index }),
+  );
+  let next = 0;
+  const value = (): JsonNode => {
+    const { text, index: start } = tokens[next++]!;
+    if (text === "{") return { start, entries: members("}", entry) };
+    if (text === "[") return { start, items: members("]", value) };
+    return { start };
+  };
+  const entry = (): JsonEntry => {
+    const { text, index: start } = tokens[next]!;
+    next += 2; // the key and its colon
+    return { key: JSON.parse(text), start, value: value() };
+  };
+  const members = <T>(end: string, read: () => T): T[] => {
+    const found: T[] = [];
+    while (tokens[next]!.text !== end) {
+      found.push(read());
+      if (tokens[next]!.text === ",") next++;
+    }
+    next++;
+    return found;
+  };
+  return value();
+}
+
+/**
+ * The offset of what a path leads to: of its key, or of its value. Where upper and lower case are
+ * all that differs, that is the key; of a key that stands twice the last one counts. For what is not
+ * there, of what is nearest to it.
+ */
+export function offsetOf(
+  tree: JsonNode,
+  path: readonly PropertyKey[],
+  where: "key" | "value",
+): number {
+  let [node, offset] = [tree, tree.start];
+  for (const part of path) {
+    const found = typeof part === "number"
+      ? node.items?.[part]
+      : node.entries && lastEntry(node.entries, String(part));
+    if (!found) return offset;
+    node = "value" in found ? found.value : found;
+    offset = where === "key" ? found.start : node.start;
+  }
+  return offset;
+}
+
+function lastEntry(entries: readonly JsonEntry[], key: string): JsonEntry | undefined {
+  return entries.findLast((entry) => entry.key === key) ??
+    entries.findLast((entry) => entry.key.toLowerCase() === key.toLowerCase());
+}
+
+/** The keys, at any depth, that stand a second time in their object. */
+export function* repeatedKeys({ entries = [], items = [] }: JsonNode): Generator<JsonEntry> {
+  const seen = new Set<string>();
+  for (const entry of entries) {
+    if (seen.has(entry.key)) yield entry;
+    seen.add(entry.key);
+    yield* repeatedKeys(entry.value);
+  }
+  for (const item of items) yield* repeatedKeys(item);
+}
+
+/** Line and column of an offset. */
+export function placeOf(text: string, offset: number): Place {
+  const lines = text.slice(0, offset).split("\n");
+  return { line: lines.length, column: lines.at(-1)!.length + 1 };
+}

@@ -1,0 +1,37 @@
+/** Subnet arithmetic, for who reads configurations. */
+import { Address4, Address6 } from "../../deps/ip_address.ts";
+
+/** A stretch of addresses of one family. */
+export interface Stretch {
+  family: 4 | 6;
+  first: bigint;
+  last: bigint;
+}
+
+/** An address, or a subnet with host bits or without, as text has it; undefined for other text. */
+export function parseAddress(text: unknown): Address4 | Address6 | undefined {
+  if (typeof text !== "string") return undefined;
+  // Addresses of IPv4 in IPv6 notation, such as ::ffff:10.0.0.1, are not what configurations have.
+  if (Address4.isValid(text)) return new Address4(text);
+  return Address6.isValid(text) ? new Address6(text) : undefined;
+}
+
+/** The subnet of an address with a prefix length. */
+export function stretchOf(address: Address4 | Address6): Stretch {
+  return {
+    family: address instanceof Address4 ? 4 : 6,
+    first: address.startAddress().bigInt(),
+    last: address.endAddress().bigInt(),
+  };
+}
+
+/** Whether an address, whatever its prefix length, is in a stretch. */
+export function includes({ family, first, last }: Stretch, address: Address4 | Address6): boolean {
+  const value = address.bigInt();
+  return stretchOf(address).family === family && value >= first && value <= last;
+}
+
+/** Whether two stretches have an address in common. */
+export function overlap(a: Stretch, b: Stretch): boolean {
+  return a.family === b.family && a.first <= b.last && b.first <= a.last;
+}

@@ -1,0 +1,26 @@
+/**
+ * The plugins of the checkout. In an executable, which has no folders to look into, the build puts a
+ * table of the plugins that it has in this file's place.
+ *
+ * @module
+ */
+import { ifPresent } from "../runtime/errors.ts";
+import { runtime } from "../runtime/mod.ts";
+import type { KnownPlugin, PluginKind } from "./plugin_kind.ts";
+
+const KINDS: readonly PluginKind[] = ["main", "ipam", "meta"];
+
+/** The plugins of this project by name; none where it was imported from a URL that is no file's. */
+export function listPlugins(): Readonly<Record<string, KnownPlugin>> {
+  const root = new URL("../../plugins/", import.meta.url);
+  if (root.protocol !== "file:") return {};
+  const directory = decodeURIComponent(root.pathname);
+  const found: Record<string, KnownPlugin> = {};
+  for (const kind of KINDS) {
+    for (const name of ifPresent(() => runtime.files.list(`${directory}${kind}`)) ?? []) {
+      const module = `${root.href}${kind}/${name}/main.ts`;
+      found[name] = { kind, load: () => import(module) };
+    }
+  }
+  return found;
+}
