@@ -73,7 +73,7 @@ export {
 } from "./lib/rtnl/link.ts";
 export type { BridgePort, LinkData, VethPeer } from "./lib/netlink/link_data.ts";
 export { type Neighbour, Neighbours } from "./lib/rtnl/neighbour.ts";
-export { type NewRoute, type Route, Routes } from "./lib/rtnl/route.ts";
+export { type NewRoute, type NextHop, type Route, Routes } from "./lib/rtnl/route.ts";
 export { type Rule, Rules } from "./lib/rtnl/rule.ts";
 export { BatchError, NetlinkError, type Refusal } from "./lib/nl/error.ts";
 export type { Outcome as NetlinkOutcome } from "./lib/netlink/message.ts";

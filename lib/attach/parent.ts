@@ -65,9 +65,10 @@ export function findParent(
     );
   }
   for (const family of [4, 6] as const) {
-    const route = rtnl.route.list({ family, table: RT_TABLE_MAIN })
-      .find(({ to, device, type }) => to.prefix === 0 && device && type === RTN_UNICAST);
-    if (route) return rtnl.link.get(route.device!);
+    const [device] = rtnl.route.list({ family, table: RT_TABLE_MAIN })
+      .filter(({ to, type }) => to.prefix === 0 && type === RTN_UNICAST)
+      .flatMap(({ device, nextHops = [] }) => device ?? nextHops.map((hop) => hop.device));
+    if (device !== undefined) return rtnl.link.get(device);
   }
   throw CniError.invalidConfig(
     `no default route interface found ${where}; name the interface to use in "master"`,

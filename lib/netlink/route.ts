@@ -1,6 +1,6 @@
 /** Routes: `linux/rtnetlink.h`. */
-import { attr, attributes } from "./attributes.ts";
-import { ip, struct, u32, u8, type Value } from "./codec.ts";
+import { align, attr, attributes } from "./attributes.ts";
+import { type Codec, ip, s32, struct, u16, u32, u8, type Value } from "./codec.ts";
 import { message } from "./message.ts";
 
 export const RTM_NEWROUTE = 24;
@@ -38,6 +38,38 @@ const rtmsg = struct({
   flags: u32,
 });
 
+/**
+ * `struct rtnexthop`, before a next hop's attributes; `length` counts both, `hops` is the weight
+ * less one.
+ */
+const rtnexthop = struct({ length: u16, flags: u8, hops: u8, device: s32 });
+const nextHopAttributes = attributes({ gateway: attr(5, ip) }); // RTA_GATEWAY
+
+/** A next hop of a multipath route. */
+type NextHopMessage = Omit<Value<typeof rtnexthop>, "length"> & Value<typeof nextHopAttributes>;
+
+const nextHops: Codec<readonly NextHopMessage[]> = {
+  encode(hops) {
+    const parts = hops.map((hop) => {
+      const attributes = nextHopAttributes.encode(hop);
+      const length = rtnexthop.size + attributes.length;
+      return [...rtnexthop.encode({ ...hop, length }), ...attributes];
+    });
+    return new Uint8Array(parts.flat());
+  },
+  decode(bytes) {
+    const hops: NextHopMessage[] = [];
+    for (let offset = 0; offset + rtnexthop.size <= bytes.length;) {
+      const { length, ...hop } = rtnexthop.decode(bytes.subarray(offset));
+      if (length < rtnexthop.size || offset + length > bytes.length) break;
+      const rest = bytes.subarray(offset + rtnexthop.size, offset + length);
+      hops.push({ ...hop, ...nextHopAttributes.decode(rest) });
+      offset += align(length);
+    }
+    return hops;
+  },
+};
+
 /** A route message. */
 export const ROUTE = message(
   rtmsg,
@@ -55,6 +87,7 @@ export const ROUTE = message(
         advmss: attr(8, u32), // RTAX_ADVMSS  bytes
       }),
     ),
+    nextHops: attr(9, nextHops), // RTA_MULTIPATH, instead of device and gateway
     table: attr(15, u32), //   RTA_TABLE
   }),
 );

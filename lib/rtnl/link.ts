@@ -40,6 +40,8 @@ const OPER_STATES: readonly OperState[] = [
   "up",
 ];
 
+const ENODEV = errnoNumber("ENODEV")!;
+
 /** Bytes of a name: IFNAMSIZ, `linux/if.h`, without its NUL. */
 const MAX_NAME = 15;
 
@@ -254,13 +256,15 @@ export class Links {
   /** A request about one link. @throws {NetlinkError} ENODEV when there is none */
   #ask(type: number, ref: LinkRef, purpose: string): Uint8Array[] {
     const target = address(ref);
+    // C would take the name to end there, and that may be another link's.
+    if (typeof ref === "string" && ref.includes("\0")) throw new NetlinkError(purpose, ENODEV);
     try {
       return this.socket.request({ type, payload: LINK.encode(target), purpose });
     } catch (error) {
       // A kernel without alternative names, or a name that is too long for one: nobody has it.
       const isNoName = error instanceof NetlinkError && ["EINVAL", "ERANGE"].includes(error.code);
       if (!isNoName || target.altName === undefined) throw error;
-      throw new NetlinkError(purpose, errnoNumber("ENODEV")!);
+      throw new NetlinkError(purpose, ENODEV);
     }
   }
 }

@@ -89,16 +89,6 @@ export function validateIfName(name: string, maxBytes = IF_NAME_BYTES): void {
   }
 }
 
-/** Tells whether an interface can have the name: {@linkcode validateIfName}. */
-export function isIfName(name: string): boolean {
-  try {
-    validateIfName(name);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /**
  * A plugin's type is the name of a file in CNI_PATH, never a path.
  *

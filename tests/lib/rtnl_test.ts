@@ -6,6 +6,7 @@ import { AF_INET } from "../../lib/libc/sockaddr.ts";
 import { SystemError } from "../../lib/libc/system_error.ts";
 import { ROUTE, RT_TABLE_MAIN, RTM_GETROUTE } from "../../lib/netlink/route.ts";
 import type { Link } from "../../lib/rtnl/link.ts";
+import { whole } from "../../lib/rtnl/route.ts";
 import { Rtnl } from "../../lib/rtnl/rtnl.ts";
 import { NetlinkError } from "../../lib/nl/error.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../lib/nl/socket.ts";
@@ -39,7 +40,7 @@ kernelTest("link: a link goes by its alternative names too, however long", (sand
     const [shown] = sandbox.ip("link show dev br0");
     assertEquals([shown.ifname, shown.mtu, shown.ifalias], ["br0", 1400, name]);
   }
-  assertEquals(rtnl.link.find("x".repeat(128)), undefined);
+  assertEquals([rtnl.link.find("x".repeat(128)), rtnl.link.find("br0\0")], [undefined, undefined]);
   assertEquals(rtnl.link.removeIfPresent("x".repeat(16)), false);
   rtnl.link.set(long, { name: "br1" });
   assertEquals(rtnl.link.get(index).name, "br1");
@@ -164,6 +165,78 @@ kernelTest("route: add, replace, prepend, list and remove agree with `ip route`"
   refused(() => rtnl.route.remove({ to: other, table: 300 }), "ESRCH");
   rtnl.route.removeIfPresent({ to: other, table: 300 });
 });
+
+kernelTest("route: several next hops agree with `ip route`, and are taken apart", (sandbox) => {
+  using rtnl = Rtnl.open();
+  const [one, two] = ["br0", "br1"].map((name) => device(rtnl, name));
+  const ip = (args: string) => sandbox.run("ip", args.split(" "));
+  [one!, two!].forEach(({ name }, n) => {
+    ip(`address add 10.${n}.0.1/24 dev ${name}`);
+    ip(`address add fd00:${n}::1/64 dev ${name} nodad`);
+  });
+  const via = (n: number) => IpAddress.parse(`10.${n}.0.9`);
+  const nextHops = [
+    { device: one!.index, via: via(0), weight: 3, onlink: false },
+    { device: two!.index, via: via(1), weight: undefined, onlink: false },
+  ];
+  const to = Cidr.parse("203.0.113.0/24");
+  rtnl.route.add({ to, nextHops });
+  const shown = () =>
+    sandbox.ip("route show 203.0.113.0/24").map(({ nexthops, gateway, dev }) =>
+      nexthops?.map((hop: Record<string, unknown>) => `${hop.gateway} ${hop.dev} ${hop.weight}`) ??
+        `${gateway} ${dev}`
+    );
+  assertEquals(shown(), [["10.0.0.9 br0 3", "10.1.0.9 br1 1"]]);
+  const [route, ...others] = rtnl.route.list({ device: two! }).filter((each) => each.to.equals(to));
+  assertEquals([route!.nextHops, route!.device, others], [nextHops, undefined, []]);
+  rtnl.route.removeDevice(route!, one!);
+  assertEquals(shown(), ["10.1.0.9 br1"]);
+  rtnl.route.ensure(whole(route!, one!));
+  assertEquals(shown(), [["10.0.0.9 br0 3", "10.1.0.9 br1 1"]]);
+  rtnl.route.remove(whole(route!, one!));
+  assertEquals(shown(), []);
+
+  const to6 = Cidr.parse("2001:db8::/32");
+  const hop = (n: number) => ({
+    to: to6,
+    device: n ? two! : one!,
+    via: IpAddress.parse(`fd00:${n}::9`),
+  });
+  rtnl.route.add({ ...hop(0), weight: 3 });
+  rtnl.route.ensure(hop(1));
+  rtnl.route.ensure(hop(1)); // again
+  const shown6 = () =>
+    sandbox.ip("-6 route show 2001:db8::/32").flatMap(({ nexthops, ...single }) =>
+      (nexthops ?? [single]).map((each: Record<string, unknown>) =>
+        `${each.gateway} ${each.dev} ${each.weight ?? 1}`
+      )
+    );
+  assertEquals(
+    shown6(),
+    ["fd00:0::9 br0 3", "fd00:1::9 br1 1"].map((each) => each.replace(":0:", ":")),
+  );
+  const listed = rtnl.route.list({ family: 6, device: one! }).filter((each) => each.to.equals(to6));
+  assertEquals(listed.map(({ via, weight }) => [String(via), weight]), [["fd00::9", 3]]);
+  rtnl.route.removeDevice(listed[0]!, one!);
+  assertEquals(shown6(), ["fd00:1::9 br1 1"]);
+});
+
+kernelTest(
+  "route: one without gateway and scope is on the link, as `ip route add` has it",
+  (sandbox) => {
+    using rtnl = Rtnl.open();
+    const br0 = device(rtnl);
+    const gateway = IpAddress.parse("198.51.100.1");
+    rtnl.route.add({ to: Cidr.host(gateway), device: br0 });
+    rtnl.route.add({ to: Cidr.default(4), device: br0, via: gateway });
+    rtnl.route.add({ to: Cidr.parse("203.0.113.0/24"), device: br0, scope: 0 });
+    assertEquals(sandbox.ip("route show").map(({ dst, scope }) => [dst, scope]), [
+      ["default", undefined],
+      ["198.51.100.1", "link"],
+      ["203.0.113.0/24", undefined],
+    ]);
+  },
+);
 
 kernelTest("route: a route of any scope is removed without naming its scope", (sandbox) => {
   using rtnl = Rtnl.open();

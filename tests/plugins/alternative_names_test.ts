@@ -12,6 +12,7 @@ const base = { cniVersion: "1.1.0", name: "n" };
 function addLink(sandbox: Sandbox, name: string, kind: string, netns?: NetNs): void {
   const ip = (command: string) => sandbox.run("ip", command.split(" "), { netns });
   ip(`link add ${name} type ${kind}`);
+  ip(`link set ${name} up`);
   for (const other of NAMES) ip(`link property add dev ${name} altname ${other}`);
 }
 
@@ -33,13 +34,14 @@ for (const type of ["macvlan", "ipvlan", "vlan"]) {
   kernelTest(`${type}: a master by an alternative name`, (sandbox) => {
     addLink(sandbox, "up0", "veth");
     const netns = sandbox.container();
+    const ipam = staticAddress("10.9.0.5/24");
     for (const master of NAMES) {
-      roundTrip(sandbox, { ...base, type, master, vlanId: 5 }, netns, () => {
+      roundTrip(sandbox, { ...base, type, master, vlanId: 5, ipam }, netns, () => {
         const [link] = sandbox.ip("link show dev eth0", netns);
         assertEquals(link.link_index, sandbox.ip("link show dev up0")[0].ifindex);
       });
     }
-    const config = { ...base, type, master: "enp0s0f1np0-which-nobody-has", vlanId: 5 };
+    const config = { ...base, type, master: "enp0s0f1np0-which-nobody-has", vlanId: 5, ipam };
     assertStringIncludes(
       pluginError(sandbox, { command: "ADD", config, netns }).msg,
       `Link not found: there is no interface "${config.master}" on the host`,

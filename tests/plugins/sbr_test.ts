@@ -3,6 +3,7 @@ import { NetNs } from "../../lib/ns/netns.ts";
 import { Rtnl } from "../../lib/rtnl/rtnl.ts";
 import { mainRoutes, removeMain, restoreMain } from "../../plugins/meta/sbr/routing.ts";
 import { ping } from "../../scripts/support/ping.ts";
+import { defaultRoutes } from "../support/network.ts";
 import { plugin, pluginDirectory, pluginError } from "../support/plugins.ts";
 import { BackgroundProcess } from "../support/process.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
@@ -250,4 +251,49 @@ kernelTest("sbr: what an ADD took from the main table can be put back", (sandbox
   assertEquals(routes(sandbox, netns, "main", "eth2"), []);
   restoreMain(inside, device, taken.reverse());
   assertEquals(routes(sandbox, netns, "main", "eth2"), before);
+});
+
+/** Both interfaces have a default route of one metric, which the kernel makes one of IPv6. */
+function shareDefaults(sandbox: Sandbox, netns: NetNs): void {
+  const ip = (args: string) => sandbox.run("ip", args.split(" "), { netns });
+  for (const n of [1, 2]) {
+    ip(`route del default via 10.${n}.0.1 dev eth${n} metric ${n}`);
+    ip(`-6 route del default via fd00:${n}::1 dev eth${n} metric ${n}`);
+    ip(`-6 route append default via fd00:${n}::1 dev eth${n}`);
+  }
+  ip("route add default nexthop via 10.1.0.1 dev eth1 weight 2 nexthop via 10.2.0.1 dev eth2");
+}
+
+kernelTest("sbr: a default route that interfaces share keeps the others' part", (sandbox) => {
+  const netns = container(sandbox);
+  shareDefaults(sandbox, netns);
+  const by = (n: number) => [`10.${n}.0.1 dev eth${n}`, `fd00:${n}::1 dev eth${n}`];
+  const before = defaultRoutes(sandbox, netns, "main");
+  assertEquals(before, [...by(1), ...by(2)].sort());
+  const call = { netns, ifName: "eth2" };
+  const failing = config(2, { gateways: ["fd77::1"] });
+  pluginError(sandbox, { command: "ADD", config: failing, ...call });
+  assertEquals(defaultRoutes(sandbox, netns, "main"), before);
+  plugin(sandbox, { command: "ADD", config: config(2), ...call });
+  assertEquals(defaultRoutes(sandbox, netns, "main"), by(1));
+  assertEquals(
+    [100, 101].map((table) => [...new Set(defaultRoutes(sandbox, netns, table))]),
+    by(2).map((route) => [route]),
+  );
+  plugin(sandbox, { command: "CHECK", config: config(2), ...call });
+  plugin(sandbox, { command: "DEL", config: config(2), ...call });
+  assertEquals(defaultRoutes(sandbox, netns, "main"), by(1));
+});
+
+kernelTest("sbr: a default route that interfaces share is whole when it is put back", (sandbox) => {
+  const netns = container(sandbox);
+  shareDefaults(sandbox, netns);
+  const before = defaultRoutes(sandbox, netns, "main");
+  using inside = Rtnl.open(netns);
+  const device = inside.link.get("eth2");
+  const taken = mainRoutes(inside, device);
+  removeMain(inside, device, taken);
+  assertEquals(defaultRoutes(sandbox, netns, "main"), ["10.1.0.1 dev eth1", "fd00:1::1 dev eth1"]);
+  restoreMain(inside, device, taken);
+  assertEquals(defaultRoutes(sandbox, netns, "main"), before);
 });

@@ -5,6 +5,7 @@ import { Rtnl } from "../../lib/rtnl/rtnl.ts";
 import { createVrf } from "../../plugins/meta/vrf/device.ts";
 import { belongingsOf, changeMaster } from "../../plugins/meta/vrf/membership.ts";
 import { ping } from "../../scripts/support/ping.ts";
+import { defaultRoutes } from "../support/network.ts";
 import { plugin, pluginDirectory, pluginError } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
@@ -175,7 +176,7 @@ kernelTest("vrf: an address that is still looked for on the network is kept", (s
   inside.address.add(device, Cidr.parse("fd00:6::2/64"));
   const belongings = belongingsOf(inside, device);
   assertEquals(belongings.addresses.map(({ unique }) => unique).sort(), [false, true]);
-  changeMaster(netns, inside, device, vrf, belongings, 7);
+  changeMaster(netns, inside, device, vrf, belongings, { from: 254, to: 7 });
   const present = inside.address.list({ device, family: 6 }).map(({ address }) => `${address}`);
   assert(present.includes("fd00:6::2/64"), `${present}`);
 }, { needs });
@@ -290,9 +291,9 @@ kernelTest("vrf: an interface that goes back has everything it had before", (san
   const vrf = createVrf(inside, { vrfname: "blue", table: 7 });
   const device = inside.link.get("eth1");
   const belongings = belongingsOf(inside, device);
-  changeMaster(netns, inside, device, vrf, belongings, 7);
+  changeMaster(netns, inside, device, vrf, belongings, { from: 254, to: 7 });
   assertEquals([routes(sandbox, netns, "main"), routes(sandbox, netns, 7)], [[], moved(1)]);
-  changeMaster(netns, inside, device, undefined, belongings, 254);
+  changeMaster(netns, inside, device, undefined, belongings, { from: 7, to: 254 });
   assertEquals([routes(sandbox, netns, "main"), addresses(sandbox, netns, "eth1")], before);
 }, { needs });
 
@@ -310,3 +311,57 @@ kernelTest("vrf: STATUS says whether the kernel has VRFs", (sandbox) => {
   }
   assertEquals(sandbox.links(), success ? ["probe"] : []);
 });
+
+/** The container has a default route by both interfaces, which the kernel makes one of IPv6. */
+function shareDefaults(sandbox: Sandbox, netns: NetNs): void {
+  const ip = (args: string) => sandbox.run("ip", args.split(" "), { netns });
+  for (const n of [1, 2]) {
+    ip(`-6 route del default via fd00:${n}::1 dev eth${n} metric ${n}`);
+    ip(`-6 route append default via fd00:${n}::1 dev eth${n} metric 7`);
+    ip(`route del default via 10.99.${n}.1 dev eth${n} metric ${n}`);
+  }
+  ip("route add default nexthop via 10.99.1.1 dev eth1 weight 2 nexthop via 10.99.2.1 dev eth2");
+}
+
+kernelTest("vrf: of default routes that interfaces share, each takes its own along", (sandbox) => {
+  const netns = container(sandbox, 2);
+  shareDefaults(sandbox, netns);
+  const by = (...interfaces: number[]) => [
+    ...interfaces.map((n) => `10.99.${n}.1 dev eth${n}`),
+    ...interfaces.map((n) => `fd00:${n}::1 dev eth${n}`),
+  ];
+  assertEquals(defaultRoutes(sandbox, netns, "main"), by(1, 2));
+  const call = (n: number) => ({ config: config(n, { table: 7 }), netns, ifName: `eth${n}` });
+  plugin(sandbox, { command: "ADD", ...call(2) });
+  assertEquals(
+    [defaultRoutes(sandbox, netns, "main"), defaultRoutes(sandbox, netns, 7)],
+    [by(1), by(2)],
+  );
+  plugin(sandbox, { command: "ADD", ...call(1) });
+  assertEquals(defaultRoutes(sandbox, netns, "main"), []);
+  assertEquals(defaultRoutes(sandbox, netns, 7).filter((route) => route.includes("fd00")), [
+    "fd00:1::1 dev eth1",
+    "fd00:2::1 dev eth2",
+  ]);
+  plugin(sandbox, { command: "DEL", ...call(1) });
+  assertEquals(defaultRoutes(sandbox, netns, 7).filter((route) => route.includes("fd00")), [
+    "fd00:2::1 dev eth2",
+  ]);
+}, { needs });
+
+kernelTest("vrf: routes that interfaces share are whole when one goes back", (sandbox) => {
+  const netns = container(sandbox, 2);
+  shareDefaults(sandbox, netns);
+  using inside = Rtnl.open(netns);
+  const before = [routes(sandbox, netns, "main"), defaultRoutes(sandbox, netns, "main")];
+  const vrf = createVrf(inside, { vrfname: "blue", table: 7 });
+  const device = inside.link.get("eth1");
+  const belongings = belongingsOf(inside, device);
+  changeMaster(netns, inside, device, vrf, belongings, { from: 254, to: 7 });
+  changeMaster(netns, inside, device, undefined, belongings, { from: 7, to: 254 });
+  assertEquals(
+    [routes(sandbox, netns, "main"), defaultRoutes(sandbox, netns, "main")],
+    before,
+  );
+  assertEquals(defaultRoutes(sandbox, netns, 7), []);
+}, { needs });

@@ -40,3 +40,18 @@ export function addressesOf(sandbox: Sandbox, device: string, netns?: NetNs): st
     .filter(({ scope }: { scope: string }) => scope === "global")
     .map((info: { local: string; prefixlen: number }) => `${info.local}/${info.prefixlen}`);
 }
+
+/** A table's default routes, a line for each next hop: `10.1.0.1 dev eth1`. */
+export function defaultRoutes(sandbox: Sandbox, netns: NetNs, table: string | number): string[] {
+  interface Hop {
+    gateway: string;
+    dev: string;
+  }
+  return ["-4", "-6"].flatMap((family) => {
+    const args = ["-j", family, "route", "show", "table", `${table}`, "default"];
+    const { code, stdout } = sandbox.try("ip", args, { netns });
+    // A table that never had a route does not exist.
+    return code === 0 && stdout.trim() !== "" ? JSON.parse(stdout) : [];
+  }).flatMap((route) => route.nexthops ?? (route.dst ? [route] : []))
+    .map(({ gateway, dev }: Hop) => `${gateway} dev ${dev}`).sort();
+}

@@ -9,7 +9,7 @@ import type { IpAddress } from "../../../lib/ip/address.ts";
 import { RT_SCOPE_LINK, RT_TABLE_MAIN } from "../../../lib/netlink/route.ts";
 import { freeTable, isReserved } from "../../../lib/rtnl/free_table.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
-import { onDevice, type Route } from "../../../lib/rtnl/route.ts";
+import { onDevice, type Route, whole } from "../../../lib/rtnl/route.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 
 /** Tables are taken from here on, as the Go plugin does. */
@@ -60,11 +60,11 @@ export function addTable(
   addRule(source, table, step);
   const fill = (inside: Rtnl) => {
     if (gateway) inside.route.add({ to: Cidr.default(family), via: gateway, device, table });
-    for (const route of routes) {
+    for (const route of routes.map((each) => onDevice(each, device))) {
       if (route.to.ip.family !== family) continue;
       const generic = !route.source && !route.via;
       const concerned = [route.source, route.via].some((ip) => ip && own.contains(ip));
-      if (generic || concerned) inside.route.replace({ ...onDevice(route, device), table });
+      if (generic || concerned) inside.route.ensure({ ...route, table });
     }
   };
   const empty = (inside: Rtnl) => removeRoutes(inside, device, [table]);
@@ -99,17 +99,17 @@ export function addSourceHints(
   );
 }
 
-/** Removes routes; those that the kernel took with another are fine. */
+/**
+ * Takes a device out of routes, which others by other devices may share; those that the kernel took
+ * with another are fine.
+ */
 export function removeMain(inside: Rtnl, device: Link, routes: readonly Route[]): void {
-  for (const route of routes) inside.route.removeIfPresent(onDevice(route, device));
+  for (const route of routes) inside.route.removeDevice(route, device);
 }
 
-/** Puts routes back that were there before: those on the link first, they lead to the gateways. */
+/** Puts routes back that were there before. */
 export function restoreMain(inside: Rtnl, device: Link, routes: readonly Route[]): void {
-  const byGateway = (route: Route) => Number(route.via !== undefined);
-  for (const route of [...routes].sort((a, b) => byGateway(a) - byGateway(b))) {
-    inside.route.replace(onDevice(route, device));
-  }
+  inside.route.ensureAll(routes.map((route) => whole(route, device)));
 }
 
 /** The routes of an interface in the main table. */

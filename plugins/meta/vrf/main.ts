@@ -16,13 +16,12 @@ import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { isIfName } from "../../../lib/types/names.ts";
 import { findText } from "../../../lib/types/options.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { versionsFrom } from "../../../lib/types/versions.ts";
 import { type Options, options, validateOptions } from "./config.ts";
 import { createVrf, expectVrfSupport, findVrf, removeIfEmpty } from "./device.ts";
-import { belongingsOf, changeMaster } from "./membership.ts";
+import { belongingsOf, changeMaster, leaveTable } from "./membership.ts";
 
 const vrf = definePlugin<Options>({
   name: "vrf",
@@ -38,12 +37,14 @@ const vrf = definePlugin<Options>({
     const name = findText(raw, "vrfname");
     const link = inside.link.find(ifName);
     // Where the configuration names no VRF any more, the one that the interface is in.
-    const named = name && isIfName(name) ? inside.link.find(name) : undefined;
+    const named = name ? inside.link.find(name) : undefined;
     const device = named?.kind === "vrf" ? named : link?.master && inside.link.find(link.master);
     if (!device || device.kind !== "vrf") return;
     await runAll(
       () => {
-        if (link?.master === device.index) inside.link.set(link, { master: 0 });
+        if (link?.master !== device.index) return;
+        inside.link.set(link, { master: 0 });
+        leaveTable(inside, link, device.data.table ?? 0);
       },
       () => removeIfEmpty(inside, device),
     );
@@ -104,12 +105,17 @@ async function add(call: AddCall<Options>): Promise<Result> {
     (made) => again((_, inside) => removeIfEmpty(inside, made)),
   );
   const belongings = belongingsOf(inside, link);
+  const table = device.data.table ?? 0;
+  const [joining, leaving] = [
+    { from: RT_TABLE_MAIN, to: table },
+    { from: table, to: RT_TABLE_MAIN },
+  ];
   undo.step(
     `the membership of ${ifName} in ${device.name}`,
-    () => changeMaster(sandbox, inside, link, device, belongings, device.data.table ?? 0),
+    () => changeMaster(sandbox, inside, link, device, belongings, joining),
     () =>
       again((sandbox, inside) =>
-        changeMaster(sandbox, inside, link, undefined, belongings, RT_TABLE_MAIN)
+        changeMaster(sandbox, inside, link, undefined, belongings, leaving)
       ),
     { ambiguous: true }, // a route may be refused after the interface has joined
   );

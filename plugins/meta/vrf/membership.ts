@@ -18,7 +18,7 @@ import type { NetNs } from "../../../lib/ns/netns.ts";
 import type { Address } from "../../../lib/rtnl/address.ts";
 import { Changes } from "../../../lib/rtnl/changes.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
-import { onDevice, type Route } from "../../../lib/rtnl/route.ts";
+import { onDevice, type Route, whole } from "../../../lib/rtnl/route.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { CniError } from "../../../lib/types/error.ts";
 
@@ -55,7 +55,8 @@ export function belongingsOf(inside: Rtnl, device: Link): Belongings {
 
 /**
  * `ip link set DEVICE master MASTER`, or `nomaster`, and everything is there again. Routes of the
- * main table move to `table`, those of other tables stay where they are.
+ * main table move to the VRF's, or back; those of other tables stay where they are.
+ * @param tables the one that the interface leaves and the one it comes to
  * @throws {NetlinkError} where the kernel refuses; {CniError} code 999 when an address does not come
  *   back
  */
@@ -65,7 +66,7 @@ export function changeMaster(
   device: Link,
   master: Link | undefined,
   { addresses, routes, bare }: Belongings,
-  table: number,
+  tables: { from: number; to: number },
 ): void {
   using changes = Changes.in(netns, [RTNLGRP_IPV6_ROUTE]);
   inside.link.set(device, { master: master ?? 0 });
@@ -88,15 +89,26 @@ export function changeMaster(
         `${master ? `joined ${master.name}` : "left its VRF"}`,
     );
   }
-  // Those on the link first: they lead to the gateways.
-  const byGateway = ({ via }: Route) => Number(via !== undefined);
-  for (const route of [...routes].sort((a, b) => byGateway(a) - byGateway(b))) {
-    const own = route.table === RT_TABLE_MAIN ? table : route.table;
-    inside.route.replace({ ...onDevice(route, device), table: own });
-  }
-  for (const route of inside.route.list({ device, table }).filter(isSubnet)) {
+  leaveTable(inside, device, tables.from);
+  inside.route.ensureAll(routes.map((route) => {
+    if (route.table !== RT_TABLE_MAIN) return whole(route, device);
+    // Of a route that other interfaces share, only this one's part goes into the VRF.
+    const moved = master ? onDevice(route, device) : whole(route, device);
+    return { ...moved, table: tables.to };
+  }));
+  for (const route of inside.route.list({ device, table: tables.to }).filter(isSubnet)) {
     if (!bare.some((network) => network.equals(route.to))) continue;
     inside.route.removeIfPresent(onDevice(route, device));
+  }
+}
+
+/**
+ * Takes an interface out of the routes that it shares with others in a table: those stay, where the
+ * kernel removes what leads by this interface alone.
+ */
+export function leaveTable(inside: Rtnl, device: Link, table: number): void {
+  for (const route of inside.route.list({ device, table })) {
+    if (route.via || route.nextHops) inside.route.removeDevice(route, device);
   }
 }
 
