@@ -10,13 +10,9 @@ import type { NetNs } from "../ns/netns.ts";
 import type { Link } from "../rtnl/link.ts";
 import type { NewRoute } from "../rtnl/route.ts";
 import type { Rtnl } from "../rtnl/rtnl.ts";
-import { sleep } from "../runtime/sleep.ts";
 import { CniError } from "../types/error.ts";
 import type { IpConfig, Result, Route } from "../types/result.ts";
-
-/** How long duplicate address detection may take, and how often it is looked at. Milliseconds. */
-const DAD_DEADLINE = 5000;
-const DAD_INTERVAL = 20;
+import { awaitUnique } from "./unique_addresses.ts";
 
 /** Where and how to apply a result. */
 export interface Target {
@@ -46,12 +42,11 @@ export async function configureInterface(target: Target, result: Result): Promis
   const ips = result.ips ?? [];
   const addresses = ips.map(addressOf);
   requireMtu(link, addresses);
-  if (addresses.some(({ ip }) => ip.family === 6)) netns.run(() => enableIpv6(ifName));
+  const six = addresses.filter(({ ip }) => ip.family === 6);
+  if (six.length > 0) netns.run(() => enableIpv6(ifName));
   for (const address of addresses) inside.address.add(link, address, { noDad });
   inside.link.set(link, { up: true });
-  if (!noDad && ips.some(({ address, gateway }) => gateway && address.includes(":"))) {
-    await awaitUnique(inside, link);
-  }
+  if (!noDad && six.length > 0) await awaitUnique(inside, link, six);
   addRoutes(inside, link, result);
   return inside.link.get(link);
 }
@@ -136,30 +131,4 @@ function enableIpv6(ifName: string): void {
   }
   // Addresses that are set before the interface goes down for a moment must not be lost by it.
   trySysctl(`net/ipv6/conf/${ifName}/keep_addr_on_down`, "1");
-}
-
-/**
- * Waits until the kernel has found no other user of the interface's IPv6 addresses.
- * @throws {CniError} code 999 when it found one, or did not get to an end on a link that is up
- */
-async function awaitUnique(inside: Rtnl, link: Link): Promise<void> {
-  for (let waited = 0;; waited += DAD_INTERVAL) {
-    const addresses = inside.address.list({ device: link, family: 6 });
-    const duplicate = addresses.find((entry) => entry.duplicate);
-    if (duplicate) {
-      throw CniError.internal(
-        `another host on the link of ${link.name} already uses ${duplicate.address} ` +
-          "(duplicate address detection failed)",
-      );
-    }
-    const tentative = addresses.find((entry) => entry.tentative);
-    if (!tentative) return;
-    if (waited >= DAD_DEADLINE) {
-      if (inside.link.get(link).operState !== "up") return;
-      throw CniError.internal(
-        `${tentative.address} on ${link.name} is still tentative after ${DAD_DEADLINE} ms`,
-      );
-    }
-    await sleep(DAD_INTERVAL);
-  }
 }

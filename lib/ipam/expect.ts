@@ -43,7 +43,8 @@ export function expectRoutes(inside: Rtnl, routes: readonly Route[]): void {
     const found = present.some((route) =>
       route.table === table && route.to.equals(to) &&
       // A default route may have been given another gateway on purpose.
-      (!via || via.isUnspecified() || to.prefix === 0 || route.via?.equals(via))
+      (!via || via.isUnspecified() || to.prefix === 0 ||
+        [route, ...route.nextHops ?? []].some((hop) => hop.via?.equals(via)))
     );
     if (found) continue;
     throw CniError.internal(

@@ -69,6 +69,8 @@ export interface Link {
   allmulti: boolean;
   /** Whether it can carry traffic; `up` alone only says that it is meant to. */
   operState: OperState;
+  /** Whether there is a cable, or what stands for one; false also for most that are down. */
+  carrier: boolean;
   /** Index of the bridge, bond or VRF it is a port of. */
   master?: number;
   /** Index of the parent device, or of a veth's peer, in the namespace `parentNetnsId` names. */
@@ -326,6 +328,7 @@ function fromMessage(message: LinkMessage): Link {
     promisc: (flags & IFF_PROMISC) !== 0,
     allmulti: (flags & IFF_ALLMULTI) !== 0,
     operState: OPER_STATES[message.operState ?? 0] ?? "unknown",
+    carrier: message.carrier === 1,
     master: message.master || undefined,
     parent: message.parent || undefined,
     parentNetnsId: message.parentNetnsId,

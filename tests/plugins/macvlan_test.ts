@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertExists, assertStringIncludes } from "@std/assert";
+import type { NetNs } from "../../lib/ns/netns.ts";
 import { Rtnl } from "../../lib/rtnl/rtnl.ts";
 import { ping } from "../../scripts/support/ping.ts";
 import { Capture, isAdvertisement, isArpAnnouncement } from "../support/capture.ts";
@@ -10,7 +11,7 @@ import {
   staticAddress,
 } from "../support/network.ts";
 import { plugin, pluginError } from "../support/plugins.ts";
-import { kernelTest } from "../support/sandbox.ts";
+import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
 const options = { needs: ["kernel:macvlan"] };
 
@@ -313,3 +314,58 @@ function isSince(major: number, minor: number): boolean {
   const [ours = 0, minorOfOurs = 0] = Deno.osRelease().split(".").map(Number);
   return ours > major || (ours === major && minorOfOurs >= minor);
 }
+
+/** The global IPv6 addresses that no program could bind to yet. */
+function tentative(sandbox: Sandbox, netns: NetNs): unknown[] {
+  return sandbox.ip("-6 address show dev eth0", netns)[0].addr_info
+    .filter((info: Record<string, unknown>) => info.scope === "global" && info.tentative);
+}
+
+kernelTest("macvlan: an IPv6 address can be used when ADD returns, gateway or none", (sandbox) => {
+  addUplink(sandbox);
+  const netns = sandbox.container();
+  const ipam = staticAddress("fd00:8::2/64");
+  plugin(sandbox, { command: "ADD", config: { ...config, ipam }, netns });
+  assertEquals(tentative(sandbox, netns), []);
+}, options);
+
+kernelTest("macvlan: a master without carrier is no reason to wait", (sandbox) => {
+  addUplink(sandbox);
+  sandbox.run("ip", ["link", "set", "up1", "down"]);
+  const netns = sandbox.container();
+  plugin(sandbox, { command: "ADD", config, netns });
+  using inside = Rtnl.open(netns);
+  const { carrier, parent } = inside.link.get("eth0");
+  assertEquals([carrier, parent], [false, sandbox.ip("link show dev up0")[0].ifindex]);
+  assertEquals(tentative(sandbox, netns).length, 1);
+}, options);
+
+kernelTest("macvlan: a gateway may be on the link by a route alone", (sandbox) => {
+  addUplink(sandbox);
+  const netns = sandbox.container();
+  const routes = [{ dst: "198.51.100.1/32" }, { dst: "0.0.0.0/0", gw: "198.51.100.1" }];
+  const ipam = { ...staticAddress("10.8.0.2/24"), routes };
+  const call = { config: { ...config, ipam }, netns };
+  const prevResult = plugin(sandbox, { command: "ADD", ...call });
+  const shown = sandbox.ip("route show", netns);
+  assertEquals(
+    shown.filter(({ protocol }) => protocol !== "kernel").map(({ dst, gateway, scope }) => [
+      dst,
+      gateway,
+      scope,
+    ]),
+    [["default", "198.51.100.1", undefined], ["198.51.100.1", undefined, "link"]],
+  );
+  plugin(sandbox, { command: "CHECK", netns, config: { ...call.config, prevResult } });
+}, options);
+
+kernelTest("macvlan: without a master, of several next hops' interfaces the first", (sandbox) => {
+  addUplink(sandbox);
+  const ip = (args: string) => sandbox.run("ip", args.split(" "));
+  for (const n of [0, 1]) ip(`address add 192.0.2.${n + 1}/24 dev up${n}`);
+  ip("route add default nexthop via 192.0.2.8 dev up1 nexthop via 192.0.2.9 dev up0");
+  const netns = sandbox.container();
+  plugin(sandbox, { command: "ADD", config: { ...layer2, master: "" }, netns });
+  const [link] = sandbox.ip("link show dev eth0", netns);
+  assertEquals(link.link_index, sandbox.ip("link show dev up1")[0].ifindex);
+}, options);
