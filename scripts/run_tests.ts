@@ -14,6 +14,7 @@ import { multicallEntry } from "./build/entry.ts";
 import { findBun } from "./build/find_bun.ts";
 import { programPath } from "./support/files.ts";
 import { isIsolated, reexecIsolated } from "./support/isolate.ts";
+import { testFiles } from "./support/test_files.ts";
 import { ROOT } from "./support/root.ts";
 import { bold, dim, green, red, yellow } from "./support/style.ts";
 
@@ -24,7 +25,8 @@ usage: deno task test [OPTION…] [FILE…]
   --unit         only tests beside the sources; they need nothing
   --integration  only tests under tests/, against the real kernel
   --filter TEXT  only tests with TEXT in their name; /TEXT/ is a regular expression
-  --bin DIR      test the executables in DIR instead of the sources
+  --bin DIR      test the executables in DIR instead of the sources; without FILE only what
+                 starts them, since nothing else could end differently
   --help         this text
 
 As root, each kernel test makes network and mount namespaces of its own. As an ordinary user the
@@ -59,7 +61,7 @@ async function main(): Promise<number> {
   }
   if (files.length === 0) {
     if (!args.integration) files.push("lib/", "plugins/", "cnitool_test.ts", "scripts/");
-    if (!args.unit) files.push("tests/");
+    if (!args.unit) files.push(...bin === undefined ? ["tests/"] : executableTests());
   }
   const skips = Deno.makeTempFileSync({ prefix: "cni-test-skips-" });
   try {
@@ -69,6 +71,13 @@ async function main(): Promise<number> {
   } finally {
     Deno.removeSync(skips);
   }
+}
+
+/** The test files that start plugins or cnitool, in order. */
+function executableTests(): string[] {
+  return testFiles("tests").filter((path) =>
+    /support\/(plugins|cnitool)\.ts"|CNI_TEST_BIN/.test(Deno.readTextFileSync(`${ROOT}/${path}`))
+  );
 }
 
 /** Tests build executables, and where these will run there is no npm registry. */

@@ -3,21 +3,12 @@
  *
  * @module
  */
-const ROOT = decodeURIComponent(new URL("../..", import.meta.url).pathname);
+import { ROOT } from "../support/root.ts";
+import { testFiles } from "../support/test_files.ts";
 
 /** The test files that name such a need (`tests/support/requirements.ts`), in order. */
 export function linkTests(): string[] {
   return testFiles("tests").filter((path) =>
-    /"(kernel:[a-z-]+|test-kernel)"/.test(Deno.readTextFileSync(ROOT + path))
-  ).sort();
-}
-
-function testFiles(directory: string): string[] {
-  return Array.from(Deno.readDirSync(ROOT + directory)).flatMap(({ name, isDirectory }) =>
-    isDirectory
-      ? testFiles(`${directory}/${name}`)
-      : name.endsWith("_test.ts")
-      ? [`${directory}/${name}`]
-      : []
+    /"(kernel:[a-z-]+|test-kernel)"/.test(Deno.readTextFileSync(`${ROOT}/${path}`))
   );
 }

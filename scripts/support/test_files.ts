@@ -1,0 +1,12 @@
+import { ROOT } from "./root.ts";
+
+/** The test files below a directory of the project, as paths from the project's directory, in order. */
+export function testFiles(directory: string): string[] {
+  return Array.from(Deno.readDirSync(`${ROOT}/${directory}`)).flatMap(({ name, isDirectory }) =>
+    isDirectory
+      ? testFiles(`${directory}/${name}`)
+      : name.endsWith("_test.ts")
+      ? [`${directory}/${name}`]
+      : []
+  ).sort();
+}
