@@ -59,7 +59,7 @@ const MODULE_URL = /new URL\("(\.[^"]+\.ts)", import\.meta\.url\)/g;
 
 async function loadSource({ path }: OnLoadArgs, options: SourceOptions): Promise<OnLoadResult> {
   if (path === `${options.root}/lib/skel/build_version.ts`) {
-    return { contents: `export const BUILD_VERSION = ${JSON.stringify(options.version)};` };
+    return { contents: `export const BUILD_VERSION = ${JSON.stringify(`v${options.version}`)};` };
   }
   if (path === `${options.root}/lib/skel/plugin_list.ts`) {
     return { contents: pluginList(options.plugins), loader: "ts" };

@@ -62,9 +62,10 @@ const FILES = {
 };
 
 const CONFIG = JSON.stringify({ cniVersion: "1.1.0", name: "net", type: "probe" });
-const VERSION: string = JSON.parse(
-  Deno.readTextFileSync(new URL("../../deno.json", import.meta.url)),
-).version;
+/** As executables print it. */
+const VERSION = `v${
+  JSON.parse(Deno.readTextFileSync(new URL("../../deno.json", import.meta.url))).version
+}`;
 
 for (const runtime of ["deno", "bun"] as const) {
   const lacking = missingFor(runtime);

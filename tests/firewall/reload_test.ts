@@ -53,7 +53,10 @@ for (const backend of BACKENDS) {
       const started = () => {
         Deno.writeTextFileSync(`${bin}/starts`, "");
         const path = `PATH=${bin}:${Deno.env.get("PATH")}`;
-        assertEquals(sandbox.run("env", [path, `${pluginDirectory()}/firewall-reload`]), "");
+        assertEquals(
+          sandbox.run("env", [path, `${pluginDirectory()}/firewall-reload`, "--once"]),
+          "",
+        );
         return Deno.readTextFileSync(`${bin}/starts`).split("\n").sort();
       };
       await attach(sandbox, first, backend);
@@ -62,7 +65,9 @@ for (const backend of BACKENDS) {
       assertEquals(started(), forOne);
 
       sandbox.run("nft", ["flush", "ruleset"]);
-      const put = sandbox.run(`${pluginDirectory()}/firewall-reload`, []).trim().split("\n");
+      const put = sandbox.run(`${pluginDirectory()}/firewall-reload`, ["--once"]).trim().split(
+        "\n",
+      );
       assertEquals(put.length, 18);
       assertEquals(started(), forOne, "everything is there again");
     },

@@ -104,7 +104,7 @@ kernelTest(
     fails(one, "CHECK");
     const reload = `${pluginDirectory()}/firewall-reload`;
     const env = Object.entries(daemon.env).map(([name, value]) => `${name}=${value}`);
-    const put = sandbox.run("env", [...env, reload]);
+    const put = sandbox.run("env", [...env, reload, "--once"]);
     assertEquals(put, "put back: firewall rules of c1 (eth0 on network n)\n");
     assertEquals(sources(daemon), ["10.5.0.2/32", "fd00:5::2/128"]);
 
@@ -144,7 +144,7 @@ kernelTest(
     for (const { ipv4 } of containers) {
       daemon.command("--reload");
       daemon.command("--zone=public", `--add-source=${ipv4}/32`);
-      const reload = sandbox.try("env", [...env, `${pluginDirectory()}/firewall-reload`]);
+      const reload = sandbox.try("env", [...env, `${pluginDirectory()}/firewall-reload`, "--once"]);
       assertEquals(reload.code, 1);
       assertStringIncludes(reload.stderr, "ZONE_CONFLICT");
       assertEquals(sources(daemon).length, 5, "one is in another zone");

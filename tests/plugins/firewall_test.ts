@@ -172,7 +172,7 @@ for (const backend of BACKENDS) {
     plugin(sandbox, call(two, "ADD", same));
     plugin(sandbox, call(one, "CHECK", isolated));
     plugin(sandbox, call(two, "CHECK", same));
-    assertEquals(sandbox.run(`${pluginDirectory()}/firewall-reload`, []), "");
+    assertEquals(sandbox.run(`${pluginDirectory()}/firewall-reload`, ["--once"]), "");
   });
 
   contract("an address that went to another container stays let through", (sandbox) => {
@@ -198,7 +198,7 @@ for (const backend of BACKENDS) {
       : ["FORWARD", "CNI-ISOLATION-STAGE-2"].map((chain) => ["iptables", "-F", chain]);
     const remedies = [
       () => plugin(sandbox, call(one, "ADD", options)),
-      () => sandbox.run(`${pluginDirectory()}/firewall-reload`, []),
+      () => sandbox.run(`${pluginDirectory()}/firewall-reload`, ["--once"]),
     ];
     for (const [program, ...args] of losses) {
       for (const heal of remedies) {
@@ -241,7 +241,7 @@ for (const backend of BACKENDS) {
     plugin(sandbox, call(gone, "DEL"));
     sandbox.run("ip", ["netns", "delete", idOf(dead)]); // crashed, and no DEL came
     flush(sandbox);
-    const reload = () => sandbox.run(`${pluginDirectory()}/firewall-reload`, []);
+    const reload = () => sandbox.run(`${pluginDirectory()}/firewall-reload`, ["--once"]);
     const put = reload();
     assertStringIncludes(put, "put back: firewall rules of c1 (eth0 on network n)");
     assertStringIncludes(put, "put back: published ports of c1 (eth0 on network n)");

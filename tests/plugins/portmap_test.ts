@@ -431,7 +431,7 @@ for (const backend of BACKENDS) {
     plugin(sandbox, call(first, "DEL")); // the sysctl stays, and so does its guard
     assert(attackFails());
     flushButTrack(sandbox);
-    sandbox.run(`${pluginDirectory()}/firewall-reload`, []);
+    sandbox.run(`${pluginDirectory()}/firewall-reload`, ["--once"]);
     assert(attackFails(), "it is put back, though no port is published");
   });
 
@@ -449,7 +449,7 @@ for (const backend of BACKENDS) {
       using onHost = new Server(undefined, "udp", { address: "0.0.0.0", port: 8080 });
       assert(onHost.reachedBy(outside, target, from));
     }
-    sandbox.run(`${pluginDirectory()}/firewall-reload`, []);
+    sandbox.run(`${pluginDirectory()}/firewall-reload`, ["--once"]);
     assert(inside.reachedBy(outside, target, from));
   });
 
@@ -466,7 +466,7 @@ for (const backend of BACKENDS) {
       const stranger = { ...broken.result, ips: [{ address: "10.5.0.77/24", interface: 2 }] };
       const more = { backend, name: "m", prevResult: stranger };
       plugin(sandbox, { ...call(broken, "ADD", [taken], more), containerId: "stranger" });
-      const reload = sandbox.try(`${pluginDirectory()}/firewall-reload`, []);
+      const reload = sandbox.try(`${pluginDirectory()}/firewall-reload`, ["--once"]);
       assertEquals(reload.code, 1);
       assertStringIncludes(reload.stderr, "is published for container stranger");
       assertEquals(reload.stdout.trim().split("\n").length, 2);
@@ -488,7 +488,7 @@ for (const backend of BACKENDS) {
     plugin(sandbox, call(first, "ADD", [map(8080)], { backend }));
     sandbox.run("ip", ["netns", "delete", "c1"]);
     sandbox.run("nft", ["flush ruleset"]);
-    assertEquals(sandbox.run(`${pluginDirectory()}/firewall-reload`, []), "");
+    assertEquals(sandbox.run(`${pluginDirectory()}/firewall-reload`, ["--once"]), "");
     assertEquals(leftovers(sandbox), []);
   });
 
@@ -558,7 +558,7 @@ kernelTest("portmap (nftables): rules that were flushed one by one are made agai
   using server = new Server(first.netns, "tcp", { address: first.ipv4, port: 80 });
   const again = [
     () => plugin(sandbox, call(first, "ADD", [map(8080)], nftables)),
-    () => sandbox.run(`${pluginDirectory()}/firewall-reload`, []),
+    () => sandbox.run(`${pluginDirectory()}/firewall-reload`, ["--once"]),
   ];
   plugin(sandbox, call(first, "ADD", [map(8080)], nftables));
   for (const heal of again) {

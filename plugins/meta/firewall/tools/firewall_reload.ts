@@ -7,11 +7,13 @@
 import { restoreRules } from "../../../../lib/firewall/reload.ts";
 import { messageOf } from "../../../../lib/runtime/errors.ts";
 import { runtime } from "../../../../lib/runtime/mod.ts";
+import { BUILD_VERSION } from "../../../../lib/skel/build_version.ts";
 import { RulesetEvents } from "../ruleset_events.ts";
 
-const HELP = `Puts back the rules of containers that somebody flushed.
+const HELP =
+  `CNI firewall-reload ${BUILD_VERSION}: puts back the rules of containers that somebody flushed
 
-usage: firewall-reload            once
+usage: firewall-reload --once     now
        firewall-reload --watch    now, and whenever firewalld or nftables are reloaded
 `;
 
@@ -22,7 +24,12 @@ export async function main(args: readonly string[]): Promise<number> {
     runtime.write(1, HELP);
     return 0;
   }
-  if (more.length > 0 || (option !== undefined && option !== "--watch")) {
+  if (option === undefined) {
+    // Container runtimes start whatever is in the plugin directory to see what it is.
+    runtime.write(2, HELP);
+    return 2;
+  }
+  if (more.length > 0 || (option !== "--once" && option !== "--watch")) {
     runtime.write(
       2,
       `firewall-reload: unknown argument ${JSON.stringify(more[0] ?? option)}\n${HELP}`,
