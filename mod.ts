@@ -58,6 +58,7 @@ export { NetNs, type Synchronous } from "./lib/ns/netns.ts";
 export { createNetNs, removeNetNs } from "./lib/ns/named.ts";
 export { startPinnedWorker } from "./lib/ns/pinned.ts";
 export { Rtnl } from "./lib/rtnl/rtnl.ts";
+export { requirePrivileges } from "./lib/rtnl/privileges.ts";
 export { type Address, Addresses } from "./lib/rtnl/address.ts";
 export { type BridgeVlan, BridgeVlanTable } from "./lib/rtnl/bridge_vlan.ts";
 export type { U32Key } from "./lib/netlink/tc.ts";

@@ -15,6 +15,7 @@ import {
   integer,
   type Link,
   NetNs,
+  requirePrivileges,
   type Result,
   Rtnl,
   runPlugin,
@@ -58,9 +59,9 @@ const plugin = definePlugin<Infer<ReturnType<typeof options>>>({
     throw CniError.internal(`${ifName} is in group ${found}, and should be in ${group}`);
   },
 
-  // Every kernel has groups; without privileges opening the socket says what is wrong.
+  // Every kernel has groups.
   status() {
-    using _host = Rtnl.open();
+    requirePrivileges();
   },
 
   // It keeps nothing outside the interface, which goes with its container.

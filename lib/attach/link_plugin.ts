@@ -5,6 +5,7 @@
  */
 import { ipamGc, type IpamResult, ipamStatus, requireIpam } from "../ipam/delegate.ts";
 import type { Link, LinkChanges } from "../rtnl/link.ts";
+import { requirePrivileges } from "../rtnl/privileges.ts";
 import { type AddCall, type AttachmentCall, definePlugin, type Plugin } from "../skel/plugin.ts";
 import type { Result } from "../types/result.ts";
 import type { Schema } from "../types/schema.ts";
@@ -63,6 +64,7 @@ export function linkPlugin<O>(parts: LinkParts<O>): Plugin<O> {
 
     async status(call) {
       parts.validate?.(call.options);
+      requirePrivileges();
       parts.status?.(call.options);
       await ipamStatus(call);
     },

@@ -26,6 +26,9 @@ import type { Owner, Reserved, Store } from "./store.ts";
  */
 const TEMPORARY = ".writing";
 
+/** A container ID, an interface name and what is between them. Bytes. */
+const MAX_RESERVATION = 256;
+
 /** After so many taken addresses in a row, reading the directory once is cheaper than going on. */
 const PATIENCE = 64;
 
@@ -149,7 +152,8 @@ export class DiskStore implements Store {
 
   /** Proves that a reservation could be written. @throws {CniError} code 5 */
   requireWritable(): void {
-    this.#withTemporary("", { sync: false }, () => {});
+    // As much as a reservation can be: an empty file fits onto a disk that is full.
+    this.#withTemporary("-".repeat(MAX_RESERVATION), { sync: true }, () => {});
   }
 
   [Symbol.dispose](): void {

@@ -8,6 +8,7 @@
  */
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { resultRoutes } from "../../../lib/ipam/routes.ts";
+import { warn } from "../../../lib/runtime/caller.ts";
 import {
   type AddCall,
   type AttachmentCall,
@@ -115,7 +116,11 @@ async function check(call: AttachmentCall<Options>): Promise<void> {
   }
 }
 
-/** Whether an ADD would find the directory writable and an address in every set. */
+/**
+ * Whether an ADD would find the directory writable. Without a free address it would fail, too, but
+ * the next DEL changes that, and a runtime that takes the node for unable to serve evicts the pods
+ * that hold the addresses: that is said on standard error.
+ */
 async function status(call: Call<Options>): Promise<void> {
   const sets = rangeSets(call);
   try {
@@ -125,7 +130,7 @@ async function status(call: Call<Options>): Promise<void> {
     store.requireWritable();
     const addresses = store.addresses();
     for (const set of sets) {
-      if (isExhausted(set, addresses)) throw CniError.notAvailable(exhausted(set, set.size));
+      if (isExhausted(set, addresses)) warn(`host-local: ${exhausted(set, set.size)}\n`);
     }
   } catch (error) {
     const { message, details } = CniError.from(error);

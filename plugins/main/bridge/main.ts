@@ -20,6 +20,7 @@ import {
 } from "../../../lib/firewall/masquerade/mod.ts";
 import { addressOf } from "../../../lib/ipam/configure.ts";
 import { ipamGc, ipamStatus } from "../../../lib/ipam/delegate.ts";
+import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import { definePlugin } from "../../../lib/skel/plugin.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
@@ -59,6 +60,7 @@ const bridge = definePlugin<Options>({
 
   async status(call) {
     const { ipMasq, ipMasqBackend, macspoofchk } = call.options;
+    requirePrivileges();
     await ipamStatus(call);
     if (macspoofchk) requireNft('"macspoofchk"', spoofCheckSkeleton());
     if (ipMasq) await requireMasquerade(ipMasqBackend);

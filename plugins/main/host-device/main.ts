@@ -14,6 +14,7 @@ import { checkAttachment } from "../../../lib/attach/check.ts";
 import { detach } from "../../../lib/attach/detach.ts";
 import { hasIpam, ipamAdd, ipamCheck, ipamGc, ipamStatus } from "../../../lib/ipam/delegate.ts";
 import { chooseDns } from "../../../lib/ipam/dns.ts";
+import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import { type AddCall, definePlugin, type DelCall, type GcCall } from "../../../lib/skel/plugin.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
@@ -42,6 +43,7 @@ const hostDevice = definePlugin<Options>({
   },
 
   async status(call) {
+    requirePrivileges();
     const selector = configuredDevice(call.options);
     if (selector) requireDevice(selector);
     await ipamStatus(call);

@@ -9,6 +9,7 @@
 import { NetNs } from "../../../lib/ns/netns.ts";
 import { expectUp } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import { definePlugin } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
@@ -39,9 +40,13 @@ const loopback = definePlugin({
     expectUp(inside.link.get(NAME));
   },
 
-  // It needs nothing of the host and keeps nothing: it can always serve, and leaves nothing behind.
-  status() {},
-  gc() {},
+  status() {
+    requirePrivileges();
+  },
+
+  gc() {
+    // It keeps nothing.
+  },
 });
 
 function setDown(netns: string): void {

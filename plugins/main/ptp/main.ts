@@ -34,6 +34,7 @@ import { NetNs } from "../../../lib/ns/netns.ts";
 import { expectUp, type Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { addVethPair, nameTaken } from "../../../lib/rtnl/veth.ts";
+import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import { type AddCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
@@ -71,6 +72,7 @@ const ptp = definePlugin<Options>({
   },
 
   async status(call) {
+    requirePrivileges();
     await ipamStatus(call);
     if (call.options.ipMasq) await requireMasquerade(call.options.ipMasqBackend);
   },

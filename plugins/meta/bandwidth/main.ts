@@ -9,6 +9,7 @@
  */
 import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import { definePlugin } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
@@ -63,6 +64,7 @@ const bandwidth = definePlugin<Options>({
   },
 
   status({ options }) {
+    requirePrivileges();
     try {
       readLimits(options);
     } catch (error) {

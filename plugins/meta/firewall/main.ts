@@ -31,6 +31,7 @@ import { Cidr } from "../../../lib/ip/cidr.ts";
 import type { IpAddress } from "../../../lib/ip/address.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import { messageOf } from "../../../lib/runtime/errors.ts";
 import {
   type AddCall,
@@ -65,6 +66,7 @@ const firewall = definePlugin<Options>({
   },
 
   async status({ options }) {
+    requirePrivileges();
     await chooseBackend(options);
   },
 

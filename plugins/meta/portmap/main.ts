@@ -24,6 +24,7 @@ import type { IpAddress } from "../../../lib/ip/address.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { NetlinkError } from "../../../lib/nl/error.ts";
+import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
@@ -49,6 +50,7 @@ const portmap = definePlugin<Options>({
   },
 
   async status({ options }) {
+    requirePrivileges();
     const { backend } = readBackend(options);
     await availableBackend(backend, backend ? `"backend": "${backend}"` : "portmap", () => []);
   },

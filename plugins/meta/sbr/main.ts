@@ -14,6 +14,7 @@ import { addressOf } from "../../../lib/ipam/configure.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
 import type { Rule } from "../../../lib/rtnl/rule.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
@@ -80,6 +81,7 @@ const sbr = definePlugin<Options>({
   },
 
   status({ options }) {
+    requirePrivileges();
     try {
       validateOptions(options);
       using host = Rtnl.open();

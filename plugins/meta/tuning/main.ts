@@ -9,6 +9,7 @@
  */
 import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import { ifPresent } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { type AddCall, definePlugin } from "../../../lib/skel/plugin.ts";
@@ -50,6 +51,7 @@ const tuning = definePlugin<Options>({
   },
 
   status(call) {
+    requirePrivileges();
     try {
       checkAllowed(readSysctls(call, "IFNAME"));
       expectDirectory(dataDirectory(call.options));

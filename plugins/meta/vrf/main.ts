@@ -11,6 +11,7 @@ import { FileLock } from "../../../lib/host/lock.ts";
 import { RT_TABLE_MAIN } from "../../../lib/netlink/route.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import { type AddCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
@@ -64,6 +65,7 @@ const vrf = definePlugin<Options>({
   },
 
   status({ options }) {
+    requirePrivileges();
     try {
       validateOptions(options);
       using host = Rtnl.open();
