@@ -32,7 +32,7 @@ export class Socket implements Disposable {
     return new Socket(call(() => socket(domain, flags, protocol), () => "open a socket"));
   }
 
-  /** Two sockets, each other's end. @throws {SystemError} */
+  /** `socketpair(2)`: two sockets, connected to each other. @throws {SystemError} */
   static pair(domain: number, type: number): [Socket, Socket] {
     const { socketpair } = connections();
     const two = new Int32Array(2);
@@ -66,7 +66,7 @@ export class Socket implements Disposable {
     call(() => listen(this.descriptor, 128), () => "listen for connections");
   }
 
-  /** The next connection; undefined when none is waiting. */
+  /** `accept4(2)`: the next connection; undefined when none is waiting. */
   accept(): Socket | undefined {
     const { accept4 } = connections();
     const flags = O_CLOEXEC | O_NONBLOCK;
@@ -100,7 +100,7 @@ export class Socket implements Disposable {
     return value[0]!;
   }
 
-  /** How many bytes were taken; undefined when there is no room now. */
+  /** `sendto(2)`. @returns how many bytes were sent; undefined when there is no room now */
   send(data: Uint8Array<ArrayBuffer>, to?: Uint8Array<ArrayBuffer>): number | undefined {
     const { sendto } = sockets();
     return attempt(
@@ -110,7 +110,7 @@ export class Socket implements Disposable {
   }
 
   /**
-   * What came: of a stream as much as there is, of others one datagram. Empty at a stream's end;
+   * `recvfrom(2)`: of a stream what there is, of others one datagram. Empty at a stream's end;
    * undefined when nothing is there yet.
    * @param limit bytes; what is longer is cut
    */
@@ -124,7 +124,7 @@ export class Socket implements Disposable {
   }
 
   /**
-   * One datagram, into memory of the caller's own.
+   * `recvfrom(2)`: one datagram, into memory of the caller's own.
    * @param from gets the sender's address, as much of it as there is room for
    * @returns the datagram's length, of which no more was stored than `buffer` has room for;
    * undefined when nothing is there yet

@@ -16,7 +16,7 @@ export const sockets = group({
   recvfrom: ["i64", "i32", "buffer", "usize", "i32", "buffer", "buffer"], // ssize_t recvfrom(int fd, void *, size_t, int flags, struct sockaddr *, socklen_t *)
 });
 
-/** What a socket is set to. `sys/socket.h` */
+/** Socket options. `sys/socket.h` */
 export const socketOptions = group({
   getsockopt: ["i32", "i32", "i32", "i32", "buffer", "buffer"], // int getsockopt(int fd, int level, int name, void *, socklen_t *)
 });

@@ -113,7 +113,7 @@ export const raw: Codec<Uint8Array> = {
   decode: (bytes) => bytes.slice(),
 };
 
-/** An attribute that says something by being there. */
+/** An attribute without payload: NLA_FLAG. */
 export const flag: Codec<true> = { encode: () => new Uint8Array(), decode: () => true };
 
 /** An IPv4 or IPv6 address; the length says which. */

@@ -17,7 +17,7 @@ const protocolRows = {
   destinationPort: attr(3, be16), //  CTA_PROTO_DST_PORT
 };
 
-/** From whom to whom. */
+/** Addresses, protocol and ports of one direction: `struct nf_conntrack_tuple`. */
 const tuple = attributes({
   ip: nested( //              CTA_TUPLE_IP
     1,
@@ -50,7 +50,7 @@ export const CONNECTION = message(
     filter: nested(25, attributes({ original: attr(1, u32) })), // CTA_FILTER, CTA_FILTER_ORIG_FLAGS
   }),
 );
-/** As little of a connection as says where it was sent to: of a large table, few are ever looked at. */
+/** Protocol and destination port alone, which is quicker: of a large table, few entries matter. */
 export const DESTINATION_PORT = message(
   nfgenmsg,
   attributes({

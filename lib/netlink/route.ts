@@ -6,7 +6,7 @@ import { message } from "./message.ts";
 export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
-/** The multicast group that hears of IPv6 routes. */
+/** The multicast group that is notified of IPv6 routes. */
 export const RTNLGRP_IPV6_ROUTE = 11;
 
 export const RT_TABLE_MAIN = 254;
@@ -16,7 +16,7 @@ export const RTPROT_KERNEL = 2;
 export const RTPROT_BOOT = 3;
 export const RTN_UNSPEC = 0;
 export const RTN_UNICAST = 1;
-/** To an address of this host. */
+/** A route to an address of this host. */
 export const RTN_LOCAL = 2;
 export const RT_SCOPE_UNIVERSE = 0;
 export const RT_SCOPE_LINK = 253;

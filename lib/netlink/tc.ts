@@ -21,7 +21,7 @@ export const RTM_NEWTFILTER = 44;
 export const RTM_DELTFILTER = 45;
 export const RTM_GETTFILTER = 46;
 
-/** Parents: a device's root; where what arrives is looked at; and where what leaves is, of clsact. */
+/** Parents: a device's root, and what filters of incoming and (of clsact) outgoing packets have. */
 export const TC_H_ROOT = 0xffffffff;
 export const TC_H_INGRESS = 0xfffffff1;
 export const TC_H_CLSACT_INGRESS = 0xfffffff2;
@@ -124,7 +124,7 @@ const U32 = attributes({
 export const QDISC = message(tcmsg, byKind({ tbf: TBF }));
 /** @see QDISC */
 export type QdiscMessage = Value<typeof QDISC>;
-/** What is particular to a discipline. */
+/** Options of a discipline: TCA_OPTIONS. */
 export type TbfOptions = Value<typeof TBF>;
 
 /** A filter's message. `info`: the priority in the upper half, the protocol in the lower. */

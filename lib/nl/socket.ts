@@ -27,7 +27,7 @@ import { DatagramTooLarge, KernelTransport, type Transport } from "./transport.t
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
 
-/** The kernel answers at once; a socket that hears nothing for this long never will. */
+/** The kernel answers at once: what has not come by then was lost. */
 const ANSWER_MS = 10_000;
 const NO_ANSWER = `the kernel did not answer within ${ANSWER_MS / 1000} seconds`;
 

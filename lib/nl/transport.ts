@@ -36,7 +36,7 @@ export interface Transport extends Disposable {
    * @throws {SystemError} ENOBUFS when some were lost
    */
   receive(waitMs: number): Uint8Array | undefined;
-  /** Makes room for answers that come faster than they are read. */
+  /** Makes the receive buffer larger, for answers that come faster than they are read. */
   growReceiveBuffer(): void;
 }
 

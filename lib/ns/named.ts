@@ -1,5 +1,5 @@
 /**
- * Namespaces with a name: mounted under /var/run/netns, so that inode and path outlive the
+ * Named network namespaces: mounted under /var/run/netns, so that inode and path outlive the
  * process that made them and `ip netns` can see them.
  *
  * @module

@@ -10,7 +10,7 @@ export class Changes implements Disposable {
   private constructor(private readonly notifications: Notifications) {}
 
   /**
-   * Listens in a namespace. @param groups RTNLGRP_*: the sorts of changes to hear of
+   * Listens in a namespace. @param groups RTNLGRP_*
    * @throws {SystemError}
    */
   static in(netns: NetNs, groups: readonly number[]): Changes {
@@ -18,8 +18,8 @@ export class Changes implements Disposable {
   }
 
   /**
-   * Waits until `condition` holds; it is asked at once, and again after each change. Which change
-   * it was does not matter, nor whether some were missed: the condition reads the state.
+   * Waits until `condition` holds: evaluates it at once, and again after each notification. A lost
+   * notification does no harm, since the condition reads the state.
    * @returns whether it held before `deadlineMs` milliseconds had passed
    */
   until(condition: () => boolean, deadlineMs: number): boolean {

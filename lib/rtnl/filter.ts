@@ -21,17 +21,17 @@ const TCA_EGRESS_REDIR = 1;
 /** Where the addresses are in a packet's header. Bytes. */
 const OFFSETS = { 4: { source: 12, destination: 16 }, 6: { source: 8, destination: 24 } } as const;
 
-/** A filter to add: which packets, and what becomes of them. */
+/** A filter to add: which packets it matches, and its action. */
 export interface NewFilter {
-  /** The interface whose packets it looks at. */
+  /** The interface whose packets it classifies. */
   device: Link;
   /** TC_H_*: the discipline it belongs to, and whether it looks at what arrives or what leaves. */
   parent: number;
-  /** The lowest is asked first. Filters of different families need different ones. */
+  /** `prio`: the lowest is tried first. Filters of different families need different ones. */
   priority: number;
   /** Packets whose source or destination is in a network; every packet when absent. */
   match?: { end: "source" | "destination"; network: Cidr };
-  /** Send the packets out by this device instead; they go their way when absent. */
+  /** `mirred egress redirect dev`: where packets are sent instead; without it they are passed on. */
   redirectTo?: Link;
 }
 
@@ -39,7 +39,7 @@ export interface NewFilter {
 export interface Filter {
   /** `u32`, `bpf`, `flower`, `matchall`, … */
   kind: string;
-  /** The lowest is asked first. */
+  /** `prio`: the lowest is tried first. */
   priority: number;
   /** ETH_P_* */
   protocol: number;
@@ -121,7 +121,7 @@ export class Filters {
 
 const EVERYTHING: U32Key = { mask: new Uint8Array(4), value: new Uint8Array(4), offset: 0 };
 
-/** One key for each four bytes of the address that the prefix reaches; for /0 one that is always met. */
+/** One key for each four bytes of the address that the prefix reaches; for /0 one that always matches. */
 export function keysOf({ end, network }: NonNullable<NewFilter["match"]>): U32Key[] {
   const offset = OFFSETS[network.ip.family][end];
   const [value, mask] = [network.network().ip.bytes(), network.mask().bytes()];

@@ -3,7 +3,7 @@ import type { Rtnl } from "./rtnl.ts";
 
 const RT_TABLE_DEFAULT = 253;
 
-/** Whether a routing table has a meaning of its own: default, main or local. */
+/** Tells whether a routing table is one of the kernel's: default, main or local. */
 export function isReserved(table: number): boolean {
   return table >= RT_TABLE_DEFAULT && table <= RT_TABLE_LOCAL;
 }

@@ -47,7 +47,7 @@ const MAX_NAME = 15;
 
 /** A network interface as the kernel has it. */
 export interface Link {
-  /** Its number in its namespace, from 1 on. */
+  /** `ifindex`: its number in its namespace, from 1 on. */
   index: number;
   /** At most 15 bytes. */
   name: string;
@@ -63,13 +63,13 @@ export interface Link {
   flags: number;
   /** Set up by an administrator: IFF_UP. */
   up: boolean;
-  /** It takes every frame: IFF_PROMISC. */
+  /** Receives every frame: IFF_PROMISC. */
   promisc: boolean;
-  /** It takes every multicast frame: IFF_ALLMULTI. */
+  /** Receives every multicast frame: IFF_ALLMULTI. */
   allmulti: boolean;
   /** Whether it can carry traffic; `up` alone only says that it is meant to. */
   operState: OperState;
-  /** Whether there is a cable, or what stands for one; false also for most that are down. */
+  /** The physical layer is up: IFLA_CARRIER. Of most that are down it is not known, and false. */
   carrier: boolean;
   /** Index of the bridge, bond or VRF it is a port of. */
   master?: number;
@@ -79,11 +79,11 @@ export interface Link {
   parentNetnsId?: number;
   /** Packets. */
   txqlen: number;
-  /** The group that `ip link … group` and rules speak of; 0 for none. */
+  /** `ip link … group`; 0 is the default group. */
   group: number;
-  /** A note, at most 255 bytes. */
+  /** `ip link … alias`, at most 255 bytes. */
   alias?: string;
-  /** What is particular to the kind, such as a VLAN's `id`. */
+  /** Attributes of its kind, such as a VLAN's `id`. */
   data: LinkData;
   /** Its attributes as a bridge's port. */
   port?: BridgePort;
@@ -115,7 +115,7 @@ export interface NewLink {
   master?: Link | number;
   /** The namespace to create it in; the socket's own when absent. */
   netns?: NetNs;
-  /** What is particular to the kind. */
+  /** Attributes of its kind. */
   data?: LinkData;
 }
 
@@ -137,7 +137,7 @@ export interface LinkChanges {
   txqlen?: number;
   /** `group GROUP`; 0 for none. */
   group?: number;
-  /** A note, at most 255 bytes; "" removes it. */
+  /** `alias`, at most 255 bytes; "" removes it. */
   alias?: string;
   /** 0 releases it from its master. */
   master?: Link | number;
@@ -286,14 +286,14 @@ export function expectUp({ name, up }: Link): void {
   if (!up) throw CniError.internal(`Interface ${name} is down`);
 }
 
-/** The index of a link given as itself or as its index. */
+/** The index of a link, which may be given as its index. */
 export function indexOf(link: Link | number): number;
 export function indexOf(link: Link | number | undefined): number | undefined;
 export function indexOf(link: Link | number | undefined): number | undefined {
   return typeof link === "object" ? link.index : link;
 }
 
-/** A link's name for a sentence. */
+/** A link's name, for messages. */
 export function nameOf(ref: LinkRef): string {
   if (typeof ref === "number") return `#${ref}`;
   return typeof ref === "string" ? ref : ref.name;

@@ -17,10 +17,10 @@ import type { NetlinkSocket } from "../nl/socket.ts";
 const TICK_NS = 64;
 const TC_LINKLAYER_ETHERNET = 1;
 const MAX_U32 = 2 ** 32 - 1;
-/** `1:`, a handle as good as any. */
+/** The handle `1:`. */
 const ROOT_HANDLE = 0x10000;
 
-/** A token bucket: on average so much may pass, and at once no more than a bucket. */
+/** What a token bucket filter is set to: tc-tbf(8). */
 export interface Tbf {
   /** Bytes per second. */
   rate: bigint;

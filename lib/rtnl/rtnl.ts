@@ -1,5 +1,5 @@
 /**
- * rtnetlink, one noun per property: `rtnl.link.add(…)` is `ip link add …`.
+ * rtnetlink, named as `ip` and `tc` name it: `rtnl.link.add(…)` is `ip link add …`.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { Routes } from "./route.ts";
 import { Rules } from "./rule.ts";
 import { NetlinkSocket } from "../nl/socket.ts";
 
-/** A socket that stays in the namespace it was opened in, and the verbs that use it. */
+/** An rtnetlink socket, which stays in the namespace it was opened in, and its requests. */
 export class Rtnl implements Disposable {
   /** `ip link` */
   readonly link: Links;
@@ -34,7 +34,7 @@ export class Rtnl implements Disposable {
   readonly filter: Filters;
 
   private constructor(
-    /** What the verbs are sent on, for requests that have none. */
+    /** The socket, for requests that have no method. */
     readonly socket: NetlinkSocket,
   ) {
     this.link = new Links(socket);

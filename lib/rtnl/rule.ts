@@ -13,7 +13,7 @@ export interface Rule {
   from?: Cidr;
   /** The table to look the destination up in. */
   table: number;
-  /** The lowest is asked first; the kernel picks one below the lowest present when absent. */
+  /** The lowest is tried first; the kernel picks one below the lowest present when absent. */
   priority?: number;
 }
 

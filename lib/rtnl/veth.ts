@@ -11,7 +11,7 @@ import type { Link } from "./link.ts";
 import type { Rtnl } from "./rtnl.ts";
 import { NetlinkError } from "../nl/error.ts";
 
-/** How often a random name may be taken before something must be wrong. */
+/** So many random names in use one after the other mean that something else is wrong. */
 const ATTEMPTS = 10;
 
 /** The pair to create. */
@@ -32,7 +32,7 @@ export interface NewVethPair {
   hostAddress?: string;
   /** The bridge or VRF that the far end becomes a port of before it goes up. */
   master?: Link;
-  /** A note on the far end, at most 255 bytes. */
+  /** The far end's alias, at most 255 bytes. */
   alias?: string;
 }
 
@@ -45,8 +45,8 @@ export interface VethPair {
 }
 
 /**
- * `ip link add NAME type veth peer vethXXXXXXXX netns HOST`, then the far end up, deaf to router
- * advertisements. Each end is created where it stays: moving one later would cost the kernel an RCU
+ * `ip link add NAME type veth peer vethXXXXXXXX netns HOST`, then the far end up, with router
+ * advertisements off. Each end is created where it stays: moving one later would cost the kernel an RCU
  * grace period, some 10 ms. When a step fails, the pair is removed again.
  * @throws {CniError} code 4 when NAME is taken
  * @throws {NetlinkError} when the kernel refuses
