@@ -1,5 +1,9 @@
 /** As much as a large node has at once: nothing that grows may end in a limit. */
 import { assert, assertEquals } from "@std/assert";
+import { filterIptables } from "../../lib/firewall/filter/iptables.ts";
+import { filterNft } from "../../lib/firewall/filter/nftables.ts";
+import type { FilterEntry } from "../../lib/firewall/filter/types.ts";
+import { IpAddress } from "../../lib/ip/address.ts";
 import { attachmentHash, chainName } from "../../lib/ip/hash_names.ts";
 import { masquerade } from "../../lib/firewall/masquerade/mod.ts";
 import { MASQUERADE_BACKENDS } from "../../lib/firewall/masquerade/types.ts";
@@ -97,3 +101,33 @@ kernelTest("10,000 ports of one attachment are published, and removed again", (s
   plugin(sandbox, { command: "DEL", ...call });
   assertEquals(published(), 0);
 }, { needs: ["nft"] });
+
+const FILTERS = { iptables: filterIptables, nftables: filterNft };
+
+for (const backend of MASQUERADE_BACKENDS) {
+  kernelTest(
+    `the filters of 2,000 attachments are removed at once (${backend})`,
+    async (sandbox) => {
+      const entryOf = (i: number): FilterEntry => ({
+        attachment: orphan(i),
+        backend,
+        enforcer: backend,
+        ips: [IpAddress.parse(addressOf(i))],
+        adminChain: "CNI-ADMIN",
+        zone: "",
+        policy: "open",
+        bridge: "",
+        netns: { path: "/run/netns/c1", dev: 1, ino: 1 },
+      });
+      const [living, ...gone] = Array.from({ length: 2001 }, (_, i) => entryOf(i));
+      const all = [living!, ...gone];
+      await FILTERS[backend].add(all, all);
+      const present = () => new Set(sandbox.ruleset().match(/\b10\.\d+\.\d+\.\d+\b/g)).size;
+      assertEquals(present(), all.length);
+      const removal = { bridges: [], zones: [], adminChains: ["CNI-ADMIN"] };
+      await FILTERS[backend].remove({ ...removal, ips: gone.flatMap(({ ips }) => ips) }, [living!]);
+      assertEquals(present(), 1);
+    },
+    { needs: [...BACKENDS[backend].needs, "nft"] },
+  );
+}
