@@ -16,6 +16,12 @@ export const IFA_F_PERMANENT = 0x80;
 /** `struct ifaddrmsg` */
 const ifaddrmsg = struct({ family: u8, prefix: u8, shortFlags: u8, scope: u8, index: u32 });
 
+/** `struct ifa_cacheinfo`; the first two in seconds, the others in hundredths since the boot. */
+const cacheinfo = struct({ preferred: u32, valid: u32, created: u32, updated: u32 });
+
+/** INFINITY_LIFE_TIME, `net/addrconf.h` */
+export const FOREVER = 0xffffffff;
+
 /** An address message. */
 export const ADDRESS = message(
   ifaddrmsg,
@@ -24,6 +30,7 @@ export const ADDRESS = message(
     local: attr(2, ip), //     IFA_LOCAL      absent for IPv6 where both are the same
     label: attr(3, cstring), // IFA_LABEL
     broadcast: attr(4, ip), // IFA_BROADCAST
+    lifetimes: attr(6, cacheinfo), // IFA_CACHEINFO
     flags: attr(8, u32), //    IFA_FLAGS
   }),
 );

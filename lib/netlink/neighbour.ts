@@ -6,7 +6,15 @@ import { message } from "./message.ts";
 export const RTM_NEWNEIGH = 28;
 export const RTM_DELNEIGH = 29;
 export const RTM_GETNEIGH = 30;
+
+/** NUD_*: states of RFC 4861, section 7.3.2, and the kernel's own. */
+export const NUD_REACHABLE = 0x02;
+export const NUD_PROBE = 0x10;
+export const NUD_FAILED = 0x20;
 export const NUD_PERMANENT = 0x80;
+
+/** The kernel is to use the entry: it looks for the neighbour. */
+export const NTF_USE = 0x01;
 
 /** `struct ndmsg` */
 const ndmsg = struct({

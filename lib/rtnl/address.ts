@@ -1,6 +1,7 @@
 import { Cidr } from "../ip/cidr.ts";
 import {
   ADDRESS,
+  FOREVER,
   IFA_F_DADFAILED,
   IFA_F_NODAD,
   IFA_F_PERMANENT,
@@ -9,7 +10,7 @@ import {
   RTM_GETADDR,
   RTM_NEWADDR,
 } from "../netlink/address.ts";
-import { NLM_F_CREATE, NLM_F_EXCL } from "../netlink/message.ts";
+import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "../netlink/message.ts";
 import { familyOf } from "./family.ts";
 import { indexOf, type Link, nameOf } from "./link.ts";
 import { NetlinkError } from "../nl/error.ts";
@@ -78,6 +79,24 @@ export class Addresses {
     });
     const purpose = `add address ${address} to ${nameOf(device)}`;
     this.socket.request({ type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL, payload, purpose });
+  }
+
+  /**
+   * `ip address change ADDRESS dev DEVICE preferred_lft 0`, or `forever`: IPv6, whether new
+   * connections are made from the address. RFC 4862, section 5.5.4. The kernel adds one that is not
+   * there.
+   */
+  setPreferred(device: Link, address: Cidr, preferred: boolean): void {
+    const payload = ADDRESS.encode({
+      family: familyOf(address.ip.family),
+      prefix: address.prefix,
+      index: device.index,
+      address: address.ip,
+      local: address.ip,
+      lifetimes: { preferred: preferred ? FOREVER : 0, valid: FOREVER, created: 0, updated: 0 },
+    });
+    const purpose = `${preferred ? "prefer" : "deprecate"} address ${address} of ${nameOf(device)}`;
+    this.socket.request({ type: RTM_NEWADDR, flags: NLM_F_REPLACE, payload, purpose });
   }
 
   /** `ip address del ADDRESS dev DEVICE`. @throws {NetlinkError} EADDRNOTAVAIL when it has not got it */

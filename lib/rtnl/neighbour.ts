@@ -2,7 +2,9 @@ import type { IpAddress } from "../ip/address.ts";
 import { NLM_F_CREATE, NLM_F_REPLACE } from "../netlink/message.ts";
 import {
   NEIGHBOUR,
+  NTF_USE,
   NUD_PERMANENT,
+  NUD_PROBE,
   RTM_DELNEIGH,
   RTM_GETNEIGH,
   RTM_NEWNEIGH,
@@ -60,6 +62,35 @@ export class Neighbours {
       }),
       purpose: `set neighbour ${address} at ${linkAddress} dev ${device.name}`,
     });
+  }
+
+  /**
+   * Has the kernel find out whether a neighbour is there: `ip neighbour change ADDRESS dev DEVICE nud
+   * probe`, or `… use` where it knows no hardware address. The entry's state tells the outcome a few
+   * seconds later: NUD_REACHABLE, or NUD_FAILED.
+   */
+  probe(device: Link, address: IpAddress): void {
+    const entry = { family: familyOf(address.family), index: device.index, address };
+    const purpose = `probe neighbour ${address} dev ${device.name}`;
+    try {
+      this.socket.request({
+        type: RTM_NEWNEIGH,
+        flags: NLM_F_REPLACE,
+        payload: NEIGHBOUR.encode({ ...entry, state: NUD_PROBE }),
+        purpose,
+      });
+    } catch (error) {
+      // There is no entry, or none with a hardware address.
+      if (!(error instanceof NetlinkError && ["ENOENT", "EINVAL"].includes(error.code))) {
+        throw error;
+      }
+      this.socket.request({
+        type: RTM_NEWNEIGH,
+        flags: NLM_F_CREATE | NLM_F_REPLACE,
+        payload: NEIGHBOUR.encode({ ...entry, flags: NTF_USE }),
+        purpose,
+      });
+    }
   }
 
   /** `ip neighbour del ADDRESS dev DEVICE`; one that is not there is fine. */

@@ -4,6 +4,7 @@ import { Cidr } from "../../lib/ip/cidr.ts";
 import { errnoNumber } from "../../lib/runtime/errno.ts";
 import { AF_INET } from "../../lib/libc/sockaddr.ts";
 import { SystemError } from "../../lib/libc/system_error.ts";
+import { NUD_FAILED, NUD_REACHABLE } from "../../lib/netlink/neighbour.ts";
 import { ROUTE, RT_TABLE_MAIN, RTM_GETROUTE } from "../../lib/netlink/route.ts";
 import type { Link } from "../../lib/rtnl/link.ts";
 import { whole } from "../../lib/rtnl/route.ts";
@@ -11,6 +12,7 @@ import { Rtnl } from "../../lib/rtnl/rtnl.ts";
 import { NetlinkError } from "../../lib/nl/error.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../lib/nl/socket.ts";
 import { KernelTransport } from "../../lib/nl/transport.ts";
+import { eventually } from "../support/process.ts";
 import { kernelTest } from "../support/sandbox.ts";
 
 /** A bridge that is up, for addresses and routes. */
@@ -131,6 +133,21 @@ kernelTest("address: add, list and remove agree with `ip address`", (sandbox) =>
   refused(() => rtnl.address.remove(link, Cidr.parse("10.1.2.3/16")), "EADDRNOTAVAIL");
   rtnl.address.removeIfPresent(link, Cidr.parse("10.1.2.3/16"));
   assertEquals(rtnl.address.list({ device: link, family: 4 }).length, 1);
+});
+
+kernelTest("address: setPreferred() deprecates an address, and takes that back", (sandbox) => {
+  using rtnl = Rtnl.open();
+  const link = device(rtnl);
+  const address = Cidr.parse("fd00::3/64");
+  rtnl.address.add(link, address, { noDad: true });
+  const shown = () =>
+    sandbox.ip("-6 address show dev br0 scope global")[0].addr_info
+      .filter(({ local }: { local?: string }) => local)
+      .map(({ local, deprecated = false }: Record<string, unknown>) => [local, deprecated]);
+  rtnl.address.setPreferred(link, address, false);
+  assertEquals(shown(), [["fd00::3", true]]);
+  rtnl.address.setPreferred(link, address, true);
+  assertEquals(shown(), [["fd00::3", false]]);
 });
 
 kernelTest("route: add, replace, prepend, list and remove agree with `ip route`", (sandbox) => {
@@ -293,6 +310,27 @@ kernelTest("neighbour: replace, list and remove agree with `ip neighbour`", (san
   rtnl.neighbour.removeIfPresent(link, address);
   rtnl.neighbour.removeIfPresent(link, address);
   assertEquals(own(), []);
+});
+
+kernelTest("neighbour: probe() has the kernel find out who is there", async (sandbox) => {
+  const netns = sandbox.container();
+  sandbox.run("ip", ["link", "add", "v0", "type", "veth", "peer", "name", "v1", "netns", "c1"]);
+  sandbox.run("ip", ["link", "set", "v0", "up"]);
+  sandbox.run("ip", ["address", "add", "10.1.0.1/24", "dev", "v0"]);
+  sandbox.run("ip", ["link", "set", "v1", "up"], { netns });
+  sandbox.run("ip", ["address", "add", "10.1.0.2/24", "dev", "v1"], { netns });
+  using rtnl = Rtnl.open();
+  const link = rtnl.link.get("v0");
+  for (const [text, expected] of [["10.1.0.2", NUD_REACHABLE], ["10.1.0.3", NUD_FAILED]] as const) {
+    const address = IpAddress.parse(text);
+    const state = () =>
+      rtnl.neighbour.list({ device: link }).find((entry) => entry.address.equals(address))?.state;
+    rtnl.neighbour.probe(link, address);
+    await eventually(() => state() === expected, () => `state ${expected}, not ${state()}`);
+    // And again, of one that is known.
+    rtnl.neighbour.probe(link, address);
+    await eventually(() => state() === expected, () => `state ${expected}, not ${state()}`);
+  }
 });
 
 kernelTest("one answer of many addresses and routes is read to its end", () => {

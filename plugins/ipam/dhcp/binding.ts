@@ -30,6 +30,8 @@ export class Binding<C extends Configuration> {
   #state: State = "acquiring";
   #current: C | undefined;
   #problem: string | undefined;
+  /** Ends a wait for the time to renew. */
+  #timesChanged = new AbortController();
 
   /** @param current what an earlier process had */
   constructor(
@@ -63,20 +65,53 @@ export class Binding<C extends Configuration> {
   }
 
   /**
-   * Extends the configuration again and again, and acquires another one when it expires.
+   * Extends the configuration again and again, acquires another one when it expires, and follows
+   * what changes it meanwhile.
    * @throws {InterfaceGone} in the end, or the signal's reason
    */
   async maintain(signal: AbortSignal): Promise<never> {
+    const ended = new AbortController();
+    const either = AbortSignal.any([signal, ended.signal]);
+    const work = [this.#repeat(() => this.#extendOrAcquire(either), either)];
+    if (this.client.watch) work.push(this.#repeat(() => this.#watch(either), either));
+    try {
+      return await Promise.race(work);
+    } finally {
+      ended.abort(new Error("the lease has ended"));
+    }
+  }
+
+  /** Does something again, also where it failed. */
+  async #repeat(work: () => Promise<void>, signal: AbortSignal): Promise<never> {
     for (;;) {
       try {
-        if (this.#current) await this.#extend(this.#current, signal);
-        else this.#accept(undefined, await this.client.acquire(null, signal));
+        await work();
       } catch (error) {
         if (error instanceof InterfaceGone || signal.aborted) throw error;
         this.#report(messageOf(error));
         await sleepUntil(now() + FAILURE_PAUSE, signal);
       }
     }
+  }
+
+  async #extendOrAcquire(signal: AbortSignal): Promise<void> {
+    if (this.#current) await this.#extend(signal);
+    else this.#accept(await this.client.acquire(null, signal));
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    await this.client.watch?.((revise) => this.#revise(revise), signal);
+  }
+
+  /** What changed nothing but times is not worth a write to the disk. */
+  #revise(revise: (current: C) => C): void {
+    const before = this.#current;
+    if (!before) return;
+    const after = revise(before);
+    if (essence(before) === essence(after)) {
+      this.#current = { ...after, installed: before.installed };
+    } else this.#install(after, this.#state);
+    if (before.renewAt !== after.renewAt) this.#timesChanged.abort();
   }
 
   /** Releases what there is, as far as there is a way to. */
@@ -90,9 +125,8 @@ export class Binding<C extends Configuration> {
     this.#current = undefined;
   }
 
-  async #extend(current: C, signal: AbortSignal): Promise<void> {
-    const changed = await this.client.untilRenewal(current, signal);
-    if (changed) return this.#accept(current, changed);
+  async #extend(signal: AbortSignal): Promise<void> {
+    const current = await this.#untilRenewal(signal);
     const exchange = { signal, report: (problem: string) => this.#report(problem) };
     let outcome: Renewal<C> = { refused: false };
     if (!isPast(current.rebindAt)) {
@@ -104,7 +138,7 @@ export class Binding<C extends Configuration> {
       if (!this.#problem) this.#report(`server ${current.server} does not answer`);
       outcome = await this.client.rebind(current, exchange);
     }
-    if (outcome.granted) return this.#accept(current, outcome.granted);
+    if (outcome.granted) return this.#accept(outcome.granted);
     this.#report(
       outcome.refused
         ? `server refused to extend ${addressesOf(current)}`
@@ -112,11 +146,36 @@ export class Binding<C extends Configuration> {
           (this.#problem ? `: ${this.#problem}` : ""),
     );
     // RFC 2131, section 4.4.5: an address is not used after its lease expired.
+    const expired = this.#current;
     this.#change("expired", undefined);
-    this.context.reconfigure(current, undefined);
+    this.context.reconfigure(expired, undefined);
   }
 
-  #accept(before: C | undefined, after: C): void {
+  /** Waits until it is to be renewed, which may come earlier or later than it was to at first. */
+  async #untilRenewal(signal: AbortSignal): Promise<C> {
+    for (;;) {
+      const current = this.#current!;
+      if (isPast(current.renewAt)) return current;
+      this.#timesChanged = new AbortController();
+      try {
+        await sleepUntil(
+          current.renewAt,
+          AbortSignal.any([signal, this.#timesChanged.signal]),
+        );
+      } catch {
+        signal.throwIfAborted();
+      }
+    }
+  }
+
+  #accept(after: C): void {
+    this.#problem = undefined;
+    this.#install(after, "bound");
+  }
+
+  /** Brings the interface to a configuration. */
+  #install(after: C, state: State): void {
+    const before = this.#current;
     const installed = this.context.reconfigure(before, after);
     if (!before || addressesOf(before) !== addressesOf(after)) {
       this.context.log(`now has ${addressesOf(after)} from ${after.server}`);
@@ -124,8 +183,7 @@ export class Binding<C extends Configuration> {
     if (installed && installed.problem !== before?.installed?.problem) {
       this.context.log(installed.problem);
     }
-    this.#problem = undefined;
-    this.#change("bound", { ...after, installed });
+    this.#change(state, { ...after, installed });
   }
 
   #change(state: State, current: C | undefined): void {
@@ -138,6 +196,11 @@ export class Binding<C extends Configuration> {
     if (problem !== this.#problem) this.context.log(problem);
     this.#problem = problem;
   }
+}
+
+/** What of a configuration is on the interface, or in its result. */
+function essence({ ips, routes, dns, deprecated }: Configuration): string {
+  return JSON.stringify([ips, routes, dns, deprecated]);
 }
 
 function isPast(time: Time): boolean {

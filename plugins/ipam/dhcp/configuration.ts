@@ -14,6 +14,8 @@ export interface Configuration {
   /** T2: when to ask any server. */
   rebindAt: Time;
   expiresAt: Time;
+  /** Addresses of `ips`, without prefix lengths, that no new connection is to be made from. */
+  deprecated?: string[];
   /** What the interface has instead of `routes`, where the kernel refused some of them. */
   installed?: InstalledRoutes;
 }
@@ -33,10 +35,11 @@ export interface Client<C extends Configuration> {
    */
   acquire(deadline: Time, signal: AbortSignal): Promise<C>;
   /**
-   * Waits until `renewAt`.
-   * @returns before that, where a router changed the configuration: the new one
+   * Follows what else changes the configuration, such as a router.
+   * @param change revises the present configuration, if there is one
+   * @throws {InterfaceGone}; the signal's reason, once it is aborted
    */
-  untilRenewal(current: C, signal: AbortSignal): Promise<C | undefined>;
+  watch?(change: (revise: (current: C) => C) => void, signal: AbortSignal): Promise<never>;
   /** Asks the same server for more time until `rebindAt`: RENEWING. */
   renew(current: C, exchange: RenewalExchange): Promise<Renewal<C>>;
   /** Asks any server for more time until `expiresAt`: REBINDING. */

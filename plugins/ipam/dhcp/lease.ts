@@ -76,7 +76,8 @@ export class Lease {
     }
     if (config.ipv6 !== "off") {
       const { ipv6: mode, priority } = config;
-      const client = new Client6(interfaceId, { attachment, mode, priority }, clientContext);
+      const identity = { attachment, mode, priority };
+      const client = new Client6(interfaceId, identity, clientContext, stored.v6);
       this.#v6 = new Binding(client, bindingContext, stored.v6);
     }
   }

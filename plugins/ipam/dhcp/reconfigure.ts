@@ -35,10 +35,23 @@ export function reconfigure(
       tolerate(() => inside.address.add(link, address), ["EEXIST"]);
     }
   };
+  const isDeprecated = ({ deprecated = [] }: Partial<Configuration> = {}, { ip }: Cidr) =>
+    deprecated.includes(ip.toString());
+  const setPreferred = () => {
+    for (const address of fresh) {
+      const deprecated = isDeprecated(after, address);
+      if (deprecated !== isDeprecated(before, address)) {
+        inside.address.setPreferred(link, address, !deprecated);
+      }
+    }
+  };
   const oldRoutes = before?.installed?.routes ?? before?.routes ?? [];
   const wanted = after?.routes ?? [];
-  if (encodeJson([old.map(String), oldRoutes]) === encodeJson([fresh.map(String), wanted])) return;
+  const state = (addresses: Cidr[], { deprecated }: Partial<Configuration> = {}, routes: Route[]) =>
+    encodeJson([addresses.map(String), deprecated ?? [], routes]);
+  if (state(old, before, oldRoutes) === state(fresh, after, wanted)) return;
   addFresh();
+  setPreferred();
   const { installed, refused } = replaceRoutes(open, oldRoutes, wanted);
   const over = without(old, fresh);
   if (over.some(({ ip }) => ip.family === 4)) {

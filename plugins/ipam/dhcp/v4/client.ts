@@ -83,10 +83,6 @@ export class Client4 implements Client<Configuration4> {
     }
   }
 
-  async untilRenewal({ renewAt }: Configuration4, signal: AbortSignal): Promise<undefined> {
-    await sleepUntil(renewAt, signal);
-  }
-
   renew(current: Configuration4, exchange: RenewalExchange): Promise<Renewal<Configuration4>> {
     const server = IpAddress.parse(current.serverId);
     return this.#extend(current, {

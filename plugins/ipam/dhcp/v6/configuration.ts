@@ -9,156 +9,166 @@ import type { Dns } from "../../../../lib/types/config.ts";
 import type { IpConfig, Route } from "../../../../lib/types/result.ts";
 import { type Configuration, times } from "../configuration.ts";
 import { decodeNames } from "../names.ts";
+import type { Time } from "../time.ts";
 import { toHex } from "./hex.ts";
+import { autonomousAddress } from "./link_local.ts";
+import type { LinkState } from "./link_state.ts";
 import { type Grant, type Message, Option, readAddresses } from "./message.ts";
-import type { Advertisement, Prefix } from "./router.ts";
 
-/** Of the preferred lifetime, where the server leaves it to the client. RFC 8415, section 21.4. */
+/** T1 and T2, of the preferred lifetime, where the server leaves them to the client. RFC 8415, 21.4. */
 const FRACTIONS = [0.5, 0.8] as const;
+/** Seconds; RFC 8415, section 7.7. */
+const FOREVER = 0xffffffff;
 
 /** An IPv6 configuration. */
 export interface Configuration6 extends Configuration {
-  /** The server's identifier, in hexadecimal; absent where addresses are the router's. */
+  /** The server's identifier, in hexadecimal; absent where addresses are of routers' prefixes. */
   serverId?: string;
-  /** The router that was heard; absent while there was none. */
-  router?: string;
+  /** What the link's routers advertised; absent while none was heard. */
+  link?: LinkState;
 }
 
 /** What a server granted. */
 export interface Granted {
   answer: Message;
   grant: Grant;
-  /** When it answered. */
-  since: number;
 }
 
-/** An address that an interface makes of a router's prefix. */
-export interface AutonomousAddress extends Prefix {
-  ip: IpAddress;
-}
-
-/** What else there is to consider. */
+/** What else a configuration is made of. */
 export interface Context {
-  advertisement?: Advertisement;
-  /** What the interface had, of which is kept what nobody says now. */
+  link: LinkState | undefined;
+  /** When the server or the router said so. */
+  at: number;
+  /** What the interface has now, of which is kept what nobody says anew. */
   before?: Configuration6;
-  /** For every route. */
+  /** The metric of every route. */
   priority?: number;
 }
 
-/** Addresses of a server. */
-export function fromServer({ answer, grant, since }: Granted, context: Context): Configuration6 {
-  const { advertisement, before, priority } = context;
+/** Addresses that a server granted. */
+export function fromServer({ answer, grant }: Granted, context: Context): Configuration6 {
+  const { link, at } = context;
   const serverId = toHex(answer.options.get(Option.serverId))!;
   const valid = Math.min(...grant.addresses.map(({ valid }) => valid));
   const preferred = Math.min(...grant.addresses.map(({ preferred }) => preferred)) || valid;
   const stated = { lease: valid, renewal: grant.renewal, rebinding: grant.rebinding };
-  const ips = grant.addresses.map(({ ip }) => ipConfig(ip, context));
-  const router = advertisement ? String(advertisement.router) : before?.router;
   return {
-    ips,
-    routes: advertisement ? routesOf(advertisement, ips, priority) : before?.routes ?? [],
-    dns: dnsOf(answer, advertisement),
+    ...onLink(grant.addresses.map(({ ip }) => ip), context),
+    dns: dnsOf(answer, link),
     server: `DHCPv6 ${serverId}`,
     serverId,
-    ...(router && { router }),
     ...times(
       grant.renewal && grant.rebinding ? stated : lifetimes(valid, preferred),
       FRACTIONS,
-      since,
+      at,
     ),
   };
 }
 
-/** Addresses of a router's prefixes. @param said.answer what a server adds to that */
-export function fromRouter(
-  { usable, answer, since }: {
-    usable: readonly AutonomousAddress[];
-    answer: Message | undefined;
-    /** When the router said so. */
-    since: number;
-  },
-  context: Context & { advertisement: Advertisement },
-): Configuration6 {
-  const { advertisement, priority } = context;
-  const valid = Math.min(...usable.map(({ valid }) => valid));
-  const preferred = Math.min(...usable.map(({ preferred }) => preferred)) || valid;
+/**
+ * Addresses of the routers' prefixes; undefined where there is none of 64 bits.
+ * @param answer what a server adds to that
+ */
+export function fromRouters(
+  answer: Message | undefined,
+  context: Context & { link: LinkState; mac: string },
+): Configuration6 | undefined {
+  const { link, at, mac, before } = context;
+  const usable = link.autonomous.flatMap((prefix) => {
+    const ip = autonomousAddress(Cidr.parse(prefix.network), mac);
+    return ip ? [{ ip, ...prefix }] : [];
+  });
+  if (usable.length === 0) return undefined;
+  const left = (time: Time) => time === null ? FOREVER : Math.max(Math.ceil((time - at) / 1000), 0);
+  const preferred = usable.filter((prefix) => left(prefix.preferred) > 0);
+  const valid = Math.max(...usable.map(({ valid }) => left(valid)));
+  const soonest = Math.min(valid, ...preferred.map((prefix) => left(prefix.preferred)));
   // Prefixes last for days; that it is the way out a router says for half an hour at a time.
-  const asked = Math.min(preferred, advertisement.lifetime || Infinity);
-  const ips = usable.map(({ ip }) => ipConfig(ip, context));
+  const asked = Math.min(soonest, ...link.routers.map(({ until }) => left(until)));
+  const deprecated = usable.filter((prefix) => !preferred.includes(prefix));
   return {
-    ips,
-    routes: routesOf(advertisement, ips, priority),
-    dns: dnsOf(answer, advertisement),
-    server: `router ${advertisement.router}`,
-    router: String(advertisement.router),
-    ...times(lifetimes(valid, asked), FRACTIONS, since),
+    ...onLink(usable.map(({ ip }) => ip), context),
+    ...(deprecated.length > 0 && { deprecated: deprecated.map(({ ip }) => ip.toString()) }),
+    dns: answer || !before ? dnsOf(answer, link) : withLinkDns(before.dns, link),
+    server: `router ${link.advertiser}`,
+    ...times(lifetimes(valid, asked), FRACTIONS, at),
   };
 }
 
-/** A configuration that lacked a router, with one. */
-export function withRouter(
-  before: Configuration6,
-  advertisement: Advertisement,
-  priority?: number,
-): Configuration6 {
-  const ips = addressesOf(before).map((ip) => ipConfig(ip, { advertisement, before }));
+/** A server's addresses, on a link whose routers advertised something else since. */
+export function withLink(before: Configuration6, context: Context & { link: LinkState }) {
+  const { link } = context;
   return {
     ...before,
-    ips,
-    routes: routesOf(advertisement, ips, priority),
-    dns: { ...dnsOf(undefined, advertisement), ...before.dns },
-    router: String(advertisement.router),
+    ...onLink(addressesOf(before), { ...context, before }),
+    dns: withLinkDns(before.dns, link),
   };
 }
 
+/** The addresses of a configuration, without prefix lengths. */
 export function addressesOf({ ips }: Configuration6): IpAddress[] {
   return ips.map(({ address }) => Cidr.parse(address).ip);
 }
 
+/** Addresses and routes, as far as they depend on the link. */
+function onLink(
+  addresses: readonly IpAddress[],
+  context: Context,
+): Pick<Configuration6, "ips" | "routes" | "link"> {
+  const { link, before, priority } = context;
+  const ips = addresses.map((ip) => ipConfig(ip, context));
+  // Without a router that was heard, what is known of the way out stays.
+  if (!link) return { ips, routes: before?.routes ?? [] };
+  return { ips, routes: routesOf(link, ips, priority), link };
+}
+
 /**
  * A prefix that is on the link says how far the link reaches; without one it ends at the host. An
- * address keeps the prefix length it was given first, which the runtime has recorded.
+ * address keeps the prefix length that it was given first, which the runtime has recorded.
  */
-function ipConfig(ip: IpAddress, { advertisement, before }: Context): IpConfig {
+function ipConfig(ip: IpAddress, { link, before }: Context): IpConfig {
   const known = before?.ips.find(({ address }) => Cidr.parse(address).ip.equals(ip));
-  if (known && !advertisement) return known;
-  const onLink = advertisement?.prefixes.find(({ network, onLink }) =>
-    onLink && network.contains(ip)
-  );
-  const gateway = advertisement && advertisement.lifetime > 0 && String(advertisement.router);
+  if (known && !link) return known;
+  const network = link?.onLink.map(({ network }) => Cidr.parse(network))
+    .find((network) => network.contains(ip));
+  const gateway = link?.routers[0]?.address;
   return {
-    address: known?.address ?? new Cidr(ip, onLink?.network.prefix ?? ip.bits).toString(),
+    address: known?.address ?? new Cidr(ip, network?.prefix ?? ip.bits).toString(),
     ...(gateway && { gateway }),
   };
 }
 
 /** The default route; and the link's, as far as it reaches beyond what the addresses say. */
 function routesOf(
-  { router, lifetime, mtu, prefixes }: Advertisement,
+  { routers: [router], mtu, onLink }: LinkState,
   ips: readonly IpConfig[],
   priority: number | undefined,
 ): Route[] {
   const more = { ...(mtu && { mtu }), ...(priority && { priority }) };
   const addresses = ips.map(({ address }) => Cidr.parse(address));
-  const further = prefixes.filter(({ network, onLink }) =>
-    onLink && addresses.some(({ ip, prefix }) => prefix > network.prefix && network.contains(ip))
+  const further = onLink.map(({ network }) => Cidr.parse(network)).filter((network) =>
+    addresses.some(({ ip, prefix }) => prefix > network.prefix && network.contains(ip))
   );
   return [
-    ...further.map(({ network }) => ({ dst: network.toString(), gw: "::", ...more })),
-    ...(lifetime > 0 ? [{ dst: "::/0", gw: String(router), ...more }] : []),
+    ...further.map((network) => ({ dst: network.toString(), gw: "::", ...more })),
+    ...(router ? [{ dst: "::/0", gw: router.address, ...more }] : []),
   ];
 }
 
-function dnsOf(answer: Message | undefined, advertisement: Advertisement | undefined): Dns {
-  const stated = readAddresses(answer?.options.get(Option.nameServers));
-  const nameservers = stated.length > 0 ? stated : advertisement?.nameservers ?? [];
+function dnsOf(answer: Message | undefined, link: LinkState | undefined): Dns {
+  const stated = readAddresses(answer?.options.get(Option.nameServers)).map(String);
+  const nameservers = stated.length > 0 ? stated : link?.nameservers ?? [];
   const names = answer?.options.get(Option.domainList);
-  const search = names ? decodeNames(names) ?? [] : advertisement?.search ?? [];
+  const search = names ? decodeNames(names) ?? [] : link?.search ?? [];
   return {
-    ...(nameservers.length > 0 && { nameservers: nameservers.map(String) }),
+    ...(nameservers.length > 0 && { nameservers }),
     ...(search.length > 0 && { search }),
   };
+}
+
+/** What was said first stays; a router may add what nobody had said. */
+function withLinkDns(before: Dns, link: LinkState): Dns {
+  return { ...dnsOf(undefined, link), ...before };
 }
 
 /** When to ask again follows from how long what was said is as good as new. */

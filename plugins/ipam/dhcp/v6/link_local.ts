@@ -2,6 +2,7 @@ import { trySysctl } from "../../../../lib/host/sysctl.ts";
 import { IpAddress } from "../../../../lib/ip/address.ts";
 import type { Cidr } from "../../../../lib/ip/cidr.ts";
 import { macBytes } from "../../../../lib/ip/mac.ts";
+import { onDevice } from "../../../../lib/rtnl/route.ts";
 import { CniError } from "../../../../lib/types/error.ts";
 import { type InterfaceId, OpenInterface } from "../interface.ts";
 import { now, sleepUntil } from "../time.ts";
@@ -10,19 +11,24 @@ import { now, sleepUntil } from "../time.ts";
 const DEADLINE = 5000;
 const INTERVAL = 20;
 
+/** `linux/rtnetlink.h`: a route that a router advertised. */
+const RTPROT_RA = 9;
+
 /**
- * Sees to it that an interface speaks IPv6, and waits for its link-local address. The kernel is
- * told to leave router advertisements to us: two that give one interface its addresses and routes
- * would be in each other's way.
+ * Has an interface speak IPv6, and waits for its link-local address. Router advertisements are taken
+ * from the kernel, with what it made of those that came before: two that give one interface its
+ * addresses and routes would be in each other's way.
+ * @throws {InterfaceGone}; the signal's reason, once it is aborted
  */
 export async function prepare(interfaceId: InterfaceId, signal: AbortSignal): Promise<void> {
   {
     using open = OpenInterface.at(interfaceId);
-    const base = `net/ipv6/conf/${interfaceId.ifName}`;
+    const base = `net/ipv6/conf/${open.link.name}`;
     open.netns.run(() => {
       trySysctl(`${base}/accept_ra`, "0");
       trySysctl(`${base}/disable_ipv6`, "0");
     });
+    removeAdvertised(open);
   }
   for (let waited = 0; waited < DEADLINE; waited += INTERVAL) {
     {
@@ -30,6 +36,17 @@ export async function prepare(interfaceId: InterfaceId, signal: AbortSignal): Pr
       if (findLinkLocal(open)) return;
     }
     await sleepUntil(now() + INTERVAL, signal);
+  }
+}
+
+/** Removes what the kernel made of router advertisements. */
+function removeAdvertised({ inside, link }: OpenInterface): void {
+  for (const { address, permanent } of inside.address.list({ device: link, family: 6 })) {
+    const isAdvertised = !permanent && !address.ip.isLinkLocal();
+    if (isAdvertised) inside.address.removeIfPresent(link, address);
+  }
+  for (const route of inside.route.list({ device: link, family: 6 })) {
+    if (route.protocol === RTPROT_RA) inside.route.removeIfPresent(onDevice(route, link));
   }
 }
 

@@ -67,18 +67,26 @@ export function encodeMessage({ type, transaction, options }: Message): Uint8Arr
   return concatenate([uint32(type << 24 | transaction), encodeOptions(options)]);
 }
 
-/** Undefined for what is cut short, or is a relay's. */
-export function decodeMessage(bytes: Uint8Array): Message | undefined {
-  if (bytes.length < 4 || bytes[0]! > MessageType.informationRequest) return undefined;
-  const options = decodeOptions(bytes.subarray(4));
-  return options && {
-    type: bytes[0]!,
-    transaction: bytes[1]! << 16 | bytes[2]! << 8 | bytes[3]!,
-    options,
-  };
+/** A message whose options cannot be read. */
+export interface MalformedMessage {
+  transaction: number;
+  /** What is wrong with it. */
+  malformed: string;
 }
 
-/** The addresses that a client has or had, as it tells servers; none asks for any. */
+/** Reads a message; undefined for what is none, or a relay's. */
+export function decodeMessage(bytes: Uint8Array): Message | MalformedMessage | undefined {
+  if (bytes.length < 4 || bytes[0]! > MessageType.informationRequest) return undefined;
+  const transaction = bytes[1]! << 16 | bytes[2]! << 8 | bytes[3]!;
+  const options = new Map<number, Uint8Array>();
+  let malformed: string | undefined;
+  for (const [code, value] of eachOption(bytes.subarray(4), (why) => malformed = why)) {
+    if (!options.has(code)) options.set(code, value);
+  }
+  return malformed ? { transaction, malformed } : { type: bytes[0]!, transaction, options };
+}
+
+/** The IA_NA of a client: the addresses that it has or had; none asks for any. */
 export function encodeAssociation(addresses: readonly IpAddress[]): Uint8Array {
   const inner = addresses.flatMap((ip) => [
     uint16(Option.address),
@@ -130,12 +138,45 @@ export function isRefusal(message: Message): boolean {
 }
 
 /** The association's own status, or else the message's; 0 is success. */
-function statusOf({ options }: Message, { status }: Grant): number {
+function statusOf({ options }: Message, { status }: Pick<Grant, "status">): number {
   const value = options.get(Option.status);
   return status || (value ? readStatus(value) : 0);
 }
 
-/** Name servers. */
+/** Says why a message grants nothing; undefined where it is not about addresses at all. */
+export function refusalOf(message: Message): string | undefined {
+  const grant = readGrant(message);
+  const status = grant ? statusOf(message, grant) : statusOf(message, { status: 0 });
+  if (status !== 0) {
+    return `the server says ${STATUSES[status] ?? `status ${status}`}` + explanationOf(message);
+  }
+  if (!message.options.has(Option.addresses)) return undefined;
+  return grant ? "the server grants no address" : "its IA_NA cannot be read";
+}
+
+/** Status codes. RFC 8415, section 21.13. */
+const STATUSES = [
+  "Success",
+  "UnspecFail",
+  "NoAddrsAvail",
+  "NoBinding",
+  "NotOnLink",
+  "UseMulticast",
+  "NoPrefixAvail",
+];
+
+/** What the server says for people. */
+function explanationOf({ options }: Message): string {
+  const outer = options.get(Option.status);
+  const inner = [
+    ...eachOption(options.get(Option.addresses)?.subarray(12) ?? new Uint8Array(0), () => {}),
+  ]
+    .find(([code]) => code === Option.status)?.[1];
+  const text = new TextDecoder().decode((inner ?? outer)?.subarray(2)).replace(/\0+$/, "");
+  return text ? `: ${JSON.stringify(text)}` : "";
+}
+
+/** Reads a list of addresses; empty where it is absent or malformed. */
 export function readAddresses(value: Uint8Array | undefined): IpAddress[] {
   if (!value || value.length % 16 !== 0) return [];
   return Array.from(
@@ -162,25 +203,23 @@ function encodeOptions(options: ReadonlyMap<number, Uint8Array>): Uint8Array {
   );
 }
 
-function decodeOptions(bytes: Uint8Array): Map<number, Uint8Array> | undefined {
-  const options = new Map<number, Uint8Array>();
-  let isWhole = true;
-  for (const [code, value] of eachOption(bytes, () => isWhole = false)) {
-    if (!options.has(code)) options.set(code, value);
-  }
-  return isWhole ? options : undefined;
-}
-
 function* eachOption(
   bytes: Uint8Array,
-  malformed: () => void,
+  malformed: (why: string) => void,
 ): Generator<[code: number, value: Uint8Array]> {
   for (let offset = 0; offset < bytes.length;) {
+    const start = offset + 4;
+    if (start > bytes.length) return malformed("the message ends within an option's head");
+    const code = bytes[offset]! * 256 + bytes[offset + 1]!;
     const length = bytes[offset + 2]! * 256 + bytes[offset + 3]!;
-    const end = offset + 4 + length;
-    if (!(end <= bytes.length)) return malformed();
-    yield [bytes[offset]! * 256 + bytes[offset + 1]!, bytes.subarray(offset + 4, end)];
-    offset = end;
+    const left = bytes.length - start;
+    if (length > left) {
+      return malformed(
+        `option ${code} has ${length} bytes, but only ${left} ${left === 1 ? "is" : "are"} left`,
+      );
+    }
+    yield [code, bytes.subarray(start, start + length)];
+    offset = start + length;
   }
 }
 

@@ -6,8 +6,10 @@ import {
   encodeMessage,
   grantOf,
   isRefusal,
+  type Message,
   readAddresses,
   readGrant,
+  refusalOf,
 } from "./message.ts";
 
 const ip = IpAddress.parse("fd00::7");
@@ -19,8 +21,9 @@ const option = (
 const u32 = (value: number) => [value >>> 24, value >> 16 & 255, value >> 8 & 255, value & 255];
 const address = (preferred: number, valid: number) =>
   option(5, ...ip.bytes(), ...u32(preferred), ...u32(valid));
-const reply = (...options: number[][]) =>
+const decodeReply = (...options: number[][]) =>
   decodeMessage(Uint8Array.from([7, 1, 2, 3, ...options.flat()]));
+const reply = (...options: number[][]) => decodeReply(...options) as Message;
 const association = (...inner: number[][]) =>
   option(3, ...u32(1), ...u32(50), ...u32(80), ...inner.flat());
 
@@ -35,24 +38,24 @@ Deno.test("encodeMessage() writes what RFC 8415 draws", () => {
 });
 
 Deno.test("readGrant() reads addresses with their times, and leaves bad ones out", () => {
-  const grant = readGrant(reply(association(address(60, 100)))!);
+  const grant = readGrant(reply(association(address(60, 100))));
   assertEquals(grant, {
     addresses: [{ ip, preferred: 60, valid: 100 }],
     renewal: 50,
     rebinding: 80,
     status: 0,
   });
-  const addresses = (...inner: number[][]) => readGrant(reply(association(...inner))!)?.addresses;
+  const addresses = (...inner: number[][]) => readGrant(reply(association(...inner)))?.addresses;
   assertEquals(addresses(address(200, 100), address(0, 0)), []);
-  assertEquals(readGrant(reply(association(option(13, 0, 2)))!)?.status, 2);
-  assertEquals(readGrant(reply(association([0, 5, 0, 99]))!), undefined);
-  assertEquals(readGrant(reply(option(3, 0, 0))!), undefined);
-  assertEquals(readGrant(reply(option(3, ...u32(9), ...u32(1), ...u32(2)))!), undefined);
+  assertEquals(readGrant(reply(association(option(13, 0, 2))))?.status, 2);
+  assertEquals(readGrant(reply(association([0, 5, 0, 99]))), undefined);
+  assertEquals(readGrant(reply(option(3, 0, 0))), undefined);
+  assertEquals(readGrant(reply(option(3, ...u32(9), ...u32(1), ...u32(2)))), undefined);
 });
 
 Deno.test("grantOf() and isRefusal() tell yes, no and neither apart", () => {
   const said = (...options: number[][]) => {
-    const message = reply(...options)!;
+    const message = reply(...options);
     return [grantOf(message) !== undefined, isRefusal(message)];
   };
   const [yes, no, neither] = [[true, false], [false, true], [false, false]];
@@ -67,10 +70,31 @@ Deno.test("grantOf() and isRefusal() tell yes, no and neither apart", () => {
   assertEquals(said(association([0, 5, 0, 99])), neither);
 });
 
-Deno.test("decodeMessage() takes nothing that is cut short", () => {
-  assertEquals(reply(option(1, 0, 4))?.transaction, 0x010203);
-  assertEquals(reply([0, 1, 0, 9, 1]), undefined);
-  assertEquals(reply([0, 1, 0]), undefined);
+Deno.test("refusalOf() says why there is no address", () => {
+  const text = [...new TextEncoder().encode("none left\0")];
+  const refusal = (...options: number[][]) => refusalOf(reply(...options));
+  assertEquals(
+    refusal(association(option(13, 0, 2, ...text))),
+    'the server says NoAddrsAvail: "none left"',
+  );
+  assertEquals(refusal(option(13, 0, 1)), "the server says UnspecFail");
+  assertEquals(refusal(association(), option(13, 0, 99)), "the server says status 99");
+  assertEquals(refusal(association()), "the server grants no address");
+  assertEquals(refusal(option(3, 0, 0)), "its IA_NA cannot be read");
+  assertEquals(refusal(), undefined);
+});
+
+Deno.test("decodeMessage() says what is cut short", () => {
+  assertEquals(reply(option(1, 0, 4)).transaction, 0x010203);
+  const transaction = 0x010203;
+  assertEquals(decodeReply([0, 1, 0, 9, 1]), {
+    transaction,
+    malformed: "option 1 has 9 bytes, but only 1 is left",
+  });
+  assertEquals(decodeReply([0, 1, 0]), {
+    transaction,
+    malformed: "the message ends within an option's head",
+  });
   assertEquals(decodeMessage(Uint8Array.of(7, 1)), undefined);
   assertEquals(decodeMessage(Uint8Array.of(12, 1, 2, 3)), undefined);
   assertEquals(readAddresses(Uint8Array.from([...ip.bytes(), 1])), []);

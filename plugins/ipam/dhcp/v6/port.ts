@@ -6,7 +6,7 @@ import { drain } from "../drain.ts";
 import { type InterfaceId, OpenInterface } from "../interface.ts";
 import { ReceiveQueue } from "../receive_queue.ts";
 import { linkLocal } from "./link_local.ts";
-import { decodeMessage, type Message } from "./message.ts";
+import { decodeMessage, type MalformedMessage, type Message } from "./message.ts";
 
 const SO_REUSEADDR = 2;
 const CLIENT_PORT = 546;
@@ -14,13 +14,13 @@ const SERVER_PORT = 547;
 /** Every server and relay on a link. RFC 8415, section 7.1. */
 const SERVERS = IpAddress.parse("ff02::1:2");
 
-/** An interface's end of the conversation with DHCPv6 servers, open while there is one. */
+/** An interface's client port, open while an exchange with DHCPv6 servers lasts. */
 export class Port implements Disposable {
   readonly #socket: Socket;
   readonly #watch: Disposable;
   readonly #index: number;
-  /** What servers said. */
-  readonly received = new ReceiveQueue<Message>();
+  /** What servers sent. */
+  readonly received = new ReceiveQueue<Message | MalformedMessage>();
 
   /** @throws {InterfaceGone}; and {CniError} when the interface has no link-local address */
   constructor(interfaceId: InterfaceId, poller: Watcher) {
@@ -41,7 +41,7 @@ export class Port implements Disposable {
     this.#watch = poller.watch(this.#socket, () => this.#receive());
   }
 
-  /** To every server on the link. */
+  /** Sends to every server on the link. */
   send(message: Uint8Array<ArrayBuffer>): void {
     this.#socket.send(message, inetAddress(SERVERS, SERVER_PORT, this.#index));
   }

@@ -1,6 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { IpAddress } from "../../../../lib/ip/address.ts";
-import { decodeAdvertisement } from "./router.ts";
+import { type Advertisement, decodeAdvertisement } from "./advertisement.ts";
 
 const u32 = (value: number) => [value >>> 24, value >> 16 & 255, value >> 8 & 255, value & 255];
 const bytesOf = (ip: string) => [...IpAddress.parse(ip).bytes()];
@@ -28,15 +28,29 @@ function packet(
   return Uint8Array.from([...head, ...bytesOf(from), ...bytesOf("ff02::1"), ...body]);
 }
 
+/** What is read of a packet that is an advertisement. */
+function decoded(bytes: Uint8Array): Advertisement {
+  const advertisement = decodeAdvertisement(bytes);
+  assert(advertisement && !("malformed" in advertisement), JSON.stringify(advertisement));
+  return advertisement;
+}
+
+/** What is wrong with a packet that should be one. */
+function problemOf(bytes: Uint8Array): string | undefined {
+  const advertisement = decodeAdvertisement(bytes);
+  assert(advertisement && "malformed" in advertisement);
+  return advertisement.malformed;
+}
+
 Deno.test("decodeAdvertisement() reads prefixes, flags, MTU and resolvers", () => {
   const name = [1, 97, 0, 0, 0, 0, 0, 0]; // "a", filled up
-  const advertisement = decodeAdvertisement(packet([
+  const advertisement = decoded(packet([
     ...PREFIX,
     ...[5, 1, 0, 0, ...u32(1400)],
     ...[25, 3, 0, 0, ...u32(600), ...bytesOf("fd00:1::53")],
     ...[31, 2, 0, 0, ...u32(600), ...name],
     ...[200, 1, 0, 0, 0, 0, 0, 0],
-  ]))!;
+  ]));
   const { router, prefixes, nameservers, ...rest } = advertisement;
   assertEquals([String(router), nameservers.map(String)], ["fe80::1", ["fd00:1::53"]]);
   assertEquals(rest, { lifetime: 1800, managed: true, other: false, search: ["a"], mtu: 1400 });
@@ -50,19 +64,31 @@ Deno.test("decodeAdvertisement() reads prefixes, flags, MTU and resolvers", () =
   });
 });
 
-Deno.test("decodeAdvertisement() takes nothing from beyond the link, and nothing malformed", () => {
-  assertEquals(decodeAdvertisement(packet(PREFIX))?.prefixes.length, 1);
+Deno.test("decodeAdvertisement() takes nothing from beyond the link", () => {
+  assertEquals(decoded(packet(PREFIX)).prefixes.length, 1);
   assertEquals(decodeAdvertisement(packet(PREFIX, { hops: 254 })), undefined);
   assertEquals(decodeAdvertisement(packet(PREFIX, { from: "fd00::1" })), undefined);
-  assertEquals(decodeAdvertisement(packet([3, 0, 0, 0, 0, 0, 0, 0])), undefined);
-  assertEquals(decodeAdvertisement(packet([3, 9, 0, 0])), undefined);
-  assertEquals(decodeAdvertisement(packet(PREFIX).subarray(0, 60)), undefined);
+  assertEquals(decodeAdvertisement(packet(PREFIX).subarray(0, 50)), undefined);
+});
+
+Deno.test("decodeAdvertisement() says what is malformed, and leaves bad prefixes out", () => {
+  const start = "fe80::1 sent what is malformed: ";
+  assertEquals(
+    problemOf(packet([3, 0, 0, 0, 0, 0, 0, 0])),
+    `${start}option 3 has 0 bytes, of which 8 are there`,
+  );
+  assertEquals(
+    problemOf(packet([3, 9, 0, 0])),
+    `${start}option 3 has 72 bytes, of which 4 are there`,
+  );
+  assertEquals(problemOf(packet(PREFIX).subarray(0, 60)), `${start}the packet is cut short`);
   const prefixes = (...changes: [number, number][]) => {
     const changed = [...PREFIX];
     for (const [offset, value] of changes) changed[offset] = value;
-    return decodeAdvertisement(packet(changed))?.prefixes.length;
+    return decoded(packet(changed)).prefixes.length;
   };
   assertEquals(prefixes([2, 129]), 0); // longer than an address
   assertEquals(prefixes([8, 255]), 0); // preferred for longer than valid
   assertEquals(prefixes([16, 0xfe], [17, 0x80]), 0); // link-local
+  assertEquals(prefixes([4, 0], [5, 0], [6, 0], [7, 0], [10, 0], [11, 0]), 1); // withdrawn
 });

@@ -1,0 +1,121 @@
+/**
+ * What a host keeps of what the routers of its link advertised: RFC 4861, sections 5.1 and 6.3.4, and
+ * RFC 4862, section 5.5.3. On disk in this form, too.
+ *
+ * @module
+ */
+import type { Time } from "../time.ts";
+import type { Advertisement, Prefix } from "./advertisement.ts";
+
+/** A link as its routers describe it. */
+export interface LinkState {
+  /** The default router list; the first one is used. */
+  routers: { address: string; until: Time }[];
+  /** The router that advertised a prefix or itself last. */
+  advertiser: string;
+  /** The prefix list: what is on the link. */
+  onLink: { network: string; until: Time }[];
+  /** Prefixes of the interface's own addresses. */
+  autonomous: { network: string; valid: Time; preferred: Time }[];
+  /** Bytes. */
+  mtu?: number;
+  nameservers: string[];
+  search: string[];
+}
+
+/** How many of each are kept: anybody on the link may advertise what they like. */
+const MOST = 16;
+
+/** A received valid lifetime is believed where it is at least so long: two hours. Milliseconds. */
+const TWO_HOURS = 7_200_000;
+
+/** RFC 4861, section 4.6.2. */
+const FOREVER = 0xffffffff;
+
+/** The link after an advertisement. @param at when it was received */
+export function advertised(
+  before: LinkState | undefined,
+  advertisement: Advertisement,
+  at: number,
+): LinkState {
+  const { router, lifetime, prefixes, mtu, nameservers, search } = advertisement;
+  const address = String(router);
+  const state = before ??
+    { routers: [], advertiser: address, onLink: [], autonomous: [], nameservers: [], search: [] };
+  const onLink = prefixes.filter(({ onLink }) => onLink)
+    .map(({ network, valid }) => ({ network: String(network), until: after(at, valid) }));
+  const autonomous = prefixes.filter(({ autonomous }) => autonomous)
+    .map((prefix) => autonomousPrefix(state, prefix, at));
+  return withoutExpired({
+    routers: merge(state.routers, [{ address, until: after(at, lifetime) }], "address"),
+    advertiser: address,
+    onLink: merge(state.onLink, onLink, "network"),
+    autonomous: merge(state.autonomous, autonomous, "network"),
+    mtu: mtu ?? state.mtu,
+    nameservers: nameservers.length > 0 ? nameservers.map(String) : state.nameservers,
+    search: search.length > 0 ? search : state.search,
+  }, at);
+}
+
+/** The link without what expired. */
+export function withoutExpired(state: LinkState, at: number): LinkState {
+  const isOver = (time: Time) => time !== null && time <= at;
+  return {
+    ...state,
+    routers: state.routers.filter(({ until }) => !isOver(until)),
+    onLink: state.onLink.filter(({ until }) => !isOver(until)),
+    autonomous: state.autonomous.filter(({ valid }) => !isOver(valid)),
+  };
+}
+
+/** The link with another one of its routers as the one that is used. */
+export function withRouterFirst({ routers, ...state }: LinkState, address: string): LinkState {
+  const isMeant = (router: { address: string }) => router.address === address;
+  return {
+    ...state,
+    routers: [...routers.filter(isMeant), ...routers.filter((router) => !isMeant(router))],
+  };
+}
+
+/** When something of it expires next, or an address is preferred no more; null is never. */
+export function nextExpiry({ routers, onLink, autonomous }: LinkState, at: number): Time {
+  const times = [
+    ...routers.map(({ until }) => until),
+    ...onLink.map(({ until }) => until),
+    ...autonomous.flatMap(({ valid, preferred }) => [valid, preferred]),
+  ].filter((time) => time !== null && time > at) as number[];
+  return times.length > 0 ? Math.min(...times) : null;
+}
+
+/**
+ * The lifetimes of an address that is there are not cut short to less than two hours, or to less
+ * than is left of them, by whoever says so.
+ */
+function autonomousPrefix(
+  { autonomous }: LinkState,
+  { network, valid, preferred }: Prefix,
+  at: number,
+): LinkState["autonomous"][number] {
+  const known = autonomous.find((other) => other.network === String(network));
+  const said = after(at, valid);
+  const times = { network: String(network), preferred: after(at, preferred) };
+  if (!known || said === null) return { ...times, valid: said };
+  const least = Math.min(known.valid ?? Infinity, at + TWO_HOURS);
+  return { ...times, valid: Math.max(said, least) };
+}
+
+/** What is known already keeps its place, with what is said of it now. */
+function merge<K extends string, T extends { [key in K]: string }>(
+  known: readonly T[],
+  said: readonly T[],
+  key: K,
+): T[] {
+  const merged = known.map((item) => said.find((other) => other[key] === item[key]) ?? item);
+  const fresh = said.filter((item) => !known.some((other) => other[key] === item[key]));
+  return [...merged, ...fresh].slice(0, MOST);
+}
+
+/** @param lifetime in seconds */
+function after(at: number, lifetime: number): Time {
+  return lifetime === FOREVER ? null : at + lifetime * 1000;
+}
