@@ -10,7 +10,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { bridgeNetwork, type Member } from "../support/bridge_network.ts";
-import { plugin, type PluginCall } from "../support/plugins.ts";
+import { plugin, type PluginCall, pluginDirectory } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 import { Server } from "../support/traffic.ts";
 
@@ -34,6 +34,10 @@ function call(
   const config = { cniVersion: "1.0.0", name: "n", prevResult, ...options };
   const containerId = member.netns.path.split("/").at(-1)!;
   return { command, config, netns: member.netns, containerId };
+}
+
+function portOf(member: Member): number {
+  return 9000 + Number(member.netns.path.split("/").at(-1)!.slice(1));
 }
 
 /** All that is there because of CNI, sorted: chains may stand in any order. */
@@ -63,6 +67,29 @@ for (const { table, ...options } of CASES) {
       plugin(sandbox, call(one, "DEL", options)); // of what is gone
     }, { needs: [`${GO}/${type}`, "iptables"] });
   }
+
+  kernelTest(
+    `${type} beside Go's: a note of what its DEL removed goes with a reload`,
+    (sandbox) => {
+      const { containers: [one, two, three] } = bridgeNetwork(sandbox, 3);
+      assert(one && two && three);
+      for (const each of [one, two, three]) {
+        const ports = options.runtimeConfig && {
+          runtimeConfig: { portMappings: [{ ...portMappings[0], hostPort: portOf(each) }] },
+        };
+        plugin(sandbox, call(each, "ADD", { ...options, ...ports }));
+      }
+      plugin(sandbox, { ...call(one, "DEL", options), bin: GO });
+      for (const name of ["c1", "c2"]) sandbox.run("ip", ["netns", "delete", name]);
+      const before = rules(sandbox, table);
+      sandbox.run(`${pluginDirectory()}/firewall-reload`, ["--once"]);
+      assertEquals(rules(sandbox, table), before, "two may be removed yet, three lives");
+      const noted = Array.from(Deno.readDirSync("/run/cni/firewall"), ({ name }) => name)
+        .filter((name) => /(filter|ports)\.json$/.test(name));
+      assertEquals(noted.length, 2);
+    },
+    { needs: [`${GO}/${type}`, "iptables"] },
+  );
 
   kernelTest(`${type} beside Go's: the same rules`, (sandbox) => {
     const { containers: [one] } = bridgeNetwork(sandbox, 1);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type Backend, BACKENDS } from "../../lib/firewall/backend.ts";
 import { bridgeNetwork, HOST, type Member } from "../support/bridge_network.ts";
-import { plugin, pluginDirectory, pluginError } from "../support/plugins.ts";
+import { plugin, pluginDirectory, pluginError, tryPlugin } from "../support/plugins.ts";
 import { BackgroundProcess } from "../support/process.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 import { type Protocol, Server } from "../support/traffic.ts";
@@ -49,6 +49,25 @@ function leftovers(sandbox: Sandbox): string[] {
     sandbox.try("iptables-save", []).stdout,
     sandbox.try("ip6tables-save", []).stdout,
   ].join("\n").split("\n").filter((line) => /CNI-DN-|comment "[0-9a-f]{16}-/.test(line));
+}
+
+/** The rules that keep 127.0.0.0/8 from the outside. */
+function guards(sandbox: Sandbox): string[] {
+  return [
+    sandbox.try("nft", ["list", "table", "inet", "cni_portmap"]).stdout,
+    sandbox.try("iptables-save", ["-t", "raw"]).stdout,
+  ].join("\n").split("\n").filter((line) => /127\.0\.0\.0\/8.*drop/i.test(line));
+}
+
+/** br0's `route_localnet`. */
+function localnet(): string {
+  return Deno.readTextFileSync("/proc/sys/net/ipv4/conf/br0/route_localnet").trim();
+}
+
+/** What is noted of installed rules. */
+function notes(): string[] {
+  return Array.from(Deno.readDirSync("/run/cni/firewall"), ({ name }) => name)
+    .filter((name) => name !== "lock");
 }
 
 const TRACKING = "add table t; add chain t c { type filter hook input priority 0; }; " +
@@ -175,8 +194,7 @@ for (const backend of BACKENDS) {
     plugin(sandbox, call(first, "DEL"));
     plugin(sandbox, call(first, "ADD", [map(8080)], { backend, snat: false }));
     assertEquals(seen(), "192.0.2.2");
-    const localnet = Deno.readTextFileSync("/proc/sys/net/ipv4/conf/br0/route_localnet");
-    assertEquals(localnet.trim(), "1", "the sysctl stays as the first ADD left it");
+    assertEquals(localnet(), "0", "nobody needs 127.0.0.1 to lead there any more");
   });
 
   contract("conditions limit who reaches the port", (sandbox) => {
@@ -285,6 +303,31 @@ for (const backend of BACKENDS) {
     assertStringIncludes(process.output, "interrupted by SIGTERM");
     assertEquals(leftovers(sandbox), []);
   });
+
+  contract(
+    "a program that fails or is killed after it has added the rules leaves none",
+    (sandbox) => {
+      const { containers: [first, second] } = bridgeNetwork(sandbox);
+      assert(first && second);
+      plugin(sandbox, call(second, "ADD", [map(8081)], { backend }));
+      const before = leftovers(sandbox);
+      for (const tool of ["nft", "iptables-restore", "ip6tables-restore"]) {
+        for (const end of ["exit 3", "kill -9 $$", "kill -15 $$"]) {
+          const bin = `/run/test/${tool}-${end.replaceAll(/\W/g, "")}`;
+          Deno.mkdirSync(bin);
+          const script =
+            `#!/bin/sh\nPATH="\${PATH#${bin}:}"\n${tool} "$@"\ntouch ${bin}/done\n${end}\n`;
+          Deno.writeTextFileSync(`${bin}/${tool}`, script, { mode: 0o755 });
+          const env = { PATH: `${bin}:${Deno.env.get("PATH")}` };
+          const add = call(first, "ADD", [map(8080), map(53, "udp")], { backend });
+          const { code } = tryPlugin(sandbox, { ...add, env });
+          assertEquals(code, hasFile(`${bin}/done`) ? 1 : 0, `${tool}: ${end}`);
+          if (code === 0) plugin(sandbox, call(first, "DEL"));
+          assertEquals(leftovers(sandbox), before, `${tool}: ${end}`);
+        }
+      }
+    },
+  );
 
   contract("whoever has an address now takes over what was left of its last owner", (sandbox) => {
     const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
@@ -426,13 +469,52 @@ for (const backend of BACKENDS) {
       return server.missedBy(first.netns, { address: "127.0.0.1", port: 9999 });
     };
     plugin(sandbox, call(first, "ADD", [map(8080)], { backend }));
-    assertEquals(Deno.readTextFileSync("/proc/sys/net/ipv4/conf/br0/route_localnet").trim(), "1");
+    assertEquals(localnet(), "1");
     assert(attackFails());
-    plugin(sandbox, call(first, "DEL")); // the sysctl stays, and so does its guard
-    assert(attackFails());
-    flushButTrack(sandbox);
-    sandbox.run(`${pluginDirectory()}/firewall-reload`, ["--once"]);
-    assert(attackFails(), "it is put back, though no port is published");
+    const heal = [
+      () => sandbox.run(`${pluginDirectory()}/firewall-reload`, ["--once"]),
+      () => plugin(sandbox, call(first, "ADD", [map(8080)], { backend })),
+    ];
+    const losses = backend === "iptables"
+      ? [["-F", "PREROUTING"], ["-F", "CNI-HOSTPORT-LOCAL"], ["-F"]].map((args) => () =>
+        sandbox.run("iptables", ["-t", "raw", ...args])
+      )
+      : [() => sandbox.run("nft", ["flush chain inet cni_portmap loopback"])];
+    for (const lose of [...losses, () => flushButTrack(sandbox)]) {
+      for (const again of heal) {
+        lose();
+        assert(!attackFails(), "the packet would arrive");
+        again();
+        assert(attackFails(), "the guard is put back");
+      }
+    }
+    plugin(sandbox, call(first, "DEL"));
+    assert(attackFails(), "the sysctl is as it was, and the guard has gone");
+    assertEquals([localnet(), guards(sandbox), notes()], ["0", [], []]);
+  });
+
+  contract("the guard stays while anybody's ports are published, or 127/8 is let in", (sandbox) => {
+    const { containers: [first, second] } = bridgeNetwork(sandbox);
+    assert(first && second);
+    for (const [i, each] of [first, second].entries()) {
+      plugin(sandbox, call(each, "ADD", [map(8080 + i)], { backend }));
+    }
+    plugin(sandbox, call(first, "DEL"));
+    assertEquals([localnet(), guards(sandbox).length], ["1", 1]);
+    Deno.writeTextFileSync("/proc/sys/net/ipv4/conf/lo/route_localnet", "1");
+    plugin(sandbox, call(second, "DEL"));
+    assertEquals([localnet(), guards(sandbox).length], ["0", 1], "lo lets 127/8 in");
+    Deno.writeTextFileSync("/proc/sys/net/ipv4/conf/lo/route_localnet", "0");
+    plugin(sandbox, {
+      command: "GC",
+      config: {
+        cniVersion: "1.1.0",
+        name: "n",
+        type: "portmap",
+        "cni.dev/valid-attachments": [],
+      },
+    });
+    assertEquals([guards(sandbox), notes()], [[], []]);
   });
 
   contract("firewall-reload: a client that never stops reaches its container", (sandbox) => {
@@ -748,15 +830,14 @@ kernelTest("portmap: no ports, no prevResult, wrong values", (sandbox) => {
 }, { needs: ["nft"] });
 
 kernelTest("portmap: STATUS says which program is missing", (sandbox) => {
-  const config = {
-    cniVersion: "1.1.0",
-    name: "n",
-    type: "portmap",
-    backend: "nftables" as Backend,
+  const status = (backend: Backend, env = {}) => {
+    const config = { cniVersion: "1.1.0", name: "n", type: "portmap", backend };
+    return { command: "STATUS" as const, config, env };
   };
-  plugin(sandbox, { command: "STATUS", config });
   const lost = { PATH: "/nowhere" };
-  const { code, msg } = pluginError(sandbox, { command: "STATUS", config, env: lost });
+  for (const backend of BACKENDS) plugin(sandbox, status(backend));
+  plugin(sandbox, status("nftables", lost)); // which needs no program
+  const { code, msg } = pluginError(sandbox, status("iptables", lost));
   assertEquals(code, 50);
-  assertMatch(msg, /"backend": "nftables" needs nft: .*install the package "nftables"/);
-}, { needs: ["nft"] });
+  assertMatch(msg, /"backend": "iptables": .*install the package "iptables"/);
+}, { needs: ["iptables"] });

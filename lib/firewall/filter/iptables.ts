@@ -69,11 +69,13 @@ export const filterIptables: Filter = {
           !kept.has(rule) && !addresses.includes(rule)
         );
         // Containers of the Go plugins, of which nothing is known, may be on the same bridge.
-        const unwanted = new Set(foreign ? addresses : [...addresses, ...bridges]);
+        const keep = foreign || gone.keepShared;
+        const unwanted = new Set(keep ? addresses : [...addresses, ...bridges]);
         const isOwn = (rule: RuleLine) => unwanted.has(rule) && !kept.has(rule);
         const left = new SavedTable(saved.chains, saved.rules.filter((rule) => !isOwn(rule)));
         const own = saved.rules.filter(isOwn);
-        return [...own.map(deletion), ...unusedChains(left, gone.adminChains)];
+        const chains = gone.keepShared ? [] : unusedChains(left, gone.adminChains);
+        return [...own.map(deletion), ...chains];
       };
       await restoreDeletions(family, "filter", find, "remove what is let through");
     }

@@ -4,10 +4,12 @@
  *
  * @module
  */
-import { type Attachment, sameAttachment } from "../../types/attachment.ts";
+import { warn } from "../../runtime/caller.ts";
+import type { Records } from "../../state/record_store.ts";
+import { type Attachment, membership } from "../../types/attachment.ts";
 import { validateAttachment } from "../../types/names.ts";
-import { attachmentHash } from "../../ip/hash_names.ts";
 import { inEvery, runEach } from "../backend.ts";
+import { lockForRemoval, lockRules } from "../notes/lock.ts";
 import {
   type Filter,
   FILTER_BACKENDS,
@@ -15,11 +17,10 @@ import {
   type FilterEntry,
   type Removal,
 } from "./types.ts";
-import { forgetEntry, recallEntries, recallEntry, rememberEntry } from "./entries.ts";
 import { filterFirewalld } from "./firewalld.ts";
 import { filterIptables } from "./iptables.ts";
 import { filterNft } from "./nftables.ts";
-import { lockRules } from "../notes/notes.ts";
+import { filterNotes } from "./notes.ts";
 
 const FILTERS: Readonly<Record<FilterBackend, Filter>> = {
   iptables: filterIptables,
@@ -35,72 +36,81 @@ const FILTERS: Readonly<Record<FilterBackend, Filter>> = {
 export async function applyFilter(entry: FilterEntry): Promise<void> {
   validateAttachment(entry.attachment);
   using _lock = await lockRules();
-  rememberEntry(entry); // first: rules that nobody knows of would stay
-  await addAll([entry], recallEntries());
+  const notes = filterNotes();
+  notes.write(entry); // first: rules that nobody knows of would stay
+  await addAll([entry], notes.list().records);
 }
 
 /**
- * Removes what an attachment has. Without an entry on disk, as the Go plugins leave none,
- * `fallback` says what to look for.
+ * Removes what an attachment has. Without a note of it, as the Go plugins leave none, `fallback`
+ * says what to look for.
  */
 export async function revokeFilter(
   attachment: Attachment,
   fallback: () => Removal,
 ): Promise<void> {
-  using _lock = await lockRules();
-  const entry = recallEntry(attachment);
-  const others = recallEntries().filter((other) => !sameAttachment(other.attachment, attachment));
-  await removeAll(entry ? removalOf([entry]) : fallback(), others);
-  forgetEntry(attachment);
+  using _lock = await lockForRemoval();
+  const notes = filterNotes();
+  const entry = notes.read(attachment);
+  await removeAll(entry ? removalOf([entry]) : fallback(), notes.others(attachment));
+  notes.remove(attachment);
 }
 
 /** Removes what the attachments of a network have that are not in `valid`. */
 export async function gcFilter(network: string, valid: readonly Attachment[]): Promise<void> {
-  using _lock = await lockRules();
-  const inUse = new Set(valid.map(attachmentHash));
-  const all = recallEntries();
-  const gone = all.filter(({ attachment }) =>
-    attachment.network === network && !inUse.has(attachmentHash(attachment))
+  using _lock = await lockForRemoval();
+  const isValid = membership(valid);
+  const notes = filterNotes();
+  const { records, unreadable } = notes.list();
+  const gone = records.filter(({ attachment }) =>
+    attachment.network === network && !isValid(attachment)
   );
-  if (gone.length === 0) return;
-  await removeAll(removalOf(gone), all.filter((entry) => !gone.includes(entry)));
-  for (const { attachment } of gone) forgetEntry(attachment);
+  if (gone.length > 0) {
+    const others = records.filter((entry) => !gone.includes(entry));
+    await removeAll(removalOf(gone), { records: others, unreadable });
+  }
+  notes.removeOthers(network, valid);
 }
 
-/** What is missing for an entry; undefined when nothing is. */
+/** Finds what is missing for an entry; undefined when nothing is. */
 export async function missingOfFilter(entry: FilterEntry): Promise<string | undefined> {
   using _lock = await lockRules(); // or an ADD under way has noted what is not there yet
-  const others = recallEntries().filter((other) =>
-    !sameAttachment(other.attachment, entry.attachment)
-  );
+  const all = [entry, ...filterNotes().others(entry.attachment).records];
   for (const name of new Set([entry.backend, entry.enforcer])) {
-    const [missing] = await FILTERS[name].missing([entry], [entry, ...others]);
+    const [missing] = await FILTERS[name].missing([entry], all);
     if (missing) return `${name}: ${missing}`;
   }
   return undefined;
 }
 
 /**
- * Makes what is missing for entries. The lock is held by the caller.
- * @param entries those of living attachments
+ * Makes what is missing for entries. Of attachments whose container is gone the rest is removed.
+ * The lock is held by the caller.
  * @param restored told of each attachment that something was missing for
  * @throws {CniError} of the backends that failed; the others did their part
  */
 export async function restoreFilter(
-  entries: readonly FilterEntry[],
+  { records, unreadable }: Records<FilterEntry>,
+  containerIsGone: (entry: FilterEntry) => boolean,
   restored: (attachment: Attachment) => void,
 ): Promise<void> {
-  const gone = new Set<FilterEntry>();
+  const living = records.filter((entry) => !containerIsGone(entry));
+  const lacking = new Set<FilterEntry>();
+  const dead = new Set<FilterEntry>();
   await runEach(FILTER_BACKENDS.map((name) => async () => {
-    const own = entriesOf(name, entries);
+    const own = entriesOf(name, records);
     if (own.length === 0) return;
-    const missing = await FILTERS[name].missing(own, entries);
-    const lacking = own.filter((_, i) => missing[i] !== undefined);
-    if (lacking.length === 0) return;
-    await FILTERS[name].add(own, entries);
-    for (const entry of lacking) gone.add(entry);
+    const missing = await FILTERS[name].missing(own, living);
+    const found = own.filter((_, i) => missing[i] !== undefined);
+    for (const entry of found) (containerIsGone(entry) ? dead : lacking).add(entry);
+    if (found.every(containerIsGone)) return;
+    await FILTERS[name].add(entriesOf(name, living), living);
   }));
-  for (const { attachment } of gone) restored(attachment);
+  for (const { attachment } of lacking) restored(attachment);
+  if (dead.size === 0) return;
+  const others = records.filter((entry) => !dead.has(entry));
+  await removeAll(removalOf([...dead]), { records: others, unreadable });
+  for (const { attachment } of dead) filterNotes().remove(attachment);
 }
 
 async function addAll(
@@ -120,8 +130,19 @@ function entriesOf(name: FilterBackend, entries: readonly FilterEntry[]): Filter
   );
 }
 
-async function removeAll(gone: Removal, others: readonly FilterEntry[]): Promise<void> {
-  await inEvery(FILTER_BACKENDS, (name) => FILTERS[name].remove(gone, others));
+/** @param others the notes of those who stay */
+async function removeAll(gone: Removal, others: Records<FilterEntry>): Promise<void> {
+  const keepShared = others.unreadable.length > 0;
+  if (keepShared) {
+    warn(
+      "what containers share in the firewall's rules stays while notes of them cannot be read: " +
+        `${others.unreadable.join(", ")}; remove the files of containers that are gone\n`,
+    );
+  }
+  await inEvery(
+    FILTER_BACKENDS,
+    (name) => FILTERS[name].remove({ ...gone, keepShared }, others.records),
+  );
 }
 
 function removalOf(entries: readonly FilterEntry[]): Removal {

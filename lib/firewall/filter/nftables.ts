@@ -65,7 +65,8 @@ export const filterNft: Filter = {
   // deno-lint-ignore require-await -- other backends have to wait
   async remove(gone, others) {
     const ours = others.filter(isOurs);
-    const find = () => ours.length === 0 ? removalOfAll() : removalOf(gone, ours);
+    const find = () =>
+      ours.length === 0 && !gone.keepShared ? removalOfAll() : removalOf(gone, ours);
     nftDelete(find, "remove what is let through");
   },
 
@@ -218,13 +219,16 @@ function changes(element: Element, present: NftElement<unknown> | undefined): Co
 }
 
 /** What removes what `others` do not need, and lets a bridge's containers talk that may again. */
-function removalOf({ ips, bridges }: Removal, others: readonly FilterEntry[]): Command[] {
+function removalOf(
+  { ips, bridges, keepShared }: Removal,
+  others: readonly FilterEntry[],
+): Command[] {
   const inUse = new Set(
     others.filter(({ backend }) => backend === "nftables").flatMap(({ ips }) => ips.map(String)),
   );
   const unused = ips.filter((ip) => !inUse.has(String(ip)))
     .map((ip) => ({ ...container(ip), wanted: false }));
-  const shared = bridges.flatMap((bridge) => {
+  const shared = (keepShared ? [] : bridges).flatMap((bridge) => {
     const left = others.filter((entry) => entry.enforcer === "nftables" && entry.bridge === bridge);
     const isLast = left.length === 0;
     return [

@@ -2,7 +2,7 @@
 import type { IpAddress } from "../../ip/address.ts";
 import type { Attachment } from "../../types/attachment.ts";
 import type { Backend } from "../backend.ts";
-import type { NotedNetNs } from "../notes/notes.ts";
+import type { RecordedNetNs } from "../../ns/recorded.ts";
 
 /** Who lets a container's packets through. */
 export const FILTER_BACKENDS = ["iptables", "nftables", "firewalld"] as const;
@@ -29,7 +29,7 @@ export interface FilterEntry {
   policy: IngressPolicy;
   /** The bridge that the policy is about; empty when it is open. */
   bridge: string;
-  netns: NotedNetNs;
+  netns?: RecordedNetNs;
 }
 
 /** How a bridge is to be treated, all its entries taken together: the strictest wins. */
@@ -69,4 +69,6 @@ export interface Removal {
   /** Zones of firewalld that the addresses may be in. */
   zones: readonly string[];
   adminChains: readonly string[];
+  /** Whether bridges and chains are kept: somebody may need them of whom nothing can be read. */
+  keepShared?: boolean;
 }

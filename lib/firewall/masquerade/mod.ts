@@ -11,27 +11,15 @@ import { Cidr } from "../../ip/cidr.ts";
 import { CniError } from "../../types/error.ts";
 import { type Attachment } from "../../types/attachment.ts";
 import { validateAttachment } from "../../types/names.ts";
-import { attachmentHash } from "../../ip/hash_names.ts";
 import { availableBackend } from "../available.ts";
 import { type Backend, BACKENDS, inEveryBackend, runEach, withBackend } from "../backend.ts";
-import {
-  forget,
-  forgetOthers,
-  lockRules,
-  noteNetNs,
-  recall,
-  recallAll,
-  remember,
-} from "../notes/notes.ts";
+import { lockForRemoval, lockRules } from "../notes/lock.ts";
+import { recordNetNs } from "../../ns/recorded.ts";
 import { masqueradeIptables } from "./iptables.ts";
 import { masqueradeNeeds, masqueradeNft } from "./nftables.ts";
+import { type MasqueradeNote, masqueradeNotes } from "./notes.ts";
 import { MissingTool } from "../../host/tool.ts";
-import {
-  MASQUERADE_BACKENDS,
-  type MasqueradeBackend,
-  type Masqueraded,
-  type Masquerader,
-} from "./types.ts";
+import { MASQUERADE_BACKENDS, type MasqueradeBackend, type Masquerader } from "./types.ts";
 
 const MASQUERADERS: Readonly<Record<Backend, Masquerader>> = {
   iptables: masqueradeIptables,
@@ -56,15 +44,13 @@ export async function masquerade(
   validateAttachment(attachment);
   using _lock = await lockRules();
   const families = ips.map(({ ip }) => ip.family);
-  const hadRules = recall("masquerade", attachment) !== undefined;
+  const notes = masqueradeNotes();
+  const hadRules = notes.has(attachment);
   await withBackend(backend, families, async (chosen) => {
     try {
       await MASQUERADERS[chosen].add(attachment, ips);
-      remember("masquerade", attachment, {
-        backend: chosen,
-        ips: ips.map(String),
-        ...(netns ? { netns: { ...noteNetNs(netns) } } : {}),
-      });
+      const recorded = netns ? { netns: recordNetNs(netns) } : {};
+      notes.write({ attachment, backend: chosen, ips, ...recorded });
     } catch (error) {
       // One family's rules may be there already, or a program was killed that had made them.
       if (!hadRules) await MASQUERADERS[chosen].remove(attachment);
@@ -79,9 +65,9 @@ export async function masquerade(
  * @throws {CniError} when a rule that is there could not be removed
  */
 export async function unmasquerade(attachment: Attachment): Promise<void> {
-  using _lock = await lockRules();
+  using _lock = await lockForRemoval();
   await inEveryBackend((name) => MASQUERADERS[name].remove(attachment));
-  forget("masquerade", attachment);
+  masqueradeNotes().remove(attachment);
 }
 
 /**
@@ -92,9 +78,9 @@ export async function gcMasquerade(
   network: string,
   valid: readonly Attachment[],
 ): Promise<void> {
-  using _lock = await lockRules();
+  using _lock = await lockForRemoval();
   await inEveryBackend((name) => MASQUERADERS[name].collect(network, valid));
-  forgetOthers("masquerade", network, valid);
+  masqueradeNotes().removeOthers(network, valid);
 }
 
 /** @throws {CniError} code 50 when `backend`, or without one both, cannot masquerade */
@@ -104,29 +90,26 @@ export async function requireMasquerade(backend?: Backend): Promise<void> {
 }
 
 /**
- * Makes again what is noted and gone. The lock is held by the caller.
- * @param dead hashes of attachments that are known to be gone
+ * Makes again what is noted and gone. Of attachments whose container is gone the rest is removed.
+ * The lock is held by the caller.
  * @param restored told of each attachment that is masqueraded again
  * @throws {CniError} of those that could not be; the others were
  */
 export async function restoreMasquerade(
-  dead: ReadonlySet<string>,
+  notes: readonly MasqueradeNote[],
+  containerIsGone: (note: MasqueradeNote) => boolean,
   restored: (attachment: Attachment) => void,
 ): Promise<void> {
-  const living = recallAll("masquerade").filter((noted) => !dead.has(attachmentHash(noted)));
   await runEach(BACKENDS.map((backend) => async () => {
     const masquerader = MASQUERADERS[backend];
-    const own = living.filter((noted) => noted.backend === backend).map(
-      ({ network, containerId, ifName, ips }): Masqueraded => ({
-        attachment: { network, containerId, ifName },
-        ips: (ips as string[]).map((text) => Cidr.parse(text)),
-      }),
-    );
+    const own = notes.filter((note) => note.backend === backend);
     if (own.length === 0) return;
     const missing = await masquerader.missing(own);
-    const gone = own.filter((_, i) => missing[i] !== undefined);
-    await runEach(gone.map(({ attachment, ips }) => async () => {
+    const lacking = own.filter((_, i) => missing[i] !== undefined);
+    await runEach(lacking.map((note) => async () => {
+      const { attachment, ips } = note;
       await masquerader.remove(attachment); // what is left of it, or it would be there twice
+      if (containerIsGone(note)) return masqueradeNotes().remove(attachment);
       await masquerader.add(attachment, ips);
       restored(attachment);
     }));

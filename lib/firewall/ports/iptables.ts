@@ -37,7 +37,7 @@ import {
   Words,
   words,
 } from "../../iptables/rule.ts";
-import { listRules } from "../../nftables/state.ts";
+import { listRules, targetOf as nftTargetOf } from "../../nftables/state.ts";
 import {
   type Claim,
   type Forwarding,
@@ -59,16 +59,7 @@ const MAX_PORTS = 15;
 /** @see PortMapper */
 export const portMapperIptables: PortMapper = {
   async add({ attachment, publications, options }) {
-    const done: Publication[] = [];
-    try {
-      for (const publication of publications) {
-        await addFamily(attachment, publication, options);
-        done.push(publication);
-      }
-    } catch (error) {
-      if (done.length > 0) await portMapperIptables.remove(attachment);
-      throw error;
-    }
+    for (const publication of publications) await addFamily(attachment, publication, options);
   },
 
   async remove(attachment, noted) {
@@ -135,7 +126,11 @@ export const portMapperIptables: PortMapper = {
   },
 
   async guardLoopback() {
-    if (listRules({ family: "ip", table: "raw", chain: GUARD }).length > 0) return;
+    const present = listRules({ family: "ip", table: "raw" });
+    const entered = present.some((rule) =>
+      rule.chain === "PREROUTING" && nftTargetOf(rule) === GUARD
+    );
+    if (entered && present.some(({ chain }) => chain === GUARD)) return;
     const entry = line`-A PREROUTING -j ${GUARD}`;
     const drop = line`-A ${GUARD} -d 127.0.0.0/8 ! -i lo -j DROP`;
     const merge = ({ chains, rules }: SavedTable) => [
@@ -143,6 +138,13 @@ export const portMapperIptables: PortMapper = {
       ...[drop, entry].filter((rule) => !rules.includes(rule)),
     ];
     await restoreOrMerge(4, "raw", [line`-N ${GUARD}`, drop, entry], merge, "guard 127.0.0.0/8");
+  },
+
+  async unguardLoopback() {
+    const purpose = "stop guarding 127.0.0.0/8";
+    if (removeChain(4, "raw", GUARD, purpose)) return;
+    const find = (saved: SavedTable) => saved.chains.has(GUARD) ? removal(saved, GUARD) : [];
+    await restoreDeletions(4, "raw", find, purpose);
   },
 };
 

@@ -6,13 +6,9 @@
  *
  * @module
  */
-import { IpAddress } from "../../ip/address.ts";
-import { Cidr } from "../../ip/cidr.ts";
 import { CniError } from "../../types/error.ts";
-import type { JsonObject } from "../../types/json.ts";
 import { type Attachment } from "../../types/attachment.ts";
 import { validateAttachment } from "../../types/names.ts";
-import { attachmentHash } from "../../ip/hash_names.ts";
 import {
   type Backend,
   BACKENDS,
@@ -21,34 +17,14 @@ import {
   runEach,
   withBackend,
 } from "../backend.ts";
-import {
-  forget,
-  forgetOthers,
-  lockRules,
-  type NotedNetNs,
-  noteNetNs,
-  recall,
-  recallAll,
-  recallGuard,
-  remember,
-  rememberGuard,
-} from "../notes/notes.ts";
+import { lockForRemoval, lockRules } from "../notes/lock.ts";
+import { recordNetNs } from "../../ns/recorded.ts";
 import { removeConnectionsThrough, removeEarlierConnections } from "./connections.ts";
-import {
-  expectUnclaimed,
-  type Forwarding,
-  type PortMapper,
-  type PortMapping,
-  type Publication,
-  type Published,
-} from "./types.ts";
-import { portMapperIptables } from "./iptables.ts";
-import { portMapperNft } from "./nftables.ts";
-
-const MAPPERS: Readonly<Record<Backend, PortMapper>> = {
-  iptables: portMapperIptables,
-  nftables: portMapperNft,
-};
+import { expectUnclaimed, PortTakenError, type Published } from "./types.ts";
+import { MissingTool } from "../../host/tool.ts";
+import { closeLoopbackUnlessUsed, restoreGuard } from "./loopback.ts";
+import { PORT_MAPPERS } from "./mappers.ts";
+import { forwardingsOf, type PortsNote, portsNotes } from "./notes.ts";
 
 /** What to publish. */
 export interface PortRequest extends Published {
@@ -67,34 +43,25 @@ export async function publishPorts(request: PortRequest, netns: string): Promise
   validateAttachment(request.attachment);
   const published = withoutEmpty(request);
   using _lock = await lockRules();
+  const notes = portsNotes();
+  const hadRules = notes.has(request.attachment);
   await withBackend(request.backend, familiesOf(published), async (backend) => {
     const others = BACKENDS.filter((name) => name !== backend);
-    for (const claims of await inEvery(others, (name) => MAPPERS[name].claims())) {
+    for (const claims of await inEvery(others, (name) => PORT_MAPPERS[name].claims())) {
       expectUnclaimed(published.publications, claims);
     }
-    const noted = { ...published, backend, netns: noteNetNs(netns) };
-    await MAPPERS[backend].add(published);
+    const note = { ...published, backend, netns: recordNetNs(netns) };
     try {
-      note(noted);
+      await PORT_MAPPERS[backend].add(published);
+      notes.write(note);
     } catch (error) {
-      await MAPPERS[backend].remove(published.attachment);
+      // One family's rules may be there already, or a program was killed that had made them.
+      const nothingMade = error instanceof PortTakenError || error instanceof MissingTool;
+      if (!hadRules && !nothingMade) await PORT_MAPPERS[backend].remove(published.attachment);
       throw error;
     }
   });
   removeEarlierConnections(published.publications);
-}
-
-/**
- * Drops packets for 127.0.0.0/8 that come from outside, which the kernel lets in on an interface
- * with route_localnet (CVE-2020-8558).
- * @throws {CniError}
- */
-export async function guardLoopback(backend: Backend | undefined): Promise<void> {
-  using _lock = await lockRules();
-  await withBackend(backend, [4], async (chosen) => {
-    await MAPPERS[chosen].guardLoopback();
-    rememberGuard(chosen);
-  });
 }
 
 /**
@@ -103,22 +70,30 @@ export async function guardLoopback(backend: Backend | undefined): Promise<void>
  * @throws {CniError} when a rule that is there could not be removed
  */
 export async function unpublishPorts(attachment: Attachment): Promise<void> {
-  using _lock = await lockRules();
-  const noted = recallPorts(attachment);
-  const published = noted && forwardingsOf(noted);
+  using _lock = await lockForRemoval();
+  await unpublish(attachment);
+}
+
+/** As {@link unpublishPorts}, with the lock held by the caller. */
+async function unpublish(attachment: Attachment): Promise<void> {
+  const notes = portsNotes();
+  const note = notes.read(attachment);
+  const noted = note && forwardingsOf(note);
   const removed = await inEveryBackend((name) =>
-    MAPPERS[name].remove(attachment, noted?.backend === name ? published : undefined)
+    PORT_MAPPERS[name].remove(attachment, note?.backend === name ? noted : undefined)
   );
-  forget("ports", attachment);
+  notes.remove(attachment);
+  await closeLoopbackUnlessUsed();
   // What was noted is of use where somebody flushed the rules: connections outlive them.
-  removeConnectionsThrough([...removed.flat(), ...published ?? []]);
+  removeConnectionsThrough([...removed.flat(), ...noted ?? []]);
 }
 
 /** Removes the published ports of a network's attachments that are not in `valid`. */
 export async function gcPorts(network: string, valid: readonly Attachment[]): Promise<void> {
-  using _lock = await lockRules();
-  const removed = await inEveryBackend((name) => MAPPERS[name].collect(network, valid));
-  forgetOthers("ports", network, valid);
+  using _lock = await lockForRemoval();
+  const removed = await inEveryBackend((name) => PORT_MAPPERS[name].collect(network, valid));
+  portsNotes().removeOthers(network, valid);
+  await closeLoopbackUnlessUsed();
   removeConnectionsThrough(removed.flat());
 }
 
@@ -129,7 +104,7 @@ export async function gcPorts(network: string, valid: readonly Attachment[]): Pr
 export async function expectPorts(request: PortRequest): Promise<void> {
   const published = withoutEmpty(request);
   await withBackend(request.backend, familiesOf(published), async (backend) => {
-    const [missing] = await MAPPERS[backend].missing([published]);
+    const [missing] = await PORT_MAPPERS[backend].missing([published]);
     if (missing === undefined) return;
     const { ifName, containerId } = published.attachment;
     throw CniError.internal(`ports of ${ifName} of ${containerId} are not published: ${missing}`);
@@ -137,30 +112,28 @@ export async function expectPorts(request: PortRequest): Promise<void> {
 }
 
 /**
- * Publishes again what is noted and gone, and keeps 127.0.0.0/8 from the outside again. The lock
- * is held by the caller.
- * @param dead hashes of attachments that are known to be gone
+ * Publishes again what is noted and gone, and keeps 127.0.0.0/8 from the outside again. Of
+ * attachments whose container is gone the rest is removed. The lock is held by the caller.
  * @param restored told of each attachment whose ports were published again
  * @throws {CniError} of those that could not be; the others were
  */
 export async function restorePorts(
-  dead: ReadonlySet<string>,
+  notes: readonly PortsNote[],
+  containerIsGone: (note: PortsNote) => boolean,
   restored: (attachment: Attachment) => void,
 ): Promise<void> {
-  const guard = recallGuard();
-  const living = recallAll("ports").map(fromJson)
-    .filter(({ attachment }) => !dead.has(attachmentHash(attachment)));
   await runEach([
-    async () => guard && await MAPPERS[guard].guardLoopback(),
+    restoreGuard,
     ...BACKENDS.map((backend) => async () => {
-      const own = living.filter((noted) => noted.backend === backend);
+      const own = notes.filter((note) => note.backend === backend);
       if (own.length === 0) return;
-      const missing = await MAPPERS[backend].missing(own);
-      const gone = own.filter((_, i) => missing[i] !== undefined);
-      await runEach(gone.map((noted) => async () => {
-        await MAPPERS[backend].add(noted);
-        removeEarlierConnections(noted.publications);
-        restored(noted.attachment);
+      const missing = await PORT_MAPPERS[backend].missing(own);
+      const lacking = own.filter((_, i) => missing[i] !== undefined);
+      await runEach(lacking.map((note) => async () => {
+        if (containerIsGone(note)) return await unpublish(note.attachment);
+        await PORT_MAPPERS[backend].add(note);
+        removeEarlierConnections(note.publications);
+        restored(note.attachment);
       }));
     }),
   ]);
@@ -173,64 +146,4 @@ function withoutEmpty({ attachment, publications, options }: Published): Publish
 
 function familiesOf({ publications }: Published): (4 | 6)[] {
   return publications.map(({ address }) => address.ip.family);
-}
-
-/** What is published, as it is kept on disk. */
-interface Noted extends Published {
-  backend: Backend;
-  netns: NotedNetNs;
-}
-
-function note({ attachment, backend, publications, options, netns }: Noted): void {
-  remember("ports", attachment, {
-    backend,
-    netns: { ...netns },
-    options: { ...options },
-    publications: publications.map(({ address, mappings, conditions }) => ({
-      address: String(address),
-      conditions: [...conditions],
-      mappings: mappings.map(({ protocol, hostIp, hostPort, containerPort }) => ({
-        protocol,
-        hostPort,
-        containerPort,
-        ...(hostIp ? { hostIp: String(hostIp) } : {}),
-      })),
-    })),
-  });
-}
-
-function recallPorts(attachment: Attachment): Noted | undefined {
-  const noted = recall("ports", attachment);
-  return noted && fromJson(noted);
-}
-
-function forwardingsOf({ publications }: Noted): Forwarding[] {
-  return publications.flatMap(({ address, mappings }) =>
-    mappings.map(({ containerPort: _, ...mapping }) => ({ ...mapping, target: address.ip }))
-  );
-}
-
-/** These files are written here and nowhere else: what is in them has the types it had. */
-function fromJson(noted: JsonObject): Noted {
-  const { network, containerId, ifName, publications, ...rest } = noted as unknown as
-    & Attachment
-    & Omit<Noted, "attachment" | "publications">
-    & {
-      publications: (Omit<Publication, "address" | "mappings"> & {
-        address: string;
-        mappings: (Omit<PortMapping, "hostIp"> & { hostIp?: string })[];
-      })[];
-    };
-  return {
-    ...rest,
-    attachment: { network, containerId, ifName },
-    publications: publications.map(({ address, mappings, conditions }) => ({
-      address: Cidr.parse(address),
-      conditions,
-      mappings: mappings.map(({ hostIp, ...mapping }) => ({
-        ...mapping,
-        ...(hostIp ? { hostIp: IpAddress.parse(hostIp) } : {}),
-      })),
-    })),
-  };
 }

@@ -19,9 +19,9 @@ import { CniError } from "../../types/error.ts";
 import { type Attachment, describeAttachment } from "../../types/attachment.ts";
 import { attachmentComment, describeOwner, hashOf } from "../rule_comment.ts";
 import { attachmentHash, networkHash } from "../../ip/hash_names.ts";
-import { recallByHash } from "../notes/notes.ts";
+import { portsNotes } from "./notes.ts";
 import { nftAddTo, nftApply, NftError } from "../../nftables/program.ts";
-import { deleteRawElement, nftDelete } from "../../nftables/delete.ts";
+import { chainRemoval, deleteRawElement, nftDelete } from "../../nftables/delete.ts";
 import { listRules, listTableElements, type RawElement } from "../../nftables/state.ts";
 import {
   type Claim,
@@ -99,6 +99,11 @@ export const portMapperNft: PortMapper = {
   async claims() {
     const elements = listTableElements(TABLE).flatMap((element) => readElement(element) ?? []);
     return [...elements.flatMap(claimOf), ...await ruleClaims()];
+  },
+
+  // deno-lint-ignore require-await -- other backends have to wait
+  async unguardLoopback() {
+    nftDelete(() => chainRemoval(GUARD), "stop guarding 127.0.0.0/8");
   },
 
   async guardLoopback() {
@@ -378,8 +383,8 @@ function claimOf({ forwarding, comment }: ReadElement): Claim[] {
 /** Whose an element is: by what is noted of it, since a comment has no room for long names. */
 function ownerOf(comment: string | undefined): string {
   const hash = hashOf(comment);
-  const noted = hash === undefined ? undefined : recallByHash("ports", hash);
-  return noted ? describeAttachment(noted) : describeOwner(comment);
+  const noted = hash === undefined ? undefined : portsNotes().readHash(hash);
+  return noted ? describeAttachment(noted.attachment) : describeOwner(comment);
 }
 
 function portAt(bytes: Uint8Array, offset: number): number {

@@ -76,6 +76,8 @@ export interface PortMapper {
   claims(): Promise<Claim[]>;
   /** Drops packets for 127.0.0.0/8 that come from elsewhere. */
   guardLoopback(): Promise<void>;
+  /** Takes {@link guardLoopback} back. */
+  unguardLoopback(): Promise<void>;
 }
 
 /** A host port that another container has. Code 100. */

@@ -23,12 +23,12 @@ import {
   type FilterEntry,
   type IngressPolicy,
 } from "../../../lib/firewall/filter/types.ts";
-import { recallEntry } from "../../../lib/firewall/filter/entries.ts";
-import { noteNetNs } from "../../../lib/firewall/notes/notes.ts";
+import { filterNotes } from "../../../lib/firewall/filter/notes.ts";
 import { filterSkeleton } from "../../../lib/firewall/filter/nftables.ts";
 import { firewalldRuns } from "../../../lib/firewall/filter/firewalld.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import type { IpAddress } from "../../../lib/ip/address.ts";
+import { recordNetNs } from "../../../lib/ns/recorded.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
@@ -56,7 +56,7 @@ const firewall = definePlugin<Options>({
   async check(call) {
     const { prevResult } = call;
     if (!prevResult) throw CniError.invalidConfig("missing prevResult from earlier plugin");
-    const noted = recallEntry(call.attachment);
+    const noted = filterNotes().read(call.attachment);
     const backend = noted?.backend ?? await chooseBackend(call.options);
     const wanted = entryOf(call, prevResult, backend, noted?.enforcer ?? enforcerOf(backend));
     const missing = await missingOfFilter(wanted);
@@ -78,7 +78,7 @@ const firewall = definePlugin<Options>({
 async function add(call: AddCall<Options>): Promise<Result> {
   const { prevResult, undo, options } = call;
   if (!prevResult) throw CniError.invalidConfig("missing prevResult from earlier plugin");
-  const hadRules = recallEntry(call.attachment) !== undefined;
+  const hadRules = filterNotes().has(call.attachment);
   await undo.step(
     "the firewall's rules",
     () => apply(call, prevResult),
@@ -154,7 +154,7 @@ function entryOf(
     zone: zoneOf(call.options),
     policy,
     bridge: policy === "open" ? "" : bridgeOf(result, policy),
-    netns: noteNetNs(call.netns),
+    netns: recordNetNs(call.netns),
   };
 }
 

@@ -9,21 +9,17 @@
  *
  * @module
  */
-import type { Backend } from "../../../lib/firewall/backend.ts";
 import { availableBackend } from "../../../lib/firewall/available.ts";
 import type { Publication } from "../../../lib/firewall/ports/types.ts";
 import {
   expectPorts,
   gcPorts,
-  guardLoopback,
   publishPorts,
   unpublishPorts,
 } from "../../../lib/firewall/ports/mod.ts";
-import { readSysctl, writeSysctl } from "../../../lib/host/sysctl.ts";
-import type { IpAddress } from "../../../lib/ip/address.ts";
+import { portsNotes } from "../../../lib/firewall/ports/notes.ts";
+import { openLoopback } from "../../../lib/firewall/ports/loopback.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
-import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
-import { NetlinkError } from "../../../lib/nl/error.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
@@ -68,10 +64,13 @@ async function add(call: AddCall<Options>): Promise<Result> {
   if (publications.length === 0) return prevResult;
   const attachment = call.attachment;
   const request = { backend, attachment, publications, options: snat };
+  const hadPorts = portsNotes().has(attachment);
   await undo.step(
     "the published ports",
     () => publishPorts(request, call.netns),
     () => unpublishPorts(attachment),
+    // What fails takes itself back; what has not ended yet holds the lock that this waits for.
+    { ambiguous: !hadPorts && (() => false) },
   );
   for (const { address: { ip } } of publications) {
     if (ip.family === 4 && snat.snat) await openLoopback(ip, backend);
@@ -104,27 +103,6 @@ function containerAddress(
     if (cidr?.ip.family === family) return cidr;
   }
   return undefined;
-}
-
-/** Lets packets from 127.0.0.1 leave through the interface that leads to the container. */
-async function openLoopback(address: IpAddress, backend: Backend | undefined): Promise<void> {
-  const name = interfaceTo(address);
-  if (name === undefined) return;
-  const key = `net/ipv4/conf/${name}/route_localnet`;
-  await guardLoopback(backend);
-  if (readSysctl(key) !== "1") writeSysctl(key, "1");
-}
-
-/** The name of the interface that leads to an address; undefined when none does. */
-function interfaceTo(address: IpAddress): string | undefined {
-  using host = Rtnl.open();
-  try {
-    const { device } = host.route.get(address);
-    return device === undefined ? undefined : host.link.get(device).name;
-  } catch (error) {
-    if (error instanceof NetlinkError && error.code === "ENETUNREACH") return undefined;
-    throw error;
-  }
 }
 
 export default portmap;

@@ -1,0 +1,25 @@
+/** What may be sent to and from attachments, as it is noted on disk. */
+import { IpAddress } from "../../ip/address.ts";
+import { BACKENDS } from "../backend.ts";
+import { NoteStore, textOf, wordOf } from "../notes/note_store.ts";
+import { FILTER_BACKENDS, type FilterEntry, INGRESS_POLICIES } from "./types.ts";
+
+/** The notes of all attachments. */
+export function filterNotes(): NoteStore<FilterEntry> {
+  return new NoteStore<FilterEntry>({
+    name: "filter",
+    format: 1,
+    keys: ["backend", "enforcer", "ips", "adminChain", "zone", "policy", "bridge"],
+    encode: ({ attachment: _, netns: __, ips, ...rest }) => ({ ...rest, ips: ips.map(String) }),
+    decode: (note, fields) => ({
+      ...note,
+      backend: wordOf(fields, "backend", FILTER_BACKENDS),
+      enforcer: wordOf(fields, "enforcer", BACKENDS),
+      ips: (fields.strings("ips") ?? []).map((text) => IpAddress.parse(text)),
+      adminChain: textOf(fields, "adminChain"),
+      zone: textOf(fields, "zone"),
+      policy: wordOf(fields, "policy", INGRESS_POLICIES),
+      bridge: textOf(fields, "bridge"),
+    }),
+  });
+}

@@ -1,0 +1,138 @@
+/**
+ * Published ports at 127.0.0.1: packets from there leave through the interface that leads to the
+ * container, which the kernel allows with the sysctl `route_localnet`. The same sysctl lets packets
+ * for 127.0.0.0/8 in from outside (CVE-2020-8558), which a rule drops: the guard. Both are there for
+ * as long as ports are published.
+ *
+ * @module
+ */
+import { readSysctl, trySysctl, writeSysctl } from "../../host/sysctl.ts";
+import type { IpAddress } from "../../ip/address.ts";
+import { NetlinkError } from "../../nl/error.ts";
+import type { Link } from "../../rtnl/link.ts";
+import { Rtnl } from "../../rtnl/rtnl.ts";
+import { ifPresent } from "../../runtime/errors.ts";
+import { runtime } from "../../runtime/mod.ts";
+import { removeIfPresent } from "../../runtime/write_atomic.ts";
+import { RecordStore } from "../../state/record_store.ts";
+import { type Backend, BACKENDS, inEveryBackend, withBackend } from "../backend.ts";
+import { lockRules, NOTES_DIRECTORY } from "../notes/lock.ts";
+import { fieldsOf, textOf, wordOf } from "../notes/note_store.ts";
+import { PORT_MAPPERS } from "./mappers.ts";
+import { portsNotes } from "./notes.ts";
+
+/**
+ * Lets packets from 127.0.0.1 leave through the interface that leads to a container, and keeps those
+ * for 127.0.0.0/8 from the outside.
+ * @throws {CniError}
+ */
+export async function openLoopback(
+  address: IpAddress,
+  backend: Backend | undefined,
+): Promise<void> {
+  const link = linkTo(address);
+  if (!link) return;
+  using _lock = await lockRules();
+  await withBackend(backend, [4], async (chosen) => {
+    await PORT_MAPPERS[chosen].guardLoopback();
+    if (notedGuard() !== chosen) guardNotes().write(GUARD_NAME, chosen);
+  });
+  const key = sysctlOf(link.name);
+  if (readSysctl(key) === "1") return;
+  openedInterfaces().write(String(link.index), { name: link.name, index: link.index });
+  writeSysctl(key, "1");
+}
+
+/**
+ * Puts back what {@link openLoopback} changed, where no ports are published any more. The guard
+ * stays while any interface lets packets for 127.0.0.0/8 in. The lock is held by the caller.
+ * @throws {CniError} when a rule that is there could not be removed
+ */
+export async function closeLoopbackUnlessUsed(): Promise<void> {
+  const guard = notedGuard();
+  if (!guard || portsNotes().names().length > 0) return;
+  const claims = await inEveryBackend((name) => PORT_MAPPERS[name].claims());
+  if (claims.flat().length > 0) return; // the Go plugins'
+  resetOpened();
+  if (hasOpenInterface()) return;
+  await PORT_MAPPERS[guard].unguardLoopback();
+  guardNotes().remove(GUARD_NAME);
+  removeIfPresent(EARLIER_GUARD_NOTE);
+}
+
+/** Makes the guard again where it is noted and not there. The lock is held by the caller. */
+export async function restoreGuard(): Promise<void> {
+  const guard = notedGuard();
+  if (guard) await PORT_MAPPERS[guard].guardLoopback();
+}
+
+/** The interface that leads to an address; undefined when none does. */
+function linkTo(address: IpAddress): Link | undefined {
+  using host = Rtnl.open();
+  try {
+    const { device } = host.route.get(address);
+    return device === undefined ? undefined : host.link.get(device);
+  } catch (error) {
+    if (error instanceof NetlinkError && error.code === "ENETUNREACH") return undefined;
+    throw error;
+  }
+}
+
+function sysctlOf(name: string): string {
+  return `net/ipv4/conf/${name}/route_localnet`;
+}
+
+/** Sets the sysctl of those interfaces back that are the ones which it was set of. */
+function resetOpened(): void {
+  const opened = openedInterfaces();
+  using host = Rtnl.open();
+  for (const { name, index } of opened.list().records) {
+    if (host.link.find(name)?.index === index) trySysctl(sysctlOf(name), "0");
+  }
+  for (const name of opened.names()) opened.remove(name);
+}
+
+function hasOpenInterface(): boolean {
+  const names = ifPresent(() => runtime.files.list("/proc/sys/net/ipv4/conf")) ?? [];
+  return names.some((name) =>
+    ifPresent(() => runtime.files.readText(`/proc/sys/${sysctlOf(name)}`))?.trim() === "1"
+  );
+}
+
+const GUARD_NAME = "loopback";
+/** Where earlier versions kept the guard's backend, as the only text. */
+const EARLIER_GUARD_NOTE = `${NOTES_DIRECTORY}/loopback-guard`;
+
+/** The backend that has the guard. */
+function notedGuard(): Backend | undefined {
+  const noted = guardNotes().read(GUARD_NAME);
+  if (noted) return noted;
+  const text = ifPresent(() => runtime.files.readText(EARLIER_GUARD_NOTE));
+  return BACKENDS.find((name) => name === text);
+}
+
+function guardNotes(): RecordStore<Backend> {
+  return new RecordStore<Backend>({
+    directory: NOTES_DIRECTORY,
+    suffix: ".guard.json",
+    what: "which backend guards 127.0.0.0/8",
+    format: 1,
+    encode: (backend) => ({ backend }),
+    decode: (value) => wordOf(fieldsOf(value, ["backend"]), "backend", BACKENDS),
+  });
+}
+
+/** Interfaces whose sysctl was set, by index. */
+function openedInterfaces(): RecordStore<Pick<Link, "name" | "index">> {
+  return new RecordStore({
+    directory: NOTES_DIRECTORY,
+    suffix: ".localnet.json",
+    what: "an interface whose route_localnet was set",
+    format: 1,
+    encode: ({ name, index }) => ({ name, index }),
+    decode: (value) => {
+      const fields = fieldsOf(value, ["name", "index"]);
+      return { name: textOf(fields, "name"), index: fields.integer("index", 1) ?? 0 };
+    },
+  });
+}

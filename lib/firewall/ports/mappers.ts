@@ -1,0 +1,10 @@
+import type { Backend } from "../backend.ts";
+import { portMapperIptables } from "./iptables.ts";
+import { portMapperNft } from "./nftables.ts";
+import type { PortMapper } from "./types.ts";
+
+/** What publishes ports, by backend. */
+export const PORT_MAPPERS: Readonly<Record<Backend, PortMapper>> = {
+  iptables: portMapperIptables,
+  nftables: portMapperNft,
+};
