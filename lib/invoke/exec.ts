@@ -68,8 +68,8 @@ export async function execPlugin(file: string, options: ExecOptions): Promise<st
 }
 
 async function call(plugin: InProcessPlugin, { stdin, env }: ExecOptions): Promise<Ended> {
-  const { stdout, stderr, exitCode } = await plugin({ env: { ...env }, stdin });
-  return { failure: exitCode === 0 ? "" : `exit status ${exitCode}`, stdout, stderr };
+  const { stdout, exitCode } = await plugin({ env: { ...env }, stdin: () => stdin });
+  return { failure: exitCode === 0 ? "" : `exit status ${exitCode}`, stdout, stderr: "" };
 }
 
 /** Starts a process, again and again while its file is being written. */

@@ -1,3 +1,4 @@
+import { makeClient } from "../../scripts/client/client.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { CniError } from "../types/error.ts";
 import { execPlugin } from "./exec.ts";
@@ -15,11 +16,11 @@ async function withLinks(test: (directory: string) => Promise<void> | void): Pro
   }
 }
 
-function register(name: string, output: { stdout: string; exitCode: number }): InProcessCall[] {
-  const calls: InProcessCall[] = [];
-  registerInProcess(name, (call) => {
-    calls.push(call);
-    return Promise.resolve({ stderr: "", ...output });
+function register(name: string, output: { stdout: string; exitCode: number }) {
+  const calls: { stdin: unknown; env: InProcessCall["env"] }[] = [];
+  registerInProcess(name, ({ env, stdin }) => {
+    calls.push({ env, stdin: stdin() });
+    return Promise.resolve(output);
   });
   return calls;
 }
@@ -33,6 +34,25 @@ Deno.test("lookupInProcess() knows a registered plugin only where the file is th
     assertEquals(lookupInProcess(`${directory}/missing`), undefined);
     Deno.renameSync(`${directory}/linked`, `${directory}/unregistered`);
     assertEquals(lookupInProcess(`${directory}/unregistered`), undefined);
+  });
+});
+
+Deno.test("lookupInProcess() takes a client for the executable that it stands for", async () => {
+  register("client", { stdout: "", exitCode: 0 });
+  await withLinks((directory) => {
+    const client = `${directory}/client`;
+    const write = (executable?: string) =>
+      Deno.writeFileSync(client, makeClient({ elfMachine: 62, executable }).file);
+    write(Deno.execPath());
+    assertEquals(typeof lookupInProcess(client), "function");
+    write("/bin/sh");
+    assertEquals(lookupInProcess(client), undefined);
+    write();
+    assertEquals(lookupInProcess(client), undefined, "there is nothing beside it");
+    Deno.symlinkSync(Deno.execPath(), `${directory}/cni`);
+    assertEquals(typeof lookupInProcess(client), "function");
+    Deno.writeTextFileSync(client, "#!/bin/sh\n");
+    assertEquals(lookupInProcess(client), undefined);
   });
 });
 

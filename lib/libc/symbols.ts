@@ -16,6 +16,17 @@ export const sockets = group({
   recvfrom: ["i64", "i32", "buffer", "usize", "i32", "buffer", "buffer"], // ssize_t recvfrom(int fd, void *, size_t, int flags, struct sockaddr *, socklen_t *)
 });
 
+/** Messages with descriptors. `sys/socket.h` */
+export const messages = group({
+  recvmsg: ["i64", "i32", "buffer", "i32"], //            ssize_t recvmsg(int fd, struct msghdr *, int flags)
+});
+
+/** Reading from, and writing to, any descriptor. `unistd.h` */
+export const transfers = group({
+  read: ["i64", "i32", "buffer", "usize"], //             ssize_t read(int fd, void *, size_t)
+  write: ["i64", "i32", "buffer", "usize"], //            ssize_t write(int fd, const void *, size_t)
+});
+
 /** Socket options. `sys/socket.h` */
 export const socketOptions = group({
   getsockopt: ["i32", "i32", "i32", "i32", "buffer", "buffer"], // int getsockopt(int fd, int level, int name, void *, socklen_t *)
@@ -52,6 +63,12 @@ export const descriptors = group({
 /** ioctl(2) with a number where others take a pointer: `linux/if_tun.h` has such. */
 export const numberIoctl = group({
   ioctl: ["i32", "i32", "u64", "u64"], //                 int ioctl(int fd, unsigned long request, unsigned long)
+});
+
+/** Becoming another program. `unistd.h` */
+export const executions = group({
+  execve: ["i32", "buffer", "buffer", "buffer"], //       int execve(const char *path, char *const argv[], char *const envp[])
+  dup2: ["i32", "i32", "i32"], //                         int dup2(int oldfd, int newfd)
 });
 
 /** Namespaces. `sched.h` */

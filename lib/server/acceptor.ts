@@ -1,4 +1,4 @@
-import type { Poller } from "../libc/poller.ts";
+import type { Watcher } from "../libc/poller.ts";
 import type { Socket } from "../libc/socket.ts";
 import { messageOf } from "../runtime/errors.ts";
 
@@ -16,13 +16,13 @@ export interface AcceptorOptions {
 /** Accepts the connections of a listening socket: accept(2). */
 export class Acceptor implements Disposable {
   readonly #listener: Socket;
-  readonly #poller: Poller;
+  readonly #poller: Watcher;
   readonly #options: AcceptorOptions;
   #watch: Disposable;
   #pause: ReturnType<typeof setTimeout> | undefined;
 
   /** @param listener is closed with this object */
-  constructor(listener: Socket, poller: Poller, options: AcceptorOptions) {
+  constructor(listener: Socket, poller: Watcher, options: AcceptorOptions) {
     this.#listener = listener;
     this.#poller = poller;
     this.#options = options;

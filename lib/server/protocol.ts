@@ -54,3 +54,9 @@ export const START_PATIENCE_S = 5;
 
 /** Signals that the client passes on. `signal(7)` */
 export const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+
+/**
+ * `CNI` and a question mark, in {@link MAGIC}'s place: how is the server? It answers with a JSON
+ * object, and closes the connection. Nothing comes with it; the length is 0.
+ */
+export const STATUS_MAGIC = 0x3f494e43;

@@ -24,6 +24,27 @@ export interface Reply {
   exitCode: number;
   /** Undoes what an ADD made, should its result not reach the caller. Says what it could not undo. */
   takeBack?: () => Promise<string[]>;
+  /** Of a call that failed: resolves when nothing that an interruption left under way goes on. */
+  settled?: Promise<unknown>;
+  /** What was thrown that is no answer to a caller: the plugin's own failure. */
+  defect?: unknown;
+}
+
+/** What a call is doing, which goes on when an interruption has ended the waiting for it. */
+class UnderWay {
+  readonly #interrupted: Promise<never> | undefined;
+  /** Never rejects. */
+  settled: Promise<unknown> = Promise.resolve();
+
+  constructor(interrupted: Promise<never> | undefined) {
+    this.#interrupted = interrupted;
+  }
+
+  /** Waits for work, or the interruption. */
+  async until<T>(work: T | Promise<T>): Promise<T> {
+    this.settled = Promise.allSettled([work]);
+    return await (this.#interrupted ? Promise.race([work, this.#interrupted]) : work);
+  }
 }
 
 /**
@@ -37,12 +58,15 @@ export async function dispatch<O>(
 ): Promise<Reply> {
   const versions = plugin.versions ?? SPEC_VERSIONS;
   if (invocation.env.CNI_COMMAND === "VERSION") return success(versionReply(versions));
+  const underWay = new UnderWay(interrupted);
   let request: Request | undefined;
   try {
-    request = readRequest(invocation, plugin.name, versions);
-    return await handle(plugin, request, invocation.env, interrupted);
+    request = await underWay.until(readRequest(invocation, plugin.name, versions));
+    return await handle(plugin, request, invocation.env, underWay);
   } catch (error) {
-    return failure(error, request?.config.cniVersion);
+    const { settled } = underWay;
+    const defect = error instanceof CniError ? undefined : error;
+    return { ...failure(error, request?.config.cniVersion), settled, defect };
   }
 }
 
@@ -64,19 +88,18 @@ async function handle<O>(
   plugin: Plugin<O>,
   request: Request,
   env: Invocation["env"],
-  interrupted: Promise<never> | undefined,
+  underWay: UnderWay,
 ): Promise<Reply> {
   const { command, config, raw, text, rule } = request;
-  const until = <T>(work: T | Promise<T>) => interrupted ? Promise.race([work, interrupted]) : work;
   const options = () => plugin.options ? readOptions(plugin.options(), raw, plugin.name) : {} as O;
   const common = { config, raw, text, env };
   if (command === "GC") {
     const { validAttachments } = request;
-    await until(plugin.gc({ ...common, validAttachments }));
+    await underWay.until(plugin.gc({ ...common, validAttachments }));
     return success("");
   }
   if (command === "STATUS") {
-    await until(plugin.status({ ...common, options: options() }));
+    await underWay.until(plugin.status({ ...common, options: options() }));
     return success("");
   }
   const netns = containerNetns(env, rule);
@@ -95,17 +118,17 @@ async function handle<O>(
   };
   switch (command) {
     case "DEL":
-      await until(plugin.del(call));
+      await underWay.until(plugin.del(call));
       return success("");
     case "CHECK":
-      await until(plugin.check({ ...call, options: options() }));
+      await underWay.until(plugin.check({ ...call, options: options() }));
       return success("");
     case "ADD": {
       const adding = { ...call, options: options() };
       return await add(
         async (undo) => await plugin.add({ ...adding, undo }),
         config.cniVersion,
-        interrupted,
+        underWay,
       );
     }
   }
@@ -121,12 +144,12 @@ const INTERRUPTED_GRACE = 1000;
 async function add(
   attach: (undo: Undo) => Promise<Result>,
   cniVersion: string,
-  interrupted: Promise<never> = new Promise(() => {}),
+  underWay: UnderWay,
 ): Promise<Reply> {
   const undo = new Undo();
   const work = attach(undo);
   try {
-    const stdout = renderResult(await Promise.race([work, interrupted]), cniVersion);
+    const stdout = renderResult(await underWay.until(work), cniVersion);
     return { ...success(stdout), takeBack: () => undo.run() };
   } catch (error) {
     // The step under way may make something still, and can be taken back only then.

@@ -229,14 +229,14 @@ Deno.test("dispatch() undoes an ADD whose result the caller's version cannot car
 
 Deno.test("dispatch() undoes an ADD that is interrupted", async () => {
   let undone = false;
+  const { promise: interrupted, reject } = Promise.withResolvers<never>();
   const { plugin } = sample({
     add({ undo }) {
       undo.step("it", () => {}, () => void (undone = true));
+      reject(CniError.internal("interrupted by SIGTERM"));
       return new Promise(() => {});
     },
   });
-  const interrupted = Promise.reject(CniError.internal("interrupted by SIGTERM"));
-  interrupted.catch(() => {});
   const stdin = () => JSON.stringify(config);
   const { stdout } = await dispatch(plugin, { env: environment, stdin }, interrupted);
   assertStringIncludes(stdout, "interrupted by SIGTERM");
@@ -260,11 +260,13 @@ Deno.test("dispatch() says how to take an ADD back whose result gets lost", asyn
 
 Deno.test("dispatch() lets an interrupted ADD end its step, and undoes that too", async () => {
   const done: string[] = [];
+  const { promise: interrupted, reject } = Promise.withResolvers<never>();
   const { plugin } = sample({
     async add({ undo }) {
       await undo.step(
         "it",
         async () => {
+          reject(CniError.internal("interrupted by SIGTERM"));
           await new Promise((resolve) => setTimeout(resolve, 50)); // A program that is under way.
           done.push("made");
         },
@@ -274,11 +276,33 @@ Deno.test("dispatch() lets an interrupted ADD end its step, and undoes that too"
       return {};
     },
   });
-  const interrupted = Promise.reject(CniError.internal("interrupted by SIGTERM"));
   const stdin = () => JSON.stringify(config);
   const { stdout } = await dispatch(plugin, { env: environment, stdin }, interrupted);
   assertStringIncludes(stdout, "interrupted by SIGTERM");
   assertEquals(done, ["made", "removed"]);
+});
+
+Deno.test("dispatch() begins nothing once it is interrupted, and says what goes on after a DEL was", async () => {
+  const done: string[] = [];
+  const { promise: later, resolve: end } = Promise.withResolvers<void>();
+  const { promise: interrupted, reject } = Promise.withResolvers<never>();
+  const { plugin } = sample({
+    async del() {
+      reject(CniError.internal("interrupted by SIGTERM"));
+      await later;
+      done.push("removed");
+    },
+  });
+  const env = { ...environment, CNI_COMMAND: "DEL" };
+  const stdin = () => JSON.stringify(config);
+  const { stdout, settled } = await dispatch(plugin, { env, stdin }, interrupted);
+  assertStringIncludes(stdout, "interrupted by SIGTERM");
+  assertEquals(done, []);
+  end();
+  await settled;
+  assertEquals(done, ["removed"]);
+  await dispatch(plugin, { env, stdin }, interrupted);
+  assertEquals(done, ["removed"]);
 });
 
 Deno.test("dispatch() turns any exception into one error object with the configuration's version", async () => {

@@ -50,9 +50,9 @@ export function chooseCommand(
 function registerPlugins(commands: Commands): void {
   for (const [name, command] of Object.entries(commands)) {
     if (command.kind !== "plugin") continue;
-    registerInProcess(name, async ({ env, stdin }) => {
+    registerInProcess(name, async ({ env, stdin, interrupted }) => {
       const { default: plugin } = await command.load();
-      return { ...await dispatch(plugin, { env, stdin: () => stdin }), stderr: "" };
+      return await dispatch(plugin, { env, stdin }, interrupted);
     });
   }
 }

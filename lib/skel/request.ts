@@ -20,7 +20,7 @@ export interface Invocation {
   /** The whole environment: CNI_* and whatever else the caller set. */
   readonly env: Readonly<Record<string, string>>;
   /** Standard input; asked for only when the command reads it. */
-  readonly stdin: () => Uint8Array | string;
+  readonly stdin: () => Uint8Array | string | Promise<Uint8Array>;
 }
 
 /** A request that was found to be in order. */
@@ -39,17 +39,17 @@ export interface Request {
  * @throws {CniError} code 4 (environment), 3 (container ID), 5 and 6 (input), 7 (configuration), 1
  *   (versions)
  */
-export function readRequest(
+export async function readRequest(
   { env, stdin }: Invocation,
   name: string,
   supported: readonly string[],
-): Request {
+): Promise<Request> {
   const command = env.CNI_COMMAND ?? "";
   const rule = Object.hasOwn(COMMANDS, command)
     ? COMMANDS[command as keyof typeof COMMANDS]
     : undefined;
   checkEnvironment(env, rule);
-  const { raw, text } = readConfiguration(stdin());
+  const { raw, text } = readConfiguration(await stdin());
   const config = readNetConf(raw, { removing: rule?.removes });
   validateNetworkName(config.name);
   if (!rule) {

@@ -51,9 +51,17 @@ export function findCommands(root: string): BuildCommand[] {
   return [...commands.values()].sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
-/** What a plugin has beside itself: `tools/some_tool.ts` makes some-tool, with its permissions. */
-function toolsOf(plugin: string): Omit<BuildCommand, "permissions">[] {
-  const folder = `${plugin}/tools`;
+/** The commands that are `cni NAME` only, and have no file of their name: the resident server's. */
+export function findSubcommands(root: string): BuildCommand[] {
+  return toolsOf(`${root}/lib/resident`).map((tool) => ({
+    ...tool,
+    permissions: ["--allow-all"],
+  }));
+}
+
+/** What a folder has in `tools`: `some_tool.ts` makes some-tool. */
+function toolsOf(of: string): Omit<BuildCommand, "permissions">[] {
+  const folder = `${of}/tools`;
   if (!exists(folder)) return [];
   return Array.from(Deno.readDirSync(folder), ({ name }) => name)
     .filter((file) => file.endsWith(".ts") && !file.endsWith("_test.ts"))

@@ -27,6 +27,7 @@ const LAYERS = [
   "attach",
   "libcni",
   "cnitool",
+  "resident",
 ];
 
 /** Imports that lead upwards, or from the library out of it. */

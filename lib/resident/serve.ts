@@ -1,0 +1,122 @@
+/**
+ * `cni serve`: the process around the resident server.
+ *
+ * @module
+ */
+import { registeredPlugin } from "../invoke/in_process.ts";
+import { execute } from "../libc/execute.ts";
+import { Poller } from "../libc/poller.ts";
+import type { Socket } from "../libc/socket.ts";
+import { messageOf } from "../runtime/errors.ts";
+import { runtime } from "../runtime/mod.ts";
+import { removeIfPresent } from "../runtime/write_atomic.ts";
+import { passedSocket } from "../server/activation.ts";
+import { listenAt } from "../server/listen.ts";
+import { type Answer, ResidentServer, type ServedCall } from "../server/resident.ts";
+import { commandName } from "../skel/called_as.ts";
+import { STDIN_LIMIT } from "../skel/request.ts";
+import { CniError } from "../types/error.ts";
+
+/** How to serve. */
+export interface ServeOptions {
+  socketPath: string;
+  /** How long a server that a service manager started waits for calls. Milliseconds. */
+  idleMs: number;
+}
+
+/** Why a server ends. */
+type End =
+  | { kind: "signal" | "idle"; why: string }
+  /** It is to be started anew: with another executable, or because its code has failed. */
+  | { kind: "again"; why: string };
+
+const SERVER = "resident server";
+
+/** The name of a socket that this program has passed to itself. sd_listen_fds_with_names(3) */
+const OWN_SOCKET = "cni-serve";
+
+/** The first descriptor that is passed: SD_LISTEN_FDS_START. */
+const FIRST_PASSED = 3;
+
+/** Serves until it is told to end. @returns the exit status */
+export async function serve({ socketPath, idleMs }: ServeOptions): Promise<number> {
+  const passed = passedSocket(SERVER);
+  // A client sees in the socket's credentials whether who listens is there, or is being started.
+  passed?.listen();
+  const isOwn = !passed || runtime.env("LISTEN_FDNAMES") === OWN_SOCKET;
+  const listener = passed ?? listenAt(socketPath, { server: SERVER, mode: 0o600 });
+  const end = Promise.withResolvers<End>();
+  using poller = new Poller();
+  const server = new ResidentServer(listener, {
+    poller,
+    refuse,
+    answer,
+    log,
+    outdated: (why) => end.resolve({ kind: "again", why }),
+  });
+  runtime.onSignal(["SIGTERM", "SIGINT", "SIGHUP"], (why) => end.resolve({ kind: "signal", why }));
+  runtime.onCrash((error) => {
+    log(`nobody awaited this: ${error instanceof Error ? error.stack : messageOf(error)}`);
+    server.interrupt(CniError.internal("the server's code has failed; its log says where"));
+    end.resolve({ kind: "again", why: "its code has failed" });
+  });
+  if (!isOwn) watchIdle(server, idleMs, () => end.resolve({ kind: "idle", why: "nobody calls" }));
+  log(`ready at ${passed && !isOwn ? "the service manager's socket" : socketPath}`);
+
+  const { kind, why } = await end.promise;
+  log(`ends: ${why}${server.inFlight > 0 ? `; waits for ${server.inFlight} calls` : ""}`);
+  await server.drain();
+  if (kind === "again") startAgain(listener, isOwn);
+  // The service manager's socket stays, for it to start us again.
+  if (isOwn) removeIfPresent(socketPath);
+  server[Symbol.dispose]();
+  return 0;
+}
+
+/** Calls that are the executable's to answer. */
+function refuse(argv0: string, { CNI_COMMAND }: ServedCall["environment"]): string | undefined {
+  if (!registeredPlugin(commandName(argv0))) return "name of no plugin";
+  return CNI_COMMAND ? undefined : "call without CNI_COMMAND";
+}
+
+async function answer(call: ServedCall): Promise<Answer> {
+  const { argv0, environment, interrupted, readInput } = call;
+  const stdin = async () => {
+    try {
+      return await readInput(STDIN_LIMIT);
+    } catch (error) {
+      throw CniError.io(`error reading from stdin: ${messageOf(error)}`);
+    }
+  };
+  const plugin = registeredPlugin(commandName(argv0))!;
+  return await plugin({ env: { ...environment }, stdin, interrupted });
+}
+
+/** Calls `idle` when for so long nobody has called, and no call is under way. */
+function watchIdle(server: ResidentServer, idleMs: number, idle: () => void): void {
+  let seen = -1;
+  const look = () => {
+    if (server.inFlight === 0 && server.seen === seen) return idle();
+    seen = server.seen;
+    setTimeout(look, idleMs);
+  };
+  look();
+}
+
+/** Becomes the executable that is at its path now, with the same socket: no connection is lost. */
+function startAgain(listener: Socket, isOwn: boolean): never {
+  const path = runtime.executable.replace(/ \(deleted\)$/, "");
+  const args = runtime.files.readText("/proc/self/cmdline").split("\0").slice(0, -1);
+  const environment = {
+    ...runtime.environment(),
+    LISTEN_PID: String(runtime.pid),
+    LISTEN_FDS: "1",
+    ...isOwn ? { LISTEN_FDNAMES: OWN_SOCKET } : {},
+  };
+  execute(path, args, environment, { [FIRST_PASSED]: listener.descriptor });
+}
+
+/** Standard error is the service manager's log. */
+function log(text: string): void {
+  runtime.write(2, `cni serve: ${text}\n`);
+}

@@ -1,0 +1,189 @@
+import type { Descriptor } from "../libc/descriptor.ts";
+import { type PeerCredentials, peerCredentials, receivePassed } from "../libc/passed.ts";
+import type { Watcher } from "../libc/poller.ts";
+import type { Socket } from "../libc/socket.ts";
+import { GO, MAGIC, REQUEST_LIMIT, SIGNALS, STATUS_MAGIC } from "./protocol.ts";
+
+/** What a client asks for. */
+export type Asked =
+  | { kind: "call"; request: CallRequest }
+  /** How the server is. */
+  | { kind: "status" }
+  /** What is no request, or none that can be served. */
+  | { kind: "unreadable"; why: string };
+
+/** A call that a client would hand over. */
+export interface CallRequest extends Disposable {
+  /** The path of what the client would execute. */
+  readonly executable: string;
+  /** What the client was called as. */
+  readonly argv0: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Standard input, output and error. Closed with the request. */
+  readonly descriptors: readonly Descriptor[];
+}
+
+/** What a client does while its call is served. */
+export interface ClientEvents {
+  /** It was sent a signal, such as `SIGTERM`. */
+  signal(name: string): void;
+  /** It has ended, or was killed. */
+  gone(): void;
+}
+
+const HEADER_SIZE = 8;
+const STREAMS = 3;
+
+/** A client's connection; `protocol.ts` has what is said on it. */
+export class CallSocket implements Disposable {
+  readonly #socket: Socket;
+  readonly #poller: Watcher;
+  #watch: Disposable | undefined;
+
+  /** @param socket is closed with this object */
+  constructor(socket: Socket, poller: Watcher) {
+    this.#socket = socket;
+    this.#poller = poller;
+  }
+
+  get peer(): PeerCredentials {
+    return peerCredentials(this.#socket);
+  }
+
+  /** Reads what is asked for; undefined where it does not come in time, or the client goes. */
+  async asked(timeoutMs: number): Promise<Asked | undefined> {
+    const deadline = performance.now() + timeoutMs;
+    const descriptors: Descriptor[] = [];
+    const read = async (into: Uint8Array<ArrayBuffer>) => {
+      for (let done = 0; done < into.length;) {
+        const received = receivePassed(this.#socket, into.subarray(done), STREAMS);
+        if (!received) {
+          if (!await this.#readable(deadline - performance.now())) return false;
+          continue;
+        }
+        descriptors.push(...received.descriptors);
+        if (received.count === 0) return false;
+        done += received.count;
+      }
+      return true;
+    };
+    let keep = false;
+    try {
+      const header = new Uint8Array(HEADER_SIZE);
+      if (!await read(header)) return undefined;
+      const view = new DataView(header.buffer);
+      const magic = view.getUint32(0, true);
+      if (magic === STATUS_MAGIC) return { kind: "status" };
+      if (magic !== MAGIC) return { kind: "unreadable", why: "another protocol" };
+      const size = view.getUint32(4, true);
+      if (size > REQUEST_LIMIT) return { kind: "unreadable", why: "request too long" };
+      const body = new Uint8Array(size);
+      if (!await read(body)) return undefined;
+      const request = readRequest(body, descriptors);
+      keep = request !== undefined;
+      return request
+        ? { kind: "call", request }
+        : { kind: "unreadable", why: "request that cannot be read" };
+    } finally {
+      if (!keep) { for (const descriptor of descriptors) descriptor[Symbol.dispose](); }
+    }
+  }
+
+  /** Waits for the client to hand its call over. False where it does not, or not in time. */
+  async handedOver(timeoutMs: number): Promise<boolean> {
+    const deadline = performance.now() + timeoutMs;
+    const byte = new Uint8Array(1);
+    for (;;) {
+      const received = receivePassed(this.#socket, byte, 0);
+      if (received) return received.count === 1 && byte[0] === GO;
+      if (!await this.#readable(deadline - performance.now())) return false;
+    }
+  }
+
+  /** Tells, from now on, what the client does. */
+  listen(events: ClientEvents): void {
+    const bytes = new Uint8Array(16);
+    this.#watch = this.#poller.watch(this.#socket, () => {
+      const count = this.#read(bytes);
+      for (const number of bytes.subarray(0, count)) {
+        const name = Object.entries(SIGNALS).find(([, signal]) => signal === number)?.[0];
+        if (name) events.signal(name);
+      }
+      if (count !== 0) return;
+      this.#unwatch();
+      events.gone();
+    });
+  }
+
+  /** Sends a byte, or a text, if the client is there. */
+  say(what: number | string): void {
+    const bytes = typeof what === "number" ? Uint8Array.of(what) : new TextEncoder().encode(what);
+    try {
+      this.#socket.send(bytes);
+    } catch {
+      // It is gone, which the watch tells too.
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#unwatch();
+    this.#socket[Symbol.dispose]();
+  }
+
+  #unwatch(): void {
+    this.#watch?.[Symbol.dispose]();
+    this.#watch = undefined;
+  }
+
+  /** How many bytes came; 0 at the end, also where it came with an error. */
+  #read(into: Uint8Array<ArrayBuffer>): number | undefined {
+    try {
+      const received = receivePassed(this.#socket, into, 0);
+      return received?.count;
+    } catch {
+      return 0;
+    }
+  }
+
+  /** Waits until there is something to read, but no longer than `ms`. */
+  async #readable(ms: number): Promise<boolean> {
+    if (ms <= 0) return false;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    using _watch = this.#poller.watch(this.#socket, () => resolve(true));
+    const timer = setTimeout(resolve, ms, false);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** @see CallRequest */
+function readRequest(body: Uint8Array, descriptors: Descriptor[]): CallRequest | undefined {
+  if (descriptors.length !== STREAMS || body.at(-1) !== 0) return undefined;
+  let texts: string[];
+  try {
+    texts = new TextDecoder("utf-8", { fatal: true }).decode(body.subarray(0, -1)).split("\0");
+  } catch {
+    return undefined; // Not every environment is UTF-8; the executable knows what to make of it.
+  }
+  const [executable, argv0, ...variables] = texts;
+  if (!executable || argv0 === undefined) return undefined;
+  const environment: Record<string, string> = Object.create(null);
+  for (const variable of variables) {
+    const end = variable.indexOf("=", 1);
+    const name = variable.slice(0, end);
+    // Of two with one name, the first one counts, as for getenv(3).
+    if (end > 0 && !(name in environment)) environment[name] = variable.slice(end + 1);
+  }
+  return {
+    executable,
+    argv0,
+    environment,
+    descriptors,
+    [Symbol.dispose]() {
+      for (const descriptor of descriptors) descriptor[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,351 @@
+/**
+ * The resident server: calls that clients hand over, any number at the same time, in one process.
+ *
+ * @module
+ */
+import { Descriptor } from "../libc/descriptor.ts";
+import type { Watcher } from "../libc/poller.ts";
+import type { Socket } from "../libc/socket.ts";
+import { endExecuted } from "../runtime/caller.ts";
+import { type CallContext, runInCall } from "../runtime/current_call.ts";
+import { messageOf } from "../runtime/errors.ts";
+import { runtime } from "../runtime/mod.ts";
+import { CniError } from "../types/error.ts";
+import { Acceptor } from "./acceptor.ts";
+import { type CallRequest, CallSocket } from "./call_socket.ts";
+import { differenceBetween, type Identity, identityOf, ProcessGone } from "./identity.ts";
+import { ANSWERING, DECLINED, FAILED, MINE, SUCCEEDED } from "./protocol.ts";
+import { PassedStreams } from "./streams.ts";
+
+/** How a call ended. */
+export interface Answer {
+  /** What goes to standard output. */
+  stdout: string;
+  exitCode: number;
+  /** Takes back what an ADD made, if its result does not reach the caller. Says what it could not. */
+  takeBack?: () => Promise<string[]>;
+  /** What an interruption left under way. */
+  settled?: Promise<unknown>;
+  /** What went wrong, where that is nobody's but the code's. */
+  defect?: unknown;
+}
+
+/** A call, with all that belongs to it. */
+export interface ServedCall {
+  /** What it was called as. */
+  readonly argv0: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Standard input, to its end, or until more than `limit` bytes have come. */
+  readInput(limit: number): Promise<Uint8Array>;
+  /** Rejects when the caller wants the call to end, or is gone. */
+  readonly interrupted: Promise<never>;
+}
+
+/** What a server serves, and how. */
+export interface ResidentOptions {
+  readonly poller: Watcher;
+  /** Why a call is not to be served; undefined where it is. */
+  refuse(argv0: string, environment: Readonly<Record<string, string>>): string | undefined;
+  /** Does a call. */
+  answer(call: ServedCall): Promise<Answer>;
+  /** Writes a line to the server's log. */
+  log(text: string): void;
+  /** The server's executable is another one by now, or its code has failed: it should start anew. */
+  outdated(why: string): void;
+}
+
+/** How a server is, as `cni status` shows it. */
+export interface ResidentStatus {
+  pid: number;
+  /** When it began, as a date in ISO 8601. */
+  since: string;
+  runtime: string;
+  /** Calls that have ended. */
+  served: number;
+  /** Calls that are under way. */
+  inFlight: number;
+  /** How many calls were declined, by the reason. */
+  declined: Readonly<Record<string, number>>;
+  /** Bytes of memory in use, and the most that ever was. */
+  memory: number;
+  peakMemory: number;
+}
+
+/** How long a client has to say what it wants, and to hand it over. Milliseconds. */
+const PATIENCE_MS = 10_000;
+/** How long what was interrupted may go on before the plugins that it waits for are killed. */
+const INTERRUPTED_GRACE_MS = 1000;
+
+/** A server; it serves until it is disposed of. */
+export class ResidentServer implements Disposable {
+  readonly #acceptor: Acceptor;
+  readonly #options: ResidentOptions;
+  readonly #own = identityOf("thread-self");
+  readonly #since = new Date();
+  /** Calls under way: what ends each of them. */
+  readonly #inFlight = new Map<Promise<void>, (why: CniError) => void>();
+  /** What goes on though its caller is gone, by the container it is about. */
+  readonly #left = new Map<string, Set<Promise<unknown>>>();
+  readonly #declined: Record<string, number> = {};
+  #served = 0;
+  #draining = false;
+
+  /** @param listener is closed with this object */
+  constructor(listener: Socket, options: ResidentOptions) {
+    this.#options = options;
+    this.#acceptor = new Acceptor(listener, options.poller, {
+      serve: (socket) => void this.#serve(new CallSocket(socket, options.poller)),
+      log: options.log,
+    });
+  }
+
+  /** Calls under way. */
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  /** Calls that were served or declined. */
+  get seen(): number {
+    return this.#served + Object.values(this.#declined).reduce((sum, count) => sum + count, 0);
+  }
+
+  status(): ResidentStatus {
+    const { memory, peakMemory } = memoryUse();
+    return {
+      pid: runtime.pid,
+      since: this.#since.toISOString(),
+      runtime: `${runtime.name} ${runtime.version}`,
+      served: this.#served,
+      inFlight: this.inFlight,
+      declined: this.#declined,
+      memory,
+      peakMemory,
+    };
+  }
+
+  /** Declines what comes from now on; resolves when no call is under way any more. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    while (this.#inFlight.size > 0) await Promise.allSettled(this.#inFlight.keys());
+    for (const left of this.#left.values()) await Promise.allSettled(left);
+  }
+
+  /** Ends every call that is under way, as a signal would. */
+  interrupt(why: CniError): void {
+    for (const interrupt of this.#inFlight.values()) interrupt(why);
+  }
+
+  [Symbol.dispose](): void {
+    this.#acceptor[Symbol.dispose]();
+  }
+
+  /** Everything about one connection. Never throws. */
+  async #serve(socket: CallSocket): Promise<void> {
+    using _socket = socket;
+    try {
+      const asked = await socket.asked(PATIENCE_MS);
+      if (asked?.kind === "status") return socket.say(JSON.stringify(this.status()));
+      if (asked?.kind === "unreadable") return this.#decline(socket, asked.why);
+      if (!asked) return;
+      using request = asked.request;
+      const { pid } = socket.peer;
+      const caller = this.#look(pid);
+      const why = typeof caller === "string" ? caller : this.#refuse(request, pid, caller);
+      if (why !== undefined || typeof caller === "string") {
+        return this.#decline(socket, why ?? "process that is gone");
+      }
+      using directory = Descriptor.open(`/proc/${pid}/cwd`, O_PATH);
+      await this.#take(socket, request, caller, directory);
+    } catch (error) {
+      this.#options.log(`a connection failed: ${stackOf(error)}`);
+    }
+  }
+
+  /** Who calls; or why it is not known. */
+  #look(pid: number): Identity | string {
+    if (pid === 0) return "PID namespace";
+    try {
+      return identityOf(pid);
+    } catch (error) {
+      if (error instanceof ProcessGone) return "process that is gone";
+      throw error;
+    }
+  }
+
+  /** Why a call is not served; undefined where it is. */
+  #refuse(request: CallRequest, pid: number, caller: Identity): string | undefined {
+    if (this.#draining) return "shutdown";
+    const difference = differenceBetween(caller, this.#own);
+    if (difference) return `another ${difference}`;
+    const { executable } = request;
+    const path = executable.startsWith("/") ? executable : `/proc/${pid}/cwd/${executable}`;
+    const own = runtime.files.stat("/proc/self/exe");
+    if (!isFile(path, own)) {
+      const replaced = !isFile(runtime.executable.replace(/ \(deleted\)$/, ""), own);
+      if (replaced) this.#options.outdated("its executable was replaced");
+      return "another executable";
+    }
+    return this.#options.refuse(request.argv0, request.environment);
+  }
+
+  #decline(socket: CallSocket, why: string): void {
+    this.#declined[why] = (this.#declined[why] ?? 0) + 1;
+    socket.say(DECLINED);
+  }
+
+  /** Says that the call would be served, and serves it once it is handed over. */
+  async #take(
+    socket: CallSocket,
+    request: CallRequest,
+    caller: Identity,
+    directory: Descriptor,
+  ): Promise<void> {
+    const interruption = Promise.withResolvers<never>();
+    interruption.promise.catch(() => {}); // Nobody may be waiting any more.
+    const done = Promise.withResolvers<void>();
+    this.#inFlight.set(done.promise, interruption.reject);
+    try {
+      socket.say(MINE);
+      if (!await socket.handedOver(PATIENCE_MS)) return;
+      await this.#run(socket, request, caller, directory, interruption);
+      this.#served++;
+    } finally {
+      this.#inFlight.delete(done.promise);
+      done.resolve();
+    }
+  }
+
+  /** Does a call, from being handed over to its status. */
+  async #run(
+    socket: CallSocket,
+    request: CallRequest,
+    caller: Identity,
+    directory: Descriptor,
+    interruption: PromiseWithResolvers<never>,
+  ): Promise<void> {
+    const { argv0, environment } = request;
+    const { log, answer, poller } = this.#options;
+    using streams = new PassedStreams(request.descriptors, poller);
+    const ended = Promise.withResolvers<void>();
+    let isGone = false;
+    socket.listen({
+      signal: (name) => interruption.reject(interrupted(name)),
+      gone: () => {
+        isGone = true;
+        const error = interrupted("the end of its caller");
+        // At once: whoever reads them waits until they are closed everywhere.
+        streams.close(error);
+        interruption.reject(error);
+        this.#leave(environment, ended.promise);
+      },
+    });
+    const context: CallContext = {
+      environment,
+      directory: `/proc/${runtime.pid}/fd/${directory.number}`,
+      umask: caller.umask,
+      writeError: (text) => void streams.write(2, text).catch(() => {}),
+      ending: new AbortController(),
+      inherited: new Set(),
+    };
+    try {
+      await this.#others(environment, ended.promise);
+      await runInCall(context, async () => {
+        const reply = await answer({
+          argv0,
+          environment,
+          readInput: (limit) => streams.readInput(limit),
+          interrupted: interruption.promise,
+        });
+        if (reply.defect !== undefined) log(`a call failed: ${stackOf(reply.defect)}`);
+        if (reply.settled) this.#leave(environment, endSoon(reply.settled));
+        const exitCode = await this.#deliver(reply, socket, streams);
+        streams[Symbol.dispose]();
+        if (!isGone) socket.say(exitCode === 0 ? SUCCEEDED : FAILED);
+        if (isGone) await reply.settled;
+      });
+    } finally {
+      ended.resolve();
+    }
+  }
+
+  /** Writes the answer; an ADD whose caller does not get to know of it is none. */
+  async #deliver(answer: Answer, socket: CallSocket, streams: PassedStreams): Promise<number> {
+    const { stdout, exitCode, takeBack } = answer;
+    try {
+      if (stdout !== "") {
+        socket.say(ANSWERING);
+        await streams.write(1, stdout);
+      }
+      await streams.write(2, ""); // and so all that was written to it
+      return exitCode;
+    } catch (error) {
+      const undone = takeBack ? [...await takeBack(), "what had been done was taken back"] : [];
+      const why = `cannot write the answer to standard output: ${messageOf(error)}`;
+      await streams.write(2, [why, ...undone].join("; ") + "\n").catch(() => {});
+      return 1;
+    }
+  }
+
+  /** Notes what goes on though nobody waits for it: {@link #others} do. */
+  #leave({ CNI_CONTAINERID = "" }: CallRequest["environment"], work: Promise<unknown>): void {
+    const left = this.#left.get(CNI_CONTAINERID) ?? new Set();
+    this.#left.set(CNI_CONTAINERID, left.add(work));
+    const forget = () => {
+      left.delete(work);
+      if (left.size === 0) this.#left.delete(CNI_CONTAINERID);
+    };
+    work.then(forget, forget);
+  }
+
+  /** Waits for what is still going on about a container; for a GC about any. */
+  async #others(
+    { CNI_COMMAND, CNI_CONTAINERID = "" }: CallRequest["environment"],
+    own: Promise<void>,
+  ): Promise<void> {
+    const all = CNI_COMMAND === "GC"
+      ? [...this.#left.values()].flatMap((left) => [...left])
+      : [...this.#left.get(CNI_CONTAINERID) ?? []];
+    await Promise.allSettled(all.filter((work) => work !== own));
+  }
+}
+
+/** `fcntl.h`: only a name for a file, which may be a directory. */
+const O_PATH = 0o10000000;
+
+function interrupted(by: string): CniError {
+  return CniError.internal(`interrupted by ${by}; what had been done was taken back`);
+}
+
+/** Waits for what goes on after an interruption; what it executes is killed after a while. */
+async function endSoon(settled: Promise<unknown>): Promise<void> {
+  const kill = () => endExecuted(CniError.internal("the call was interrupted"));
+  const timer = setTimeout(kill, INTERRUPTED_GRACE_MS);
+  try {
+    await settled;
+  } catch {
+    // It was interrupted, and its answer is given.
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function isFile(path: string, file: { dev: number; ino: number }): boolean {
+  try {
+    const { dev, ino } = runtime.files.stat(path);
+    return dev === file.dev && ino === file.ino;
+  } catch {
+    return false;
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error && error.stack ? error.stack : messageOf(error);
+}
+
+/** VmRSS and VmHWM of proc_pid_status(5), which are in kB. */
+function memoryUse(): { memory: number; peakMemory: number } {
+  const status = runtime.files.readText("/proc/self/status");
+  const bytes = (name: string) =>
+    1024 * Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, "m").exec(status)?.[1] ?? 0);
+  return { memory: bytes("VmRSS"), peakMemory: bytes("VmHWM") };
+}

@@ -1,0 +1,121 @@
+import type { Descriptor } from "../libc/descriptor.ts";
+import { pollReadable, pollWritable } from "../libc/poll.ts";
+import type { Watcher } from "../libc/poller.ts";
+import { transfers } from "../libc/symbols.ts";
+import { SystemError } from "../libc/system_error.ts";
+import type { Readiness } from "../libc/epoll.ts";
+import { concat } from "../runtime/concat.ts";
+import { errnoNumber } from "../runtime/errno.ts";
+import { runtime } from "../runtime/mod.ts";
+
+/** What is written at once: a pipe takes that much whole, or is not ready. pipe(7) */
+const PIPE_BUF = 4096;
+const READ_SIZE = 65536;
+
+const EAGAIN = errnoNumber("EAGAIN");
+const EINTR = errnoNumber("EINTR");
+
+/**
+ * The three standard streams of a caller, whose descriptors it has passed. They are its own open
+ * files: they are never made non-blocking, and nothing waits in a read or a write. poll(2) says what
+ * is ready.
+ */
+export class PassedStreams implements Disposable {
+  readonly #descriptors: readonly Descriptor[];
+  readonly #poller: Watcher;
+  readonly #closed = new AbortController();
+  /** What is still to be written to standard error, and to standard output, in this order. */
+  #written: Promise<void> = Promise.resolve();
+
+  /** @param descriptors standard input, output and error; they are closed with this object */
+  constructor(descriptors: readonly Descriptor[], poller: Watcher) {
+    this.#descriptors = descriptors;
+    this.#poller = poller;
+  }
+
+  /**
+   * Reads standard input to its end, or until more than `limit` bytes have come.
+   * @throws {SystemError}
+   * @throws what the streams were closed for
+   */
+  async readInput(limit: number): Promise<Uint8Array> {
+    const { read } = transfers();
+    const chunks: Uint8Array[] = [];
+    for (let size = 0; size <= limit;) {
+      await this.#ready(0, "read");
+      const chunk = new Uint8Array(READ_SIZE);
+      const count = transfer(() => read(this.#number(0), chunk, chunk.length), "read");
+      if (count === 0) break;
+      chunks.push(chunk.subarray(0, count));
+      size += count ?? 0;
+    }
+    return concat(chunks);
+  }
+
+  /**
+   * Writes behind all that was written before.
+   * @throws {SystemError} EPIPE where nobody reads
+   * @throws what the streams were closed for
+   */
+  async write(stream: 1 | 2, text: string): Promise<void> {
+    const before = this.#written.catch(() => {}); // Somebody else was told.
+    const written = before.then(() => this.#write(stream, new TextEncoder().encode(text)));
+    this.#written = written;
+    await written;
+  }
+
+  /** Closes the descriptors; whoever waits for one is told `reason`. Doing so twice is harmless. */
+  close(reason: unknown): void {
+    this.#closed.abort(reason);
+    for (const descriptor of this.#descriptors) descriptor[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.close(new Error("the call has ended"));
+  }
+
+  async #write(stream: 1 | 2, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const { write } = transfers();
+    for (let done = 0; done < bytes.length;) {
+      await this.#ready(stream, "write");
+      const part = bytes.slice(done, done + PIPE_BUF);
+      done += transfer(() => write(this.#number(stream), part, part.length), "write") ?? 0;
+    }
+  }
+
+  #number(stream: 0 | 1 | 2): number {
+    this.#closed.signal.throwIfAborted();
+    return this.#descriptors[stream]!.number;
+  }
+
+  /** Waits until a transfer would not have to. */
+  async #ready(stream: 0 | 1 | 2, readiness: Readiness): Promise<void> {
+    const descriptor = this.#number(stream);
+    const poll = readiness === "read" ? pollReadable : pollWritable;
+    if (poll([descriptor], 0).length > 0) return;
+    const { signal } = this.#closed;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const watch = this.#poller.watch({ descriptor }, resolve, readiness);
+    const closed = () => {
+      watch[Symbol.dispose](); // Before the descriptor is closed.
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", closed);
+    try {
+      await promise;
+    } finally {
+      signal.removeEventListener("abort", closed);
+      if (!signal.aborted) watch[Symbol.dispose]();
+    }
+  }
+}
+
+/** How many bytes were transferred; undefined where it has to be tried again. */
+function transfer(invoke: () => number | bigint, verb: string): number | undefined {
+  const result = Number(invoke());
+  if (result >= 0) return result;
+  const errno = runtime.errno();
+  // Somebody else has made it non-blocking, and was faster.
+  if (errno === EAGAIN || errno === EINTR) return undefined;
+  throw new SystemError(verb, errno);
+}
