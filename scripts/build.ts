@@ -22,6 +22,8 @@ DIR/bin/NAME for every NAME. PLUGIN chooses which it has; all, when none is name
 options:
   --runtime deno|bun  what to compile with, and which runtime to carry (default: deno).
                       Bun is taken from PATH, else from the npm registry.
+  --resident          DIR/resident/bin: the executable as cni, and in every plugin's place the
+                      client of its resident server (cni serve), a file of a few kilobytes
   --separate          compile each plugin by itself, with Deno's permissions limited to those in
                       its permissions.json (Bun has no permissions)
   --target MACHINE    x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu, or Bun's name for it
@@ -36,7 +38,7 @@ environment:
 /** @throws {Error} when the command line is not understood */
 function readOptions(args: readonly string[]): BuildOptions | undefined {
   const parsed = parseArgs(args, {
-    boolean: ["separate", "help"],
+    boolean: ["separate", "resident", "help"],
     string: ["runtime", "target", "out"],
     default: { runtime: "deno" },
     alias: { help: "h" },
@@ -46,6 +48,9 @@ function readOptions(args: readonly string[]): BuildOptions | undefined {
     },
   });
   if (parsed.help) return undefined;
+  if (parsed.separate && parsed.resident) {
+    throw new Error("--resident needs one executable that is every plugin; leave out --separate");
+  }
   for (const option of ["target", "out"]) {
     if (parsed[option] === "") throw new Error(`--${option} needs a value; see --help`);
   }
@@ -55,6 +60,7 @@ function readOptions(args: readonly string[]): BuildOptions | undefined {
     names: parsed._.map(String),
     runtime: readRuntime(parsed.runtime as string),
     separate: parsed.separate as boolean,
+    resident: parsed.resident as boolean,
     target: parsed.target ? findTarget(parsed.target as string) : hostTarget(),
   };
 }

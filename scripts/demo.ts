@@ -71,7 +71,13 @@ async function main(): Promise<number> {
 /** Builds with what was asked for; else with Deno, and with Bun where Deno's base is out of reach. */
 async function buildAll(wanted: string | undefined): Promise<string> {
   title("Build the executables");
-  const options = { root: ROOT, output: `${ROOT}/dist`, names: [], separate: false };
+  const options = {
+    root: ROOT,
+    output: `${ROOT}/dist`,
+    names: [],
+    separate: false,
+    resident: false,
+  };
   for (const runtime of wanted === undefined ? ["deno", "bun"] as const : [readRuntime(wanted)]) {
     try {
       const bin = await build({ ...options, runtime, target: hostTarget() });

@@ -135,6 +135,7 @@ async function testCommand(bin: string | undefined): Promise<string[]> {
     names: [],
     runtime: "bun",
     separate: false,
+    resident: false,
     target: hostTarget(),
   });
   const script = `${ROOT}/scripts/run_tests.ts`;

@@ -4,10 +4,18 @@
  * @module
  */
 import { bundle, stopBundler } from "./bundle.ts";
-import { type BuildCommand, findCommands, misnamedPlugins, selectCommands } from "./commands.ts";
+import {
+  type BuildCommand,
+  findCommands,
+  findSubcommands,
+  misnamedPlugins,
+  selectCommands,
+} from "./commands.ts";
 import { compileWithBun } from "./compile_bun.ts";
 import { compileWithDeno } from "./compile_deno.ts";
 import { multicallEntry, singleEntry } from "./entry.ts";
+import { BESIDE } from "../../lib/server/client_file.ts";
+import { makeClient } from "../client/client.ts";
 import { install, installLink, linksTo } from "./install.ts";
 import { Progress, size } from "./progress.ts";
 import { ProgramError, run } from "./run.ts";
@@ -25,6 +33,8 @@ export interface BuildOptions {
   runtime: RuntimeName;
   /** Each command an executable of its own, instead of one that is all of them. */
   separate: boolean;
+  /** Clients of the resident server in the place of plugins, in a directory of their own. */
+  resident: boolean;
   target: Target;
 }
 
@@ -33,8 +43,9 @@ export interface BuildOptions {
  * @throws {NoBaseExecutable} when `deno compile` lacks what it must download
  */
 export async function build(options: BuildOptions): Promise<string> {
-  const { root, output, names, separate } = options;
+  const { root, names, separate, resident, target } = options;
   const commands = selectCommands(findCommands(root), names);
+  const output = resident ? `${options.output}/resident` : options.output;
   const bin = `${output}/bin`;
   Deno.mkdirSync(bin, { recursive: true });
   const progress = new Progress();
@@ -50,14 +61,13 @@ export async function build(options: BuildOptions): Promise<string> {
           install(built, `${bin}/${command.name}`);
         }
       } else {
-        const built = await make("cni", multicallEntry(root, commands), ["--allow-all"]);
+        const all = [...commands, ...findSubcommands(root)];
+        const built = await make("cni", multicallEntry(root, all), ["--allow-all"]);
         await expectNames(commands);
-        await progress.step(
-          "link",
-          bin,
-          () => installAll(built, output, staging, commands),
-          String,
-        );
+        const layOut = resident
+          ? () => installResident(built, bin, staging, commands, target)
+          : () => installAll(built, output, staging, commands);
+        await progress.step("link", bin, layOut, String);
       }
     });
   } finally {
@@ -161,4 +171,27 @@ function installAll(
   for (const name of before.filter((name) => !names.has(name))) Deno.removeSync(`${bin}/${name}`);
   return `${bin}: ${names.size} names of ${path}` +
     (copies > 0 ? `, ${copies} of them copies: this file system has no hard links` : "");
+}
+
+/**
+ * Puts the executable and its clients into place: the client under every plugin's name, the
+ * executable under its own and every tool's. Says what was done.
+ */
+function installResident(
+  built: string,
+  bin: string,
+  staging: string,
+  commands: readonly BuildCommand[],
+  { elfMachine }: Target,
+): string {
+  const client = `${staging}/client`;
+  Deno.writeFileSync(client, makeClient({ elfMachine }).file);
+  Deno.chmodSync(client, 0o755);
+  for (const { name, kind } of commands) {
+    const file = kind === "plugin" ? client : built;
+    installLink(file, `${bin}/${name}`, `${staging}/link-${name}`);
+  }
+  // Last: a client finds the executable that it was built with, or an earlier one, which serves it.
+  install(built, `${bin}/${BESIDE}`);
+  return `${bin}: ${commands.length} names, and the executable as ${BESIDE}`;
 }
