@@ -7,6 +7,7 @@
 import { netfilter } from "../nl/netfilter.ts";
 import { SystemError } from "../libc/system_error.ts";
 import {
+  NF_HOOKS,
   NFPROTO,
   NFT_CHAIN,
   NFT_ELEMENTS,
@@ -26,7 +27,7 @@ import type { NftChain } from "./chain.ts";
 import type { NftRule } from "./rule.ts";
 import type { AnySet, NftMap, NftSet } from "./set.ts";
 import { verdictOf } from "./statement.ts";
-import type { NftTable } from "./table.ts";
+import type { NftFamily, NftTable } from "./table.ts";
 
 /** What a rule set was like at one time: each change makes it another. */
 export type Generation = Uint8Array;
@@ -69,6 +70,43 @@ export function listChains({ family, table }: NftTable): string[] {
     socket.dump({ type: NFT_GETCHAIN, payload, purpose })
       .map((answer) => NFT_CHAIN.decode(answer))
       .flatMap((chain) => chain.table === table && chain.name ? [chain.name] : []));
+}
+
+/** A chain that the kernel asks about packets. */
+export interface BaseChain {
+  family: NftFamily;
+  table: string;
+  chain: string;
+  hook: keyof typeof NF_HOOKS;
+  /** What happens to a packet that no rule decided about. */
+  policy: "accept" | "drop";
+}
+
+/**
+ * Every base chain of the families inet, ip and ip6: `nft list chains`.
+ * @throws {SystemError} EPERM without CAP_NET_ADMIN
+ */
+export function listBaseChains(): BaseChain[] {
+  const hooks = Object.keys(NF_HOOKS) as (keyof typeof NF_HOOKS)[];
+  const families = ["inet", "ip", "ip6"] as const;
+  return families.flatMap((family) => {
+    const payload = NFT_CHAIN.encode({ family: NFPROTO[family] });
+    const purpose = `list the chains of family ${family}`;
+    return unlessMissing([], (socket) =>
+      socket.dump({ type: NFT_GETCHAIN, payload, purpose })
+        .map((answer) => NFT_CHAIN.decode(answer))
+        .flatMap(({ table, name, hook, policy }): BaseChain[] => {
+          if (!table || !name || !hook) return [];
+          const at = hooks.find((each) => NF_HOOKS[each] === hook.number)!;
+          return [{
+            family,
+            table,
+            chain: name,
+            hook: at,
+            policy: policy === 0 ? "drop" : "accept",
+          }];
+        }));
+  });
 }
 
 /**

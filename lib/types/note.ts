@@ -13,6 +13,13 @@ export function attachmentNote(attachment: Attachment): string | undefined {
   return new TextEncoder().encode(text).length <= MAX_ALIAS ? text : undefined;
 }
 
+/** The attachment that a link's alias names; undefined where it names none. */
+export function notedAttachment(alias: string | undefined): Attachment | undefined {
+  const [, network, containerId, ifName] = /^cni:([^/]+)\/([^/]+)\/([^/]+)$/.exec(alias ?? "") ??
+    [];
+  return network && containerId && ifName ? { network, containerId, ifName } : undefined;
+}
+
 /** Whether a link's alias says that it belongs to none of a network's valid attachments. */
 export function isOrphan(
   alias: string | undefined,

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { attachmentNote, isOrphan } from "./note.ts";
+import { attachmentNote, isOrphan, notedAttachment } from "./note.ts";
 
 Deno.test("attachmentNote() fits into an alias, or there is none", () => {
   const note = (containerId: string) =>
@@ -20,4 +20,12 @@ Deno.test("isOrphan() means links of this network that nobody claims", () => {
     [undefined, false],
   ];
   for (const [alias, orphan] of cases) assertEquals(isOrphan(alias, "net", valid), orphan, alias);
+});
+
+Deno.test("notedAttachment() reads what attachmentNote() wrote, and nothing else", () => {
+  const attachment = { network: "net", containerId: "c1", ifName: "eth0" };
+  assertEquals(notedAttachment(attachmentNote(attachment)), attachment);
+  for (const alias of [undefined, "", "cni:", "cni:net/c1", "cni:net/c1/eth0/x", "mine"]) {
+    assertEquals(notedAttachment(alias), undefined);
+  }
 });

@@ -1,0 +1,73 @@
+import { masqueradeNeeds } from "../../firewall/masquerade/nftables.ts";
+import { runTool } from "../../host/tool.ts";
+import { iptablesWorks, mayHaveChain } from "../../iptables/iptables.ts";
+import { obstacleTo } from "../../nftables/batch.ts";
+import { type BaseChain, listBaseChains } from "../../nftables/state.ts";
+import { messageOf } from "../../runtime/errors.ts";
+import type { Configured, Diagnosis } from "./diagnosis.ts";
+
+/** Plugins that make rules. */
+const USERS = ["bridge", "ptp", "portmap", "firewall"];
+/** iptables' chains of ours, with their tables. */
+const CHAINS = [["filter", "CNI-FORWARD"], ["nat", "CNI-HOSTPORT-DNAT"]] as const;
+
+/** Which backends work, which are in use, and who drops what containers send. */
+export async function firewall({ types }: Configured): Promise<Diagnosis[]> {
+  const isNeeded = USERS.some((user) => types.has(user));
+  const iptables = await iptablesWorks(4);
+  const obstacle = obstacleTo(masqueradeNeeds(), "masquerade");
+  const chains = listBaseChains();
+  const found: Diagnosis[] = [];
+  if (iptables) found.push({ state: "fine", message: `iptables works (${await flavour()})` });
+  if (obstacle === undefined) found.push({ state: "fine", message: "nftables works" });
+  else {
+    found.push({
+      state: iptables || !isNeeded ? "note" : "problem",
+      message: `nftables does not work: ${messageOf(obstacle)}`,
+    });
+  }
+  if (!iptables) {
+    found.push({
+      state: "note",
+      message: "iptables is not installed or does not work: rules are made with nftables",
+      remedy: 'networks with "backend": "iptables" need the package iptables',
+    });
+  }
+  found.push({ state: "fine", message: `rules of ours are in ${inUse(chains)}` });
+  return [...found, ...chains.filter(isInTheWay).map(describeDrop)];
+}
+
+async function flavour(): Promise<string> {
+  const { stdout } = await runTool("iptables", ["--version"], "ask iptables for its version");
+  return stdout.trim().replace(/^iptables /, "");
+}
+
+function inUse(chains: readonly BaseChain[]): string {
+  const tables = chains.filter(({ table }) => table.startsWith("cni"))
+    .map(({ family, table }) => `${family} ${table}`);
+  const own = CHAINS.filter(([table, chain]) => mayHaveChain(4, table, chain))
+    .map(([, chain]) => chain);
+  const backends = [
+    ...tables.length > 0 ? [`nftables (${[...new Set(tables)].join(", ")})`] : [],
+    ...own.length > 0 ? [`iptables (${own.join(", ")})`] : [],
+  ];
+  return backends.join(" and ") || "no backend yet";
+}
+
+/** What a base chain drops no other can accept. */
+function isInTheWay({ table, hook, policy }: BaseChain): boolean {
+  return hook === "forward" && policy === "drop" && !table.startsWith("cni");
+}
+
+function describeDrop({ family, table, chain }: BaseChain): Diagnosis {
+  const isIptables = table === "filter" && chain === "FORWARD" && family !== "inet";
+  return {
+    state: "warning",
+    message:
+      `chain ${chain} of table ${family} ${table} drops forwarded packets that nobody accepts: ` +
+      "containers reach nobody beyond this host, nor does anybody reach their published ports",
+    remedy: isIptables
+      ? 'the plugin firewall with "backend": "iptables" accepts there what containers need'
+      : `accept in that table what containers need; rules elsewhere cannot overrule it`,
+  };
+}

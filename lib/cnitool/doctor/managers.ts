@@ -1,0 +1,76 @@
+/** Programs that manage the host's network too. */
+import { SystemBus } from "../../dbus/bus.ts";
+import { firewalldRuns } from "../../firewall/filter/firewalld.ts";
+import { Rtnl } from "../../rtnl/rtnl.ts";
+import { ifPresent } from "../../runtime/errors.ts";
+import { runtime } from "../../runtime/mod.ts";
+import type { Configured, Diagnosis } from "./diagnosis.ts";
+
+const NETWORK_MANAGER = "org.freedesktop.NetworkManager";
+const SETTINGS = ["/etc/NetworkManager/conf.d", "/usr/lib/NetworkManager/conf.d"];
+
+/** Who else manages the network here, and what to tell them. */
+export function managers({ types }: Configured): Diagnosis[] {
+  return [...docker(), ...firewalld(), ...networkManager(), ...networkd(types)];
+}
+
+function docker(): Diagnosis[] {
+  using host = Rtnl.open();
+  if (!host.link.find("docker0")) return [];
+  return [{
+    state: "note",
+    message: "Docker is here: it has forwarded packets dropped that it did not accept",
+    remedy: 'the plugin firewall with "backend": "iptables" accepts what containers need',
+  }];
+}
+
+function firewalld(): Diagnosis[] {
+  if (!firewalldRuns()) return [];
+  return [{
+    state: "note",
+    message: "firewalld runs: a reload removes the rules of running containers",
+    remedy: "cni firewall-reload --watch puts them back; run it as a service",
+  }];
+}
+
+function networkManager(): Diagnosis[] {
+  if (!isOnBus(NETWORK_MANAGER)) return [];
+  const settings = SETTINGS.flatMap((directory) =>
+    (ifPresent(() => runtime.files.list(directory)) ?? []).map((name) =>
+      ifPresent(() => runtime.files.readText(`${directory}/${name}`)) ?? ""
+    )
+  ).join("\n");
+  const isTold = /^\s*unmanaged-devices\s*=.*(veth|cni)/m.test(settings);
+  if (isTold) {
+    return [{
+      state: "fine",
+      message: "NetworkManager runs, and leaves containers' interfaces alone",
+    }];
+  }
+  return [{
+    state: "warning",
+    message: "NetworkManager runs, and may configure bridges and the host's ends of containers",
+    remedy: `put into ${
+      SETTINGS[0]
+    }/cni.conf: [keyfile] unmanaged-devices=interface-name:veth*;interface-name:cni*`,
+  }];
+}
+
+function networkd(types: ReadonlySet<string>): Diagnosis[] {
+  if (!isOnBus("org.freedesktop.network1")) return [];
+  const removed = ["sbr", "vrf"].filter((type) => types.has(type));
+  return [{
+    state: removed.length > 0 ? "warning" : "note",
+    message: "systemd-networkd runs: it removes routing rules and routes that are not its own",
+    remedy: "ManageForeignRoutingPolicyRules=no and ManageForeignRoutes=no in networkd.conf(5)",
+  }];
+}
+
+function isOnBus(name: string): boolean {
+  try {
+    using bus = SystemBus.connect();
+    return bus?.hasOwner(name) ?? false;
+  } catch {
+    return false; // Whoever cannot ask the bus does not know.
+  }
+}

@@ -1,0 +1,60 @@
+import type { Cni } from "../../libcni/cni.ts";
+import { ifPresent } from "../../runtime/errors.ts";
+import { runtime } from "../../runtime/mod.ts";
+import { CniError } from "../../types/error.ts";
+import { atLeast } from "../../types/versions.ts";
+import { validate } from "../validate/mod.ts";
+import type { Configured, Diagnosis } from "./diagnosis.ts";
+
+/** Where plugins and configurations are, and whether networks could serve. */
+export async function plugins(configured: Configured, cni: Cni): Promise<Diagnosis[]> {
+  const { directory, files, path } = configured;
+  const networks = files.flatMap(({ network }) => network ?? []);
+  return [
+    ...path.map((folder): Diagnosis => {
+      const names = ifPresent(() => runtime.files.list(folder));
+      return names ? { state: "fine", message: `${folder} has ${names.length} plugins` } : {
+        state: "problem",
+        message: `${folder}, where plugins should be, does not exist`,
+        remedy: "install the plugins there, or have CNI_PATH name their directory",
+      };
+    }),
+    {
+      state: networks.length > 0 ? "fine" : "note",
+      message: `${directory} has ${networks.length} networks`,
+      ...networks.length > 0 ? {} : { remedy: "put a .conflist there; examples/ has some" },
+    },
+    ...await mistakes(configured, cni),
+    ...await readiness(configured, cni),
+  ];
+}
+
+async function mistakes({ directory, path }: Configured, cni: Cni): Promise<Diagnosis[]> {
+  const { files } = await validate({ directory }, path, cni);
+  return files.flatMap(({ file, findings }): Diagnosis[] => {
+    if (findings.length === 0) return [];
+    const isWrong = findings.some(({ severity }) => severity === "error");
+    const message = `${file} has ${findings.length} mistakes, the first: ${findings[0]!.message}`;
+    return [{
+      state: isWrong ? "problem" : "warning",
+      message,
+      remedy: `cnitool validate ${file}`,
+    }];
+  });
+}
+
+/** By STATUS, where networks can be asked. */
+async function readiness({ files }: Configured, cni: Cni): Promise<Diagnosis[]> {
+  const found: Diagnosis[] = [];
+  for (const { network } of files) {
+    if (!network || !atLeast(network.cniVersion, "1.1.0")) continue;
+    try {
+      await cni.statusNetworkList(network);
+      found.push({ state: "fine", message: `network ${network.name} is ready` });
+    } catch (error) {
+      const { message } = CniError.from(error);
+      found.push({ state: "problem", message: `network ${network.name} is not ready: ${message}` });
+    }
+  }
+  return found;
+}
