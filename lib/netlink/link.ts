@@ -1,5 +1,5 @@
 /** Network interfaces: `linux/if_link.h`, `struct ifinfomsg` of `linux/rtnetlink.h`. */
-import { attr, type Attributes, attributes, linkInfo, nested } from "./attributes.ts";
+import { attr, type Attributes, attributes, attrs, linkInfo, nested } from "./attributes.ts";
 import { be16, type Codec, cstring, mac, s32, struct, u16, u32, u8, type Value } from "./codec.ts";
 import type { BridgePort, LinkData } from "./link_data.ts";
 import { message } from "./message.ts";
@@ -8,6 +8,7 @@ export const RTM_NEWLINK = 16;
 export const RTM_DELLINK = 17;
 export const RTM_GETLINK = 18;
 export const RTM_SETLINK = 19;
+export const RTM_DELLINKPROP = 109;
 
 /** `linux/if.h` */
 export const IFF_UP = 0x1;
@@ -111,6 +112,7 @@ const rows = {
   group: attr(27, u32), //            IFLA_GROUP
   promiscuity: attr(30, u32), //      IFLA_PROMISCUITY    how many users asked for it
   carrier: attr(33, u8), //           IFLA_CARRIER
+  properties: nested(52, attributes({ altNames: attrs(53, cstring) })), // IFLA_PROP_LIST: IFLA_ALT_IFNAME
   altName: attr(53, cstring), //      IFLA_ALT_IFNAME     in requests: at most 127 bytes, since Linux 5.5
   parentNetnsId: attr(37, s32), //     IFLA_LINK_NETNSID   the parent is in another namespace
   permanentAddress: attr(54, mac), // IFLA_PERM_ADDRESS

@@ -6,6 +6,7 @@ import {
   LINK,
   type LinkMessage,
   RTM_DELLINK,
+  RTM_DELLINKPROP,
   RTM_GETLINK,
   RTM_NEWLINK,
   RTM_SETLINK,
@@ -51,6 +52,8 @@ export interface Link {
   index: number;
   /** At most 15 bytes. */
   name: string;
+  /** Its alternative names: `altname`. */
+  altNames: readonly string[];
   /** `veth`, `bridge`, `macvlan`, …; empty for hardware and `lo`. */
   kind: string;
   /** Hardware address as text; empty where the kind has none. */
@@ -242,6 +245,13 @@ export class Links {
     this.socket.request({ type: RTM_SETLINK, payload, purpose });
   }
 
+  /** `ip link property del dev LINK altname NAME` */
+  removeAltName(link: Link, name: string): void {
+    const payload = LINK.encode({ index: link.index, properties: { altNames: [name] } });
+    const purpose = `remove the alternative name ${name} of interface ${link.name}`;
+    this.socket.request({ type: RTM_DELLINKPROP, payload, purpose });
+  }
+
   /** `ip link del REF` */
   remove(ref: LinkRef): void {
     this.#ask(RTM_DELLINK, ref, `remove interface ${nameOf(ref)}`);
@@ -319,6 +329,7 @@ function fromMessage(message: LinkMessage): Link {
   return {
     index: message.index ?? 0,
     name: message.name ?? "",
+    altNames: message.properties?.altNames ?? [],
     kind: message.info?.kind ?? "",
     address: message.address ?? "",
     permanentAddress: message.permanentAddress,

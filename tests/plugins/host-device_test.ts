@@ -575,3 +575,22 @@ kernelTest("host-device: a card by an alternative name", (sandbox) => {
     sandbox.run("ip", ["link", "del", "card0"]);
   }
 });
+
+kernelTest("host-device: names that a container gave the card do not keep it", (sandbox) => {
+  addCard(sandbox);
+  sandbox.run("ip", ["link", "property", "add", "dev", "card0", "altname", "uplink-a"]);
+  const netns = sandbox.container();
+  plugin(sandbox, { command: "ADD", config, netns });
+  for (const name of ["card0", "card1", "uplink-b"]) {
+    sandbox.run("ip", ["link", "property", "add", "dev", "eth0", "altname", name], { netns });
+  }
+  plugin(sandbox, { command: "DEL", config, netns });
+  assertHome(sandbox);
+  assertEquals(sandbox.ip("link show dev card0")[0].altnames.sort(), ["uplink-a", "uplink-b"]);
+
+  plugin(sandbox, { command: "ADD", config, netns });
+  sandbox.run("ip", ["link", "property", "add", "dev", "eth0", "altname", "card0"], { netns });
+  loseNamespace(sandbox, netns);
+  plugin(sandbox, { command: "DEL", config, netns });
+  assertHome(sandbox);
+});

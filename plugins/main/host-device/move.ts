@@ -119,6 +119,10 @@ function moveOut(
   const name = known?.name ?? (link && nameInAlias(link));
   if (!link || !name) return undefined; // what has the name now is not ours to move
   const landing = host.link.find(name) ? freeName(host) : name;
+  // The container may have given it names that would be in the way on the host.
+  for (const other of link.altNames) {
+    if (other === landing || host.link.find(other)) inside.link.removeAltName(link, other);
+  }
   inside.link.set(link, { netns: hostNs, name: landing, alias: name });
   return { link: host.link.get(landing), state: known ?? { name } };
 }

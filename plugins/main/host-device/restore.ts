@@ -37,6 +37,8 @@ export function restore(
   state: Partial<DeviceState> & { name: string },
 ): void {
   const { name, alias = "", mtu, address, promisc, allmulti, up, addresses = [] } = state;
+  // The container may have given it its own name as an alternative one.
+  if (link.altNames.includes(name)) host.link.removeAltName(link, name);
   const holder = link.name === name ? undefined : host.link.find(name);
   if (link.name !== name && link.up) host.link.set(link, { up: false }); // no renaming while it is up
   host.link.set(link, {
