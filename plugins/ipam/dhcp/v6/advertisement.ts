@@ -96,8 +96,8 @@ function readOption(option: Uint8Array, into: Advertisement): void {
       const [valid, preferred] = [view.getUint32(4), view.getUint32(8)];
       const network = new Cidr(IpAddress.fromBytes(option.slice(16, 32)), option[2]!).network();
       const [onLink, autonomous] = [(option[3]! & 0x80) !== 0, (option[3]! & 0x40) !== 0];
-      // RFC 4862, section 5.5.3.
-      const isUsable = network.ip.family === 6 && !network.ip.isLinkLocal() && preferred <= valid;
+      // RFC 4862, section 5.5.3. And neither everything is on the link, nor nothing.
+      const isUsable = network.ip.isGlobalUnicast() && preferred <= valid;
       if (isUsable) into.prefixes.push({ network, onLink, autonomous, valid, preferred });
       return;
     }

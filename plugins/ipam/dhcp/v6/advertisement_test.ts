@@ -88,6 +88,7 @@ Deno.test("decodeAdvertisement() says what is malformed, and leaves bad prefixes
     return decoded(packet(changed)).prefixes.length;
   };
   assertEquals(prefixes([2, 129]), 0); // longer than an address
+  assertEquals(prefixes([2, 0]), 0); // everything
   assertEquals(prefixes([8, 255]), 0); // preferred for longer than valid
   assertEquals(prefixes([16, 0xfe], [17, 0x80]), 0); // link-local
   assertEquals(prefixes([4, 0], [5, 0], [6, 0], [7, 0], [10, 0], [11, 0]), 1); // withdrawn

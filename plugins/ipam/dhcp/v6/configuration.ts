@@ -129,8 +129,8 @@ function onLink(
 function ipConfig(ip: IpAddress, { link, before }: Context): IpConfig {
   const known = before?.ips.find(({ address }) => Cidr.parse(address).ip.equals(ip));
   if (known && !link) return known;
-  const network = link?.onLink.map(({ network }) => Cidr.parse(network))
-    .find((network) => network.contains(ip));
+  const [network] = link?.onLink.map(({ network }) => Cidr.parse(network))
+    .filter((network) => network.contains(ip)).sort((a, b) => b.prefix - a.prefix) ?? [];
   const gateway = link?.routers[0]?.address;
   return {
     address: known?.address ?? new Cidr(ip, network?.prefix ?? ip.bits).toString(),

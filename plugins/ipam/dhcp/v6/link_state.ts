@@ -104,15 +104,14 @@ function autonomousPrefix(
   return { ...times, valid: Math.max(said, least) };
 }
 
-/** What is known already keeps its place, with what is said of it now. */
+/** What is known already keeps its place, with what was said of it last. */
 function merge<K extends string, T extends { [key in K]: string }>(
   known: readonly T[],
   said: readonly T[],
   key: K,
 ): T[] {
-  const merged = known.map((item) => said.find((other) => other[key] === item[key]) ?? item);
-  const fresh = said.filter((item) => !known.some((other) => other[key] === item[key]));
-  return [...merged, ...fresh].slice(0, MOST);
+  const merged = new Map([...known, ...said].map((item) => [item[key], item]));
+  return [...merged.values()].slice(0, MOST);
 }
 
 /** @param lifetime in seconds */

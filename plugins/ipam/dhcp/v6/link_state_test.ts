@@ -53,6 +53,13 @@ Deno.test("advertised() withdraws a prefix from the link at once, from an addres
   // A new one comes beside it.
   const renumbered = advertised(again, by("fe80::1", { network: "fd00:2::/64" }), 3000);
   assertEquals(renumbered.autonomous.map(({ network }) => network), ["fd00:1::/64", "fd00:2::/64"]);
+  // Of a prefix that is in one advertisement twice the last word counts.
+  const [prefix] = by("fe80::1").prefixes;
+  const twice = { ...by("fe80::1"), prefixes: [prefix!, { ...prefix!, valid: 100, preferred: 1 }] };
+  assertEquals(advertised(undefined, twice, 0).onLink, [{
+    network: "fd00:1::/64",
+    until: 100_000,
+  }]);
   // What was never there is not withdrawn.
   const unknown = advertised(undefined, by("fe80::1", { valid: 0, preferred: 0 }), 0);
   assertEquals([unknown.onLink, unknown.autonomous], [[], []]);
