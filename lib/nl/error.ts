@@ -56,6 +56,11 @@ export class BatchError extends NetlinkError {
     );
   }
 
+  /** Whether it may have been done: the kernel's answer was lost, or none came. */
+  get isUnknown(): boolean {
+    return this.refusals.length === 0 && ["ENOBUFS", "EAGAIN"].includes(this.code);
+  }
+
   /** An error of the batch as a whole. @param count how many messages it has */
   static whole(purpose: string, count: number, { errno, text }: Outcome): BatchError {
     return new BatchError(`${purpose} (${count} messages)`, errno, explain(errno, text));

@@ -11,7 +11,10 @@ import {
   NFNL_BATCH_NFTABLES,
 } from "../netlink/nftables.ts";
 import { netfilter } from "./netfilter.ts";
-import type { Request } from "./socket.ts";
+import { CniError } from "../types/error.ts";
+import { UnknownOutcome } from "../types/unknown_outcome.ts";
+import { BatchError } from "./error.ts";
+import type { NetlinkSocket, Request } from "./socket.ts";
 import { DatagramTooLarge } from "./transport.ts";
 
 /** What a batch is for, and when it may be done. */
@@ -23,22 +26,29 @@ export interface BatchOptions {
    * changed the rule set since.
    */
   generation?: Uint8Array;
+  /** What it is sent on; the process's socket of the calling thread's namespace when absent. */
+  socket?: Pick<NetlinkSocket, "batch">;
 }
 
 /**
  * Does all of `requests`, or none of them, in the calling thread's namespace.
  * @throws {DatagramTooLarge} before anything is sent, where the batch is larger than a socket's
  * send buffer may be made in this user namespace
- * @throws {BatchError} with what the kernel refused; nothing was done. ENOBUFS or EAGAIN: its
- * answer was lost, and it may have been done or not
+ * @throws {BatchError} with what the kernel refused; nothing was done
+ * @throws {UnknownOutcome} the kernel's answer was lost, and it may have been done or not
  */
 export function nftablesBatch(requests: readonly Request[], options: BatchOptions): void {
-  const { purpose, generation } = options;
+  const { purpose, generation, socket = netfilter() } = options;
   const frame = { resource: NFNL_BATCH_NFTABLES };
-  netfilter().batch(requests, purpose, {
-    begin: { type: NFNL_BATCH_BEGIN, payload: NFNL_BATCH.encode({ ...frame, generation }) },
-    end: { type: NFNL_BATCH_END, payload: NFNL_BATCH.encode(frame) },
-  });
+  try {
+    socket.batch(requests, purpose, {
+      begin: { type: NFNL_BATCH_BEGIN, payload: NFNL_BATCH.encode({ ...frame, generation }) },
+      end: { type: NFNL_BATCH_END, payload: NFNL_BATCH.encode(frame) },
+    });
+  } catch (error) {
+    const isUnknown = error instanceof BatchError && error.isUnknown;
+    throw isUnknown ? UnknownOutcome.of(CniError.from(error)) : error;
+  }
 }
 
 /**
@@ -46,6 +56,7 @@ export function nftablesBatch(requests: readonly Request[], options: BatchOption
  * order, such as removals: where all are too large for one batch they are sent in several. When
  * one of those fails, the earlier ones are done; the caller finds out what is left and repeats.
  * @throws {BatchError} with what the kernel refused in the first batch that it did not do
+ * @throws {UnknownOutcome} as {@link nftablesBatch}
  */
 export function nftablesBatchInParts(requests: readonly Request[], options: BatchOptions): void {
   let { generation } = options;
@@ -67,6 +78,6 @@ export function nftablesBatchInParts(requests: readonly Request[], options: Batc
 function following(generation: Uint8Array): Uint8Array {
   const next = generation.slice();
   const view = new DataView(next.buffer);
-  view.setUint32(0, view.getUint32(0) + 1 || 1);
+  view.setUint32(0, (view.getUint32(0) + 1) >>> 0 || 1);
   return next;
 }
