@@ -25,7 +25,7 @@ export interface Hook {
 }
 
 /** nft(8), "Standard priority names": those of families `ip`, `ip6` and `inet`. */
-export const PRIORITY = { raw: -300, filter: 0, srcnat: 100 } as const;
+export const PRIORITY = { raw: -300, dstnat: -100, filter: 0, srcnat: 100 } as const;
 
 /** `add chain FAMILY TABLE CHAIN { type … hook … priority …; comment "…"; }` */
 export function addChain(chain: NftChain, options?: Partial<Hook> & { comment?: string }): Command {

@@ -4,6 +4,7 @@
  * @module
  */
 import { IpAddress } from "../ip/address.ts";
+import { type PortProtocol, PROTOCOL_NUMBERS } from "../ip/port_protocol.ts";
 import { macBytes } from "../ip/mac.ts";
 import { be16, cstring, u32, u8 } from "../netlink/codec.ts";
 import { align } from "../netlink/attributes.ts";
@@ -47,8 +48,8 @@ export const ipv4_addr: SetType<IpAddress> = address("ipv4_addr", 7, 4);
 export const ipv6_addr: SetType<IpAddress> = address("ipv6_addr", 8, 16);
 
 /** A transport protocol. */
-export const inet_proto: SetType<"tcp" | "udp" | "sctp"> = {
-  ...named({ tcp: 6, udp: 17, sctp: 132 }, u8),
+export const inet_proto: SetType<PortProtocol> = {
+  ...named(PROTOCOL_NUMBERS, u8),
   name: "inet_proto",
   number: 12,
   byteOrder: 2,

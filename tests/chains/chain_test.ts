@@ -49,7 +49,7 @@ function configure(list: ReturnType<typeof network>): void {
 const FAILURES: Readonly<Record<string, Record<string, unknown>>> = {
   bridge: { bridge: "lo" },
   portmap: { runtimeConfig: {}, backend: "iptables", externalSetMarkChain: "NOT-THERE" },
-  firewall: { backend: "nftables", iptablesAdminChainName: "accept" }, // a word of nft's own
+  firewall: { backend: "iptables", iptablesAdminChainName: "ACCEPT" }, // a verdict's name
   tuning: { sysctl: { "net.core.somaxconn": "77", "net.ipv4.conf.nowhere.rp_filter": "1" } },
   bandwidth: { ingressRate: 1, ingressBurst: 1 },
 };

@@ -70,6 +70,22 @@ function notes(): string[] {
     .filter((name) => name !== "lock");
 }
 
+/** The chains and maps of our table that are there for some containers only. */
+function chainsAndMaps(sandbox: Sandbox): string[] {
+  const table = sandbox.run("nft", ["list", "table", "inet", "cni_portmap"]);
+  return Array.from(table.matchAll(/^\t(?:chain|map) (\S+_\S+) \{$/gm), ([, name]) => name!).sort();
+}
+
+/** A GC of the network without attachments. */
+function gc(sandbox: Sandbox, env = {}): void {
+  const config = { cniVersion: "1.1.0", name: "n", type: "portmap" };
+  plugin(sandbox, {
+    command: "GC",
+    config: { ...config, "cni.dev/valid-attachments": [] },
+    env,
+  });
+}
+
 const TRACKING = "add table t; add chain t c { type filter hook input priority 0; }; " +
   "add rule t c ct state established accept";
 
@@ -108,6 +124,10 @@ function hasFile(path: string): boolean {
 }
 
 for (const backend of BACKENDS) {
+  /** What has a program add rules: of nftables' only conditions do. */
+  const programNeeded = backend === "nftables"
+    ? { conditionsV4: ["ip", "saddr", "192.0.2.2"] }
+    : {};
   const contract = (
     name: string,
     test: (sandbox: Sandbox) => void | Promise<void>,
@@ -286,7 +306,10 @@ for (const backend of BACKENDS) {
     plugin(sandbox, call(first, "ADD", [map(8080)], { backend })); // makes what all share
     plugin(sandbox, call(first, "DEL"));
     const bin = slowPrograms(["nft", "iptables-restore", "ip6tables-restore"]);
-    const { config, containerId, netns } = call(first, "ADD", [map(8080)], { backend });
+    // Of nftables' rules only conditions need a program.
+    const conditions = backend === "nftables" ? { conditionsV4: ["ip", "saddr", "192.0.2.2"] } : {};
+    const options = { backend, ...conditions };
+    const { config, containerId, netns } = call(first, "ADD", [map(8080)], options);
     Deno.writeTextFileSync("/run/test/config", JSON.stringify(config));
     const start = ["-c", 'exec "$0" </run/test/config', `${pluginDirectory()}/portmap`];
     const env = {
@@ -302,6 +325,7 @@ for (const backend of BACKENDS) {
     assertEquals(await process.stop("SIGTERM"), 1);
     assertStringIncludes(process.output, "interrupted by SIGTERM");
     assertEquals(leftovers(sandbox), []);
+    assertEquals(/hostports4_/.test(sandbox.ruleset()), false);
   });
 
   contract(
@@ -319,7 +343,8 @@ for (const backend of BACKENDS) {
             `#!/bin/sh\nPATH="\${PATH#${bin}:}"\n${tool} "$@"\ntouch ${bin}/done\n${end}\n`;
           Deno.writeTextFileSync(`${bin}/${tool}`, script, { mode: 0o755 });
           const env = { PATH: `${bin}:${Deno.env.get("PATH")}` };
-          const add = call(first, "ADD", [map(8080), map(53, "udp")], { backend });
+          const options = { backend, ...programNeeded };
+          const add = call(first, "ADD", [map(8080), map(53, "udp")], options);
           const { code } = tryPlugin(sandbox, { ...add, env });
           assertEquals(code, hasFile(`${bin}/done`) ? 1 : 0, `${tool}: ${end}`);
           if (code === 0) plugin(sandbox, call(first, "DEL"));
@@ -823,8 +848,19 @@ kernelTest("portmap: no ports, no prevResult, wrong values", (sandbox) => {
     error([map(80)], wrong).msg,
     /nftables backend was requested.*iptables-specific options \[externalSetMarkChain\]/,
   );
-  const evil = { conditionsV4: ["tcp", "dport 1; flush ruleset"] };
-  assertMatch(error([map(80)], evil).msg, /conditionsV4.*without ;/);
+  for (
+    const conditions of [
+      ["tcp", "dport 1; flush ruleset"],
+      ["tcp", "dport", "1", "}", "table", "inet", "t", "{"],
+      ["tcp dport 1 # more"],
+      ["iifname", '"eth0'],
+      ["tcp dport 1\nflush ruleset"],
+    ]
+  ) {
+    const { code, msg } = error([map(80)], { backend: "nftables", conditionsV4: conditions });
+    assertEquals(code, 7);
+    assertMatch(msg, /conditionsV4.*(outside quotes|without line breaks)/);
+  }
   assertEquals(sandbox.ruleset(), before);
   plugin(sandbox, call(first, "DEL", [map(0)])); // whatever the runtime says, there is nothing
 }, { needs: ["nft"] });
@@ -841,3 +877,77 @@ kernelTest("portmap: STATUS says which program is missing", (sandbox) => {
   assertEquals(code, 50);
   assertMatch(msg, /"backend": "iptables": .*install the package "iptables"/);
 }, { needs: ["iptables"] });
+kernelTest(
+  "portmap: STATUS says that iptables is missing; nftables needs no program",
+  (sandbox) => {
+    const status = (backend?: Backend) => ({
+      command: "STATUS" as const,
+      config: { cniVersion: "1.1.0", name: "n", type: "portmap", ...(backend ? { backend } : {}) },
+      env: { PATH: "/nowhere" },
+    });
+    plugin(sandbox, status("nftables"));
+    plugin(sandbox, status());
+    assertEquals(sandbox.ruleset(), "");
+    const { code, msg } = pluginError(sandbox, status("iptables"));
+    assertEquals(code, 50);
+    assertMatch(msg, /"backend": "iptables": iptables is not installed.*"iptables"/);
+  },
+  { needs: ["nft"] },
+);
+
+kernelTest(
+  "portmap (nftables): conditions need nft to be added, and nothing to be removed",
+  (sandbox) => {
+    const { containers: [first, second] } = bridgeNetwork(sandbox);
+    assert(first && second);
+    const options = { backend: "nftables", conditionsV4: ["iifname", '"eth;0"'] };
+    const without = { PATH: "/nowhere" };
+    const { msg } = pluginError(sandbox, {
+      ...call(first, "ADD", [map(80)], options),
+      env: without,
+    });
+    assertMatch(msg, /conditionsV4.*nft is not installed; install the package "nftables"/);
+    assertEquals(leftovers(sandbox), []);
+    assertEquals(chainsAndMaps(sandbox), []);
+    const before = chainsAndMaps(sandbox);
+    plugin(sandbox, call(first, "ADD", [map(80)], options));
+    plugin(sandbox, call(second, "ADD", [map(81)], options));
+    const listed = sandbox.run("nft", ["list", "table", "inet", "cni_portmap"]);
+    assertEquals(
+      listed.match(/.* jump hostports4_.*/g)?.map((line) => line.trim()),
+      Array(2).fill(
+        'meta nfproto ipv4 iifname "eth;0" fib daddr type local jump hostports4_a137389d',
+      ),
+    );
+    const both = chainsAndMaps(sandbox);
+    plugin(sandbox, { ...call(first, "DEL"), env: without });
+    assertEquals(chainsAndMaps(sandbox), both, "the other needs them");
+    gc(sandbox, without);
+    assertEquals(chainsAndMaps(sandbox), before);
+  },
+  { needs: ["nft"] },
+);
+
+kernelTest("portmap (nftables): what no container needs any more is removed", (sandbox) => {
+  const { containers: [first, second] } = bridgeNetwork(sandbox);
+  assert(first && second);
+  const own = (prefix: number) => ({
+    backend: "nftables",
+    prevResult: { ...first.result, ips: [{ address: `${first.ipv4}/${prefix}`, interface: 2 }] },
+  });
+  plugin(sandbox, call(second, "ADD", [map(90)], { backend: "nftables" }));
+  const before = chainsAndMaps(sandbox);
+  plugin(sandbox, call(first, "ADD", [map(80)], own(32)));
+  const chain = `from_${first.ipv4}/32`;
+  assertEquals(chainsAndMaps(sandbox), [...before, chain].sort());
+  plugin(sandbox, call(first, "DEL"));
+  assertEquals(chainsAndMaps(sandbox), before);
+  // In the subnet of another container its chain stays.
+  plugin(sandbox, call(first, "ADD", [map(80)], own(24)));
+  plugin(sandbox, call(first, "DEL"));
+  assertEquals(chainsAndMaps(sandbox), before);
+  // What earlier versions left, GC takes.
+  sandbox.run("nft", ["add chain inet cni_portmap from_10.9.9.9"]);
+  gc(sandbox);
+  assertEquals(chainsAndMaps(sandbox), []);
+}, { needs: ["nft"] });

@@ -41,6 +41,7 @@ import { listRules, targetOf as nftTargetOf } from "../../nftables/state.ts";
 import {
   type Claim,
   type Forwarding,
+  forwardingsOf,
   type PortMapper,
   type PortMapping,
   PortTakenError,
@@ -70,7 +71,7 @@ export const portMapperIptables: PortMapper = {
       FAMILIES.every((family) =>
         [chain, old].every((name) => removeChain(family, "nat", name, purpose))
       );
-    if (removed) return noted;
+    if (removed) return forwardingsOf(noted);
     return await removeChains(
       (family) => mayHaveChain(family, "nat", chain) || mayHaveChain(family, "nat", old),
       (saved) => [chain, old].filter((name) => saved.chains.has(name)),

@@ -9,6 +9,7 @@
 import { CniError } from "../../types/error.ts";
 import { type Attachment } from "../../types/attachment.ts";
 import { validateAttachment } from "../../types/names.ts";
+import { availableBackend } from "../available.ts";
 import {
   type Backend,
   BACKENDS,
@@ -20,11 +21,12 @@ import {
 import { lockForRemoval, lockRules } from "../notes/lock.ts";
 import { recordNetNs } from "../../ns/recorded.ts";
 import { removeConnectionsThrough, removeEarlierConnections } from "./connections.ts";
-import { expectUnclaimed, PortTakenError, type Published } from "./types.ts";
+import { expectUnclaimed, forwardingsOf, PortTakenError, type Published } from "./types.ts";
 import { MissingTool } from "../../host/tool.ts";
 import { closeLoopbackUnlessUsed, restoreGuard } from "./loopback.ts";
 import { PORT_MAPPERS } from "./mappers.ts";
-import { forwardingsOf, type PortsNote, portsNotes } from "./notes.ts";
+import { portsNeeds } from "./nftables.ts";
+import { type PortsNote, portsNotes } from "./notes.ts";
 
 /** What to publish. */
 export interface PortRequest extends Published {
@@ -43,24 +45,38 @@ export async function publishPorts(request: PortRequest, netns: string): Promise
   validateAttachment(request.attachment);
   const published = withoutEmpty(request);
   using _lock = await lockRules();
+  const { attachment, publications } = published;
   const notes = portsNotes();
-  const hadRules = notes.has(request.attachment);
-  await withBackend(request.backend, familiesOf(published), async (backend) => {
-    const others = BACKENDS.filter((name) => name !== backend);
-    for (const claims of await inEvery(others, (name) => PORT_MAPPERS[name].claims())) {
-      expectUnclaimed(published.publications, claims);
-    }
-    const note = { ...published, backend, netns: recordNetNs(netns) };
-    try {
-      await PORT_MAPPERS[backend].add(published);
-      notes.write(note);
-    } catch (error) {
-      // One family's rules may be there already, or a program was killed that had made them.
-      const nothingMade = error instanceof PortTakenError || error instanceof MissingTool;
-      if (!hadRules && !nothingMade) await PORT_MAPPERS[backend].remove(published.attachment);
-      throw error;
-    }
-  });
+  const hadRules = notes.has(attachment);
+  const earlier = notes.read(attachment);
+  // A DEL goes by the note alone: there must not be more than it says, whenever this is killed.
+  if (earlier) notes.remove(attachment);
+  try {
+    await withBackend(request.backend, familiesOf(published), async (backend) => {
+      const others = BACKENDS.filter((name) => name !== backend);
+      for (
+        const claims of await inEvery(others, (name) => PORT_MAPPERS[name].claims(publications))
+      ) {
+        expectUnclaimed(publications, claims);
+      }
+      const note = { ...published, backend, netns: recordNetNs(netns) };
+      try {
+        await PORT_MAPPERS[backend].add(
+          published,
+          earlier?.backend === backend ? earlier : undefined,
+        );
+        notes.write(note);
+      } catch (error) {
+        // One family's rules may be there already, or a program was killed that had made them.
+        const nothingMade = error instanceof PortTakenError || error instanceof MissingTool;
+        if (!hadRules && !nothingMade) await PORT_MAPPERS[backend].remove(attachment);
+        throw error;
+      }
+    });
+  } catch (error) {
+    if (earlier) notes.write(earlier);
+    throw error;
+  }
   removeEarlierConnections(published.publications);
 }
 
@@ -78,14 +94,13 @@ export async function unpublishPorts(attachment: Attachment): Promise<void> {
 async function unpublish(attachment: Attachment): Promise<void> {
   const notes = portsNotes();
   const note = notes.read(attachment);
-  const noted = note && forwardingsOf(note);
   const removed = await inEveryBackend((name) =>
-    PORT_MAPPERS[name].remove(attachment, note?.backend === name ? noted : undefined)
+    PORT_MAPPERS[name].remove(attachment, note?.backend === name ? note : undefined)
   );
   notes.remove(attachment);
   await closeLoopbackUnlessUsed();
   // What was noted is of use where somebody flushed the rules: connections outlive them.
-  removeConnectionsThrough([...removed.flat(), ...noted ?? []]);
+  removeConnectionsThrough([...removed.flat(), ...note ? forwardingsOf(note) : []]);
 }
 
 /** Removes the published ports of a network's attachments that are not in `valid`. */
@@ -109,6 +124,11 @@ export async function expectPorts(request: PortRequest): Promise<void> {
     const { ifName, containerId } = published.attachment;
     throw CniError.internal(`ports of ${ifName} of ${containerId} are not published: ${missing}`);
   });
+}
+
+/** @throws {CniError} code 50 when `backend`, or without one both, cannot publish ports */
+export async function requirePorts(backend?: Backend): Promise<void> {
+  await availableBackend(backend, backend ? `"backend": "${backend}"` : "portmap", portsNeeds);
 }
 
 /**

@@ -4,68 +4,77 @@
  *
  * @module
  */
-import { IpAddress } from "../../ip/address.ts";
-import { isObject, type JsonObject, type JsonValue } from "../../types/json.ts";
-import { nftList } from "../../nftables/program.ts";
+import { protocolNumbered } from "../../ip/port_protocol.ts";
+import { inet_service, ipv4_addr, ipv6_addr } from "../../nftables/data_types.ts";
 import { nftDelete } from "../../nftables/delete.ts";
-import { deleteRule } from "../../nftables/rule.ts";
-import { listRules } from "../../nftables/state.ts";
+import { ip, ip6, meta, th } from "../../nftables/field.ts";
+import { deleteRule, type NftRule } from "../../nftables/rule.ts";
+import { listRules, readExpressions } from "../../nftables/state.ts";
+import { stepsOf, valueOf } from "../../nftables/steps.ts";
 import type { Forwarding } from "./types.ts";
 
-const FAMILIES = { 4: "ip", 6: "ip6" } as const;
-const CHAINS = ["hostports", "hostip_hostports", "masquerading"] as const;
+const FAMILIES = {
+  4: { family: "ip", daddr: ip.daddr, address: ipv4_addr },
+  6: { family: "ip6", daddr: ip6.daddr, address: ipv6_addr },
+} as const;
+/** The chains with a rule for each port. The second one has those of one of the host's addresses. */
+const PORT_CHAINS = ["hostports", "hostip_hostports"] as const;
 
 /** A rule that publishes a port: `[ip daddr A] tcp dport P dnat to B:Q`. */
 export interface PortRule extends Forwarding {
   containerId: string;
 }
 
-/** All that the Go plugins published. Starts no program where there is nothing. */
-export async function listPortRules(): Promise<PortRule[]> {
-  return [...await portRules(4), ...await portRules(6)];
+/** Lists all that the Go plugins published. */
+export function listPortRules(): PortRule[] {
+  return ([4, 6] as const).flatMap((family) =>
+    PORT_CHAINS.flatMap((chain) => rulesOf(family, chain)).flatMap((rule) => {
+      return readRule(family, rule) ?? [];
+    })
+  );
 }
 
 /** Removes all rules of a container. @returns the ports that they published */
-export async function removePortRules(containerId: string): Promise<Forwarding[]> {
-  const rulesOf = (family: 4 | 6) =>
-    CHAINS.flatMap((chain) => listRules({ family: FAMILIES[family], table: "cni_hostport", chain }))
-      .filter(({ comment }) => comment === containerId);
-  const find = () => [...rulesOf(4), ...rulesOf(6)].map(deleteRule);
-  if (find().length === 0) return [];
-  const published = await listPortRules();
-  nftDelete(find, `unpublish ports of ${containerId}`);
-  return published.filter((rule) => rule.containerId === containerId);
+export function removePortRules(containerId: string): Forwarding[] {
+  const isOwn = ({ comment }: NftRule) => comment === containerId;
+  const removed = new Map<string, Forwarding>();
+  nftDelete(
+    () =>
+      ([4, 6] as const).flatMap((family) =>
+        [...PORT_CHAINS, "masquerading"].flatMap((chain) => rulesOf(family, chain)).filter(isOwn)
+          .map((rule) => {
+            const deletion = deleteRule(rule);
+            const published = readRule(family, rule);
+            if (published) removed.set(deletion.purpose, published);
+            return deletion;
+          })
+      ),
+    `unpublish ports of ${containerId}`,
+  );
+  return [...removed.values()];
 }
 
-async function portRules(family: 4 | 6): Promise<PortRule[]> {
-  const where = { family: FAMILIES[family], table: "cni_hostport", chain: "hostports" } as const;
-  if (listRules(where).length === 0) return [];
-  const objects = await nftList(["chain", where.family, where.table, where.chain]) ?? [];
-  return objects.map(({ rule }) => rule).filter(isObject).flatMap((rule) => {
-    const statements = (rule.expr as JsonValue[]).filter(isObject);
-    const [protocol, hostPort] = matched(statements, "dport");
-    const [, hostIp] = matched(statements, "daddr");
-    const dnat = statements.map((statement) => statement.dnat).find(isObject);
-    if (typeof rule.comment !== "string" || typeof hostPort !== "number" || !dnat) return [];
-    return [{
-      containerId: rule.comment,
-      protocol: protocol as Forwarding["protocol"],
-      hostPort,
-      hostIp: typeof hostIp === "string" ? IpAddress.parse(hostIp) : undefined,
-      target: IpAddress.parse(dnat.addr as string),
-    }];
-  });
+function rulesOf(family: 4 | 6, chain: string): NftRule[] {
+  return listRules({ family: FAMILIES[family].family, table: "cni_hostport", chain });
 }
 
-/** The protocol and the value of `PROTOCOL FIELD VALUE`; nothing when the rule has no such match. */
-function matched(
-  statements: readonly JsonObject[],
-  field: string,
-): [protocol?: string, value?: JsonValue] {
-  for (const { match } of statements) {
-    const payload = isObject(match) && isObject(match.left) && match.left.payload;
-    if (!isObject(payload) || payload.field !== field) continue;
-    return [payload.protocol as string, (match as JsonObject).right];
-  }
-  return [];
+/** What a rule publishes; undefined where it does something else. */
+function readRule(family: 4 | 6, rule: NftRule): PortRule | undefined {
+  const { daddr, address } = FAMILIES[family];
+  const steps = stepsOf(readExpressions(rule));
+  const [protocol, hostPort, hostIp] = [
+    valueOf(steps, meta.l4proto),
+    valueOf(steps, th.dport),
+    valueOf(steps, daddr),
+  ];
+  const target = steps.find((step) => step.does === "nat")?.address?.value;
+  if (rule.comment === undefined || !protocol || !hostPort || !target) return undefined;
+  const name = protocolNumbered(protocol[0]);
+  return name && {
+    containerId: rule.comment,
+    protocol: name,
+    hostPort: inet_service.decode(hostPort),
+    hostIp: hostIp && address.decode(hostIp),
+    target: address.decode(target),
+  };
 }

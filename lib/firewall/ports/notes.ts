@@ -6,7 +6,7 @@ import type { Fields } from "../../types/fields.ts";
 import type { JsonObject } from "../../types/json.ts";
 import { type Backend, BACKENDS } from "../backend.ts";
 import { type Note, NoteStore, textOf, wordOf } from "../notes/note_store.ts";
-import type { Forwarding, PortMapping, Publication, Published, SnatOptions } from "./types.ts";
+import type { PortMapping, Publication, Published, SnatOptions } from "./types.ts";
 
 /** What is published, and with which backend. */
 export interface PortsNote extends Published, Note {
@@ -31,13 +31,6 @@ export function portsNotes(): NoteStore<PortsNote> {
       publications: (fields.each("publications", PUBLICATION) ?? []).map(decodePublication),
     }),
   });
-}
-
-/** The ports of a note, as they are found in rules. */
-export function forwardingsOf({ publications }: Published): Forwarding[] {
-  return publications.flatMap(({ address, mappings }) =>
-    mappings.map(({ containerPort: _, ...mapping }) => ({ ...mapping, target: address.ip }))
-  );
 }
 
 const OPTIONS = ["snat", "masqAll", "markBit", "setMarkChain"];

@@ -49,6 +49,13 @@ export interface Forwarding extends Omit<PortMapping, "containerPort"> {
   target: IpAddress;
 }
 
+/** The ports of an attachment, as they are found in rules. */
+export function forwardingsOf({ publications }: Published): Forwarding[] {
+  return publications.flatMap(({ address, mappings }) =>
+    mappings.map(({ containerPort: _, ...mapping }) => ({ ...mapping, target: address.ip }))
+  );
+}
+
 /** A port that somebody has. */
 export interface Claim extends Forwarding {
   /** Who, in words: `container c1 (eth0 on network n)`. */
@@ -57,23 +64,31 @@ export interface Claim extends Forwarding {
 
 /** What each backend can do. */
 export interface PortMapper {
-  /** Adds rules. @throws {PortTakenError} naming the container that has the port */
-  add(published: Published): Promise<void>;
+  /**
+   * Adds rules.
+   * @param earlier what this backend is noted to publish for the same attachment already
+   * @throws {PortTakenError} naming the container that has the port
+   */
+  add(published: Published, earlier?: Published): Promise<void>;
   /**
    * Removes every rule of an attachment. Starts no program where there is none.
    * @param noted what this backend is noted to publish; found out where absent
    * @returns what was published
    */
-  remove(attachment: Attachment, noted?: readonly Forwarding[]): Promise<readonly Forwarding[]>;
+  remove(attachment: Attachment, noted?: Published): Promise<readonly Forwarding[]>;
   /** Removes the rules of a network's attachments that are not in `valid`. */
   collect(network: string, valid: readonly Attachment[]): Promise<Forwarding[]>;
   /**
-   * What is missing of what {@link add} made, for each of `all`; undefined where nothing is. Reads
-   * the rules once: one look at 40,000 ports takes half a second.
+   * Finds what is missing of what {@link add} made, for each of `all`; undefined where nothing is.
+   * Lists the rules once.
    */
   missing(all: readonly Published[]): Promise<(string | undefined)[]>;
-  /** The ports that anybody has. Starts no program where there are none. */
-  claims(): Promise<Claim[]>;
+  /**
+   * Lists the ports that anybody has; of those that no publication wants perhaps not all. Starts no
+   * program where there are none.
+   * @param publications absent where all ports are wanted
+   */
+  claims(publications?: readonly Publication[]): Promise<Claim[]>;
   /** Drops packets for 127.0.0.0/8 that come from elsewhere. */
   guardLoopback(): Promise<void>;
   /** Takes {@link guardLoopback} back. */
@@ -82,7 +97,7 @@ export interface PortMapper {
 
 /** A host port that another container has. Code 100. */
 export class PortTakenError extends CniError {
-  constructor({ protocol, hostIp, hostPort }: PortMapping, owner: string) {
+  constructor({ protocol, hostIp, hostPort }: Omit<PortMapping, "containerPort">, owner: string) {
     super(
       100,
       `${protocol} port ${hostPort} of the host${hostIp ? ` (${hostIp})` : ""} is published for ` +

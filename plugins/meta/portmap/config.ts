@@ -50,11 +50,27 @@ function chain() {
   );
 }
 
-/** Part of a rule. It must not end the rule and begin another. */
+/** Part of a rule. */
 function token() {
-  return block("text without ; # or line breaks", (value) =>
+  return block("text without line breaks", (value) =>
     // deno-lint-ignore no-control-regex -- these are what must not be there
-    typeof value === "string" && !/[;#\x00-\x1f]/.test(value) ? value : undefined);
+    typeof value === "string" && !/[\x00-\x1f]/.test(value) ? value : undefined);
+}
+
+/**
+ * Expects that conditions in nft's language are part of one rule: they end neither that rule nor
+ * its line, where another one could begin.
+ * @throws {CniError} code 7 naming what must not be there
+ */
+function expectOneRule(key: string, conditions: readonly string[]): void {
+  const text = conditions.join(" ");
+  const outside = text.replaceAll(/"[^"]*"/g, "");
+  const [found] = /[;{}#"]/.exec(outside) ?? [];
+  if (found === undefined) return;
+  throw CniError.invalidConfig(
+    `${key} is ${JSON.stringify(text)}, with ${found} outside quotes: conditions are part of one ` +
+      "rule of nftables, without ; { } or #",
+  );
 }
 
 /**
@@ -159,6 +175,9 @@ export function readBackend(options: Options): { backend?: Backend; snat: SnatOp
       `${chosen} backend was requested but configuration contains ${other}-specific options ` +
         `[${specific[other].join(" ")}]`,
     );
+  }
+  if (chosen === "nftables") {
+    for (const key of ["conditionsV4", "conditionsV6"] as const) expectOneRule(key, options[key]);
   }
   return {
     backend: chosen,

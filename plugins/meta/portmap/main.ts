@@ -9,12 +9,12 @@
  *
  * @module
  */
-import { availableBackend } from "../../../lib/firewall/available.ts";
 import type { Publication } from "../../../lib/firewall/ports/types.ts";
 import {
   expectPorts,
   gcPorts,
   publishPorts,
+  requirePorts,
   unpublishPorts,
 } from "../../../lib/firewall/ports/mod.ts";
 import { portsNotes } from "../../../lib/firewall/ports/notes.ts";
@@ -48,7 +48,7 @@ const portmap = definePlugin<Options>({
   async status({ options }) {
     requirePrivileges();
     const { backend } = readBackend(options);
-    await availableBackend(backend, backend ? `"backend": "${backend}"` : "portmap", () => []);
+    await requirePorts(backend);
   },
 
   async gc({ config, validAttachments }) {

@@ -1,0 +1,174 @@
+/**
+ * The elements of table `inet cni_portmap`: as they are to be, and as they are.
+ *
+ * @module
+ */
+import type { IpAddress } from "../../ip/address.ts";
+import type { PortProtocol } from "../../ip/port_protocol.ts";
+import type { Command } from "../../nftables/command.ts";
+import { createElement, deleteElement, type NftMap } from "../../nftables/set.ts";
+import { findElement, listElements, listSets, type NftElement } from "../../nftables/state.ts";
+import { jump, type Verdict } from "../../nftables/statement.ts";
+import {
+  familyOf,
+  hostIpMap,
+  masqueradeMap,
+  portsMap,
+  sourcesChain,
+  suffixOf,
+  TABLE,
+  type Target,
+} from "./nftables_layout.ts";
+import type { Forwarding, PortMapping, Publication, SnatOptions } from "./types.ts";
+
+/** An element of one of the maps. */
+export interface Entry {
+  /** The map and the key, as `nft` writes them: what tells it from others. */
+  readonly text: string;
+  /** The map's value, as `nft` writes it. */
+  readonly value: string;
+  /** The container's address. */
+  readonly target: IpAddress;
+  /** The port that it publishes; a masquerading one has none. */
+  readonly forwarding?: Forwarding;
+  /** The chain of sources that it leads to. */
+  readonly sources?: string;
+  /** Of the maps that it is in; masquerading ones have none. */
+  readonly suffix?: string;
+  /** Makes it, with the error EEXIST where the key has a value. */
+  create(comment: string): Command;
+  remove(): Command;
+  /** Finds what the key has; undefined where it has nothing. */
+  find(): Present | undefined;
+}
+
+/** An entry that is there. */
+export interface Present extends Entry {
+  readonly comment?: string;
+}
+
+/** Lists what a publication is to have. */
+export function entriesOf(publication: Publication, { snat, masqAll }: SnatOptions): Entry[] {
+  const { address, mappings } = publication;
+  const suffix = suffixOf(publication);
+  const target = address.ip;
+  const published = mappings.map((mapping) =>
+    portEntry(suffix, mapping, [target, mapping.containerPort])
+  );
+  if (!snat) return published;
+  const chain = jump(sourcesChain(address, masqAll));
+  return [...published, entryOf(masquerading(target.family), target, chain)];
+}
+
+function portEntry(suffix: string, mapping: PortMapping, value: Target): Entry {
+  const { protocol, hostIp, hostPort } = mapping;
+  return hostIp
+    ? entryOf(hostIps(suffix), [hostIp, protocol, hostPort], value)
+    : entryOf(ports(suffix), [protocol, hostPort], value);
+}
+
+/**
+ * Lists the entries that have one of a publication's ports: a port at one address and the same port
+ * at every address are the same one.
+ * @param isAsked which maps are looked into, by their suffix
+ */
+export function entriesWithPortsOf(
+  { address, mappings }: Publication,
+  isAsked: (suffix: string) => boolean,
+): Present[] {
+  const suffixes = listSuffixes().filter((suffix) =>
+    familyOf(suffix) === address.ip.family && isAsked(suffix)
+  );
+  return suffixes.flatMap((suffix) => {
+    const [everywhere, somewhere] = [ports(suffix), hostIps(suffix)];
+    const anywhere = mappings.some(({ hostIp }) => !hostIp) ? listed(somewhere) : [];
+    const found = mappings.flatMap(({ protocol, hostIp, hostPort }) => [
+      findIn(everywhere, [protocol, hostPort]),
+      hostIp && findIn(somewhere, [hostIp, protocol, hostPort]),
+    ]);
+    return [...anywhere, ...found.flatMap((entry) => entry ?? [])];
+  });
+}
+
+/** Lists the suffixes that there are maps of ports for. */
+export function listSuffixes(): string[] {
+  return listSets(TABLE).flatMap((set) => readName(set, "ports") ?? []);
+}
+
+/** Lists all entries that there are. */
+export function listEntries(): Present[] {
+  return listSets(TABLE).flatMap((set) => {
+    const suffix = readName(set, "ports|hostip|masquerade");
+    if (suffix === undefined) return [];
+    if (set.startsWith("ports")) return listed(ports(suffix));
+    return set.startsWith("hostip")
+      ? listed(hostIps(suffix))
+      : listed(masquerading(familyOf(suffix)));
+  });
+}
+
+/** Lists the entries of a suffix: what has the same conditions. */
+export function listEntriesOf(suffix: string): Present[] {
+  return [...listed(ports(suffix)), ...listed(hostIps(suffix))];
+}
+
+/** The suffix of a map's name; undefined for the names of others. */
+function readName(set: string, kinds: string): string | undefined {
+  return new RegExp(`^(?:${kinds})([46](?:_[0-9a-f]{8})?)$`).exec(set)?.[1];
+}
+
+/** A map, and what an element of it stands for. */
+interface Kind<K, V> {
+  map: NftMap<K, V>;
+  read(key: K, value: V): Pick<Entry, "target" | "forwarding" | "sources" | "suffix">;
+}
+
+function ports(suffix: string): Kind<readonly [PortProtocol, number], Target> {
+  return {
+    map: portsMap(suffix),
+    read: ([protocol, hostPort], [target]) => {
+      return { suffix, target, forwarding: { protocol, hostPort, target } };
+    },
+  };
+}
+
+function hostIps(suffix: string): Kind<readonly [IpAddress, PortProtocol, number], Target> {
+  return {
+    map: hostIpMap(suffix),
+    read: ([hostIp, protocol, hostPort], [target]) => {
+      return { suffix, target, forwarding: { protocol, hostIp, hostPort, target } };
+    },
+  };
+}
+
+function masquerading(family: 4 | 6): Kind<IpAddress, Verdict> {
+  return {
+    map: masqueradeMap(family),
+    read: (target, { verdict }) => ({ target, sources: verdict.chain }),
+  };
+}
+
+function entryOf<K, V>(kind: Kind<K, V>, key: K, value: V): Entry {
+  const { map } = kind;
+  return {
+    ...kind.read(key, value),
+    text: `${map.set} ${map.key.format(key)}`,
+    value: map.value === "verdict" ? (value as Verdict).text : map.value.format(value),
+    create: (comment) => createElement(map, key, value, comment),
+    remove: () => deleteElement(map, key),
+    find: () => findIn(kind, key),
+  };
+}
+
+function presentOf<K, V>(kind: Kind<K, V>, { key, value, comment }: NftElement<K, V>): Present {
+  return { ...entryOf(kind, key, value), comment };
+}
+
+function findIn<K, V>(kind: Kind<K, V>, key: K): Present | undefined {
+  const element = findElement(kind.map, key);
+  return element && presentOf(kind, element);
+}
+
+function listed<K, V>(kind: Kind<K, V>): Present[] {
+  return listElements(kind.map).map((element) => presentOf(kind, element));
+}

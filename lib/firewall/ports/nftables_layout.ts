@@ -1,0 +1,246 @@
+/**
+ * Table `inet cni_portmap`: where published ports are kept.
+ *
+ *     ports4, ports6            protocol . port           -> address . port
+ *     hostip4, hostip6          address . protocol . port -> address . port
+ *     masquerade4, masquerade6  container's address       -> the chain that says which sources
+ *
+ * Publications with conditions have maps and chains of their own: `ports4_` and a hash of the
+ * conditions. The chains of sources are called after the subnet, `from_10.1.0.0/24`.
+ *
+ * @module
+ */
+import { IpAddress } from "../../ip/address.ts";
+import { Cidr } from "../../ip/cidr.ts";
+import { nftHash } from "../../ip/hash_names.ts";
+import type { PortProtocol } from "../../ip/port_protocol.ts";
+import { addChain, flushChain, type Hook, type NftChain, PRIORITY } from "../../nftables/chain.ts";
+import type { Command } from "../../nftables/command.ts";
+import {
+  concatenated,
+  inet_proto,
+  inet_service,
+  ipv4_addr,
+  ipv6_addr,
+} from "../../nftables/data_types.ts";
+import { concat, ct, fib, ip, ip6, meta, th } from "../../nftables/field.ts";
+import { addRule } from "../../nftables/rule.ts";
+import { addSet, type NftMap } from "../../nftables/set.ts";
+import {
+  dnat,
+  drop,
+  jump,
+  masquerade,
+  type Statement,
+  type Verdict,
+} from "../../nftables/statement.ts";
+import { addTable } from "../../nftables/table.ts";
+import type { Publication, SnatOptions } from "./types.ts";
+
+/** The table. */
+export const TABLE = { family: "inet", table: "cni_portmap" } as const;
+/** The table, as `nft` names it. */
+export const T = `${TABLE.family} ${TABLE.table}`;
+
+const ADDRESS = { 4: ipv4_addr, 6: ipv6_addr } as const;
+const HEADER = { 4: ip, 6: ip6 } as const;
+const PROTOCOL = { 4: "ip", 6: "ip6" } as const;
+const NFPROTO = { 4: meta.nfproto.is("ipv4"), 6: meta.nfproto.is("ipv6") } as const;
+
+/** A container's address and port. */
+export type Target = readonly [IpAddress, number];
+
+/** The family of a suffix: maps' and chains' names end in it. */
+export function familyOf(suffix: string): 4 | 6 {
+  return suffix.startsWith("4") ? 4 : 6;
+}
+
+/** `4`, `6`, or with a hash of the conditions behind: they apply to a whole set of maps. */
+export function suffixOf({ address, conditions }: Publication): string {
+  const { family } = address.ip;
+  if (conditions.length === 0) return String(family);
+  return `${family}_${nftHash(conditions.join(" ")).slice(0, 8)}`;
+}
+
+/** Whether a suffix stands for conditions. */
+export function isConditional(suffix: string): boolean {
+  return suffix.includes("_");
+}
+
+/** Ports of all of the host's addresses. */
+export function portsMap(suffix: string): NftMap<readonly [PortProtocol, number], Target> {
+  return {
+    ...TABLE,
+    set: `ports${suffix}`,
+    key: concatenated(inet_proto, inet_service),
+    value: concatenated(ADDRESS[familyOf(suffix)], inet_service),
+  };
+}
+
+/** Ports of one of the host's addresses. */
+export function hostIpMap(
+  suffix: string,
+): NftMap<readonly [IpAddress, PortProtocol, number], Target> {
+  const address = ADDRESS[familyOf(suffix)];
+  return {
+    ...TABLE,
+    set: `hostip${suffix}`,
+    key: concatenated(address, inet_proto, inet_service),
+    value: concatenated(address, inet_service),
+  };
+}
+
+/** Containers whose visitors get the host's address. */
+export function masqueradeMap(family: 4 | 6): NftMap<IpAddress, Verdict> {
+  return { ...TABLE, set: `masquerade${family}`, key: ADDRESS[family], value: "verdict" };
+}
+
+/** A chain of the table. */
+export function chainNamed(chain: string): NftChain {
+  return { ...TABLE, chain };
+}
+
+/** A chain with its rules, and what these cannot do without. */
+export interface Part {
+  readonly chain: NftChain;
+  /** How many rules it has. */
+  readonly size: number;
+  /** Says what it is made of: mostly it is there, and nobody asks. */
+  define(): {
+    readonly hook?: Hook;
+    /** What must be there before. */
+    readonly before?: readonly Command[];
+    readonly rules: readonly (readonly Statement[])[];
+  };
+  /** The rule in nft's own language that it has instead, which only `nft` can add. */
+  readonly foreignRule?: string;
+}
+
+/** Makes a part of which `present` rules are there. */
+export function make({ chain, define }: Part, present: number): Command[] {
+  const { hook, before = [], rules } = define();
+  return [
+    ...before,
+    addChain(chain, hook),
+    // To flush what is empty would have the kernel wait for a grace period.
+    ...(present > 0 ? [flushChain(chain)] : []),
+    ...rules.map((statements) => addRule(chain, statements)),
+  ];
+}
+
+/** What a publication needs, in the order in which one needs the other. */
+export function partsFor(
+  publication: Publication,
+  { snat, masqAll }: Pick<SnatOptions, "snat" | "masqAll">,
+): Part[] {
+  const suffix = suffixOf(publication);
+  return [
+    MASQUERADING,
+    forwardingPart(suffix),
+    ...(["prerouting", "output"] as const).map((hook) =>
+      entryPart(hook, suffix, publication.conditions)
+    ),
+    ...(snat ? [sourcesPart(publication.address, masqAll)] : []),
+  ];
+}
+
+/** What all publications share. */
+const MASQUERADING: Part = {
+  chain: chainNamed("masquerading"),
+  size: 2,
+  define: () => ({
+    hook: { type: "nat", hook: "postrouting", priority: PRIORITY.srcnat },
+    before: [
+      addTable(TABLE, "Published ports, CNI plugin portmap"),
+      addSet(masqueradeMap(4)),
+      addSet(masqueradeMap(6)),
+    ],
+    rules: [
+      [ct.status.has("dnat"), ip.daddr.vmap(masqueradeMap(4))],
+      [ct.status.has("dnat"), ip6.daddr.vmap(masqueradeMap(6))],
+    ],
+  }),
+};
+
+/** The chain that looks a port up: first at the packet's own address. */
+function forwardingPart(suffix: string): Part {
+  const family = familyOf(suffix);
+  const [ports, hostIps] = [portsMap(suffix), hostIpMap(suffix)];
+  const hostIp = concat(HEADER[family].daddr, meta.l4proto, th.dport);
+  const port = concat(meta.l4proto, th.dport);
+  return {
+    chain: chainNamed(`hostports${suffix}`),
+    size: 2,
+    define: () => ({
+      before: [addSet(ports), addSet(hostIps)],
+      rules: [
+        [NFPROTO[family], dnat(PROTOCOL[family], hostIp.map(hostIps))],
+        [NFPROTO[family], dnat(PROTOCOL[family], port.map(ports))],
+      ],
+    }),
+  };
+}
+
+/** A base chain that packets come to that are for this host. */
+function entryPart(
+  hook: "prerouting" | "output",
+  suffix: string,
+  conditions: readonly string[],
+): Part {
+  const isFree = conditions.length === 0;
+  const rule = [
+    NFPROTO[familyOf(suffix)],
+    fib.daddrType.is("local"), // only what is for this host: CVE-2025-67499
+    jump(`hostports${suffix}`),
+  ];
+  const [protocol, ...rest] = rule.map(({ text }) => text);
+  return {
+    chain: chainNamed(`${hook}${suffix}`),
+    size: 1,
+    define: () => ({
+      // One later than the usual priority: services that claim a port have been asked before
+      // (CVE-2019-9946).
+      hook: { type: "nat", hook, priority: PRIORITY.dstnat + 1 },
+      rules: isFree ? [rule] : [],
+    }),
+    ...(isFree ? {} : { foreignRule: [protocol, ...conditions, ...rest].join(" ") }),
+  };
+}
+
+/** The name of the chain that says which sources are masqueraded. */
+export function sourcesChain(address: Cidr, masqAll: boolean): string {
+  return masqAll ? "from_all" : `from_${address.network()}`.replaceAll(":", "_");
+}
+
+/** Whether a chain is one that says which sources are masqueraded. */
+export function isSourcesChain(chain: string): boolean {
+  return chain.startsWith("from_");
+}
+
+/** The chain that masquerades what comes from a subnet and from this host's loopback, or all. */
+function sourcesPart(address: Cidr, masqAll: boolean): Part {
+  const { saddr } = HEADER[address.ip.family];
+  const networks = address.ip.family === 4
+    ? [address.network(), Cidr.parse("127.0.0.0/8")]
+    : [address.network()];
+  return {
+    chain: chainNamed(sourcesChain(address, masqAll)),
+    size: masqAll ? 1 : networks.length,
+    define: () => ({
+      rules: masqAll
+        ? [[masquerade]]
+        : networks.map((network) => [saddr.isIn(network), masquerade]),
+    }),
+  };
+}
+
+/** Drops packets for 127.0.0.0/8 that come from elsewhere. */
+export const GUARD: Part = {
+  chain: chainNamed("loopback"),
+  size: 1,
+  define: () => ({
+    hook: { type: "filter", hook: "prerouting", priority: PRIORITY.raw },
+    before: [addTable(TABLE)],
+    rules: [[meta.iifname.isNot("lo"), ip.daddr.isIn(Cidr.parse("127.0.0.0/8")), drop]],
+  }),
+};

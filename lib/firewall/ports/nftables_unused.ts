@@ -1,0 +1,61 @@
+/**
+ * What in table `inet cni_portmap` nobody needs any more.
+ *
+ * @module
+ */
+import { deleteChain } from "../../nftables/chain.ts";
+import type { Command } from "../../nftables/command.ts";
+import { deleteSet } from "../../nftables/set.ts";
+import { hasChain, listChains, listRules, listSets, usesOf } from "../../nftables/state.ts";
+import { type Entry, listEntriesOf, listSuffixes } from "./nftables_entries.ts";
+import {
+  chainNamed,
+  hostIpMap,
+  isConditional,
+  isSourcesChain,
+  portsMap,
+  TABLE,
+} from "./nftables_layout.ts";
+
+/**
+ * What removes the chains and maps that only `going` needs, once those are gone: chains for the
+ * sources of one subnet, and all that belongs to conditions.
+ * @param chains those of subnets, by their names
+ * @param suffixes of maps
+ */
+export function removalOfUnused(
+  going: readonly Entry[],
+  chains: Iterable<string>,
+  suffixes: Iterable<string>,
+): Command[] {
+  const texts = new Set(going.map(({ text }) => text));
+  return [
+    ...[...chains].filter((chain) => isUnused(chain, going)).map((chain) =>
+      deleteChain(chainNamed(chain))
+    ),
+    ...[...suffixes].filter(isConditional).flatMap((suffix) =>
+      listEntriesOf(suffix).every(({ text }) => texts.has(text)) ? removalOfMaps(suffix) : []
+    ),
+  ];
+}
+
+/** What removes the chains and maps that nobody needs, whoever left them. */
+export function removalOfAllUnused(): Command[] {
+  return removalOfUnused([], listChains(TABLE).filter(isSourcesChain), listSuffixes());
+}
+
+/** Whether only `going` leads to a chain of sources. */
+function isUnused(chain: string, going: readonly Entry[]): boolean {
+  const uses = usesOf(chainNamed(chain));
+  if (uses === undefined) return false;
+  const leadingThere = uses - listRules(chainNamed(chain)).length;
+  return leadingThere === going.filter(({ sources }) => sources === chain).length;
+}
+
+/** What removes the maps of conditions, and the chains that lead to them. */
+function removalOfMaps(suffix: string): Command[] {
+  const chains = ["prerouting", "output", "hostports"].map((name) => chainNamed(name + suffix));
+  const present = new Set(listSets(TABLE));
+  const maps = [portsMap(suffix), hostIpMap(suffix)].filter(({ set }) => present.has(set));
+  return [...chains.filter(hasChain).map(deleteChain), ...maps.map(deleteSet)];
+}
