@@ -65,9 +65,15 @@ export async function dispatch<O>(
     return await handle(plugin, request, invocation.env, underWay);
   } catch (error) {
     const { settled } = underWay;
-    const defect = error instanceof CniError ? undefined : error;
+    const defect = isDefect(error) ? error : undefined;
     return { ...failure(error, request?.config.cniVersion), settled, defect };
   }
+}
+
+/** Whether an error says that code is wrong, and not what it was given or what it met. */
+function isDefect(error: unknown): boolean {
+  const kinds = [TypeError, ReferenceError, RangeError, SyntaxError];
+  return !(error instanceof Error) || kinds.some((kind) => error instanceof kind);
 }
 
 /** The reply of a plugin that failed. */

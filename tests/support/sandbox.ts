@@ -11,6 +11,7 @@ import { namespaces } from "../../lib/libc/symbols.ts";
 import { mount, MS_REC } from "../../lib/ns/mount.ts";
 import { createNetNs } from "../../lib/ns/named.ts";
 import { CLONE_NEWNET, type NetNs } from "../../lib/ns/netns.ts";
+import { startResident } from "./resident.ts";
 import { missing, reportSkip, type Requirement, SANDBOX_DIRECTORIES } from "./requirements.ts";
 
 const CLONE_FS = 0x200;
@@ -100,6 +101,7 @@ export function kernelTest(
     async fn() {
       using _home = new Home();
       enterSandbox();
+      await using _server = await startResident(Deno.env.get("CNI_TEST_BIN"));
       await test(new Sandbox());
     },
   });
