@@ -6,6 +6,7 @@ import { del } from "./commands/del.ts";
 import { doctor } from "./commands/doctor.ts";
 import { exec } from "./commands/exec.ts";
 import { gc } from "./commands/gc.ts";
+import { graph } from "./commands/graph.ts";
 import { ipam } from "./commands/ipam.ts";
 import { list } from "./commands/list.ts";
 import { status } from "./commands/status.ts";
@@ -18,7 +19,7 @@ import { ENVIRONMENT } from "./settings.ts";
 export const CNITOOL: Program = {
   name: "cnitool",
   summary: "Attaches network namespaces to CNI networks, as a container runtime does.",
-  commands: [add, check, del, doctor, exec, gc, ipam, list, status, validate, version],
+  commands: [add, check, del, doctor, exec, gc, graph, ipam, list, status, validate, version],
   notes:
     `NETWORK is the name of a network in NETCONFPATH, or a configuration file: a name with a slash in it,
 or one that ends in .conflist, .conf or .json. NETNS is the path of a network namespace, or the name

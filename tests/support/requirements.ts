@@ -33,6 +33,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   dnsmasq: "dnsmasq-base",
   "kea-dhcp4": "kea-dhcp4-server",
   perl: "perl-base",
+  "rsvg-convert": "librsvg2-bin",
   prlimit: "util-linux",
   firewalld: "firewalld",
   "firewall-cmd": "firewalld",
