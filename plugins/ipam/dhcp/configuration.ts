@@ -1,5 +1,8 @@
+import type { IpAddress } from "../../../lib/ip/address.ts";
+import type { Watcher } from "../../../lib/libc/poller.ts";
 import type { Dns } from "../../../lib/types/config.ts";
 import type { IpConfig, Route } from "../../../lib/types/result.ts";
+import type { Timing } from "./retransmission.ts";
 import { now, type Time } from "./time.ts";
 
 /** What a server granted, of one address family; on disk in this form, too. */
@@ -49,6 +52,14 @@ export interface Client<C extends Configuration> {
    * @throws {InterfaceGone}
    */
   release(current: C): void;
+}
+
+/** What a client uses. */
+export interface ClientContext {
+  timing: Timing;
+  poller: Watcher;
+  /** Tells whether an earlier lease of the attachment has an address: it must not be released. */
+  isHeld(address: IpAddress): boolean;
 }
 
 /** How a renewal is ended, and whom it tells of what goes wrong meanwhile. */

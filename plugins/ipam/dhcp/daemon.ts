@@ -21,19 +21,13 @@ import {
   membership,
 } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { encodeJson, isObject, type JsonObject, type JsonValue } from "../../../lib/types/json.ts";
+import type { JsonObject, JsonValue } from "../../../lib/types/json.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { interfaceError, type InterfaceId, OpenInterface, sameInterface } from "./interface.ts";
 import { Lease, type LeaseContext } from "./lease.ts";
 import type { LeaseStore } from "./lease_store.ts";
-import {
-  type Allocation,
-  ATTACHMENT_MEMBERS,
-  type Method,
-  type Methods,
-  type Request,
-  REQUIRED,
-} from "./protocol.ts";
+import type { Allocation, Method, Methods, Request } from "./protocol.ts";
+import { requireParams } from "./request.ts";
 import type { Timing } from "./retransmission.ts";
 
 /** What a daemon is made of. */
@@ -240,25 +234,4 @@ function isAttached({ attachment, interfaceId }: Lease, netns: string): CniError
     `${describeAttachment(attachment)} has a lease already, for the interface in ` +
       `${interfaceId.netns}; it must be detached (DEL) before it is attached in ${netns}`,
   );
-}
-
-/** @throws {CniError} code 7 naming what is missing, or of another type */
-function requireParams(method: Method, params: unknown): void {
-  const require = (object: unknown, path: string, name: string, kind: string) => {
-    const value = isObject(object) ? object[name] : undefined;
-    const found = Array.isArray(value) ? "list" : isObject(value) ? "object" : typeof value;
-    if (found === kind) return;
-    throw CniError.invalidConfig(
-      `the dhcp daemon's method ${method} needs "${path}.${name}" to be of type ${kind}; it is ${
-        encodeJson(value ?? null)
-      }`,
-    );
-  };
-  for (const [name, kind] of Object.entries(REQUIRED[method])) {
-    require(params, "params", name, kind);
-    if (name !== "attachment" || !isObject(params)) continue;
-    for (const member of ATTACHMENT_MEMBERS) {
-      require(params.attachment, "params.attachment", member, "string");
-    }
-  }
 }

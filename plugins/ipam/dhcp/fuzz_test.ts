@@ -17,7 +17,8 @@ import { text, typeOf } from "./v4/options.ts";
 import { decodeAdvertisement } from "./v6/advertisement.ts";
 import { fromRouters, fromServer, withLink } from "./v6/configuration.ts";
 import { advertised, type LinkState, nextExpiry } from "./v6/link_state.ts";
-import { decodeMessage as decodeMessage6, grantOf, isRefusal, refusalOf } from "./v6/message.ts";
+import { grantOf, isRefusal, refusalOf } from "./v6/association.ts";
+import { decodeMessage as decodeMessage6 } from "./v6/message.ts";
 
 const RUNS = 3000;
 const mac = "02:00:00:00:00:07";

@@ -9,12 +9,12 @@ import type { Result } from "../../../lib/types/result.ts";
 import { Binding, type BindingContext } from "./binding.ts";
 import type { Configuration } from "./configuration.ts";
 import { InterfaceGone, type InterfaceId, OpenInterface, sameInterface } from "./interface.ts";
-import { resultOf } from "./lease_result.ts";
+import { reportOf, resultOf } from "./lease_result.ts";
 import type { LeaseState } from "./lease_record.ts";
-import type { BindingReport, ClientConfig, LeaseReport } from "./protocol.ts";
+import type { ClientConfig, LeaseReport } from "./protocol.ts";
 import { reconfigure } from "./reconfigure.ts";
 import type { Timing } from "./retransmission.ts";
-import { now, onCalendar } from "./time.ts";
+import { now } from "./time.ts";
 import { Client4 } from "./v4/client.ts";
 import type { Configuration4 } from "./v4/configuration.ts";
 import { clientIdentity } from "./v4/identity.ts";
@@ -188,21 +188,7 @@ export class Lease {
   }
 
   report(): LeaseReport {
-    const bindings = this.#bindings.map(({ family, binding }): BindingReport => {
-      const { state, current, problem } = binding;
-      return {
-        family,
-        state,
-        addresses: current?.ips.map(({ address }) => address) ?? [],
-        ...(current && {
-          server: current.server,
-          renewAt: onCalendar(current.renewAt),
-          rebindAt: onCalendar(current.rebindAt),
-          expiresAt: onCalendar(current.expiresAt),
-        }),
-        ...(problem && { problem }),
-      };
-    });
+    const bindings = this.#bindings.map(({ family, binding }) => reportOf(family, binding));
     return { ...this.attachment, netns: this.interfaceId.netns, bindings };
   }
 

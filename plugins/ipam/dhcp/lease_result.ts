@@ -1,5 +1,13 @@
+/**
+ * What a lease tells others: the result of its ADD, and its line in `dhcp leases`.
+ *
+ * @module
+ */
 import type { Result } from "../../../lib/types/result.ts";
+import type { Binding } from "./binding.ts";
 import type { Configuration } from "./configuration.ts";
+import type { BindingReport } from "./protocol.ts";
+import { onCalendar } from "./time.ts";
 
 /** The configurations of both families as one result. */
 export function resultOf(configurations: readonly Configuration[]): Result {
@@ -14,5 +22,24 @@ export function resultOf(configurations: readonly Configuration[]): Result {
       ...(domain && { domain }),
       ...(search.length > 0 && { search }),
     },
+  };
+}
+
+/** What is known of one family of a lease. */
+export function reportOf(
+  family: 4 | 6,
+  { state, current, problem }: Binding<Configuration>,
+): BindingReport {
+  return {
+    family,
+    state,
+    addresses: current?.ips.map(({ address }) => address) ?? [],
+    ...(current && {
+      server: current.server,
+      renewAt: onCalendar(current.renewAt),
+      rebindAt: onCalendar(current.rebindAt),
+      expiresAt: onCalendar(current.expiresAt),
+    }),
+    ...(problem && { problem }),
   };
 }

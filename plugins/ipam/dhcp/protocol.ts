@@ -74,21 +74,6 @@ export interface Allocation {
   lease: Result;
 }
 
-type Kind = "string" | "object" | "list";
-
-/** The parameters that each method needs, and of what type they are. */
-export const REQUIRED: Readonly<Record<Method, Readonly<Record<string, Kind>>>> = {
-  allocate: { attachment: "object", netns: "string", config: "object" },
-  release: { attachment: "object" },
-  check: { attachment: "object", netns: "string" },
-  gc: { network: "string", valid: "list" },
-  leases: {},
-  status: {},
-};
-
-/** The members of `params.attachment`; all of them are strings. */
-export const ATTACHMENT_MEMBERS = ["network", "containerId", "ifName"] as const;
-
 /** What is known of a lease. */
 export interface LeaseReport extends Attachment {
   netns: string;

@@ -1,11 +1,11 @@
 import type { Poller } from "../../../lib/libc/poller.ts";
 import type { Socket } from "../../../lib/libc/socket.ts";
-import { messageOf } from "../../../lib/runtime/errors.ts";
 import { Acceptor } from "../../../lib/server/acceptor.ts";
 import { Connection } from "../../../lib/server/connection.ts";
-import { CniError, ErrorCode } from "../../../lib/types/error.ts";
-import { encodeJson, isObject, type JsonValue, parseJson } from "../../../lib/types/json.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import { encodeJson, type JsonValue } from "../../../lib/types/json.ts";
 import { MAX_LINE, PROTOCOL, type Request, TO_GO_PLUGIN } from "./protocol.ts";
+import { readRequest } from "./request.ts";
 
 /** How long a client may take to send its request, and to read the answer. Milliseconds. */
 const CLIENT_TIMEOUT = 10_000;
@@ -75,23 +75,4 @@ export class Server implements Disposable {
       return { error: { code, msg: message, ...(details && { details }) } };
     }
   }
-}
-
-/** @throws {CniError} code 6 for what is no request, 1 for one of another protocol */
-function readRequest(line: string): Request {
-  let value: JsonValue;
-  try {
-    value = parseJson(line);
-  } catch (error) {
-    throw CniError.decode(`the dhcp daemon expects one line of JSON: ${messageOf(error)}`);
-  }
-  if (!isObject(value)) throw CniError.decode("the dhcp daemon expects a JSON object on one line");
-  if (value.protocol !== PROTOCOL) {
-    throw new CniError(
-      ErrorCode.incompatibleVersion,
-      `the dhcp daemon speaks protocol ${PROTOCOL}, not ${encodeJson(value.protocol ?? null)}; ` +
-        "plugin and daemon must be of versions that fit",
-    );
-  }
-  return value as unknown as Request;
 }

@@ -13,8 +13,8 @@ const PROBES = 2;
 const PROBE_MS = 50;
 
 /**
- * Asks the link whether somebody uses an address: `arping -D`. RFC 5227, section 2.1.
- * @returns the hardware address of whoever does
+ * Detects an address conflict: `arping -D`. RFC 5227, section 2.1.
+ * @returns the hardware address of the host that has the address already
  * @throws {InterfaceGone}
  */
 export async function probe(
@@ -28,19 +28,19 @@ export async function probe(
   using socket = openPacketSocket(open, ETH_P_ARP, [[0x06, 0, 0, 0x40000]]);
   let user: string | undefined;
   for (let probe = 0; probe < PROBES && !user; probe++) {
-    socket.send(question(own, address), broadcastAddress(open.link.index, ETH_P_ARP));
+    socket.send(arpProbe(own, address), broadcastAddress(open.link.index, ETH_P_ARP));
     await sleepUntil(now() + PROBE_MS, signal);
     // However long that really was: what has come by now counts.
     drain(socket, 64, (packet) => {
-      const found = userOf(packet, address);
+      const found = senderOf(packet, address);
       if (found !== open.link.address) user ??= found;
     });
   }
   return user;
 }
 
-/** Who has this address? Nobody in particular asks: the sender's protocol address is 0. RFC 826. */
-function question(hardware: Uint8Array, address: IpAddress): Uint8Array<ArrayBuffer> {
+/** An ARP probe: a request whose sender's protocol address is 0. RFC 826, RFC 5227. */
+function arpProbe(hardware: Uint8Array, address: IpAddress): Uint8Array<ArrayBuffer> {
   const packet = new Uint8Array(28);
   packet.set([0, 1, 8, 0, 6, 4, 0, 1]); // Ethernet, IPv4, their lengths, request
   packet.set(hardware, 8);
@@ -48,8 +48,8 @@ function question(hardware: Uint8Array, address: IpAddress): Uint8Array<ArrayBuf
   return packet;
 }
 
-/** Who says, in an answer or a question of its own, that it has the address. */
-function userOf(packet: Uint8Array, address: IpAddress): string | undefined {
+/** The hardware address of a packet's sender, where its protocol address is the given one. */
+function senderOf(packet: Uint8Array, address: IpAddress): string | undefined {
   if (packet.length < 28 || packet[4] !== 6 || packet[5] !== 4) return undefined;
   const sender = packet.subarray(14, 18);
   return address.bytes().every((byte, index) => byte === sender[index])

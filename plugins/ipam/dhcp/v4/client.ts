@@ -5,11 +5,16 @@
  */
 import { IpAddress } from "../../../../lib/ip/address.ts";
 import { Cidr } from "../../../../lib/ip/cidr.ts";
-import type { Watcher } from "../../../../lib/libc/poller.ts";
 import { CniError } from "../../../../lib/types/error.ts";
-import { bestEffort, type Client, type Renewal, type RenewalExchange } from "../configuration.ts";
+import {
+  bestEffort,
+  type Client,
+  type ClientContext,
+  type Renewal,
+  type RenewalExchange,
+} from "../configuration.ts";
 import { bringUp, type InterfaceId } from "../interface.ts";
-import { retransmissionDelays, type Timing } from "../retransmission.ts";
+import { retransmissionDelays } from "../retransmission.ts";
 import { now, sleepUntil, type Time } from "../time.ts";
 import { probe } from "./arp.ts";
 import { type Configuration4, fromAck, unusable } from "./configuration.ts";
@@ -28,20 +33,12 @@ const DECLINED_PAUSE = 10_000;
 /** Between two renewals, unless the lease is short. RFC 2131, section 4.4.5. Milliseconds. */
 const RENEWAL_DELAY = 60_000;
 
-/** What a client uses. */
-export interface Client4Context {
-  timing: Timing;
-  poller: Watcher;
-  /** Tells whether an earlier lease of the attachment has an address: it must not be released. */
-  isHeld(address: IpAddress): boolean;
-}
-
 /** Acquires, extends and releases a DHCPv4 lease. */
 export class Client4 implements Client<Configuration4> {
   constructor(
     private readonly interfaceId: InterfaceId,
     private readonly identity: ClientIdentity,
-    private readonly context: Client4Context,
+    private readonly context: ClientContext,
   ) {}
 
   async acquire(deadline: Time, signal: AbortSignal): Promise<Configuration4> {

@@ -10,10 +10,11 @@ import type { IpConfig, Route } from "../../../../lib/types/result.ts";
 import { type Configuration, times } from "../configuration.ts";
 import { decodeNames } from "../names.ts";
 import type { Time } from "../time.ts";
+import type { Grant } from "./association.ts";
 import { toHex } from "./hex.ts";
 import { autonomousAddress } from "./link_local.ts";
 import type { LinkState } from "./link_state.ts";
-import { type Grant, type Message, Option, readAddresses } from "./message.ts";
+import { type Message, Option, readAddresses } from "./message.ts";
 
 /** T1 and T2, of the preferred lifetime, where the server leaves them to the client. RFC 8415, 21.4. */
 const FRACTIONS = [0.5, 0.8] as const;

@@ -6,7 +6,7 @@ import type { LinkState } from "./link_state.ts";
 const ip = IpAddress.parse("fd00:1::7");
 const granted = {
   answer: { type: 7, transaction: 1, options: new Map([[2, Uint8Array.of(9)]]) },
-  grant: { addresses: [{ ip, preferred: 50, valid: 100 }], renewal: 0, rebinding: 0, status: 0 },
+  grant: { addresses: [{ ip, preferred: 50, valid: 100 }], renewal: 0, rebinding: 0 },
 };
 const link: LinkState = {
   routers: [{ address: "fe80::1", until: 1_800_000 }],
