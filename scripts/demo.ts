@@ -11,6 +11,7 @@
 import { parseArgs } from "../lib/deps/parse_args.ts";
 import { createNetNs, removeNetNs } from "../lib/ns/named.ts";
 import type { NetNs } from "../lib/ns/netns.ts";
+import { listRules } from "../lib/nftables/state.ts";
 import { Rtnl } from "../lib/rtnl/rtnl.ts";
 import { build } from "./build/build.ts";
 import { NoBaseExecutable } from "./build/compile_deno.ts";
@@ -35,12 +36,8 @@ usage: deno task demo [--runtime deno|bun]
 const STATE = "/run/demo";
 const NETWORK = "demo";
 const CONTAINERS = ["blue", "green"] as const;
-/** How the rules of each backend are listed. */
-const RULE_LISTS: readonly [program: string, ...args: string[]][] = [
-  ["nft", "list", "ruleset"],
-  ["iptables-save"],
-  ["ip6tables-save"],
-];
+/** What lists the rules of iptables. */
+const IPTABLES_LISTS = ["iptables-save", "ip6tables-save"] as const;
 
 const args = parseArgs(Deno.args, {
   boolean: ["help"],
@@ -97,7 +94,7 @@ async function buildAll(wanted: string | undefined): Promise<string> {
 /** The demo itself, in namespaces of its own. */
 async function show(bin: string): Promise<number> {
   ownState();
-  const config = networkConfiguration();
+  const config = Deno.readTextFileSync(`${ROOT}/examples/bridge.conflist`).trimEnd();
   title("The network");
   console.log(config);
   Deno.mkdirSync(`${STATE}/net.d`, { recursive: true });
@@ -121,6 +118,12 @@ async function show(bin: string): Promise<number> {
 
   title("What exists now");
   console.log(picture(containers));
+  const rules = masqueradeRules();
+  step(
+    rules.length > 0,
+    "what they send elsewhere gets the host's address",
+    `${rules.length} rules`,
+  );
 
   title("Ping");
   const [blue, green] = containers;
@@ -154,18 +157,6 @@ async function show(bin: string): Promise<number> {
   return 0;
 }
 
-/** The example network; without masquerading where the machine has no program for it. */
-function networkConfiguration(): string {
-  const text = Deno.readTextFileSync(`${ROOT}/examples/bridge.conflist`);
-  if (hasProgram("nft") || hasProgram("iptables")) return text.trimEnd();
-  console.log(yellow(
-    "Neither nft nor iptables is installed, so the masquerade is left out: apt-get install nftables",
-  ));
-  const config = JSON.parse(text);
-  delete config.plugins[0].ipMasq;
-  return JSON.stringify(config, null, 2);
-}
-
 async function run(bin: string, command: string, netns: NetNs): Promise<string> {
   const { code, stdout, stderr } = await new Deno.Command(`${bin}/cnitool`, {
     args: [command, NETWORK, netns.path],
@@ -193,7 +184,7 @@ function proveEmpty(netnses: readonly NetNs[]): void {
   step(reserved.length === 0, "no address reserved", reserved.join(", "));
   const cached = list("/var/lib/cni/results");
   step(cached.length === 0, "no cached result", cached.join(", "));
-  const rules = RULE_LISTS.filter(([program]) => hasProgram(program)).flatMap(rulesOfContainers);
+  const rules = masqueradeRules();
   step(rules.length === 0, "no masquerade rule", rules.join("\n"));
   const bridges = host.link.list({ kind: "bridge" }).map(({ name }) => name);
   console.log(
@@ -205,11 +196,18 @@ function proveEmpty(netnses: readonly NetNs[]): void {
   );
 }
 
-/** The lines of a rule list that are there for a container: its ID, or a chain that had it. */
-function rulesOfContainers([program, ...args]: readonly [string, ...string[]]): string[] {
-  const { stdout } = new Deno.Command(program, { args, stderr: "null" }).outputSync();
-  return new TextDecoder().decode(stdout).split("\n")
-    .filter((line) => /\bid: \W*cnitool-|^:CNI-[0-9a-f]{24}/.test(line));
+/** What tells that masquerade rules are there for containers: nftables' comments, iptables' rules. */
+function masqueradeRules(): string[] {
+  const nftables = listRules({ family: "inet", table: "cni_plugins_masquerade" })
+    .flatMap(({ comment }) => comment ?? []);
+  const iptables = IPTABLES_LISTS.filter(hasProgram).flatMap((program) => {
+    const { stdout } = new Deno.Command(program, { stderr: "null" }).outputSync();
+    return new TextDecoder().decode(stdout).split("\n");
+  });
+  // A container's ID, or a chain that had it.
+  return [...nftables, ...iptables].filter((line) =>
+    /\bid: \W*cnitool-|^:CNI-[0-9a-f]{24}/.test(line)
+  );
 }
 
 function list(directory: string): string[] {

@@ -1,31 +1,18 @@
 /**
- * Deleting from nftables over netlink, in one transaction: that takes 0.1 ms, where `nft` takes
- * 2 and then waits for a grace period, since it closes its socket ({@link netfilter}).
+ * Deleting from nftables: what is there is listed, and deleted in one batch.
  *
  * @module
  */
-import { NFPROTO, NFT_DELSETELEM, NFT_ELEMENTS } from "../netlink/nftables.ts";
 import { NetlinkError } from "../nl/error.ts";
 import { nftablesBatchInParts } from "../nl/nftables_batch.ts";
 import type { Command } from "./command.ts";
 import { deleteChain, type NftChain } from "./chain.ts";
 import { deleteRule } from "./rule.ts";
-import { type Generation, hasChain, listRules, type RawElement, targetOf } from "./state.ts";
-import type { NftTable } from "./table.ts";
+import { type Generation, hasChain, listRules, targetOf } from "./state.ts";
 
 /** The rule set is not the one any more that a transaction was made for. */
 export class RulesetChanged extends Error {
   override readonly name = "RulesetChanged";
-}
-
-/** `delete element FAMILY TABLE SET { KEY }` */
-export function deleteRawElement({ family, table, set, key }: NftTable & RawElement): Command {
-  const elements = { list: [{ key: { value: key } }] };
-  return {
-    type: NFT_DELSETELEM,
-    payload: NFT_ELEMENTS.encode({ family: NFPROTO[family], table, set, elements }),
-    purpose: `delete element ${family} ${table} ${set} ${key.join(".")}`,
-  };
 }
 
 /** What removes a chain, and every rule that leads to it; nothing where it is not there. */

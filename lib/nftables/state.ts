@@ -1,6 +1,5 @@
 /**
- * What nftables has, asked over netlink: starting `nft` for it takes a hundred times as long, and
- * a DEL mostly finds nothing to do.
+ * What nftables has, asked over netlink: what `nft list` prints.
  *
  * @module
  */
@@ -235,33 +234,6 @@ function readElements(where: AnySet, answer: Uint8Array): NftElement<unknown, un
       throw error;
     }
   });
-}
-
-/** One element of a set or map, as the kernel has it. */
-export interface RawElement {
-  set: string;
-  key: Uint8Array;
-  data?: Uint8Array;
-  comment?: string;
-}
-
-/** The elements of all sets and maps of a table; none when it is not there. */
-export function listTableElements(where: NftTable): RawElement[] {
-  const { family, table } = where;
-  return listSets(where).flatMap((set) =>
-    unlessMissing([], (socket) =>
-      socket.dump({
-        type: NFT_GETSETELEM,
-        payload: NFT_ELEMENTS.encode({ family: NFPROTO[family], table, set }),
-        purpose: `list the elements of ${set} in table ${family} ${table}`,
-      })).flatMap((answer) => NFT_ELEMENTS.decode(answer).elements?.list ?? [])
-      .map(({ key, data, userData }) => ({
-        set,
-        key: key?.value ?? new Uint8Array(),
-        data: data?.value,
-        comment: userData?.comment,
-      }))
-  );
 }
 
 function unlessMissing<T>(nothing: T, ask: (socket: NetlinkSocket) => T): T {

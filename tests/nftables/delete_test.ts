@@ -3,18 +3,20 @@ import { restoreDeletions } from "../../lib/iptables/iptables.ts";
 import { deletion, line } from "../../lib/iptables/rule.ts";
 import {
   chainRemoval,
-  deleteRawElement,
   nftDelete,
   nftDeleteSince,
   RulesetChanged,
 } from "../../lib/nftables/delete.ts";
+import { concatenated, inet_service, ipv4_addr } from "../../lib/nftables/data_types.ts";
+import { deleteElement } from "../../lib/nftables/set.ts";
 import { deleteRule } from "../../lib/nftables/rule.ts";
-import { currentGeneration, listRules, listTableElements } from "../../lib/nftables/state.ts";
+import { currentGeneration, listElements, listRules } from "../../lib/nftables/state.ts";
 import { deleteTable } from "../../lib/nftables/table.ts";
 import { NetlinkError } from "../../lib/nl/error.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
 const TABLE = { family: "inet", table: "t" } as const;
+const PORTS = { ...TABLE, set: "ports", key: concatenated(ipv4_addr, inet_service) };
 
 /** A table with two chains of which one leads to the other, and a set and a map. */
 function makeTable(sandbox: Sandbox): void {
@@ -40,8 +42,8 @@ kernelTest("nftDelete() deletes rules, chains, elements and tables", (sandbox) =
     "x",
   );
   nftDelete(() =>
-    listTableElements(TABLE).filter(({ key }) => key[5] === 80)
-      .map((element) => deleteRawElement({ ...TABLE, ...element })), "x");
+    listElements(PORTS).filter(({ key: [, port] }) => port === 80)
+      .map(({ key }) => deleteElement(PORTS, key)), "x");
   const rules = sandbox.ruleset();
   assertEquals(/comment "(first|second|third)"/g[Symbol.match](rules)?.length, 2);
   assertStringIncludes(rules, "elements = { 10.0.0.1 . 81 }");
