@@ -122,22 +122,26 @@ export function clientConfig(ipam: IpamOptions, args: string): ClientConfig {
   };
 }
 
-/** Of an option that is given twice the last value counts. */
+/**
+ * Of an option that is given twice the last value counts. Empty text in the configuration is none;
+ * an empty argument takes an earlier value away, since no DHCP option is empty.
+ */
 function provided({ provide }: IpamOptions, args: string): Map<number, string> {
   const values = new Map<number, string>();
   const arguments_ = lenientArgs(args);
   for (const { option, value, fromArg } of provide) {
     const code = codeOf(option);
     const given = fromArg ? arguments_.get(fromArg) : undefined;
-    for (const text of [value, given]) {
-      if (!text) continue;
+    for (const text of [value || undefined, given]) {
+      if (text === undefined) continue;
       const { length } = new TextEncoder().encode(text);
       if (length > 255) {
         throw CniError.invalidConfig(
           `value too long for option ${option}: ${length} bytes, at most 255 fit`,
         );
       }
-      values.set(code, text);
+      if (text === "") values.delete(code);
+      else values.set(code, text);
     }
   }
   return values;

@@ -24,6 +24,7 @@ Deno.test("clientConfig() follows the configuration, and CNI_ARGS where that say
   ];
   assertEquals(read({ provide }, "junk;NAME=b=c;;=d").provide, [[12, "b=c"], [60, "y"]]);
   assertEquals(read({ provide }).provide, [[12, "a"], [60, "y"]]);
+  assertEquals(read({ provide }, "NAME=").provide, [[60, "y"]]);
   assertEquals(read({ request: [{ option: "42" }] }).request, [42, ...DEFAULT_PARAMETERS]);
   const only = [{ option: "routers", skipDefault: true }, { option: "1" }];
   assertEquals(read({ request: only }).request, [3, 1]);
@@ -66,6 +67,7 @@ Deno.test("readFlags() reads flags as Go's do, and says which it does not know",
     { pidfile: "/p", broadcast: true, timeout: 2000 },
   );
   assertEquals(readFlags(["-broadcast=false"], flags), { broadcast: false });
+  assertEquals(readFlags(["-pidfile", ""], flags), {});
   for (
     const [args, message] of [
       [["-x"], 'unknown argument "-x"'],

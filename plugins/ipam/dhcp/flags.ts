@@ -7,7 +7,7 @@ export type FlagKind = "switch" | "text" | "duration";
 /**
  * Reads flags as Go's do: `-name value`, `-name=value`, with one dash or two.
  * @param flags the known ones
- * @returns durations in milliseconds; only those that were given
+ * @returns durations in milliseconds; only those that were given, and not as empty text
  * @throws {CniError} code 4 naming the flag
  */
 export function readFlags<F extends Readonly<Record<string, FlagKind>>>(
@@ -20,11 +20,8 @@ export function readFlags<F extends Readonly<Record<string, FlagKind>>>(
     const [, name = "", assigned] = /^--?([^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
     const kind = Object.hasOwn(flags, name) ? flags[name] : undefined;
     if (!kind) throw CniError.invalidEnvironment(`unknown argument ${JSON.stringify(arg)}`);
-    values[name as keyof F] = read(
-      name,
-      kind,
-      kind === "switch" ? assigned : assigned ?? rest.shift(),
-    );
+    const value = read(name, kind, kind === "switch" ? assigned : assigned ?? rest.shift());
+    if (value !== "") values[name as keyof F] = value;
   }
   return values;
 }
@@ -37,7 +34,7 @@ function read(name: string, kind: FlagKind, text: string | undefined): string | 
       `-${name} is ${JSON.stringify(text)}, but must be true or false, or be given without a value`,
     );
   }
-  if (text === undefined || text === "") {
+  if (text === undefined) {
     throw CniError.invalidEnvironment(`-${name} needs a value`);
   }
   if (kind === "text") return text;

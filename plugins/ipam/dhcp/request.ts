@@ -36,7 +36,7 @@ export function readRequest(line: string): Request {
     throw new CniError(
       ErrorCode.incompatibleVersion,
       `the dhcp daemon speaks protocol ${PROTOCOL}, not ${encodeJson(value.protocol ?? null)}; ` +
-        "plugin and daemon must be of versions that fit",
+        "plugin and daemon must be of one version: start the daemon anew after an upgrade",
     );
   }
   return value as unknown as Request;
