@@ -4,14 +4,14 @@
  * @module
  */
 import type { NetNs } from "../ns/netns.ts";
-import { visibleNetNs } from "../ns/visible.ts";
 import type { Link } from "../rtnl/link.ts";
 import { netnsId } from "../rtnl/netns_id.ts";
-import { Rtnl } from "../rtnl/rtnl.ts";
+import type { Rtnl } from "../rtnl/rtnl.ts";
 import { NetlinkError } from "../nl/error.ts";
 import { CniError } from "../types/error.ts";
 import type { Namespaces } from "./namespaces.ts";
 import { findParent, parentSide } from "./parent.ts";
+import { enterVisible } from "./visible.ts";
 
 /** An interface that may be in the way: the parent, what the parent is a port of, or a sibling. */
 export interface Candidate {
@@ -77,25 +77,14 @@ function* candidates(namespaces: Namespaces, refused: RefusedLink): Generator<Ca
     if (link.parent !== parent.index || link.parentNetnsId !== undefined) continue;
     if (!isOwn(netns, link)) yield { role: "sibling", link, rtnl, where };
   }
-  for (using other of visibleNetNs()) {
-    if (other.is(netns)) continue;
-    using there = enter(other);
-    const id = there && netnsId(there, netns);
-    if (!there || id === undefined) continue; // nothing there has a parent on this side
+  for (const { netns: other, rtnl: there } of enterVisible(netns)) {
+    const id = netnsId(there, netns);
+    if (id === undefined) continue; // nothing there has a parent on this side
     for (const link of there.link.list()) {
       if (link.parent !== parent.index || link.parentNetnsId !== id) continue;
       if (!isOwn(other, link)) {
         yield { role: "sibling", link, rtnl: there, where: `in ${other.path}` };
       }
     }
-  }
-}
-
-/** Undefined for a namespace that we may see but not enter: another user's. */
-function enter(netns: NetNs): Rtnl | undefined {
-  try {
-    return Rtnl.open(netns);
-  } catch {
-    return undefined;
   }
 }

@@ -4,8 +4,6 @@
  * @module
  */
 import { ipamDel, releasesOverLink } from "../ipam/delegate.ts";
-import { NetNs } from "../ns/netns.ts";
-import { Rtnl } from "../rtnl/rtnl.ts";
 import type { DelCall } from "../skel/plugin.ts";
 import { runAll } from "../skel/run_all.ts";
 
@@ -27,15 +25,4 @@ export function detachSteps(
 ): (() => void | Promise<void>)[] {
   const steps = [remove, () => ipamDel(call)];
   return releasesOverLink(call) ? steps.toReversed() : steps;
-}
-
-/**
- * Removes the container's interface; one that is gone already, with or without its namespace, is fine.
- * @param kind what the plugin makes; an interface of another kind is somebody else's, and stays
- */
-export function removeLink({ netns, ifName }: DelCall, kind: string): void {
-  using sandbox = NetNs.openIfPresent(netns);
-  if (!sandbox) return; // the interface went away with its namespace
-  using inside = Rtnl.open(sandbox);
-  if (inside.link.find(ifName)?.kind === kind) inside.link.removeIfPresent(ifName);
 }

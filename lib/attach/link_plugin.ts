@@ -3,16 +3,25 @@
  *
  * @module
  */
+import { attachmentAlias } from "../ip/mark.ts";
 import { ipamGc, type IpamResult, ipamStatus, requireIpam } from "../ipam/delegate.ts";
 import type { Link, LinkChanges } from "../rtnl/link.ts";
 import { requirePrivileges } from "../rtnl/privileges.ts";
-import { type AddCall, type AttachmentCall, definePlugin, type Plugin } from "../skel/plugin.ts";
+import {
+  type AddCall,
+  type AttachmentCall,
+  definePlugin,
+  type GcCall,
+  type Plugin,
+} from "../skel/plugin.ts";
+import { runAll } from "../skel/run_all.ts";
 import type { Result } from "../types/result.ts";
 import type { Schema } from "../types/schema.ts";
 import { attach } from "./attach.ts";
 import { checkAttachment } from "./check.ts";
-import { detach, removeLink } from "./detach.ts";
+import { detach } from "./detach.ts";
 import type { Namespaces } from "./namespaces.ts";
+import { removeLink, takeBackLink } from "./remove_link.ts";
 
 /** The parts of a link plugin: what it does its own way. `O` is the type of its own options. */
 export interface LinkParts<O> {
@@ -42,6 +51,8 @@ export interface LinkParts<O> {
   check?(call: AttachmentCall<O>, link: Link, namespaces: Namespaces): void;
   /** STATUS, beside IPAM's. @throws {CniError} code 50 */
   status?(options: O): void;
+  /** GC, beside IPAM's. */
+  gc?(call: GcCall): void;
 }
 
 /** Makes a plugin of its parts. */
@@ -69,7 +80,9 @@ export function linkPlugin<O>(parts: LinkParts<O>): Plugin<O> {
       await ipamStatus(call);
     },
 
-    gc: ipamGc,
+    async gc(call) {
+      await runAll(() => parts.gc?.(call), () => ipamGc(call));
+    },
   });
 }
 
@@ -87,10 +100,11 @@ async function add<O>(call: AddCall<O>, parts: LinkParts<O>): Promise<Result> {
       await call.undo.step(
         "the interface",
         () => parts.create(call, namespaces),
-        () => removeLink(call, parts.kind),
+        () => takeBackLink(call, parts.kind),
         { ambiguous: true }, // nothing had its name before
       );
-      if (changes) namespaces.inside.link.set(call.ifName, changes);
+      const alias = attachmentAlias(call.attachment);
+      namespaces.inside.link.set(call.ifName, { ...changes, alias });
     },
   });
 }

@@ -11,10 +11,11 @@ import { expectProperty } from "./check.ts";
 import { type Conflict, explainConflict } from "./conflict.ts";
 import type { LinkParts } from "./link_plugin.ts";
 import { findParent, limitMtu, type ParentOptions, parentSide, requireParent } from "./parent.ts";
+import { removeOrphanLinks } from "./remove_link.ts";
 
 /** What a link plugin does its own way whose interface has a parent. */
 export interface ParentLinkParts<O extends ParentOptions>
-  extends Omit<LinkParts<O>, "create" | "explain" | "status" | "check"> {
+  extends Omit<LinkParts<O>, "create" | "explain" | "status" | "check" | "gc"> {
   /** Refuses an MTU above the parent's; otherwise that is the kernel's to decide. */
   readonly limitsMtu: boolean;
   /** The parent's name, where another than the configuration's; empty for the default route's. */
@@ -71,6 +72,9 @@ export function onParent<O extends ParentOptions>(parts: ParentLinkParts<O>): Li
       // Without a name it may be an interface that a plugin before this one is to make.
       if (options.master || !parts.parentName) requireParent(options);
     },
+
+    gc: ({ config, validAttachments }) =>
+      removeOrphanLinks(config.name, validAttachments, parts.kind),
   };
 }
 

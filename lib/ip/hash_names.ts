@@ -20,21 +20,20 @@ export function ifbName(network: string, containerId: string): string {
   return hashName(15, "bwp", network + containerId);
 }
 
-/**
- * The ifb device through which one attachment's traffic is shaped, in one direction. Its beginning is
- * the network's, by which GC knows what an ADD that was killed made last.
- */
+/** The ifb device through which one attachment's traffic is shaped, in one direction. */
 export function attachmentIfbName(
   attachment: Attachment,
   direction: "ingress" | "egress",
 ): string {
-  const prefix = networkIfbPrefix(attachment.network);
-  return hashName(15, prefix, `${attachmentKey(attachment)}/${direction}`);
+  return hashName(15, "bwp", `${attachmentKey(attachment)}/${direction}`);
 }
 
-/** What the names of all of a network's {@link attachmentIfbName} begin with. */
-export function networkIfbPrefix(network: string): string {
-  return hashName(8, "bw", network);
+/**
+ * The host's end of an attachment's veth pair: `veth` and 11 digits. Where somebody else has it, the
+ * name is a random one.
+ */
+export function hostVethName(attachment: Attachment): string {
+  return `veth${fnv1a(attachmentKey(attachment), 44).toString(16).padStart(11, "0")}`;
 }
 
 /**
@@ -49,6 +48,19 @@ function hashName(length: number, prefix: string, text: string): string {
     throw new RangeError(`${prefix} leaves no room in a name of ${length} characters`);
   }
   return (prefix + runtime.sha512Hex(text)).slice(0, length);
+}
+
+/**
+ * FNV-1a with 64 bits, folded to fewer: for names that need not withstand an attacker. The first
+ * SHA-512 of a process takes Deno several milliseconds.
+ * @param bits at least 22
+ */
+export function fnv1a(text: string, bits: number): bigint {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of new TextEncoder().encode(text)) {
+    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  }
+  return BigInt.asUintN(bits, hash ^ hash >> BigInt(bits));
 }
 
 /** What the comments of all nftables rules of a network begin with. */

@@ -64,6 +64,8 @@ export interface VethPeer {
   address?: string;
   /** Packets. */
   txqlen?: number;
+  /** The group of `ip link … group`; 0 when absent. */
+  group?: number;
   /** Descriptor of the namespace to be in; the pair's own when absent. */
   netnsFd?: number;
 }

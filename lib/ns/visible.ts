@@ -19,6 +19,24 @@ export function* visibleNetNs(): Generator<NetNs> {
   }
 }
 
+/**
+ * Opens the namespace with these numbers, by whichever path it can be seen: what it was known by may
+ * be gone while something keeps it alive. Undefined where it cannot be seen.
+ * @param path tried first
+ */
+export function openVisible(
+  { path, dev, ino }: { path: string; dev: number; ino: number },
+): NetNs | undefined {
+  for (const candidate of [path, ...paths()]) {
+    const info = tryTo(() => runtime.files.stat(candidate));
+    if (info?.dev !== dev || info.ino !== ino) continue;
+    const netns = tryTo(() => NetNs.openIfPresent(candidate));
+    if (netns?.dev === dev && netns.ino === ino) return netns;
+    netns?.[Symbol.dispose]();
+  }
+  return undefined;
+}
+
 function* paths(): Generator<string> {
   for (const name of ifPresent(() => runtime.files.list(NETNS_DIRECTORY)) ?? []) {
     yield `${NETNS_DIRECTORY}/${name}`;

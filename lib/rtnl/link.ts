@@ -112,6 +112,8 @@ export interface NewLink {
   txqlen?: number;
   /** Set it up at once. */
   up?: boolean;
+  /** The group of `ip link … group`; 0 when absent. */
+  group?: number;
   /** Index of the parent device, in the socket's namespace. */
   parent?: number;
   /** The bridge, bond or VRF that it becomes a port of. */
@@ -181,12 +183,13 @@ export class Links {
 
   /** `ip link add NAME type KIND …`. @throws {NetlinkError} EEXIST when the name is taken */
   add(link: NewLink): void {
-    const { name, kind, mtu, txqlen, parent, netns, data } = link;
+    const { name, kind, mtu, txqlen, group, parent, netns, data } = link;
     const payload = LINK.encode({
       name,
       mtu,
       address: link.address,
       txqlen,
+      group,
       parent,
       master: indexOf(link.master),
       netnsFd: netns?.descriptor,

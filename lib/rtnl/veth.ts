@@ -4,8 +4,11 @@
  *
  * @module
  */
+import { hostVethName } from "../ip/hash_names.ts";
+import { attachmentAlias, networkGroup } from "../ip/mark.ts";
 import type { NetNs } from "../ns/netns.ts";
 import { runtime } from "../runtime/mod.ts";
+import type { Attachment } from "../types/attachment.ts";
 import { CniError } from "../types/error.ts";
 import type { Link } from "./link.ts";
 import type { Rtnl } from "./rtnl.ts";
@@ -22,7 +25,7 @@ export interface NewVethPair {
   host: Rtnl;
   /** The namespace of `host`. */
   hostNs: NetNs;
-  /** Name of the near end. The far end's is random. */
+  /** Name of the near end. */
   name: string;
   /** Bytes, of both ends; the kernel's default when absent. */
   mtu?: number;
@@ -32,8 +35,8 @@ export interface NewVethPair {
   hostAddress?: string;
   /** The bridge or VRF that the far end becomes a port of before it goes up. */
   master?: Link;
-  /** The far end's alias, at most 255 bytes. */
-  alias?: string;
+  /** Whose the pair is: the far end gets its name and alias. A random name and none when absent. */
+  attachment?: Attachment;
 }
 
 /** Both ends, as they were created; the far one is up by now, the near one is not. */
@@ -45,20 +48,21 @@ export interface VethPair {
 }
 
 /**
- * `ip link add NAME type veth peer vethXXXXXXXX netns HOST`, then the far end up, with router
+ * `ip link add NAME type veth peer HOSTNAME netns HOST group GROUP`, then the far end up, with router
  * advertisements off. Each end is created where it stays: moving one later would cost the kernel an RCU
  * grace period, some 10 ms. When a step fails, the pair is removed again.
  * @throws {CniError} code 4 when NAME is taken
  * @throws {NetlinkError} when the kernel refuses
  */
 export function addVethPair(pair: NewVethPair): VethPair {
-  const { inside, host, hostNs, name, master, alias } = pair;
+  const { inside, host, hostNs, name, master, attachment } = pair;
   const hostName = create(pair);
   try {
     const near = inside.link.get(name);
     const far = host.link.get(hostName);
     hostNs.run(() => prepareFarEnd(hostName));
-    host.link.set(far, { up: true, master, alias });
+    const mark = attachment && { alias: attachmentAlias(attachment), group: 0 };
+    host.link.set(far, { up: true, master, ...mark });
     return { near, far };
   } catch (error) {
     inside.link.removeIfPresent(name);
@@ -67,11 +71,14 @@ export function addVethPair(pair: NewVethPair): VethPair {
 }
 
 /** @returns the far end's name */
-function create({ inside, hostNs, name, mtu, address, hostAddress }: NewVethPair): string {
+function create(pair: NewVethPair): string {
+  const { inside, hostNs, name, mtu, address, hostAddress, attachment } = pair;
+  const group = attachment && networkGroup(attachment.network);
+  // Without a queue length of 0 the kernel would give the far end 1000 packets.
+  const end = { netnsFd: hostNs.descriptor, mtu, address: hostAddress, txqlen: 0, group };
   for (let attempt = 1;; attempt++) {
-    const peer = randomName();
-    // Without a queue length of 0 the kernel would give the far end 1000 packets.
-    const far = { name: peer, netnsFd: hostNs.descriptor, mtu, address: hostAddress, txqlen: 0 };
+    const peer = attachment && attempt === 1 ? hostVethName(attachment) : randomName();
+    const far = { ...end, name: peer };
     try {
       inside.link.add({ name, kind: "veth", mtu, address, data: { peer: far } });
       return peer;

@@ -10,9 +10,9 @@ const PLUGINS: Record<string, { options: object; needs?: string[] }> = {
   ptp: { options: { ipMasq: true } },
   macvlan: { options: { master: "up0" }, needs: ["kernel:macvlan"] },
   ipvlan: { options: { master: "up0" }, needs: ["kernel:ipvlan"] },
-  vlan: { options: { master: "up0", vlanId: 7 }, needs: ["kernel:8021q"] },
+  vlan: { options: { master: "up0", vlanId: 7 }, needs: ["kernel:vlan"] },
   dummy: { options: {}, needs: ["kernel:dummy"] },
-  tap: { options: {}, needs: ["kernel:tun"] },
+  tap: { options: {}, needs: ["kernel:tap"] },
   "host-device": { options: { device: "card0" } },
 };
 

@@ -353,25 +353,6 @@ kernelTest("bandwidth: DEL without an ADD leaves somebody else's filters", (sand
   assertEquals(tc(sandbox, "filter show dev host0 ingress"), before);
 }, { needs: ["tc"] });
 
-kernelTest("bandwidth: GC removes an ifb device that was made and not named yet", (sandbox) => {
-  const other = attachmentIfbName(
-    { network: "other", containerId: "test", ifName: "eth0" },
-    "egress",
-  );
-  for (const name of [ownEgress!, ownIngress!, other, egressIfb]) {
-    sandbox.run("ip", ["link", "add", name, "type", "ifb"]);
-  }
-  const gc = (valid: unknown[]) =>
-    plugin(sandbox, {
-      command: "GC",
-      config: { ...config, "cni.dev/valid-attachments": valid },
-    });
-  gc([{ containerID: "test", ifname: "eth0" }]);
-  assertEquals(ifbs(sandbox).length, 4);
-  gc([]);
-  assertEquals(ifbs(sandbox), [other, egressIfb].sort(), "another network's, and the Go plugin's");
-});
-
 kernelTest("bandwidth: CHECK sees what is missing or changed", (sandbox) => {
   const netns = container(sandbox);
   const fails = (words: string) => {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ping } from "../../scripts/support/ping.ts";
 import { addressesOf, hostLocal, reservations } from "../support/network.ts";
+import { NETWORK } from "../support/link_plugins.ts";
 import { plugin, pluginError } from "../support/plugins.ts";
 import { kernelTest } from "../support/sandbox.ts";
 
@@ -9,7 +10,7 @@ const options = { needs: ["kernel:dummy"] };
 const dns = { nameservers: ["10.7.0.53"] };
 const resolvConf = "/run/test/resolv.conf";
 const ipam = { ...hostLocal, resolvConf };
-const config = { cniVersion: "1.1.0", name: "nowhere", type: "dummy", ipam };
+const config = { cniVersion: "1.1.0", name: NETWORK, type: "dummy", ipam };
 
 kernelTest("dummy: ADD makes what it says, and DEL takes it away", (sandbox) => {
   Deno.writeTextFileSync(resolvConf, "nameserver 10.7.0.53\n");
@@ -27,7 +28,7 @@ kernelTest("dummy: ADD makes what it says, and DEL takes it away", (sandbox) => 
   plugin(sandbox, { command: "CHECK", config: { ...config, prevResult: result }, netns });
 
   plugin(sandbox, { command: "DEL", config, netns });
-  assertEquals([sandbox.links(netns), reservations("nowhere")], [[], []]);
+  assertEquals([sandbox.links(netns), reservations(NETWORK)], [[], []]);
   for (const gone of [netns, "", "/run/netns/gone"]) {
     plugin(sandbox, { command: "DEL", config, netns: gone });
   }
@@ -44,7 +45,7 @@ kernelTest("dummy: a failing ADD leaves nothing behind", (sandbox) => {
   for (const [wrong, words] of failures) {
     const error = pluginError(sandbox, { command: "ADD", config: wrong, netns });
     assertStringIncludes(error.msg, words);
-    assertEquals([sandbox.links(netns), reservations("nowhere")], [[], []], words);
+    assertEquals([sandbox.links(netns), reservations(NETWORK)], [[], []], words);
   }
 }, options);
 
@@ -79,5 +80,5 @@ kernelTest("dummy: STATUS and GC reach IPAM", (sandbox) => {
   const netns = sandbox.container();
   plugin(sandbox, { command: "ADD", config: { ...config, ipam: hostLocal }, netns });
   plugin(sandbox, { command: "GC", config: { ...config, "cni.dev/valid-attachments": [] } });
-  assertEquals(reservations("nowhere"), []);
+  assertEquals(reservations(NETWORK), []);
 }, options);

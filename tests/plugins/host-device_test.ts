@@ -3,9 +3,10 @@ import { ping } from "../../scripts/support/ping.ts";
 import { NetNs } from "../../lib/ns/netns.ts";
 import { Rtnl } from "../../lib/rtnl/rtnl.ts";
 import { Capture, isAdvertisement, isArpAnnouncement } from "../support/capture.ts";
+import { KeptNetNs } from "../support/link_plugins.ts";
 import { addressesOf, hostLocal, reservations, staticAddress } from "../support/network.ts";
 import { plugin, pluginDirectory, pluginError, tryPlugin } from "../support/plugins.ts";
-import { BackgroundProcess, eventually } from "../support/process.ts";
+import { BackgroundProcess } from "../support/process.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
 const config = { cniVersion: "1.1.0", name: "cards", type: "host-device", device: "card0" };
@@ -238,6 +239,87 @@ kernelTest(
     assertHome(sandbox);
   },
 );
+
+kernelTest("host-device: a late DEL leaves a newer container's card", (sandbox) => {
+  addCard(sandbox);
+  sandbox.run("ip", "link add other0 type veth peer name other1".split(" "));
+  const earlier = sandbox.container("pod");
+  const other = { config: { ...withIpam, device: "other0" }, containerId: "earlier" };
+  const result = plugin(sandbox, { command: "ADD", ...other, netns: earlier });
+  sandbox.run("ip", ["netns", "del", "pod"]); // and the virtual card with it
+  earlier[Symbol.dispose]();
+  const netns = sandbox.container("pod");
+  const newer = { config: withIpam, netns, containerId: "newer" };
+  plugin(sandbox, { command: "ADD", ...newer });
+  // Twice: the first DEL knows of a card, the second of none.
+  for (const prevResult of [undefined, result, undefined]) {
+    plugin(sandbox, { command: "DEL", ...other, netns, config: { ...other.config, prevResult } });
+    assertEquals([sandbox.links(netns), reservations("cards").length], [["eth0"], 2]);
+  }
+  plugin(sandbox, { command: "DEL", ...newer });
+  assertHome(sandbox);
+});
+
+kernelTest("host-device: without a record the MAC address tells whose a card is", (sandbox) => {
+  addCard(sandbox);
+  const netns = sandbox.container();
+  const result = plugin(sandbox, { command: "ADD", config, netns });
+  for (const record of records()) Deno.removeSync(`/run/cni/host-device/${record}`);
+  const other = structuredClone(result);
+  other.interfaces[0].mac = "02:00:00:00:00:99";
+  plugin(sandbox, { command: "DEL", config: { ...config, prevResult: other }, netns });
+  assertEquals(sandbox.links(netns), ["eth0"]);
+  plugin(sandbox, { command: "DEL", config: { ...config, prevResult: result }, netns });
+  assertEquals(sandbox.ip("link show dev card0")[0].address, MAC);
+});
+
+kernelTest(
+  "host-device: DEL finds the card where a process keeps the namespace",
+  async (sandbox) => {
+    addCard(sandbox);
+    for (const path of ["", "/run/netns/gone", "another"]) {
+      const netns = sandbox.container();
+      plugin(sandbox, { command: "ADD", config: withIpam, netns, containerId: "gone" });
+      await using kept = await KeptNetNs.of(sandbox, netns);
+      const given = path === "another" ? sandbox.container(netns.path.split("/").at(-1)) : path;
+      plugin(sandbox, { command: "DEL", config: withIpam, netns: given, containerId: "gone" });
+      assertEquals([kept.links(sandbox), reservations("cards")], [[], []]);
+      assertHome(sandbox);
+    }
+  },
+);
+
+kernelTest("host-device: an option that is wrong by now keeps no card", (sandbox) => {
+  const wrong = [{ hwaddr: "zz" }, { device: 5 }, { runtimeConfig: { deviceID: "nope" } }];
+  for (const more of wrong) {
+    addCard(sandbox);
+    const netns = sandbox.container();
+    plugin(sandbox, { command: "ADD", config: withIpam, netns });
+    plugin(sandbox, { command: "DEL", config: { ...withIpam, ...more }, netns });
+    assertHome(sandbox);
+    assertEquals(reservations("cards"), []);
+    sandbox.run("ip", ["link", "del", "card0"]);
+  }
+});
+
+kernelTest("host-device: options at the zero values of Go are as good as absent", (sandbox) => {
+  addCard(sandbox);
+  const zero = { hwaddr: "", kernelpath: "", pciBusID: "", DPDKMode: false };
+  const nothing = Object.fromEntries(
+    ["hwaddr", "kernelpath", "pciBusID", "DPDKMode", "runtimeConfig"].map((key) => [key, null]),
+  );
+  const empty = { ...zero, runtimeConfig: { deviceID: "" } };
+  for (const more of [zero, empty, { ...zero, runtimeConfig: {} }, nothing]) {
+    const netns = sandbox.container();
+    const result = plugin(sandbox, { command: "ADD", config: { ...config, ...more }, netns });
+    assertEquals(result.interfaces, [{ mac: MAC, name: "eth0", sandbox: netns.path }]);
+    plugin(sandbox, { command: "DEL", config: { ...config, ...more }, netns });
+    assertHome(sandbox);
+  }
+  const none = { ...config, ...zero, device: "" };
+  const error = pluginError(sandbox, { command: "ADD", config: none, netns: sandbox.container() });
+  assertStringIncludes(error.msg, "specify either");
+});
 
 kernelTest("host-device: an alias that is just somebody's note", (sandbox) => {
   for (
@@ -514,14 +596,9 @@ kernelTest("host-device: hardware, whose namespace may really be deleted", async
   await keeper.until(() => sandbox.run("ip", ["netns", "pids", "kept"]) !== "", "a process inside");
   sandbox.run("ip", ["netns", "del", "kept"]);
   host.run(() => void plugin(sandbox, { command: "DEL", ...call, netns: netns.path }));
-  assertEquals(records(), ["test:net1.json"]);
-  await keeper.stop("SIGKILL");
-  const gc = { ...call.config, "cni.dev/valid-attachments": [] };
-  await eventually(() => {
-    host.run(() => void plugin(sandbox, { command: "GC", config: gc }));
-    return isHome();
-  }, () => `the card\n${onHost("address show")}`);
+  assert(isHome(), onHost("address show"));
   assertEquals(records(), []);
+  await keeper.stop("SIGKILL");
 
   // Given to a driver for user space, a card has no interface any more.
   sandbox.run("modprobe", ["uio_pci_generic"]);

@@ -8,6 +8,7 @@ import {
   reservations,
   staticAddress,
 } from "../support/network.ts";
+import { NETWORK } from "../support/link_plugins.ts";
 import { plugin, pluginError } from "../support/plugins.ts";
 import { kernelTest } from "../support/sandbox.ts";
 
@@ -15,7 +16,7 @@ const options = { needs: ["kernel:ipvlan"] };
 
 const config = {
   cniVersion: "1.1.0",
-  name: "shared",
+  name: NETWORK,
   type: "ipvlan",
   master: "up0",
   ipam: hostLocal,
@@ -163,14 +164,14 @@ kernelTest("ipvlan: DEL with everything there, and with anything missing", (sand
   const netns = sandbox.container();
   plugin(sandbox, { command: "ADD", config, netns });
   plugin(sandbox, { command: "DEL", config, netns });
-  assertEquals([sandbox.links(netns), reservations("shared")], [[], []]);
+  assertEquals([sandbox.links(netns), reservations(NETWORK)], [[], []]);
   plugin(sandbox, { command: "ADD", config, netns });
   sandbox.run("ip", ["link", "del", "up0"]);
   const { master: _, ...masterless } = config; // and no default route to find one by
   for (const gone of ["", "/run/netns/gone", netns]) {
     plugin(sandbox, { command: "DEL", config: masterless, netns: gone });
   }
-  assertEquals(reservations("shared"), []);
+  assertEquals(reservations(NETWORK), []);
 }, options);
 
 kernelTest("ipvlan: a failing ADD leaves nothing behind", (sandbox) => {
@@ -187,7 +188,7 @@ kernelTest("ipvlan: a failing ADD leaves nothing behind", (sandbox) => {
   for (const [wrong, words] of failures) {
     const error = pluginError(sandbox, { command: "ADD", config: wrong, netns });
     assertStringIncludes(error.msg, words);
-    assertEquals([sandbox.links(netns), reservations("shared")], [[], []], words);
+    assertEquals([sandbox.links(netns), reservations(NETWORK)], [[], []], words);
   }
 }, options);
 
@@ -210,5 +211,5 @@ kernelTest("ipvlan: CHECK sees what is different; STATUS and GC", (sandbox) => {
   sandbox.run("ip", ["address", "del", "10.7.0.2/24", "dev", "eth0"], { netns });
   fails("10.7.0.2/24");
   plugin(sandbox, { command: "GC", config: { ...config, "cni.dev/valid-attachments": [] } });
-  assertEquals(reservations("shared"), []);
+  assertEquals(reservations(NETWORK), []);
 }, options);

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { SPEC_VERSIONS } from "../../lib/types/versions.ts";
 import { plugin, pluginError } from "../support/plugins.ts";
+import type { NetNs } from "../../lib/ns/netns.ts";
 import { kernelTest } from "../support/sandbox.ts";
 
 const config = { cniVersion: "1.1.0", name: "lo-net", type: "loopback" };
@@ -72,3 +73,21 @@ kernelTest(
     assert(sandbox.ip("link show dev lo")[0].flags.includes("UP"));
   },
 );
+
+kernelTest("loopback: a late DEL leaves a newer container's lo up", (sandbox) => {
+  const isUp = (netns: NetNs) => sandbox.ip("link show dev lo", netns)[0].flags.includes("UP");
+  const earlier = sandbox.container("pod");
+  plugin(sandbox, { command: "ADD", config, netns: earlier, containerId: "earlier" });
+  sandbox.run("ip", ["netns", "del", "pod"]);
+  earlier[Symbol.dispose]();
+  const netns = sandbox.container("pod");
+  plugin(sandbox, { command: "ADD", config, netns, containerId: "newer" });
+  plugin(sandbox, { command: "DEL", config, netns, containerId: "earlier" });
+  assert(isUp(netns));
+  plugin(sandbox, { command: "DEL", config, netns, containerId: "newer" });
+  assert(!isUp(netns));
+  assertEquals(sandbox.ip("link show dev lo", netns)[0].ifalias, undefined);
+  sandbox.run("ip", ["link", "set", "lo", "up"], { netns }); // as the Go plugin leaves it
+  plugin(sandbox, { command: "DEL", config, netns, containerId: "any" });
+  assert(!isUp(netns));
+});

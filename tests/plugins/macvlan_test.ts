@@ -10,6 +10,7 @@ import {
   reservations,
   staticAddress,
 } from "../support/network.ts";
+import { NETWORK } from "../support/link_plugins.ts";
 import { plugin, pluginError } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
@@ -17,7 +18,7 @@ const options = { needs: ["kernel:macvlan"] };
 
 const config = {
   cniVersion: "1.1.0",
-  name: "wire",
+  name: NETWORK,
   type: "macvlan",
   master: "up0",
   ipam: hostLocal,
@@ -206,14 +207,14 @@ kernelTest("macvlan: DEL with everything there, and with anything missing", (san
   const netns = sandbox.container();
   plugin(sandbox, { command: "ADD", config, netns });
   plugin(sandbox, { command: "DEL", config, netns });
-  assertEquals([sandbox.links(netns), reservations("wire")], [[], []]);
+  assertEquals([sandbox.links(netns), reservations(NETWORK)], [[], []]);
   for (const gone of [netns, "", "/run/netns/gone"]) {
     plugin(sandbox, { command: "DEL", config, netns: gone });
   }
   plugin(sandbox, { command: "ADD", config, netns });
   sandbox.run("ip", ["link", "del", "up0"]);
   plugin(sandbox, { command: "DEL", config, netns: "" });
-  assertEquals(reservations("wire"), []);
+  assertEquals(reservations(NETWORK), []);
   plugin(sandbox, { command: "DEL", config: layer2, netns });
 }, options);
 
@@ -244,7 +245,7 @@ kernelTest("macvlan: a failing ADD leaves nothing behind", (sandbox) => {
   for (const [wrong, words] of failures) {
     const error = pluginError(sandbox, { command: "ADD", config: wrong, netns });
     assertStringIncludes(error.msg, words);
-    assertEquals([sandbox.links(netns), reservations("wire")], [[], []], words);
+    assertEquals([sandbox.links(netns), reservations(NETWORK)], [[], []], words);
   }
 }, options);
 
@@ -306,7 +307,7 @@ kernelTest("macvlan: STATUS wants the master, GC reaches IPAM", (sandbox) => {
   const netns = sandbox.container();
   plugin(sandbox, { command: "ADD", config, netns, containerId: "stale" });
   plugin(sandbox, { command: "GC", config: { ...config, "cni.dev/valid-attachments": [] } });
-  assertEquals(reservations("wire"), []);
+  assertEquals(reservations(NETWORK), []);
 }, options);
 
 /** Whether the kernel is at least this one. */

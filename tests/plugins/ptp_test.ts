@@ -21,7 +21,7 @@ kernelTest("ptp: ADD makes what it says, on both sides", (sandbox) => {
   const netns = sandbox.container();
   const result = plugin(sandbox, { command: "ADD", config, netns });
   const [host, inside] = result.interfaces;
-  assertMatch(host.name, /^veth[0-9a-f]{8}$/);
+  assertMatch(host.name, /^veth[0-9a-f]{11}$/);
   assertEquals(host, { name: host.name, mac: "0a:58:0a:08:00:01" });
   assertEquals(inside, { mac: "0a:58:0a:08:00:02", name: "eth0", sandbox: netns.path });
   assertEquals(result.ips, [

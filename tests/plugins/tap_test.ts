@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { addressesOf, hostLocal, reservations } from "../support/network.ts";
 import { isFile } from "../../scripts/support/files.ts";
+import { NETWORK } from "../support/link_plugins.ts";
 import { plugin, pluginDirectory, pluginError } from "../support/plugins.ts";
 import { BackgroundProcess, eventually } from "../support/process.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
@@ -8,7 +9,7 @@ import type { NetNs } from "../../lib/ns/netns.ts";
 
 const options = { needs: ["kernel:tap"] };
 
-const config = { cniVersion: "1.1.0", name: "vm", type: "tap", ipam: hostLocal };
+const config = { cniVersion: "1.1.0", name: NETWORK, type: "tap", ipam: hostLocal };
 const layer2 = { ...config, ipam: {} };
 
 /** `ip -d link` of eth0: the interface, and what is particular to a tap. */
@@ -167,7 +168,7 @@ kernelTest("tap: DEL with everything there, and with anything missing", (sandbox
   const netns = sandbox.container();
   plugin(sandbox, { command: "ADD", config, netns });
   plugin(sandbox, { command: "DEL", config, netns });
-  assertEquals([sandbox.links(netns), reservations("vm")], [[], []]);
+  assertEquals([sandbox.links(netns), reservations(NETWORK)], [[], []]);
   for (const gone of [netns, "", "/run/netns/gone"]) {
     plugin(sandbox, { command: "DEL", config, netns: gone });
   }
@@ -185,7 +186,7 @@ kernelTest("tap: a failing ADD leaves nothing behind", (sandbox) => {
   for (const [wrong, words] of failures) {
     const error = pluginError(sandbox, { command: "ADD", config: wrong, netns });
     assertStringIncludes(error.msg, words);
-    assertEquals([sandbox.links(netns), reservations("vm")], [[], []], words);
+    assertEquals([sandbox.links(netns), reservations(NETWORK)], [[], []], words);
   }
 }, options);
 
@@ -215,7 +216,7 @@ kernelTest("tap: STATUS wants /dev/net/tun, GC reaches IPAM", (sandbox) => {
   plugin(sandbox, { command: "STATUS", config });
   plugin(sandbox, { command: "ADD", config, netns });
   plugin(sandbox, { command: "GC", config: { ...config, "cni.dev/valid-attachments": [] } });
-  assertEquals(reservations("vm"), []);
+  assertEquals(reservations(NETWORK), []);
   sandbox.run("mount", ["-t", "tmpfs", "none", "/dev/net"]);
   const status = pluginError(sandbox, { command: "STATUS", config });
   assertEquals(status.code, 50);

@@ -8,6 +8,7 @@ import {
   reservations,
   staticAddress,
 } from "../support/network.ts";
+import { NETWORK } from "../support/link_plugins.ts";
 import { plugin, pluginError } from "../support/plugins.ts";
 import { kernelTest } from "../support/sandbox.ts";
 
@@ -15,7 +16,7 @@ const options = { needs: ["kernel:vlan"] };
 
 const config = {
   cniVersion: "1.1.0",
-  name: "tagged",
+  name: NETWORK,
   type: "vlan",
   master: "up0",
   vlanId: 5,
@@ -111,12 +112,12 @@ kernelTest("vlan: DEL with the master, the namespace or the link gone", (sandbox
   const netns = sandbox.container();
   plugin(sandbox, { command: "ADD", config, netns });
   plugin(sandbox, { command: "DEL", config, netns });
-  assertEquals([sandbox.links(netns), reservations("tagged")], [[], []]);
+  assertEquals([sandbox.links(netns), reservations(NETWORK)], [[], []]);
   plugin(sandbox, { command: "ADD", config, netns });
   sandbox.run("ip", ["link", "del", "up0"]); // takes the VLAN along
   plugin(sandbox, { command: "DEL", config, netns: "" });
   plugin(sandbox, { command: "DEL", config, netns });
-  assertEquals(reservations("tagged"), []);
+  assertEquals(reservations(NETWORK), []);
 }, options);
 
 kernelTest("vlan: a failing ADD leaves nothing behind", (sandbox) => {
@@ -136,7 +137,7 @@ kernelTest("vlan: a failing ADD leaves nothing behind", (sandbox) => {
   for (const [wrong, words] of failures) {
     const error = pluginError(sandbox, { command: "ADD", config: wrong, netns });
     assertStringIncludes(error.msg, words);
-    assertEquals([sandbox.links(netns), reservations("tagged")], [[], []], words);
+    assertEquals([sandbox.links(netns), reservations(NETWORK)], [[], []], words);
   }
 }, options);
 
@@ -168,5 +169,5 @@ kernelTest("vlan: STATUS wants the master, GC reaches IPAM", (sandbox) => {
   const netns = sandbox.container();
   plugin(sandbox, { command: "ADD", config, netns });
   plugin(sandbox, { command: "GC", config: { ...config, "cni.dev/valid-attachments": [] } });
-  assertEquals(reservations("tagged"), []);
+  assertEquals(reservations(NETWORK), []);
 }, options);

@@ -72,11 +72,14 @@ export class Sandbox {
 
   /** The names of a namespace's interfaces, without `lo` and those the kernel makes by itself. */
   links(netns?: NetNs): string[] {
-    return this.ip("link show", netns).map(({ ifname }) => ifname)
-      .filter((name: string) =>
-        !/^(lo|ifb\d|tunl0|sit0|ip6tnl0|gre0|gretap0|erspan0|ip_vti0|ip6_vti0|ip6gre0)$/.test(name)
-      );
+    return this.ip("link show", netns).map(({ ifname }) => ifname).filter(isMade);
   }
+}
+
+/** Whether an interface is none of those that the kernel makes in every namespace. */
+export function isMade(name: string): boolean {
+  return !/^(lo|ifb\d|tunl0|sit0|ip6tnl0|gre0|gretap0|erspan0|ip_vti0|ip6_vti0|ip6gre0)$/
+    .test(name);
 }
 
 /** How a kernel test is run. */

@@ -6,7 +6,7 @@ import { Rtnl } from "../../rtnl/rtnl.ts";
 import { ifPresent } from "../../runtime/errors.ts";
 import { runtime } from "../../runtime/mod.ts";
 import { describeAttachment, membership } from "../../types/attachment.ts";
-import { notedAttachment } from "../../types/note.ts";
+import { namedAttachment } from "../../ip/mark.ts";
 import { stateOf } from "../attachment_state.ts";
 import type { Configured, Diagnosis } from "./diagnosis.ts";
 
@@ -56,7 +56,7 @@ function links(attached: readonly CachedAttachment[]): Diagnosis[] {
   using host = Rtnl.open();
   const isKnown = membership(attached);
   return host.link.list().flatMap(({ name, alias }) => {
-    const attachment = notedAttachment(alias);
+    const attachment = namedAttachment(alias);
     if (!attachment || isKnown(attachment)) return [];
     return [{
       state: "note" as const,

@@ -5,7 +5,7 @@ import { ifPresent } from "../../runtime/errors.ts";
 import { runtime } from "../../runtime/mod.ts";
 import type { Link } from "../../rtnl/link.ts";
 import { type Attachment, describeAttachment, sameAttachment } from "../../types/attachment.ts";
-import { notedAttachment } from "../../types/note.ts";
+import { namedAttachment } from "../../ip/mark.ts";
 import { resultOf } from "../attachment_state.ts";
 import type { Container, ContainerInterface } from "./model.ts";
 
@@ -78,7 +78,7 @@ export function goneAttachments(
     return `${describeAttachment(one)} is cached, but ${what}`;
   });
   const ends = hostLinks.flatMap(({ name, alias }) => {
-    const noted = notedAttachment(alias);
+    const noted = namedAttachment(alias);
     if (!noted || isDrawn(noted) || cached.some((one) => sameAttachment(one, noted))) return [];
     return [`${name} is of ${describeAttachment(noted)}, which is neither cached nor to be seen`];
   });

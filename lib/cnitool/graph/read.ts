@@ -12,7 +12,7 @@ import type { BridgeVlan } from "../../rtnl/bridge_vlan.ts";
 import type { Link } from "../../rtnl/link.ts";
 import { netnsId } from "../../rtnl/netns_id.ts";
 import { Rtnl } from "../../rtnl/rtnl.ts";
-import { notedAttachment } from "../../types/note.ts";
+import { namedAttachment } from "../../ip/mark.ts";
 import { compareWithCache, goneAttachments } from "./differences.ts";
 import type { Container, ContainerInterface, HostGraph, HostInterface } from "./model.ts";
 
@@ -65,7 +65,7 @@ function readContainer(netns: NetNs, hostNs: NetNs, around: Surroundings): Conta
           .map(portText).sort(),
         ...onHost ? { host: onHost.name } : {},
       };
-      const noted = notedAttachment(onHost?.kind === "veth" ? onHost.alias : link.alias);
+      const noted = namedAttachment(onHost?.kind === "veth" ? onHost.alias : link.alias);
       return { ...found, ...compareWithCache(found, netns, noted, cached, around.links) };
     },
   );

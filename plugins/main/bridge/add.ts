@@ -1,5 +1,5 @@
-import { removeLink } from "../../../lib/attach/detach.ts";
 import { requestedMac } from "../../../lib/attach/requested_mac.ts";
+import { takeBackPair } from "../../../lib/attach/veth_pair.ts";
 import { masquerade, unmasquerade } from "../../../lib/firewall/masquerade/mod.ts";
 import { enableForwarding } from "../../../lib/host/forwarding.ts";
 import { trySysctl } from "../../../lib/host/sysctl.ts";
@@ -12,7 +12,6 @@ import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { addVethPair, nameTaken } from "../../../lib/rtnl/veth.ts";
 import type { AddCall } from "../../../lib/skel/plugin.ts";
-import { attachmentNote } from "../../../lib/types/note.ts";
 import type { Interface, Result } from "../../../lib/types/result.ts";
 import { UnknownOutcome } from "../../../lib/types/unknown_outcome.ts";
 import { awaitPort } from "./await_port.ts";
@@ -68,10 +67,9 @@ export async function add(call: AddCall<Options>): Promise<Result> {
     mtu: options.mtu || undefined,
     address: mac,
     master: bridge,
-    alias: attachmentNote(call.attachment),
+    attachment: call.attachment,
   };
-  const remove = () => removeLink(call, "veth");
-  const { near, far } = undo.step("the veth pair", () => addVethPair(wanted), remove);
+  const { near, far } = undo.step("the veth pair", () => addVethPair(wanted), takeBackPair);
   const { hairpinMode: hairpin, portIsolation: isolated } = options;
   if (hairpin || isolated) host.link.setPort(far, { hairpin, isolated });
   setPortVlans(host, bridge, far, { ...options, trunk: trunkVlans(options) });

@@ -4,6 +4,7 @@
  * @module
  */
 import { checkAttachment } from "../../../lib/attach/check.ts";
+import { findPeer } from "../../../lib/attach/veth_pair.ts";
 import { expectMac } from "../../../lib/ipam/expect.ts";
 import { expectUp, type Link } from "../../../lib/rtnl/link.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
@@ -60,9 +61,9 @@ function expectBridge(host: Rtnl, options: Options, result: Result): Link {
 
 /** The host's end of the pair: an interface of the result, the other end of `near`, on the bridge. */
 function expectPort(host: Rtnl, bridge: Link, near: Link, result: Result): Link {
-  const peer = near.parent === undefined ? undefined : host.link.find(near.parent);
+  const peer = findPeer(host, near);
   const expected = result.interfaces?.find(({ name, sandbox }) => !sandbox && name === peer?.name);
-  if (!peer || !expected || peer.kind !== "veth" || peer.parent !== near.index) {
+  if (!peer || !expected) {
     throw CniError.internal(
       `CNI veth created for bridge ${bridge.name} was not found: no host interface of prevResult ` +
         `is the other end of ${near.name}`,

@@ -9,8 +9,8 @@
  *
  * @module
  */
-import { detachSteps, removeLink } from "../../../lib/attach/detach.ts";
-import { removeOrphans } from "../../../lib/attach/orphans.ts";
+import { detachSteps } from "../../../lib/attach/detach.ts";
+import { removeOrphanPairs, removePair } from "../../../lib/attach/veth_pair.ts";
 import { requireNft } from "../../../lib/firewall/available.ts";
 import {
   expectMasquerade,
@@ -44,7 +44,7 @@ const bridge = definePlugin<Options>({
     await runAll(
       // First: what is deleted from the rule set the kernel takes apart while the link goes, too.
       () => unmasquerade(call.attachment),
-      ...detachSteps(call, () => removeLink(call, "veth")),
+      ...detachSteps(call, () => removePair(call)),
       () => removeSpoofCheck(call.attachment), // last: no forged frame leaves before
     );
   },
@@ -69,7 +69,7 @@ const bridge = definePlugin<Options>({
   async gc(call) {
     const { config, validAttachments } = call;
     await runAll(
-      () => removeOrphans(config.name, validAttachments),
+      () => removeOrphanPairs(config.name, validAttachments),
       () => gcSpoofChecks(validAttachments),
       () => gcMasquerade(config.name, validAttachments),
       () => ipamGc(call),

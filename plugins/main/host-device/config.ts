@@ -4,6 +4,7 @@ import {
   goObject,
   type Infer,
   optional,
+  optionalText,
   string,
   withDefault,
 } from "../../../lib/types/schema.ts";
@@ -14,7 +15,7 @@ export const options = () =>
     /** Name of the interface. */
     device: withDefault(string(), ""),
     /** Its MAC address. */
-    hwaddr: optional(mac()),
+    hwaddr: optionalText(mac()),
     /** Its device's directory under /sys/devices/. */
     kernelpath: withDefault(string(), ""),
     /** Its PCI address, such as `0000:00:1f.6`. */

@@ -19,7 +19,6 @@ import { type AddCall, definePlugin, type DelCall, type GcCall } from "../../../
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { membership } from "../../../lib/types/attachment.ts";
-import { findText } from "../../../lib/types/options.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { type Options, options } from "./config.ts";
 import { configuredDevice, select } from "./device.ts";
@@ -33,8 +32,7 @@ const hostDevice = definePlugin<Options>({
   add,
 
   async del(call) {
-    const name = findText(call.raw, "device"); // for a device without a record
-    await detach(call, () => returnToHost(holderOf(call), { name, patient: true }));
+    await detach(call, () => returnToHost(holderOf(call), call));
   },
 
   async check(call) {

@@ -5,17 +5,22 @@
  * @module
  */
 import type { Namespaces } from "../../../lib/attach/namespaces.ts";
+import { isAnothers } from "../../../lib/attach/owner.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
+import { openVisible } from "../../../lib/ns/visible.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { sleep } from "../../../lib/runtime/sleep.ts";
+import type { DelCall } from "../../../lib/skel/plugin.ts";
 import { validateIfName } from "../../../lib/types/names.ts";
+import { findText } from "../../../lib/types/options.ts";
 import {
   type DeviceRecord,
   type DeviceState,
   dropRecord,
   findRecord,
   type Holder,
+  listRecords,
   lockDevices,
 } from "./record.ts";
 import { findReturned, findStranded, isHardware, isSame, restore } from "./restore.ts";
@@ -36,22 +41,26 @@ export function moveIn({ host, sandbox }: Namespaces, device: Link, ifName: stri
 /**
  * Returns a device to the host and makes it what it was. One that is back, or gone for good, is
  * success.
- * @param options.name its name on the host, for a device of which there is no record
- * @param options.patient wait for a device that the kernel is still taking out of its namespace
+ * @param call the DEL that asks for it, which waits for a device that the kernel is still taking out
+ *   of its namespace, and knows of one that there is no record of
  * @throws {CniError} code 999 when its name on the host is taken: the device is back then, under
  *   another name, and the next call gives it its own if it is free again
  */
 export async function returnToHost(
   holder: Holder,
-  options: { name?: string; patient?: boolean } = {},
+  call?: DelCall,
 ): Promise<void> {
   using hostNs = NetNs.current();
   using host = Rtnl.open(hostNs);
-  if (options.patient) await awaitReturn(host, hostNs, holder);
+  if (call) await awaitReturn(host, hostNs, holder);
   using _lock = await lockDevices();
   const record = findRecord(holder);
   using sandbox = openSandbox(holder, record, hostNs);
-  const returned = sandbox && moveOut(host, hostNs, sandbox, holder.ifName, record?.device);
+  const returned = sandbox &&
+    (record
+      ? moveRecorded({ host, hostNs, sandbox }, holder.ifName, record.device)
+      : call && moveUnrecorded({ host, hostNs, sandbox }, call));
+  const name = call && findText(call.raw, "device");
   if (returned) {
     restore(host, returned.link, returned.state);
   } else if (record) {
@@ -59,9 +68,9 @@ export async function returnToHost(
     if (link) restore(host, link, record.device);
     // Something may keep the namespace alive, and hardware comes out of it one day.
     else if (isHardware(record.device)) return;
-  } else if (options.name) {
-    const link = findStranded(host, options.name);
-    if (link) restore(host, link, { name: options.name });
+  } else if (name) {
+    const link = findStranded(host, name);
+    if (link) restore(host, link, { name });
   }
   dropRecord(holder);
 }
@@ -78,53 +87,65 @@ async function awaitReturn(host: Rtnl, hostNs: NetNs, holder: Holder): Promise<v
 }
 
 /**
- * The namespace that the device went to: the runtime's, or where that names none any more, the one
- * that ADD was given. What is found in there says whether it is still the same.
+ * The namespace that the device went to, wherever it can be seen. Where no record says which that
+ * was, the runtime's, or the one at the path that ADD was given: what is found in there tells whether
+ * it is still the same. Never the host's, to which the path of a process that has ended may lead.
  */
 function openSandbox(
-  holder: Holder,
+  { netns }: Holder,
   record: DeviceRecord | undefined,
   hostNs: NetNs,
 ): NetNs | undefined {
-  const named = NetNs.openIfPresent(holder.netns);
-  if (named || !record) return named;
-  const noted = tryToOpen(record.netns);
-  if (!noted?.is(hostNs)) return noted;
-  noted[Symbol.dispose](); // the process whose namespace it was has ended, and its number is reused
+  const found = record?.namespace
+    ? openVisible({ ...record.namespace, path: netns })
+    : NetNs.openIfPresent(netns) ?? NetNs.openIfPresent(record?.netns);
+  if (!found?.is(hostNs)) return found;
+  found[Symbol.dispose]();
   return undefined;
 }
 
-function tryToOpen(path: string): NetNs | undefined {
-  try {
-    return NetNs.openIfPresent(path);
-  } catch {
-    return undefined; // no namespace any more
-  }
+/** From where to where a device is returned. */
+interface WayBack {
+  host: Rtnl;
+  hostNs: NetNs;
+  sandbox: NetNs;
+}
+
+/** A device that is on the host again, and what it is to be like. */
+interface Returned {
+  link: Link;
+  state: { name: string };
+}
+
+/** @returns undefined when the device is not there */
+function moveRecorded(way: WayBack, ifName: string, known: DeviceState): Returned | undefined {
+  using inside = Rtnl.open(way.sandbox);
+  const link = findInside(inside, ifName, known);
+  return link && { link: moveOut(way, inside, link, known.name), state: known };
 }
 
 /**
- * Takes the attachment's device out of its namespace. It comes out under its own name, or where
- * that is taken, under one that is free.
- * @returns undefined when the device is not there
+ * A device that the Go plugin moved, say, and whose alias alone says where it belongs.
+ * @returns undefined when it is not there, or is another attachment's
  */
-function moveOut(
-  host: Rtnl,
-  hostNs: NetNs,
-  sandbox: NetNs,
-  ifName: string,
-  known: DeviceState | undefined,
-): { link: Link; state: { name: string } } | undefined {
-  using inside = Rtnl.open(sandbox);
-  const link = known ? findInside(inside, ifName, known) : inside.link.find(ifName);
-  const name = known?.name ?? (link && nameInAlias(link));
-  if (!link || !name) return undefined; // what has the name now is not ours to move
+function moveUnrecorded(way: WayBack, call: DelCall): Returned | undefined {
+  using inside = Rtnl.open(way.sandbox);
+  const link = inside.link.find(call.ifName);
+  const name = link && nameInAlias(link);
+  if (!name || isAnothers(call, link)) return undefined;
+  if (listRecords().some(({ device }) => isSame(link, device))) return undefined;
+  return { link: moveOut(way, inside, link, name), state: { name } };
+}
+
+/** It comes out under its own name, or where that is taken, under one that is free. */
+function moveOut({ host, hostNs }: WayBack, inside: Rtnl, link: Link, name: string): Link {
   const landing = host.link.find(name) ? freeName(host) : name;
   // The container may have given it names that would be in the way on the host.
   for (const other of link.altNames) {
     if (other === landing || host.link.find(other)) inside.link.removeAltName(link, other);
   }
   inside.link.set(link, { netns: hostNs, name: landing, alias: name });
-  return { link: host.link.get(landing), state: known ?? { name } };
+  return host.link.get(landing);
 }
 
 /** A container may have renamed it. */

@@ -8,6 +8,7 @@ import { FileLock } from "../../../lib/host/lock.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { readRecordedNetNs, type RecordedNetNs, recordNetNs } from "../../../lib/ns/recorded.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { RecordStore } from "../../../lib/state/record_store.ts";
 import type { Attachment } from "../../../lib/types/attachment.ts";
@@ -18,6 +19,7 @@ const DIRECTORY = "/run/cni/host-device";
 
 /** Whose device it is now. */
 export interface Holder extends Attachment {
+  /** The container's namespace, by its path. */
   readonly netns: string;
 }
 
@@ -40,6 +42,8 @@ export interface DeviceState {
 
 /** One device in a container. */
 export interface DeviceRecord extends Holder {
+  /** The namespace that the path led to; records have not always had it. */
+  namespace?: RecordedNetNs;
   device: DeviceState;
 }
 
@@ -63,7 +67,7 @@ export function keepRecord(holder: Holder, host: Rtnl, link: Link): DeviceRecord
     ...{ name, kind, address, permanentAddress, alias, mtu },
     ...{ up, promisc, allmulti, addresses },
   };
-  const record = { ...holder, device };
+  const record = { ...holder, namespace: recordNetNs(holder.netns), device };
   store().write(nameOf(holder), record);
   return record;
 }
@@ -105,6 +109,7 @@ function store(): RecordStore<DeviceRecord> {
       const record = value as unknown as DeviceRecord;
       if (typeof record.device.name !== "string") throw new Error("its device has no name");
       for (const address of record.device.addresses) Cidr.parse(address);
+      if (value.namespace !== undefined) readRecordedNetNs(value.namespace);
       return record;
     },
   });

@@ -2,15 +2,17 @@
  * loopback sets the container's `lo` up. It takes no options and needs no IPAM: the kernel gives
  * `lo` its addresses.
  *
- * Made: nothing. Undone: DEL sets `lo` down.
+ * Made: `lo` up, and its alias, which says for whom. Undone: DEL sets it down, unless the alias names
+ * another attachment: the path of a namespace may be a newer container's by then.
  *
  * @module
  */
+import { attachmentAlias, isAttachmentAlias } from "../../../lib/ip/mark.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
 import { expectUp } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
-import { definePlugin } from "../../../lib/skel/plugin.ts";
+import { definePlugin, type DelCall } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
@@ -21,18 +23,18 @@ const NAME = "lo";
 const loopback = definePlugin({
   name: "loopback",
 
-  add({ netns, prevResult, undo }): Result {
+  add(call): Result {
+    const { netns, prevResult, undo } = call;
     using sandbox = NetNs.open(netns);
     using inside = Rtnl.open(sandbox);
     if (!inside.link.get(NAME).up) {
-      undo.step("lo being up", () => inside.link.set(NAME, { up: true }), () => setDown(netns));
+      const up = { up: true, alias: aliasFor(call) };
+      undo.step("lo being up", () => inside.link.set(NAME, up), () => setDown(call));
     }
     return prevResult ?? describe(inside, netns);
   },
 
-  del({ netns }): void {
-    setDown(netns);
-  },
+  del: setDown,
 
   check({ netns }): void {
     using sandbox = NetNs.open(netns);
@@ -49,11 +51,19 @@ const loopback = definePlugin({
   },
 });
 
-function setDown(netns: string): void {
-  using sandbox = NetNs.openIfPresent(netns);
+/** Says for whom `lo` is up: a container has one, whatever CNI_IFNAME says. */
+function aliasFor({ attachment }: DelCall): string {
+  return attachmentAlias({ ...attachment, ifName: NAME });
+}
+
+function setDown(call: DelCall): void {
+  using sandbox = NetNs.openIfPresent(call.netns);
   if (!sandbox) return;
   using inside = Rtnl.open(sandbox);
-  inside.link.set(NAME, { up: false });
+  const { alias } = inside.link.get(NAME);
+  const isMarked = isAttachmentAlias(alias);
+  if (isMarked && alias !== aliasFor(call)) return;
+  inside.link.set(NAME, { up: false, alias: isMarked ? "" : undefined });
 }
 
 /** The result: `lo`, with its first address of each family. */

@@ -12,8 +12,13 @@
  * @module
  */
 import { checkAttachment } from "../../../lib/attach/check.ts";
-import { detachSteps, removeLink } from "../../../lib/attach/detach.ts";
-import { removeOrphans } from "../../../lib/attach/orphans.ts";
+import { detachSteps } from "../../../lib/attach/detach.ts";
+import {
+  findPeer,
+  removeOrphanPairs,
+  removePair,
+  takeBackPair,
+} from "../../../lib/attach/veth_pair.ts";
 import {
   expectMasquerade,
   gcMasquerade,
@@ -39,7 +44,6 @@ import { type AddCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { attachmentNote } from "../../../lib/types/note.ts";
 import type { IpConfig, Result } from "../../../lib/types/result.ts";
 import { type Options, options } from "./config.ts";
 
@@ -58,7 +62,7 @@ const ptp = definePlugin<Options>({
     await runAll(
       // First: what is deleted from the rule set the kernel takes apart while the link goes, too.
       () => unmasquerade(call.attachment),
-      ...detachSteps(call, () => removeLink(call, "veth")),
+      ...detachSteps(call, () => removePair(call)),
     );
   },
 
@@ -79,7 +83,7 @@ const ptp = definePlugin<Options>({
 
   async gc(call) {
     await runAll(
-      () => removeOrphans(call.config.name, call.validAttachments),
+      () => removeOrphanPairs(call.config.name, call.validAttachments),
       () => gcMasquerade(call.config.name, call.validAttachments),
       () => ipamGc(call),
     );
@@ -108,10 +112,9 @@ async function add(call: AddCall<Options>): Promise<Result> {
     mtu: options.mtu || undefined,
     address: macForAddresses(routed.map(({ own }) => own.ip)),
     hostAddress: macForAddresses(routed.map(({ gateway }) => gateway)),
-    alias: attachmentNote(call.attachment),
+    attachment: call.attachment,
   };
-  const remove = () => removeLink(call, "veth");
-  const pair = undo.step("the veth pair", () => addVethPair(wanted), remove);
+  const pair = undo.step("the veth pair", () => addVethPair(wanted), takeBackPair);
   const near = await configureInterface({ inside, netns: sandbox, ifName, noDad: true }, {
     ips: reserved.ips, // without routes: their gateway is not reachable yet
   });
@@ -174,8 +177,8 @@ function addHostEnd(host: Rtnl, device: Link, { own, gateway }: Routed): void {
 
 /** The other end of the pair has the gateways' addresses, and leads to the container's. */
 function expectHostEnd(host: Rtnl, near: Link, routed: readonly Routed[]): void {
-  const far = near.parent === undefined ? undefined : host.link.find(near.parent);
-  if (far?.kind !== "veth" || far.parent !== near.index) {
+  const far = findPeer(host, near);
+  if (!far) {
     throw CniError.internal(`the other end of ${near.name} is not on the host`);
   }
   expectUp(far);

@@ -6,18 +6,16 @@
  *
  * @module
  */
-import { attachmentIfbName, ifbName, networkIfbPrefix } from "../../../lib/ip/hash_names.ts";
+import { attachmentIfbName, ifbName } from "../../../lib/ip/hash_names.ts";
+import { attachmentAlias, networkGroup, orphans } from "../../../lib/ip/mark.ts";
 import { expectUp, type Link } from "../../../lib/rtnl/link.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { NetlinkError } from "../../../lib/nl/error.ts";
 import { type Attachment, describeAttachment } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { attachmentNote, isOrphan } from "../../../lib/types/note.ts";
 
 /** Towards the container, or from it. */
 export type Direction = "ingress" | "egress";
-
-const DIRECTIONS: readonly Direction[] = ["egress", "ingress"];
 
 /**
  * Makes an attachment's device, up. Where that fails nothing is left.
@@ -31,16 +29,14 @@ export function addIfb(
   mtu: number,
 ): Link {
   const name = attachmentIfbName(attachment, direction);
+  const group = networkGroup(attachment.network);
   // A queue length of 0, as the host's end of the pair has: the bucket is the queue.
-  host.link.add({ name, kind: "ifb", mtu, txqlen: 0 });
+  host.link.add({ name, kind: "ifb", mtu, txqlen: 0, group });
   const { index } = host.link.get(name);
   try {
-    const note = attachmentNote(attachment);
-    if (note) {
-      host.link.set(index, { alias: note });
-      // With its alias first: somebody else's DEL takes one without for the Go plugin's.
-      if (direction === "egress") rename(host, index, goName(attachment));
-    }
+    host.link.set(index, { alias: attachmentAlias(attachment), group: 0 });
+    // With its alias first: somebody else's DEL takes one without for the Go plugin's.
+    if (direction === "egress") rename(host, index, goName(attachment));
     host.link.set(index, { up: true });
     return host.link.get(index);
   } catch (error) {
@@ -76,32 +72,20 @@ export function requireIfb(host: Rtnl, attachment: Attachment, direction: Direct
 
 /** Removes an attachment's devices, the Go plugin's too; none there is fine. */
 export function removeIfbs(host: Rtnl, attachment: Attachment): void {
-  const note = attachmentNote(attachment);
-  // By their alias those that have a name of an earlier version.
-  const noted = note ? host.link.list({ kind: "ifb" }).filter(({ alias }) => alias === note) : [];
-  for (const ifb of [...findIfbs(host, attachment, DIRECTIONS), ...noted]) {
+  for (const ifb of findIfbs(host, attachment, ["egress", "ingress"])) {
     host.link.removeIfPresent(ifb);
   }
 }
 
-/**
- * Removes the devices of a network's attachments that are not valid: by their alias, and by their
- * name those that an ADD was killed over before they had one.
- */
+/** Removes the devices of a network's attachments that are not valid. */
 export function removeOrphanIfbs(
   host: Rtnl,
   network: string,
   valid: readonly Attachment[],
 ): void {
-  const prefix = networkIfbPrefix(network);
-  const names = new Set(
-    valid.flatMap((one) => DIRECTIONS.map((direction) => attachmentIfbName(one, direction))),
-  );
+  const isOrphan = orphans(network, valid);
   for (const ifb of host.link.list({ kind: "ifb" })) {
-    const isDead = ifb.alias
-      ? isOrphan(ifb.alias, network, valid)
-      : ifb.name.startsWith(prefix) && !names.has(ifb.name);
-    if (isDead) host.link.removeIfPresent(ifb);
+    if (isOrphan(ifb)) host.link.removeIfPresent(ifb);
   }
 }
 
@@ -110,7 +94,7 @@ function findIfbs(host: Rtnl, attachment: Attachment, directions: readonly Direc
     host.link.find(attachmentIfbName(attachment, direction))
   );
   const shared = directions.includes("egress") ? host.link.find(goName(attachment)) : undefined;
-  const isOurs = ({ alias }: Link) => alias === undefined || alias === attachmentNote(attachment);
+  const isOurs = ({ alias }: Link) => alias === undefined || alias === attachmentAlias(attachment);
   return [...own, shared && isOurs(shared) ? shared : undefined]
     .filter((link) => link !== undefined)
     .filter(({ kind }) => kind === "ifb");

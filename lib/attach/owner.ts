@@ -1,0 +1,27 @@
+import { attachmentAlias, isAttachmentAlias } from "../ip/mark.ts";
+import { tryParseMac } from "../ip/mac.ts";
+import type { Link } from "../rtnl/link.ts";
+import type { DelCall } from "../skel/plugin.ts";
+
+/** Kinds that have their parent's MAC address, which tells nothing of whose they are. */
+const PARENTS_MAC: readonly string[] = ["ipvlan", "vlan"];
+
+/**
+ * Tells whether a link that has the name of a DEL's interface is another attachment's: the path of
+ * its namespace may be a newer container's by now. Its alias says whose it is; without one, as the Go
+ * plugins leave it, a MAC address that is not the previous result's says that it is another's.
+ * @param alias the one that tells: of a veth pair that of the host's end
+ */
+export function isAnothers(
+  call: DelCall,
+  link: Link,
+  alias: string | undefined = link.alias,
+): boolean {
+  if (isAttachmentAlias(alias)) return alias !== attachmentAlias(call.attachment);
+  if (PARENTS_MAC.includes(link.kind)) return false;
+  const { ifName, netns, prevResult } = call;
+  const { mac = "" } =
+    prevResult?.interfaces?.find(({ name, sandbox }) => name === ifName && sandbox === netns) ?? {};
+  const expected = tryParseMac(mac);
+  return expected !== undefined && ![link.address, link.permanentAddress].includes(expected);
+}

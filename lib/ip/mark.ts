@@ -1,0 +1,61 @@
+/**
+ * Marks on links, by which DEL and GC find whose they are: the alias (`ip link set … alias …`), and
+ * until a link has one, which the kernel takes only from links that are there, its group.
+ */
+import { type Attachment, attachmentKey } from "../types/attachment.ts";
+import { attachmentHash, fnv1a, networkHash } from "./hash_names.ts";
+
+/** What the kernel takes as a link's alias. Bytes. */
+const MAX_ALIAS = 255;
+
+/** What every alias of ours begins with. */
+const PREFIX = "cni:";
+
+/** The alias of an attachment's links: its three parts, or where they are too long, their hashes. */
+export function attachmentAlias(attachment: Attachment): string {
+  const text = PREFIX + attachmentKey(attachment);
+  return new TextEncoder().encode(text).length <= MAX_ALIAS
+    ? text
+    : PREFIX + attachmentHash(attachment);
+}
+
+/** The attachment that an alias names; undefined for its hashes, and where it names none. */
+export function namedAttachment(alias: string | undefined): Attachment | undefined {
+  const [, network, containerId, ifName] = /^cni:([^/]+)\/([^/]+)\/([^/]+)$/.exec(alias ?? "") ??
+    [];
+  return network && containerId && ifName ? { network, containerId, ifName } : undefined;
+}
+
+/** Tells whether an alias names an attachment; others are an administrator's notes. */
+export function isAttachmentAlias(alias: string | undefined): alias is string {
+  return alias !== undefined && alias.startsWith(PREFIX);
+}
+
+/**
+ * The group that a network's links are made in, and leave as soon as they have their alias. From 1
+ * to 2^31 - 1: 0 is everybody's.
+ */
+export function networkGroup(network: string): number {
+  return Number(fnv1a(network, 31)) || 1;
+}
+
+/** What tells whose a link is. */
+interface Marked {
+  alias?: string;
+  group: number;
+}
+
+/**
+ * Tells which links belong to a network, but to none of its valid attachments. One that was left
+ * before it had an alias belongs to an ADD that did not end.
+ */
+export function orphans(network: string, valid: readonly Attachment[]): (link: Marked) => boolean {
+  const aliases = new Set(valid.map(attachmentAlias));
+  const group = networkGroup(network);
+  const hashed = `${PREFIX}${networkHash(network)}-`;
+  return ({ alias, ...link }) =>
+    alias === undefined
+      ? link.group === group
+      : (alias.startsWith(`${PREFIX}${network}/`) || alias.startsWith(hashed)) &&
+        !aliases.has(alias);
+}

@@ -1,0 +1,130 @@
+// A DEL that comes late: the path of the container's namespace is gone, or another container's.
+import { assertEquals } from "@std/assert";
+import {
+  configOf,
+  INSIDE,
+  KeptNetNs,
+  NETWORK,
+  ON_PARENT,
+  PAIRS,
+  prepare,
+} from "../support/link_plugins.ts";
+import { reservations } from "../support/network.ts";
+import { plugin } from "../support/plugins.ts";
+import { kernelTest, type Sandbox } from "../support/sandbox.ts";
+import type { NetNs } from "../../lib/ns/netns.ts";
+
+const PLUGINS = [...ON_PARENT, ...INSIDE, ...PAIRS];
+
+/** The container's name for its interface, where it is there. */
+function eth0(sandbox: Sandbox, netns: NetNs): string[] {
+  return sandbox.links(netns).filter((name) => name === "eth0");
+}
+
+for (const link of PLUGINS) {
+  const { type, needs } = link;
+  const config = configOf(link);
+
+  kernelTest(`${type}: DEL of an earlier container leaves the newer one's interface`, (sandbox) => {
+    prepare(sandbox);
+    const earlier = sandbox.container("pod");
+    const first = { config, netns: earlier, containerId: "earlier" };
+    const result = plugin(sandbox, { command: "ADD", ...first });
+    sandbox.run("ip", ["netns", "del", "pod"]);
+    earlier[Symbol.dispose]();
+    const netns = sandbox.container("pod");
+    const second = { config, netns, containerId: "newer" };
+    const newer = plugin(sandbox, { command: "ADD", ...second });
+    for (const prevResult of [undefined, result]) {
+      plugin(sandbox, { command: "DEL", ...first, netns, config: { ...config, prevResult } });
+      assertEquals(eth0(sandbox, netns), ["eth0"]);
+      plugin(sandbox, { command: "CHECK", ...second, config: { ...config, prevResult: newer } });
+    }
+    assertEquals(reservations(NETWORK).length, 2); // of both families
+    plugin(sandbox, { command: "DEL", ...second });
+    assertEquals([eth0(sandbox, netns), reservations(NETWORK)], [[], []]);
+  }, { needs });
+
+  kernelTest(`${type}: without an alias the MAC address tells whose it is`, (sandbox) => {
+    prepare(sandbox);
+    const netns = sandbox.container();
+    const call = { config, netns, containerId: "a" };
+    const result = plugin(sandbox, { command: "ADD", ...call });
+    removeAliases(sandbox, netns);
+    const other = structuredClone(result);
+    for (const entry of other.interfaces) if (entry.sandbox) entry.mac = "02:00:00:00:00:99";
+    const del = (containerId: string, prevResult: unknown) =>
+      plugin(sandbox, {
+        command: "DEL",
+        ...{ ...call, containerId },
+        config: { ...config, prevResult },
+      });
+    if (!["ipvlan", "vlan"].includes(type)) { // these have their parent's
+      del("b", other);
+      assertEquals(eth0(sandbox, netns), ["eth0"]);
+    }
+    del("a", result);
+    assertEquals(eth0(sandbox, netns), []);
+
+    plugin(sandbox, { command: "ADD", ...call });
+    removeAliases(sandbox, netns);
+    del("b", undefined); // nothing tells: it is removed, as by the Go plugin
+    assertEquals(eth0(sandbox, netns), []);
+  }, { needs });
+
+  kernelTest(
+    `${type}: DEL without a namespace finds what a process keeps alive`,
+    async (sandbox) => {
+      prepare(sandbox);
+      for (const path of ["", "/run/netns/gone"]) {
+        const netns = sandbox.container();
+        const call = { config, containerId: "gone" };
+        plugin(sandbox, { command: "ADD", ...call, netns });
+        await using kept = await KeptNetNs.of(sandbox, netns);
+        assertEquals(kept.links(sandbox), ["eth0"]);
+        plugin(sandbox, { command: "DEL", ...call, netns: path });
+        assertEquals([kept.links(sandbox), reservations(NETWORK)], [[], []]);
+      }
+    },
+    { needs: [...needs, "nsenter"] },
+  );
+}
+
+for (const link of ON_PARENT) {
+  const { type, needs } = link;
+  const config = configOf(link);
+
+  kernelTest(`${type}: GC takes the interfaces of orphans off the parent`, async (sandbox) => {
+    prepare(sandbox);
+    const [living, dead] = [sandbox.container(), sandbox.container()];
+    const add = (containerId: string, netns: NetNs, more = {}) =>
+      plugin(sandbox, { command: "ADD", config: { ...config, ...more }, containerId, netns });
+    add("living", living);
+    add("dead", dead, { vlanId: 8 });
+    await using kept = await KeptNetNs.of(sandbox, dead);
+    const gc = (name: string, containers: string[]) =>
+      plugin(sandbox, {
+        command: "GC",
+        config: {
+          ...{ ...config, name },
+          "cni.dev/valid-attachments": containers.map((containerID) => ({
+            containerID,
+            ifname: "eth0",
+          })),
+        },
+      });
+    gc(`${NETWORK}2`, []);
+    assertEquals([kept.links(sandbox), sandbox.links(living)], [["eth0"], ["eth0"]]);
+    gc(NETWORK, ["living"]);
+    assertEquals([kept.links(sandbox), sandbox.links(living)], [[], ["eth0"]]);
+    assertEquals(reservations(NETWORK).length, 2);
+  }, { needs: [...needs, "nsenter"] });
+}
+
+/** Makes an interface look as the Go plugins leave it. */
+function removeAliases(sandbox: Sandbox, netns: NetNs): void {
+  sandbox.run("ip", ["link", "set", "eth0", "alias", ""], { netns });
+  for (const { ifname, ifalias } of sandbox.ip("link show")) {
+    if (ifalias) sandbox.run("ip", ["link", "set", ifname, "alias", ""]);
+  }
+}
