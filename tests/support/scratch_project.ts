@@ -6,6 +6,7 @@ const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 const PARTS = [
   "lib",
   "scripts/build",
+  "scripts/client",
   "scripts/build.ts",
   "scripts/support/root.ts",
   "deno.json",
