@@ -7,11 +7,15 @@
 import { deleteRule } from "../../lib/nftables/rule.ts";
 import { listRules } from "../../lib/nftables/state.ts";
 import { nftablesBatch, nftablesBatchInParts } from "../../lib/nl/nftables_batch.ts";
+import { AF_UNIX } from "../../lib/libc/sockaddr.ts";
+import { SOCK_DGRAM, Socket, SOL_SOCKET } from "../../lib/libc/socket.ts";
+import { u32 } from "../../lib/netlink/codec.ts";
 import { packAttributes } from "../../lib/netlink/attributes.ts";
 import { errnoCode, messageOf } from "../../lib/runtime/errors.ts";
 
 const TABLE = { family: "inet", table: "t" } as const;
 const RULES = 400;
+const SO_SNDBUF = 7;
 
 /** An attribute that nf_tables does not know and passes over, of the greatest length. */
 const PADDING = packAttributes([{ type: 100, payload: new Uint8Array(65_000) }]);
@@ -26,7 +30,9 @@ function nft(text: string): void {
 
 nft(["add table inet t", "add chain inet t c", ...Array(RULES).fill("add rule inet t c accept")]
   .join("\n"));
-const limit = 2 * Number(Deno.readTextFileSync("/proc/sys/net/core/wmem_max"));
+using probe = Socket.open(AF_UNIX, SOCK_DGRAM, 0);
+probe.tryOption(SOL_SOCKET, SO_SNDBUF, u32.encode(2 ** 30));
+const limit = probe.numberOption(SOL_SOCKET, SO_SNDBUF, "SO_SNDBUF");
 const requests = listRules(TABLE).map(deleteRule).map((request) => ({
   ...request,
   payload: new Uint8Array([...request.payload, ...PADDING]),
