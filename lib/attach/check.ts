@@ -50,7 +50,7 @@ export async function checkAttachment<T>(
   if (!mayBeDown) expectUp(link);
   const ips = (result.ips ?? []).filter((ip) => ip.interface === expected.index);
   expectAddresses(inside, link, ips);
-  expectRoutes(inside, result.routes ?? []);
+  expectRoutes(inside, link, result.routes ?? []);
   return more({ link, namespaces, result, ips });
 }
 

@@ -919,6 +919,41 @@ kernelTest("bridge: CHECK sees what is not as ADD left it", (sandbox) => {
   }
 });
 
+kernelTest("bridge: CHECK bears addresses and routes of plugins that come behind", (sandbox) => {
+  const netns = sandbox.container();
+  const config = { ...dual(), ipMasq: true };
+  const result = plugin(sandbox, { command: "ADD", config, netns });
+  sandbox.run("ip", ["address", "add", "192.0.2.5/24", "dev", "eth0"], { netns });
+  const ips = [
+    ...result.ips,
+    { address: "192.0.2.5/24", gateway: "192.0.2.1", interface: 2 },
+    { address: "192.0.2.5/24", interface: 2 },
+  ];
+  const check = {
+    command: "CHECK",
+    config: { ...config, prevResult: { ...result, ips } },
+    netns,
+  } as const;
+  plugin(sandbox, check);
+  // As sbr does: the routes of an address are in a table of its own.
+  for (
+    const [family, source, gateway] of [
+      ["-4", "10.9.0.5", "10.9.0.1"],
+      ["-6", "fd00:9::5", "fd00:9::1"],
+    ] as const
+  ) {
+    const ip = (args: string) => sandbox.run("ip", [family, ...args.split(" ")], { netns });
+    ip("route del default");
+    const error = pluginError(sandbox, check);
+    assertStringIncludes(error.msg, "not found in routing table main");
+    ip(`rule add from ${source} table 100`);
+    ip(`route add default via ${gateway} dev eth0 table 100`);
+  }
+  plugin(sandbox, check);
+  sandbox.run("ip", ["address", "del", "10.9.0.1/24", "dev", "br0"]);
+  assertStringIncludes(pluginError(sandbox, check).msg, "lost the gateway's address 10.9.0.1/24");
+});
+
 kernelTest("bridge: GC removes ports and filters of attachments that are not valid", (sandbox) => {
   const config = { ...base, macspoofchk: true };
   const containers = ["a", "b"].map((containerId) => {

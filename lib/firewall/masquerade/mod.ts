@@ -118,16 +118,22 @@ export async function restoreMasquerade(
 
 /**
  * Expects the rules that {@link masquerade} made, in one backend or the other.
+ * @param ips the interface's addresses, among them perhaps some that a plugin behind gave it
  * @throws {CniError} code 999 naming what is missing
  */
 export async function expectMasquerade(
   attachment: Attachment,
   ips: readonly Cidr[],
 ): Promise<void> {
+  const noted = masqueradeNotes().read(attachment)?.ips ?? [];
+  const own = ips.filter((ip) => noted.some((other) => other.equals(ip)));
+  // Without a note the Go plugin made the rules, and it is not known for which of the addresses.
+  const wanted = own.length > 0 ? [own] : ips.map((ip) => [ip]);
   const reports: string[] = [];
   for (const name of MASQUERADE_BACKENDS) {
     try {
-      const [missing] = await MASQUERADERS[name].missing([{ attachment, ips }]);
+      const all = await MASQUERADERS[name].missing(wanted.map((ips) => ({ attachment, ips })));
+      const missing = all.some((each) => each === undefined) ? undefined : all[0];
       if (missing === undefined) return;
       reports.push(`${name}: ${missing}`);
     } catch (error) {

@@ -13,7 +13,7 @@ import { CniError } from "../../../lib/types/error.ts";
 import type { IpConfig, Result } from "../../../lib/types/result.ts";
 import { findBridge } from "./bridge.ts";
 import { isGateway, type Options, trunkVlans } from "./config.ts";
-import { expectGateways, gatewayAddresses } from "./gateway.ts";
+import { expectGateways } from "./gateway.ts";
 import { expectPortVlans } from "./port_vlans.ts";
 
 /** What a check found, for those that follow it. */
@@ -35,7 +35,7 @@ export async function checkLinks(call: AttachmentCall<Options>): Promise<Checked
     const port = expectPort(host, bridge, link, result);
     expectPortFlags(port, options);
     expectPortVlans(host, bridge, port, { ...options, trunk: trunkVlans(options) });
-    if (isGateway(options)) expectGateways(host, bridge, gatewayAddresses(ips), options);
+    if (isGateway(options)) expectGateways(host, bridge, ips, options);
     return { port, mac: link.address, ips };
   });
 }

@@ -55,16 +55,21 @@ function isPlain({ table = RT_TABLE_MAIN, priority }: Route): boolean {
 /** The gateways' addresses as the bridge is to have them: with their network's prefix length. */
 export function gatewayAddresses(ips: readonly IpConfig[]): Cidr[] {
   return ips.map((entry) => {
-    const own = addressOf(entry);
-    const gateway = IpAddress.tryParse(entry.gateway ?? "");
-    if (gateway?.family === own.ip.family && !gateway.equals(own.ip)) {
-      return new Cidr(gateway, own.prefix);
-    }
+    const gateway = gatewayOf(entry);
+    if (gateway) return gateway;
     throw CniError.invalidConfig(
       `the gateway of ${entry.address} is ${JSON.stringify(entry.gateway)}, but must be another ` +
         'address of the same family; set "gateway" in "ipam"',
     );
   });
+}
+
+/** An entry's gateway with the entry's prefix length; undefined for none, or one of no use. */
+function gatewayOf(entry: IpConfig): Cidr | undefined {
+  const own = addressOf(entry);
+  const gateway = IpAddress.tryParse(entry.gateway ?? "");
+  if (gateway?.family !== own.ip.family || gateway.equals(own.ip)) return undefined;
+  return new Cidr(gateway, own.prefix);
 }
 
 /** The first address behind the network's own, which is the gateway's by custom. */
@@ -108,17 +113,26 @@ export function addGateways(place: GatewayPlace, gateways: readonly Cidr[]): str
   return device.name;
 }
 
-/** @throws {CniError} code 999 when the bridge, or `BRIDGE.VLAN`, has lost a gateway's address */
+/**
+ * Expects the gateways' addresses on the bridge, or on `BRIDGE.VLAN`. A plugin that came behind may
+ * have given the interface addresses whose gateways are elsewhere: in each family one of them has to
+ * be here.
+ * @throws {CniError} code 999 when there is none
+ */
 export function expectGateways(
   host: Rtnl,
   bridge: Link,
-  gateways: readonly Cidr[],
+  ips: readonly IpConfig[],
   options: Options,
 ): void {
   const name = options.vlan === 0 ? bridge.name : gatewayName(bridge, options);
   const device = host.link.get(name);
   const present = host.address.list({ device }).map(({ address }) => address);
-  const lacking = gateways.find((gateway) => !present.some((address) => address.equals(gateway)));
+  const gateways = ips.flatMap((ip) => gatewayOf(ip) ?? []);
+  const isPresent = (gateway: Cidr) => present.some((address) => address.equals(gateway));
+  const lacking = gateways.find(({ ip: { family } }) =>
+    !gateways.some((gateway) => gateway.ip.family === family && isPresent(gateway))
+  );
   if (!lacking) return;
   throw CniError.internal(
     `${name} has lost the gateway's address ${lacking}: it has ${present.join(", ") || "none"}`,
