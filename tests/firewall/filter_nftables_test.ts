@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, fail } from "@std/assert";
 import { filterNft } from "../../lib/firewall/filter/nftables.ts";
 import type { FilterEntry } from "../../lib/firewall/filter/types.ts";
 import { IpAddress } from "../../lib/ip/address.ts";
@@ -59,14 +59,18 @@ kernelTest(
   "filter (nftables): the rules are those that nft makes of these lines",
   async (sandbox) => {
     await assertSameRuleset(sandbox, async () => {
-      await filterNft.add([A], [A]);
-      await filterNft.add([B], [A, B]);
-      await filterNft.add([C], [A, B, C]);
+      await filterNft.add([A], () => [A]);
+      await filterNft.add([B], () => [A, B]);
+      await filterNft.add([C], () => [A, B, C]);
     }, LINES);
     await filterNft.remove({ ips: [], bridges: [], zones: [], adminChains: [] }, []);
     assertEquals(sandbox.ruleset(), "");
     // The same all at once, as they are put back.
-    await assertSameRuleset(sandbox, () => filterNft.add([A, B, C], [A, B, C]), LINES_AT_ONCE);
+    await assertSameRuleset(
+      sandbox,
+      () => filterNft.add([A, B, C], () => [A, B, C]),
+      LINES_AT_ONCE,
+    );
   },
   { needs: ["nft"] },
 );
@@ -83,7 +87,8 @@ const LINES_AT_ONCE = (() => {
 kernelTest("filter (nftables): what others have is not read by an ADD, CHECK or DEL", async () => {
   const all = Array.from({ length: 3 }, (_, i) => entry(`c${i}`, [`10.9.0.${i}`]));
   const isolated = entry("i", ["10.9.1.1"], { policy: "isolated", bridge: "br0" });
-  await filterNft.add(all, all);
+  await filterNft.add(all, () => all);
+  const noteRead = () => fail("notes of others were read");
   const dumped: number[] = [];
   const { dump } = NetlinkSocket.prototype;
   NetlinkSocket.prototype.dump = function (request) {
@@ -91,9 +96,11 @@ kernelTest("filter (nftables): what others have is not read by an ADD, CHECK or 
     return dump.call(this, request);
   };
   try {
+    const neighbour = { ...B, attachment: { ...B.attachment, containerId: "b2" } };
+    await filterNft.add([neighbour], () => [neighbour]); // the first on its bridge asks for others
     for (const own of [A, B, isolated]) {
-      await filterNft.add([own], [...all, own]);
-      assertEquals(await filterNft.missing([own], [...all, own]), [undefined]);
+      await filterNft.add([own], noteRead);
+      assertEquals(await filterNft.missing([own], noteRead), [undefined]);
       const { ips, bridge, adminChain } = own;
       const gone = { ips, bridges: bridge ? [bridge] : [], zones: [], adminChains: [adminChain] };
       await filterNft.remove(gone, all);

@@ -37,7 +37,7 @@ const FAMILIES = [4, 6] as const;
 /** @see Filter */
 export const filterIptables: Filter = {
   async add(entries, all) {
-    const isolated = all.filter(isIsolated);
+    const isolated = entries.some(isIsolated) ? all().filter(isIsolated) : [];
     for (const family of FAMILIES) {
       const rules = rulesFor(entries, isolated, family);
       if (rules.length === 0) continue;
@@ -83,12 +83,12 @@ export const filterIptables: Filter = {
     const affected = others.filter((entry) =>
       isIsolated(entry) && gone.bridges.includes(entry.bridge)
     );
-    if (affected.length > 0) await filterIptables.add(affected, others);
+    if (affected.length > 0) await filterIptables.add(affected, () => others);
   },
 
   async missing(entries, all) {
     const absent = entries.map((): string | undefined => undefined);
-    const isolated = all.filter(isIsolated);
+    const isolated = entries.some(isIsolated) ? all().filter(isIsolated) : [];
     for (const family of FAMILIES) {
       const wanted = entries.map((entry) => rulesFor([entry], isolated, family));
       if (wanted.every((rules) => rules.length === 0)) continue;

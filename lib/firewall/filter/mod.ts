@@ -15,6 +15,7 @@ import {
   FILTER_BACKENDS,
   type FilterBackend,
   type FilterEntry,
+  type ReadEntries,
   type Removal,
 } from "./types.ts";
 import { filterFirewalld } from "./firewalld.ts";
@@ -38,7 +39,7 @@ export async function applyFilter(entry: FilterEntry): Promise<void> {
   using _lock = await lockRules();
   const notes = filterNotes();
   notes.write(entry); // first: rules that nobody knows of would stay
-  await addAll([entry], notes.list().records);
+  await addAll([entry], once(() => notes.list().records));
 }
 
 /**
@@ -75,7 +76,7 @@ export async function gcFilter(network: string, valid: readonly Attachment[]): P
 /** Finds what is missing for an entry; undefined when nothing is. */
 export async function missingOfFilter(entry: FilterEntry): Promise<string | undefined> {
   using _lock = await lockRules(); // or an ADD under way has noted what is not there yet
-  const all = [entry, ...filterNotes().others(entry.attachment).records];
+  const all = once(() => [entry, ...filterNotes().others(entry.attachment).records]);
   for (const name of new Set([entry.backend, entry.enforcer])) {
     const [missing] = await FILTERS[name].missing([entry], all);
     if (missing) return `${name}: ${missing}`;
@@ -100,11 +101,11 @@ export async function restoreFilter(
   await runEach(FILTER_BACKENDS.map((name) => async () => {
     const own = entriesOf(name, records);
     if (own.length === 0) return;
-    const missing = await FILTERS[name].missing(own, living);
+    const missing = await FILTERS[name].missing(own, () => living);
     const found = own.filter((_, i) => missing[i] !== undefined);
     for (const entry of found) (containerIsGone(entry) ? dead : lacking).add(entry);
     if (found.every(containerIsGone)) return;
-    await FILTERS[name].add(entriesOf(name, living), living);
+    await FILTERS[name].add(entriesOf(name, living), () => living);
   }));
   for (const { attachment } of lacking) restored(attachment);
   if (dead.size === 0) return;
@@ -113,14 +114,17 @@ export async function restoreFilter(
   for (const { attachment } of dead) filterNotes().remove(attachment);
 }
 
-async function addAll(
-  entries: readonly FilterEntry[],
-  all: readonly FilterEntry[],
-): Promise<void> {
+async function addAll(entries: readonly FilterEntry[], all: ReadEntries): Promise<void> {
   for (const name of FILTER_BACKENDS) {
     const own = entriesOf(name, entries);
     if (own.length > 0) await FILTERS[name].add(own, all);
   }
+}
+
+/** Reads entries when they are first asked for. */
+function once(read: ReadEntries): ReadEntries {
+  let entries: readonly FilterEntry[] | undefined;
+  return () => entries ??= read();
 }
 
 /** Those that a backend has something to do for. */

@@ -29,8 +29,13 @@ import {
 import { accept, drop, jump, return_ } from "../../nftables/statement.ts";
 import { addTable, deleteTable } from "../../nftables/table.ts";
 import { attachmentComment } from "../rule_comment.ts";
-import type { Filter, Removal } from "./types.ts";
-import { type FilterEntry, policyOf } from "./types.ts";
+import {
+  type Filter,
+  type FilterEntry,
+  policyOf,
+  type ReadEntries,
+  type Removal,
+} from "./types.ts";
 
 const TABLE = { family: "inet", table: "cni_firewall" } as const;
 const T = `${TABLE.family} ${TABLE.table}`;
@@ -57,7 +62,7 @@ export const filterNft: Filter = {
     const commands = uniqueElements(wanted.flat()).flatMap((each) => changes(each, find(each)));
     const ids = entries.map(({ attachment }) => attachment.containerId).join(", ");
     const purpose = `let packets of ${ids} through`;
-    const skeleton = () => filterSkeleton(adminChains(all.filter(isOurs)));
+    const skeleton = () => filterSkeleton(adminChains(all().filter(isOurs)));
     if (isComplete(adminChains(entries))) addTo(skeleton, commands, purpose);
     else applyBatch([...skeleton(), ...commands], purpose);
   },
@@ -85,7 +90,7 @@ export const filterNft: Filter = {
 /** The elements of each entry, and what finds those that are there. */
 function elementsOfAll(
   entries: readonly FilterEntry[],
-  all: readonly FilterEntry[],
+  all: ReadEntries,
 ): [elements: Element[][], find: Find] {
   const only = entries.length === 1;
   const find = only ? byKey : listed();
@@ -93,7 +98,7 @@ function elementsOfAll(
     if (bridge === "" || policy === "isolated") return bridge !== "";
     // Where others on the bridge may talk, none of them wants to be kept apart.
     if (only && find(apart(bridge)) && find(together(bridge))) return false;
-    return policyOf(bridge, all.filter(({ enforcer }) => enforcer === "nftables")) === "isolated";
+    return policyOf(bridge, all().filter(({ enforcer }) => enforcer === "nftables")) === "isolated";
   };
   return [entries.map((entry) => elementsOf(entry, isIsolated(entry))), find];
 }

@@ -38,14 +38,18 @@ export function policyOf(bridge: string, entries: readonly FilterEntry[]): Ingre
   return INGRESS_POLICIES.findLast((policy) => policies.includes(policy)) ?? "open";
 }
 
+/** Reads entries that are noted. */
+export type ReadEntries = () => readonly FilterEntry[];
+
 /** What each backend can do. The lock is held. */
 export interface Filter {
   /**
    * Makes what is missing for `entries`, those that it lets through and those whose policy it
    * enforces.
-   * @param all every entry there is, these included
+   * @param all reads every entry there is, these included: only where something depends on others,
+   * or an ADD would take the longer the more there are
    */
-  add(entries: readonly FilterEntry[], all: readonly FilterEntry[]): Promise<void>;
+  add(entries: readonly FilterEntry[], all: ReadEntries): Promise<void>;
   /**
    * Removes what is there for `ips` and for bridges without a policy, unless `others` need it; and
    * whatever nobody needs any more. Starts no program where nothing is there.
@@ -56,10 +60,7 @@ export interface Filter {
    * Reads the rules once.
    * @param all as for {@link add}
    */
-  missing(
-    entries: readonly FilterEntry[],
-    all: readonly FilterEntry[],
-  ): Promise<(string | undefined)[]>;
+  missing(entries: readonly FilterEntry[], all: ReadEntries): Promise<(string | undefined)[]>;
 }
 
 /** What is no longer needed. */
