@@ -63,7 +63,7 @@ export const ALT_IF_NAME_BYTES = 127;
  */
 export function validateIfName(name: string, maxBytes = IF_NAME_BYTES): void {
   if (name === "") {
-    throw CniError.invalidEnvironment("interface name is empty: CNI_IFNAME must be set");
+    throw CniError.invalidEnvironment("interface name is empty");
   }
   if (new TextEncoder().encode(name).length > maxBytes) {
     throw CniError.invalidEnvironment(

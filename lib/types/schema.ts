@@ -86,7 +86,7 @@ function quotesHint(input: unknown, fits: (value: JsonValue) => boolean): string
   if (typeof input === "number" || typeof input === "boolean") {
     return fits(String(input)) ? ", written in quotes" : "";
   }
-  if (typeof input !== "string" || !/^(-?\d+|true|false)$/.test(input)) return "";
+  if (typeof input !== "string" || !/^(-?(0|[1-9]\d*)|true|false)$/.test(input)) return "";
   return fits(parseJson(input)) ? ", written without quotes" : "";
 }
 

@@ -12,6 +12,9 @@ import {
   withDefault,
 } from "../../../lib/types/schema.ts";
 
+/** How long a packet may wait where nothing is said, as with the Go plugin. Milliseconds. */
+const LATENCY = 25;
+
 /** What a token bucket can hold. Bytes. */
 const MAX_BURST = 2n ** 32n - 1n;
 
@@ -35,8 +38,8 @@ const limits = () => ({
 export const options = () =>
   goObject({
     ...limits(),
-    /** How long a packet may wait for its turn. Milliseconds. */
-    latency: withDefault(integer({ min: 1, max: 10_000 }), 25),
+    /** How long a packet may wait for its turn. Milliseconds; 0 for 25. */
+    latency: withDefault(integer({ min: 0, max: 10_000 }), 0),
     runtimeConfig: optional(goObject({ bandwidth: optional(goObject(limits())) })),
   });
 
@@ -93,5 +96,5 @@ function bucket(
   if (rate === 0n) throw fail("if burst is set, rate must also be set");
   if (burst / 8n >= MAX_BURST) throw fail("burst cannot be more than 4GB");
   if (rate < 8n || burst < 8n) throw fail("rate and burst must be at least 8, which is one byte");
-  return tokenBucket(rate / 8n, Number(burst / 8n), latency);
+  return tokenBucket(rate / 8n, Number(burst / 8n), latency || LATENCY);
 }
