@@ -21,14 +21,21 @@ import { RouterListener } from "./router_listener.ts";
 const FIRST_SOLICITATION = 2000;
 const LONGEST_SOLICITATION = 3_600_000;
 
-/** How often the kernel's opinion of the default router is looked at, where there is another. */
-const NEIGHBOUR_INTERVAL = 1000;
+/**
+ * How often to look whether the kernel finds the default router unreachable, where there is another
+ * one; and while it is probed, which takes it three seconds. Milliseconds.
+ */
+const NEIGHBOUR_INTERVAL = 10_000;
+const PROBE_INTERVAL = 1000;
+const PROBE_TIME = 5000;
 
 /** Follows what the routers of an interface's link advertise. */
 export class RouterWatch {
   readonly #interfaceId: InterfaceId;
   readonly #poller: Watcher;
   #link: LinkState | undefined;
+  /** When the default router was probed last. */
+  #probedAt = -Infinity;
   /** Whether what is known may be old. */
   readonly #isOld: boolean;
 
@@ -75,7 +82,7 @@ export class RouterWatch {
       }
       const until = Math.min(
         link ? nextExpiry(link, now()) ?? Infinity : Infinity,
-        others > 0 ? now() + NEIGHBOUR_INTERVAL : Infinity,
+        others > 0 ? now() + this.#neighbourInterval() : Infinity,
         others < 0 ? solicitAt : Infinity,
       );
       const advertisement = await listener.received.next(until, signal);
@@ -97,6 +104,11 @@ export class RouterWatch {
     if (this.#replaceUnreachable()) return;
     using open = OpenInterface.at(this.#interfaceId);
     open.inside.neighbour.probe(open.link, IpAddress.parse(router.address));
+    this.#probedAt = now();
+  }
+
+  #neighbourInterval(): number {
+    return now() - this.#probedAt < PROBE_TIME ? PROBE_INTERVAL : NEIGHBOUR_INTERVAL;
   }
 
   /**
