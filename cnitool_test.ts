@@ -123,7 +123,7 @@ Deno.test("cnitool takes options before the command, and words behind -- as they
 Deno.test("cnitool refuses a wrong command line with status 2, and does nothing", () => {
   using fixture = new Fixture();
   const wrong: [string[], string][] = [
-    [[], "say what to do: add, check, del"],
+    [[], "say what to do: add, check, completion"],
     [["ad"], "unknown command ad (did you mean add?); there are add"],
     [["tatsus"], "unknown command tatsus (did you mean status?)"],
     [["frobnicate"], "unknown command frobnicate; there are add"],

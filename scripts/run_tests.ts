@@ -60,7 +60,9 @@ async function main(): Promise<number> {
     return 2;
   }
   if (files.length === 0) {
-    if (!args.integration) files.push("lib/", "plugins/", "cnitool_test.ts", "scripts/");
+    if (!args.integration) {
+      files.push("lib/", "plugins/", "cni_test.ts", "cnitool_test.ts", "scripts/");
+    }
     if (!args.unit) files.push(...bin === undefined ? ["tests/"] : executableTests());
   }
   const skips = Deno.makeTempFileSync({ prefix: "cni-test-skips-" });

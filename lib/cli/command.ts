@@ -6,11 +6,8 @@
  */
 import type { CommandLine } from "./command_line.ts";
 
-/**
- * What a shell offers for a value: the words of a list, files, directories, or whatever the program
- * prints for `complete KIND`. Nothing when absent.
- */
-export type Completion = readonly string[] | "file" | "directory" | "network" | "netns";
+/** What a shell offers for a value: words, files, directories or programs. Nothing when absent. */
+export type Completion = (() => readonly string[]) | "file" | "directory" | "program";
 
 /** What a command is about. */
 export interface Operand {
@@ -45,6 +42,10 @@ export interface Command {
    * another command line, options included. A `--` before it is dropped.
    */
   rest?: string;
+  /** All its words are `rest`, and for a program that knows its own options, `--help` too. */
+  forwards?: boolean;
+  /** What a shell offers for the first word of `rest`. */
+  restCompletes?: Completion;
   /** One line for the list of commands, in lower case and without a period. */
   summary: string;
   /** What else there is to know, in lines of at most 100 characters. */

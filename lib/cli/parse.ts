@@ -29,6 +29,9 @@ export async function parseLine(program: Program, args: readonly string[]): Prom
   }
   const command = await requireCommand(program, word);
   if (wantsHelp) return { kind: "help", command };
+  if (command.forwards) {
+    return { kind: "run", command, line: new CommandLine({ operands: [], rest: words }) };
+  }
   try {
     return await parseWords(command, words, every, before.given);
   } catch (error) {

@@ -2,6 +2,7 @@ import { runtime } from "../runtime/mod.ts";
 import { CniError } from "../types/error.ts";
 import type { Command, Program } from "./command.ts";
 import type { CommandLine } from "./command_line.ts";
+import { COMPLETE, offerLines } from "./completion.ts";
 import { help } from "./help.ts";
 import { printJson } from "./output.ts";
 import { parseLine } from "./parse.ts";
@@ -11,6 +12,7 @@ import { UsageError } from "./usage_error.ts";
 export async function runProgram(program: Program, args: readonly string[]): Promise<number> {
   let running: { command: Command; line: CommandLine } | undefined;
   try {
+    if (args[0] === COMPLETE) return await printOffer(program, args.slice(1));
     const request = await parseLine(program, args);
     if (request.kind === "help") {
       runtime.write(1, help(program, request.command));
@@ -29,4 +31,11 @@ export async function runProgram(program: Program, args: readonly string[]): Pro
     runtime.write(2, program.explain(error, running?.command.name ?? ""));
     return 1;
   }
+}
+
+/** Answers what a shell asks while a line is typed. */
+async function printOffer(program: Program, [first, ...words]: readonly string[]): Promise<number> {
+  const { complete } = await import("./complete.ts");
+  runtime.write(1, offerLines(complete(program, first === "--" ? words : [first ?? "", ...words])));
+  return 0;
 }

@@ -1,11 +1,15 @@
 /** Operands and options that several commands have. */
 import type { Operand, Option } from "../cli/command.ts";
+import { loadNetworks } from "../libcni/load.ts";
+import { NETNS_DIRECTORY } from "../ns/named.ts";
+import { runtime } from "../runtime/mod.ts";
+import { networkDirectory } from "./settings.ts";
 
 /** A network of NETCONFPATH, or a configuration file. */
-export const NETWORK: Operand = { name: "NETWORK", completes: "network" };
+export const NETWORK: Operand = { name: "NETWORK", completes: networkNames };
 
 /** A network namespace: a path, or a name in /run/netns. */
-export const NETNS: Operand = { name: "NETNS", completes: "netns" };
+export const NETNS: Operand = { name: "NETNS", completes: namespaceNames };
 
 /** The Go cnitool wants a namespace where none is needed; so one may be given. */
 export const UNUSED_NETNS: Operand = { ...NETNS, optional: true };
@@ -27,3 +31,12 @@ export const STRICT: Option = {
 /** What tells an attachment in `--json`, as a TypeScript type. */
 export const ATTACHMENT_JSON =
   "network: string; containerID: string; ifname: string; netns: string";
+
+function networkNames(): string[] {
+  const names = loadNetworks(networkDirectory()).flatMap(({ network }) => network?.name ?? []);
+  return [...new Set(names)];
+}
+
+function namespaceNames(): string[] {
+  return runtime.files.list(NETNS_DIRECTORY).sort();
+}

@@ -12,6 +12,7 @@ import { list } from "./commands/list.ts";
 import { status } from "./commands/status.ts";
 import { validate } from "./commands/validate.ts";
 import { version } from "./commands/version.ts";
+import { completionCommand } from "../cli/completion.ts";
 import { explain } from "./explain.ts";
 import { ENVIRONMENT } from "./settings.ts";
 
@@ -19,7 +20,21 @@ import { ENVIRONMENT } from "./settings.ts";
 export const CNITOOL: Program = {
   name: "cnitool",
   summary: "Attaches network namespaces to CNI networks, as a container runtime does.",
-  commands: [add, check, del, doctor, exec, gc, graph, ipam, list, status, validate, version],
+  commands: [
+    add,
+    check,
+    completionCommand("cnitool"),
+    del,
+    doctor,
+    exec,
+    gc,
+    graph,
+    ipam,
+    list,
+    status,
+    validate,
+    version,
+  ],
   notes:
     `NETWORK is the name of a network in NETCONFPATH, or a configuration file: a name with a slash in it,
 or one that ends in .conflist, .conf or .json. NETNS is the path of a network namespace, or the name

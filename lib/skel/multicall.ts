@@ -7,7 +7,6 @@
 import { registerInProcess } from "../invoke/in_process.ts";
 import { runtime } from "../runtime/mod.ts";
 import { CniError } from "../types/error.ts";
-import { BUILD_VERSION } from "./build_version.ts";
 import { calledAs } from "./called_as.ts";
 import { dispatch, failure } from "./dispatch.ts";
 import { type Command, runCommand } from "./run_command.ts";
@@ -20,7 +19,11 @@ export async function runMulticall(commands: Commands): Promise<never> {
   registerPlugins(commands);
   const choice = chooseCommand(commands, calledAs(), runtime.args);
   const command = choice.name === undefined ? undefined : commands[choice.name];
-  return command ? await runCommand(command, choice.args) : withoutCommand(commands, choice);
+  // Whoever calls a plugin wants no program's help.
+  const isCalled = runtime.env("CNI_COMMAND") !== undefined && choice.name === OWN_NAME;
+  return command && !isCalled
+    ? await runCommand(command, choice.args)
+    : withoutCommand(commands, choice);
 }
 
 /** Which command a process is to run; no name where none was given or the name is unknown. */
@@ -29,8 +32,12 @@ export interface Choice {
   args: readonly string[];
 }
 
+/** What the executable is called where it is called by no command's name. */
+const OWN_NAME = "cni";
+
 /**
- * By the name the process was called by; else, as in `cni bridge`, the first argument says.
+ * By the name the process was called by; else, as in `cni bridge`, the first argument says; else it
+ * is the command `cni`, where there is one.
  * @param names what the process goes by, the most telling first
  */
 export function chooseCommand(
@@ -38,12 +45,12 @@ export function chooseCommand(
   names: readonly string[],
   args: readonly string[],
 ): Choice {
-  const name = names.find((name) => Object.hasOwn(commands, name));
-  if (name !== undefined) return { name, args };
+  const isCommand = (name: string) => name !== OWN_NAME && Object.hasOwn(commands, name);
+  const name = names.find((name) => name === OWN_NAME || isCommand(name));
+  if (name !== undefined && name !== OWN_NAME) return { name, args };
   const [first, ...rest] = args;
-  return first !== undefined && Object.hasOwn(commands, first)
-    ? { name: first, args: rest }
-    : { args };
+  if (first !== undefined && isCommand(first)) return { name: first, args: rest };
+  return Object.hasOwn(commands, OWN_NAME) ? { name: OWN_NAME, args } : { args };
 }
 
 /** A plugin that delegates to one that is this very executable calls it as a function. */
@@ -57,48 +64,13 @@ function registerPlugins(commands: Commands): void {
   }
 }
 
-/** Help, the version, or what is wrong: to a container runtime as an error object. */
+/** Says what is wrong: to a container runtime as an error object. */
 function withoutCommand(commands: Commands, { args }: Choice): never {
-  const asked = args[0];
-  if (runtime.env("CNI_COMMAND") !== undefined) {
-    const { stdout, exitCode } = failure(
-      CniError.invalidConfig(
-        `${asked ?? calledAs()[0]} is none of the plugins in ${runtime.executable}; ` +
-          `a configuration's "type" must be one of ${namesOf(commands, "plugin")}`,
-      ),
-    );
-    runtime.write(1, stdout);
-    return runtime.exit(exitCode);
-  }
-  if (asked === "--version") {
-    runtime.write(1, `cni ${BUILD_VERSION} (${runtime.name} ${runtime.version})\n`);
-    return runtime.exit(0);
-  }
-  if (asked === undefined || asked === "--help" || asked === "-h") {
-    runtime.write(1, help(commands));
-    return runtime.exit(0);
-  }
-  runtime.write(2, `cni: unknown command ${JSON.stringify(asked)}; "cni --help" lists them\n`);
+  const asked = args[0] ?? calledAs()[0];
+  const plugins = Object.keys(commands).filter((name) => commands[name]!.kind === "plugin").sort();
+  const message = `${asked} is none of the plugins in ${runtime.executable}; ` +
+    `a configuration's "type" must be one of ${plugins.join(", ")}`;
+  if (runtime.env("CNI_COMMAND") === undefined) runtime.write(2, `${OWN_NAME}: ${message}\n`);
+  else runtime.write(1, failure(CniError.invalidConfig(message)).stdout);
   return runtime.exit(1);
-}
-
-function help(commands: Commands): string {
-  return `cni ${BUILD_VERSION}: CNI plugins and tools in one executable
-
-usage: cni COMMAND [ARGUMENT...]
-       COMMAND [ARGUMENT...]   where COMMAND is a link to this file
-
-plugins, which a container runtime calls with CNI_COMMAND set:
-  ${namesOf(commands, "plugin")}
-tools:
-  ${namesOf(commands, "tool") || "none"}
-
-options:
-  --help      print this
-  --version   print the version
-`;
-}
-
-function namesOf(commands: Commands, kind: Command["kind"]): string {
-  return Object.keys(commands).filter((name) => commands[name]!.kind === kind).sort().join(", ");
 }

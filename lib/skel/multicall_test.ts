@@ -26,6 +26,22 @@ Deno.test("chooseCommand() takes the first argument where no name tells", () => 
   });
 });
 
+Deno.test("chooseCommand() takes the executable's own command where nothing else tells", () => {
+  const commands: Commands = { ...COMMANDS, cni: { kind: "tool", load } };
+  assertEquals(chooseCommand(commands, ["cni", "cni"], ["serve"]), {
+    name: "cni",
+    args: ["serve"],
+  });
+  assertEquals(chooseCommand(commands, ["cni", "cni"], ["bridge", "x"]), {
+    name: "bridge",
+    args: ["x"],
+  });
+  assertEquals(chooseCommand(commands, ["bridge", "cni"], []), { name: "bridge", args: [] });
+  // A link of that name to the file of another.
+  assertEquals(chooseCommand(commands, ["cni", "cnitool"], ["version"]).name, "cni");
+  assertEquals(chooseCommand(commands, ["mine"], []), { name: "cni", args: [] });
+});
+
 Deno.test("chooseCommand() finds nothing under a name that only an object's prototype has", () => {
   assertEquals(chooseCommand(COMMANDS, ["toString"], ["constructor"]), { args: ["constructor"] });
 });

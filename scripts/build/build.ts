@@ -7,7 +7,7 @@ import { bundle, stopBundler } from "./bundle.ts";
 import {
   type BuildCommand,
   findCommands,
-  findSubcommands,
+  findOwnCommand,
   misnamedPlugins,
   selectCommands,
 } from "./commands.ts";
@@ -61,7 +61,7 @@ export async function build(options: BuildOptions): Promise<string> {
           install(built, `${bin}/${command.name}`);
         }
       } else {
-        const all = [...commands, ...findSubcommands(root)];
+        const all = [...commands, ...findOwnCommand(root)];
         const built = await make("cni", multicallEntry(root, all), ["--allow-all"]);
         await expectNames(commands);
         const layOut = resident

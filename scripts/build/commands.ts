@@ -51,12 +51,10 @@ export function findCommands(root: string): BuildCommand[] {
   return [...commands.values()].sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
-/** The commands that are `cni NAME` only, and have no file of their name: the resident server's. */
-export function findSubcommands(root: string): BuildCommand[] {
-  return toolsOf(`${root}/lib/resident`).map((tool) => ({
-    ...tool,
-    permissions: ["--allow-all"],
-  }));
+/** What the executable is under its own name, which is no plugin's: `cni.ts`. */
+export function findOwnCommand(root: string): BuildCommand[] {
+  const entry = `${root}/cni.ts`;
+  return exists(entry) ? [{ name: "cni", kind: "tool", entry, permissions: ["--allow-all"] }] : [];
 }
 
 /** What a folder has in `tools`: `some_tool.ts` makes some-tool. */

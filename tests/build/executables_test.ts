@@ -57,6 +57,8 @@ const FILES = {
   "plugins/main/probe/permissions.json": '"all"',
   "plugins/ipam/modest/main.ts": MODEST,
   "plugins/ipam/modest/permissions.json": '{ "env": true }',
+  "cni.ts": `import { BUILD_VERSION } from "./lib/skel/build_version.ts";
+     export function main(args) { console.log("cni", BUILD_VERSION, ...args); return 0; }`,
   "cnitool.ts": `import { BUILD_VERSION } from "./lib/skel/build_version.ts";
      export function main(args) { console.log("cnitool", BUILD_VERSION, ...args); return 0; }`,
 };
@@ -86,13 +88,9 @@ for (const runtime of ["deno", "bun"] as const) {
     assertEquals(ran(`${dist}/cni`, ["cnitool", "add"]).stdout, `cnitool ${VERSION} add\n`);
     assertEquals(ran(`${dist}/bin/probe`, ["anything"]).code, 7);
 
-    assertStringIncludes(ran(`${dist}/cni`, ["--version"]).stdout, `cni ${VERSION} (${runtime} `);
-    for (const args of [[], ["--help"]]) {
-      assertStringIncludes(ran(`${dist}/cni`, args).stdout, "modest, probe");
+    for (const args of [[], ["--version"], ["nothing"]]) {
+      assertEquals(ran(`${dist}/cni`, args).stdout, `${["cni", VERSION, ...args].join(" ")}\n`);
     }
-    const unknown = ran(`${dist}/cni`, ["nothing"]);
-    assertEquals([unknown.code, unknown.stdout], [1, ""]);
-    assertStringIncludes(unknown.stderr, 'unknown command "nothing"');
     // To a container runtime, even this answers as a plugin does.
     const called = ran(`${dist}/cni`, [], { env: { CNI_COMMAND: "ADD" } });
     assertEquals([called.code, JSON.parse(called.stdout).code], [1, 7]);

@@ -16,6 +16,7 @@ export const exec: Command = {
   name: "exec",
   operands: [NETNS],
   rest: "[--] PROGRAM [ARGUMENT…]",
+  restCompletes: "program",
   summary: "run a program in the namespace, as ip netns exec does",
   description:
     `The program takes cnitool's place: its terminal, signals and exit status are its own. It sees the

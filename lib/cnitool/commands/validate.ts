@@ -2,14 +2,14 @@ import { type Command, JSON_OPTION } from "../../cli/command.ts";
 import { print } from "../../cli/output.ts";
 import { openCni } from "../open_cni.ts";
 import { networkDirectory, pluginPath } from "../settings.ts";
-import { STRICT } from "../operands.ts";
+import { NETWORK, STRICT } from "../operands.ts";
 import { findingLine } from "../validate/finding.ts";
 import { targetOf } from "../validate/target.ts";
 
 /** `cnitool validate` */
 export const validate: Command = {
   name: "validate",
-  operands: [{ name: "FILE|NETWORK|DIRECTORY", optional: true, completes: "network" }],
+  operands: [{ ...NETWORK, name: "FILE|NETWORK|DIRECTORY", optional: true }],
   summary: "find what is wrong with network configurations before anybody uses them",
   description:
     `Without an operand all of NETCONFPATH is looked at. Found are keys that nobody reads, with the likely

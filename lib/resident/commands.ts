@@ -1,9 +1,8 @@
 /** `cni serve` and `cni status`, as a command line has them. */
-import type { Command, Program } from "../cli/command.ts";
+import type { Command } from "../cli/command.ts";
 import { JSON_OPTION } from "../cli/command.ts";
 import { print } from "../cli/output.ts";
 import { UsageError } from "../cli/usage_error.ts";
-import { messageOf } from "../runtime/errors.ts";
 import { SOCKET_PATH } from "../server/protocol.ts";
 import type { CommandLine } from "../cli/command_line.ts";
 import { askStatus } from "./ask_status.ts";
@@ -19,7 +18,8 @@ const SOCKET_OPTION = {
   completes: "file",
 } as const;
 
-const SERVE: Command = {
+/** `cni serve` */
+export const serveCommand: Command = {
   name: "serve",
   operands: [],
   summary: "answer the calls that clients hand over, in one process",
@@ -39,7 +39,8 @@ const SERVE: Command = {
   },
 };
 
-const STATUS: Command = {
+/** `cni status` */
+export const statusCommand: Command = {
   name: "status",
   operands: [],
   summary: "tell how the resident server is",
@@ -58,14 +59,6 @@ const STATUS: Command = {
     ]);
     return 0;
   },
-};
-
-/** The program; `cni` alone is the executable with all plugins. */
-export const RESIDENT: Program = {
-  name: "cni",
-  summary: "The resident server: a process that answers calls of plugins.",
-  commands: [SERVE, STATUS],
-  explain: (error, command) => `cni ${command}: ${messageOf(error)}\n`,
 };
 
 function socketOf(line: CommandLine): string {
