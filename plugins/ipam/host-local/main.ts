@@ -6,26 +6,19 @@
  *
  * @module
  */
-import { Cidr } from "../../../lib/ip/cidr.ts";
 import { resultRoutes } from "../../../lib/ipam/routes.ts";
 import { warn } from "../../../lib/runtime/caller.ts";
-import {
-  type AddCall,
-  type AttachmentCall,
-  type BareCall,
-  type Call,
-  definePlugin,
-  type DelCall,
-  type GcCall,
-} from "../../../lib/skel/plugin.ts";
+import { type AddCall, type Call, definePlugin, type GcCall } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
-import { allocate, type Allocation, describe, exhausted, isExhausted } from "./allocator.ts";
+import { allocate, type Allocation, exhausted, isExhausted } from "./allocator.ts";
+import { check } from "./check.ts";
 import { dataDirectory, type Options, options, rangeSets, requestedAddresses } from "./config.ts";
 import { DiskStore } from "./disk_store.ts";
 import { readResolvConf } from "./resolv_conf.ts";
 import type { Owner } from "./store.ts";
+import { openIfPresent, ownerOf } from "./stores.ts";
 
 const hostLocal = definePlugin<Options>({
   name: "host-local",
@@ -92,30 +85,6 @@ async function add(call: AddCall<Options>): Promise<Result> {
   };
 }
 
-/** The attachment holds an address, and every one that the previous result took from our sets. */
-async function check(call: AttachmentCall<Options>): Promise<void> {
-  const sets = rangeSets(call);
-  using store = await openIfPresent(call);
-  const held = store?.heldBy(ownerOf(call)) ?? [];
-  if (!store || held.length === 0) {
-    throw CniError.internal(
-      `host-local: Failed to find address added by container ${call.containerId} for interface ` +
-        call.ifName,
-    );
-  }
-  for (const { address } of call.prevResult?.ips ?? []) {
-    const ip = Cidr.tryParse(address)?.ip;
-    if (!ip || !sets.some((set) => set.rangeOf(ip))) continue;
-    if (held.some((one) => one.equals(ip))) continue;
-    const holder = store.holderOf(ip);
-    throw CniError.internal(
-      `host-local: ${ip} of prevResult is ${
-        holder ? `held by ${describe(holder)}` : "not reserved"
-      }; ${describe(ownerOf(call))} holds ${held.join(", ")}`,
-    );
-  }
-}
-
 /**
  * Whether an ADD would find the directory writable. Without a free address it would fail, too, but
  * the next DEL changes that, and a runtime that takes the node for unable to serve evicts the pods
@@ -143,14 +112,6 @@ function isValid({ containerId, ifName }: Owner, { validAttachments }: GcCall): 
   return validAttachments.some((valid) =>
     valid.containerId === containerId && (ifName === "" || valid.ifName === ifName)
   );
-}
-
-function ownerOf({ containerId, ifName }: DelCall): Owner {
-  return { containerId, ifName };
-}
-
-function openIfPresent(call: BareCall): Promise<DiskStore | undefined> {
-  return DiskStore.openIfPresent(dataDirectory(call), call.config.name);
 }
 
 if (import.meta.main) await runPlugin(hostLocal);

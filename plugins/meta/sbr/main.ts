@@ -8,20 +8,17 @@
  * @module
  */
 import { FileLock } from "../../../lib/host/lock.ts";
-import { IpAddress } from "../../../lib/ip/address.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
-import { addressOf } from "../../../lib/ipam/configure.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
-import type { Rule } from "../../../lib/rtnl/rule.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
-import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import { type AddCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { findOption } from "../../../lib/types/options.ts";
-import type { IpConfig, Result } from "../../../lib/types/result.ts";
-import { gatewayOf, type Options, options, validateOptions } from "./config.ts";
+import type { Result } from "../../../lib/types/result.ts";
+import { type Options, options, validateOptions } from "./config.ts";
 import {
   addRule,
   addSourceHints,
@@ -30,9 +27,9 @@ import {
   removeMain,
   removeRoutes,
   restoreMain,
-  type Source,
   type Step,
 } from "./routing.ts";
+import { findRules, ipsOf, requireSources } from "./sources.ts";
 
 const sbr = definePlugin<Options>({
   name: "sbr",
@@ -141,46 +138,6 @@ async function add(call: AddCall<Options>): Promise<Result> {
  */
 function lock(sandbox: NetNs): Promise<FileLock> {
   return FileLock.acquire(sandbox.path, { create: false });
-}
-
-/**
- * The addresses that a result has on an interface.
- * @throws {CniError} code 7 when there are none
- */
-function requireSources({ ifName, options }: AttachmentCall<Options>, result: Result): Source[] {
-  const ips = ipsOf(result, ifName);
-  if (ips.length === 0) {
-    throw CniError.invalidConfig(
-      `No IP addresses supplied on interface: ${ifName}; in the network's "plugins" put sbr behind ` +
-        "a plugin with IPAM",
-    );
-  }
-  return ips.map((entry) => {
-    const own = addressOf(entry);
-    const gateway = entry.gateway ? IpAddress.tryParse(entry.gateway) : undefined;
-    return { own, gateway: gatewayOf(options, own.ip.family, gateway) };
-  });
-}
-
-/** Addresses that do not say whose they are belong to this interface. */
-function ipsOf({ ips = [], interfaces = [] }: Result, ifName: string): IpConfig[] {
-  return ips.filter((entry) => {
-    const owner = entry.interface === undefined ? undefined : interfaces[entry.interface];
-    return owner === undefined || owner.name === ifName;
-  });
-}
-
-/** The rules for traffic from these addresses: all of them, or those of the configured table. */
-function findRules(
-  inside: Rtnl,
-  configured: number | undefined,
-  sources: readonly (Cidr | undefined)[],
-): Rule[] {
-  return inside.rule.list().filter(({ from, table }) =>
-    from?.prefix === from?.ip.bits &&
-    sources.some((source) => source && from?.ip.equals(source.ip)) &&
-    (configured === undefined || configured === table)
-  );
 }
 
 export default sbr;

@@ -1,0 +1,68 @@
+/**
+ * Both ends of the pair: how the container reaches its gateway, and the host the container.
+ *
+ * @module
+ */
+import { findPeer } from "../../../lib/attach/veth_pair.ts";
+import { IpAddress } from "../../../lib/ip/address.ts";
+import { Cidr } from "../../../lib/ip/cidr.ts";
+import { addressOf } from "../../../lib/ipam/configure.ts";
+import { expectAddresses } from "../../../lib/ipam/expect.ts";
+import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_TABLE_MAIN } from "../../../lib/netlink/route.ts";
+import { expectUp, type Link } from "../../../lib/rtnl/link.ts";
+import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import type { IpConfig } from "../../../lib/types/result.ts";
+
+/** An address and the gateway it is reached through. */
+export interface Routed {
+  own: Cidr;
+  gateway: IpAddress;
+}
+
+/** @throws {CniError} code 7 when the address came without a gateway that could route it */
+export function requireGateway(ip: IpConfig): Routed {
+  const own = addressOf(ip);
+  const gateway = IpAddress.tryParse(ip.gateway ?? "");
+  if (gateway?.family === own.ip.family && !gateway.equals(own.ip)) return { own, gateway };
+  const given = ip.gateway ? `the gateway ${ip.gateway}` : "no gateway";
+  throw CniError.invalidConfig(
+    `cannot route ${ip.address}: the IPAM plugin gave ${given}, but it takes another address of ` +
+      'the same family; set "gateway" in "ipam"',
+  );
+}
+
+/**
+ * `ip route add GATEWAY dev eth0 scope link src OWN`, and the subnet through it instead of
+ * through the route the kernel made for the address.
+ */
+export function addContainerEnd(inside: Rtnl, device: Link, { own, gateway }: Routed): void {
+  const subnet = own.network();
+  const single = Cidr.host(own.ip).prefix === own.prefix;
+  if (!single) inside.route.removeIfPresent({ to: subnet, device });
+  const source = own.ip;
+  inside.route.add({ to: Cidr.host(gateway), device, source, scope: RT_SCOPE_LINK });
+  if (!single) inside.route.add({ to: subnet, device, source, via: gateway });
+}
+
+/** `ip address add GATEWAY/32 dev HOSTVETH`, `ip route replace OWN/32 dev HOSTVETH scope host`. */
+export function addHostEnd(host: Rtnl, device: Link, { own, gateway }: Routed): void {
+  host.address.add(device, Cidr.host(gateway), { noDad: true });
+  // Replaced, not added: a route that a lost container left must not keep this one unreachable.
+  host.route.replace({ to: Cidr.host(own.ip), device, scope: RT_SCOPE_HOST });
+}
+
+/** The other end of the pair has the gateways' addresses, and leads to the container's. */
+export function expectHostEnd(host: Rtnl, near: Link, routed: readonly Routed[]): void {
+  const far = findPeer(host, near);
+  if (!far) {
+    throw CniError.internal(`the other end of ${near.name} is not on the host`);
+  }
+  expectUp(far);
+  const gateways = routed.map(({ gateway }) => ({ address: String(Cidr.host(gateway)) }));
+  expectAddresses(host, far, gateways);
+  const present = host.route.list({ table: RT_TABLE_MAIN, device: far });
+  const lost = routed.find(({ own }) => !present.some(({ to }) => to.equals(Cidr.host(own.ip))));
+  if (!lost) return;
+  throw CniError.internal(`the host has no route to ${lost.own.ip} through ${far.name}`);
+}
