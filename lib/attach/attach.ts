@@ -59,6 +59,16 @@ export async function attach(call: AddCall<unknown>, parts: AttachParts): Promis
   }
 }
 
+/**
+ * The kernel announces the addresses of an interface that comes up, or gets another MAC address, and
+ * an IPv6 address of which it has found no other user. A packet socket of our own would cost as much
+ * as the rest of an ADD: closing one waits for an RCU grace period.
+ */
+const NOTIFY = {
+  4: (ifName: string) => `net/ipv4/conf/${ifName}/arp_notify`,
+  6: (ifName: string) => `net/ipv6/conf/${ifName}/ndisc_notify`,
+} as const;
+
 async function configure(
   { inside, sandbox }: Namespaces,
   ifName: string,
@@ -66,15 +76,16 @@ async function configure(
   { ips, routes }: IpamResult,
 ): Promise<void> {
   const addresses = ips.map((entry) => addressOf(entry).ip);
-  // An interface that is up by now was used to get the address, which may belong to its MAC address.
-  if (macFromAddress && !inside.link.get(ifName).up) {
-    inside.link.set(ifName, { address: macForAddresses(addresses) });
+  const { up: wasUp, kind } = inside.link.get(ifName);
+  const isSilent = { 4: wasUp, 6: wasUp };
+  for (const family of [4, 6] as const) {
+    if (!sandbox.run(() => trySysctl(NOTIFY[family](ifName), "1"))) isSilent[family] = true;
   }
-  sandbox.run(() => {
-    // The kernel's own announcements, whenever the interface comes up or gets another MAC address.
-    trySysctl(`net/ipv4/conf/${ifName}/arp_notify`, "1");
-    trySysctl(`net/ipv6/conf/${ifName}/ndisc_notify`, "1");
-  });
-  const link = await configureInterface({ inside, netns: sandbox, ifName, noDad }, { ips, routes });
-  announce(sandbox, link, addresses);
+  const target = { inside, netns: sandbox, ifName, noDad };
+  // An interface that is up by now was used to get the address, which may belong to its MAC address.
+  const preferredMac = macFromAddress && !wasUp ? macForAddresses(addresses) : undefined;
+  const link = await configureInterface({ ...target, preferredMac }, { ips, routes });
+  // Hardware may find its carrier only after the kernel has announced what it has.
+  const isHardware = kind === "";
+  announce(sandbox, link, addresses.filter(({ family }) => isSilent[family] || isHardware));
 }

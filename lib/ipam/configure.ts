@@ -6,6 +6,7 @@
 import { readSysctl, trySysctl, writeSysctl } from "../host/sysctl.ts";
 import { IpAddress } from "../ip/address.ts";
 import { Cidr } from "../ip/cidr.ts";
+import { NetlinkError } from "../nl/error.ts";
 import type { NetNs } from "../ns/netns.ts";
 import type { Link } from "../rtnl/link.ts";
 import type { NewRoute } from "../rtnl/route.ts";
@@ -27,6 +28,8 @@ export interface Target {
    * looking for duplicates would take more than a second.
    */
   noDad: boolean;
+  /** Hardware address to have where no other interface on the same parent has it. */
+  preferredMac?: string;
 }
 
 /**
@@ -37,18 +40,42 @@ export interface Target {
  * @throws {CniError} naming the address or route, and the kernel's reason
  */
 export async function configureInterface(target: Target, result: Result): Promise<Link> {
-  const { inside, netns, ifName, noDad } = target;
+  const { inside, netns, ifName, noDad, preferredMac } = target;
   const link = inside.link.get(ifName);
   const ips = result.ips ?? [];
   const addresses = ips.map(addressOf);
   requireMtu(link, addresses);
   const six = addresses.filter(({ ip }) => ip.family === 6);
   if (six.length > 0) netns.run(() => enableIpv6(ifName));
+  if (preferredMac) preferMac(inside, link, preferredMac);
   for (const address of addresses) inside.address.add(link, address, { noDad });
-  inside.link.set(link, { up: true });
+  setUp(inside, link, preferredMac);
   if (!noDad && six.length > 0) await awaitUnique(inside, link, six);
   addRoutes(inside, link, result);
   return inside.link.get(link);
+}
+
+/** Nobody asked for this hardware address: where it is taken, the one there is does as well. */
+function preferMac({ link: links }: Rtnl, link: Link, mac: string): void {
+  try {
+    links.set(link, { address: mac });
+  } catch (error) {
+    if (!isAddressInUse(error)) throw error;
+  }
+}
+
+/** Some kernels see only when an interface comes up that its hardware address is taken. */
+function setUp({ link: links }: Rtnl, link: Link, preferredMac: string | undefined): void {
+  try {
+    links.set(link, { up: true });
+  } catch (error) {
+    if (!preferredMac || !isAddressInUse(error)) throw error;
+    links.set(link, { address: link.address, up: true });
+  }
+}
+
+function isAddressInUse(error: unknown): boolean {
+  return error instanceof NetlinkError && error.code === "EADDRINUSE";
 }
 
 /**

@@ -49,6 +49,16 @@ export class Capture implements Disposable {
     return undefined;
   }
 
+  /** The frames that have come so far, and those that come within `deadlineMs`. */
+  collect(deadlineMs: number): Frame[] {
+    const frames: Frame[] = [];
+    this.find((frame) => {
+      frames.push(frame);
+      return false;
+    }, deadlineMs);
+    return frames;
+  }
+
   [Symbol.dispose](): void {
     this.#socket[Symbol.dispose]();
     this.#libc.close();
