@@ -510,9 +510,10 @@ kernelTest("dhcp: 200 short leases leave no descriptor and no thread behind", as
       await ask(path, "allocate", { attachment, netns, config });
       await ask(path, "release", { attachment });
     }));
-  await round(0);
+  // A runtime starts threads of its own (for its compiler, its garbage) when it has work for them.
+  for (let number = 0; number < 10; number++) await round(number);
   const before = held(daemon.pid);
-  for (let number = 1; number <= 20; number++) await round(number);
+  for (let number = 10; number <= 20; number++) await round(number);
   assert(given >= 210, `${given} leases`);
   assertEquals(await leases(), []);
   await eventually(
