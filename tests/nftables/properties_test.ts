@@ -1,0 +1,137 @@
+/** Whatever the names, addresses and ports: the kernel takes it, and tells it again. */
+import { assertEquals } from "@std/assert";
+import { filterNft } from "../../lib/firewall/filter/nftables.ts";
+import { masqueradeNft } from "../../lib/firewall/masquerade/nftables.ts";
+import { portMapperNft } from "../../lib/firewall/ports/nftables.ts";
+import { listEntries } from "../../lib/firewall/ports/nftables_entries.ts";
+import type { PortMapping, Published } from "../../lib/firewall/ports/types.ts";
+import { attachmentHash } from "../../lib/ip/hash_names.ts";
+import { IpAddress } from "../../lib/ip/address.ts";
+import { Cidr } from "../../lib/ip/cidr.ts";
+import { NFT_EXPRESSIONS } from "../../lib/netlink/nftables_expressions.ts";
+import { ip, ip6, meta } from "../../lib/nftables/field.ts";
+import { expressionsOf } from "../../lib/nftables/rule.ts";
+import { listRules } from "../../lib/nftables/state.ts";
+import { jump, masquerade } from "../../lib/nftables/statement.ts";
+import { hashOf } from "../../lib/firewall/rule_comment.ts";
+import { fc } from "../support/fast_check.ts";
+import { kernelTest } from "../support/sandbox.ts";
+
+const name = fc.stringMatching(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,80}$/);
+/** What the kernel takes for an interface's name. */
+const ifName = fc.string({ unit: "grapheme", minLength: 1, maxLength: 15 }).filter((text) =>
+  new TextEncoder().encode(text).length <= 15 && !/[/:\s\0]/.test(text) && !/^\.{1,2}$/.test(text)
+);
+const attachment = fc.record({ network: name, containerId: name, ifName });
+const address = (family: 4 | 6) =>
+  (family === 4 ? fc.ipV4() : fc.ipV6()).map((text) => IpAddress.parse(text));
+const cidr = (family: 4 | 6) =>
+  fc.tuple(address(family), fc.integer({ min: 0, max: family === 4 ? 32 : 128 }))
+    .map(([ip, prefix]) => new Cidr(ip, prefix)).filter(({ ip }) => ip.family === family);
+const port = fc.integer({ min: 1, max: 65535 });
+const mappings = (family: 4 | 6) =>
+  fc.uniqueArray(
+    fc.record({
+      protocol: fc.constantFrom("tcp" as const, "udp" as const, "sctp" as const),
+      hostIp: fc.option(address(family), { nil: undefined }),
+      hostPort: port,
+      containerPort: port,
+    }),
+    { selector: ({ protocol, hostIp, hostPort }) => `${protocol} ${hostIp} ${hostPort}` },
+  ).map((list): PortMapping[] =>
+    list.filter(({ hostIp }) => (hostIp?.family ?? family) === family)
+  );
+const published: fc.Arbitrary<Published> = fc.record({
+  attachment,
+  publications: fc.tuple(...([4, 6] as const).map((family) =>
+    fc.record({
+      address: cidr(family),
+      mappings: mappings(family),
+      conditions: fc.constant([]),
+    })
+  )),
+  options: fc.record({ snat: fc.boolean(), masqAll: fc.boolean(), markBit: fc.constant(13) }),
+});
+
+Deno.test("a rule decodes to the expressions that it was made of", () => {
+  fc.assert(fc.property(cidr(4), cidr(6), ifName, (v4, v6, device) => {
+    const list = expressionsOf("inet", [
+      meta.iifname.is(device),
+      ip.saddr.is(v4.ip),
+      ip.daddr.isNotIn(v4),
+      ip6.daddr.isIn(v6),
+      jump(device),
+      masquerade,
+    ]);
+    assertEquals(NFT_EXPRESSIONS.decode(NFT_EXPRESSIONS.encode({ list })), { list });
+  }));
+});
+
+kernelTest("any attachment's ports are taken, found and removed", async () => {
+  await fc.assert(
+    fc.asyncProperty(published, async (each) => {
+      await portMapperNft.add(each);
+      const wanted = each.publications.flatMap(({ address: { ip }, mappings }) =>
+        mappings.map(({ protocol, hostIp, hostPort }) => `${protocol} ${hostIp} ${hostPort} ${ip}`)
+      );
+      const entries = listEntries();
+      const found = entries.flatMap(({ forwarding }) => forwarding ?? [])
+        .map(({ protocol, hostIp, hostPort, target }) =>
+          `${protocol} ${hostIp} ${hostPort} ${target}`
+        );
+      assertEquals(found.sort(), wanted.sort());
+      const hashes = new Set(entries.map(({ comment }) => hashOf(comment)));
+      if (entries.length > 0) assertEquals([...hashes], [attachmentHash(each.attachment)]);
+      if (entries.length > 0) assertEquals(await portMapperNft.missing([each]), [undefined]);
+      await portMapperNft.remove(each.attachment, each);
+      assertEquals(listEntries(), []);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+kernelTest("any attachment's masquerading is taken, found and removed", async () => {
+  const CHECKS = { family: "inet", table: "cni_plugins_masquerade", chain: "masq_checks" } as const;
+  await fc.assert(
+    fc.asyncProperty(attachment, cidr(4), cidr(6), async (attachment, ...ips) => {
+      await masqueradeNft.add(attachment, ips);
+      assertEquals(await masqueradeNft.missing([{ attachment, ips }]), [undefined]);
+      await masqueradeNft.remove(attachment);
+      assertEquals(listRules(CHECKS), []);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+kernelTest("any attachment's packets are let through, and its bridge is kept apart", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      attachment,
+      address(4),
+      address(6),
+      ifName,
+      fc.constantFrom("same-bridge" as const, "isolated" as const),
+      async (attachment, v4, v6, bridge, policy) => {
+        const ips = [v4, v6];
+        const entry = {
+          attachment,
+          backend: "nftables" as const,
+          enforcer: "nftables" as const,
+          ips,
+          adminChain: "CNI-ADMIN",
+          zone: "",
+          policy,
+          bridge,
+        };
+        await filterNft.add([entry], () => [entry]);
+        assertEquals(await filterNft.missing([entry], () => [entry]), [undefined]);
+        const gone = { ips, bridges: [bridge], zones: [], adminChains: ["CNI-ADMIN"] };
+        const other = { ...entry, ips: [], bridge: "other" };
+        await filterNft.remove(gone, [other]);
+        const [missing] = await filterNft.missing([entry], () => [entry]);
+        assertEquals(missing?.includes("lacks containers4"), true);
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
