@@ -40,6 +40,9 @@ import {
   type SnatOptions,
 } from "./types.ts";
 
+/** Asking for an entry by its key takes about as long as listing four: more than these are listed. */
+const MOST_BY_KEY = 1000;
+
 /** @see PortMapper */
 export const portMapperNft: PortMapper = {
   async add(published, earlier) {
@@ -65,7 +68,10 @@ export const portMapperNft: PortMapper = {
   async remove(attachment, noted) {
     const { containerId, ifName } = attachment;
     const own = attachmentHash(attachment);
-    const find = () => noted ? notedEntries(noted) : entriesOfAttachments((hash) => hash === own);
+    const find = () =>
+      noted && allEntries(noted).length <= MOST_BY_KEY
+        ? notedEntries(noted)
+        : entriesOfAttachments((hash) => hash === own);
     const purpose = `unpublish ports of ${ifName} of ${containerId}`;
     return [...removeEntries(find, purpose, noted), ...removePortRules(containerId)];
   },
@@ -83,8 +89,9 @@ export const portMapperNft: PortMapper = {
 
   // deno-lint-ignore require-await -- other backends have to wait
   async missing(all) {
-    const find = all.length > 1 ? listedEntries() : ({ find }: Entry) => find();
-    const lacking = lackingPart(all.length > 1);
+    const many = all.length > 1 || all.some((one) => allEntries(one).length > MOST_BY_KEY);
+    const find = many ? listedEntries() : ({ find }: Entry) => find();
+    const lacking = lackingPart(many);
     const theirs = listPortRules();
     return all.map((published) => {
       const hash = attachmentHash(published.attachment);
