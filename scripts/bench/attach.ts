@@ -86,7 +86,12 @@ function runPlugin(
   prevResult: unknown,
 ): Run {
   const own = withDataDir(plugin, attachment);
-  const config = { cniVersion: "1.0.0", name: "bench", ...own, prevResult };
+  const config = {
+    cniVersion: "1.0.0",
+    name: "bench",
+    ...own,
+    ...(prevResult === undefined ? {} : { prevResult }),
+  };
   const file = "/run/bench-stdin";
   Deno.writeTextFileSync(file, JSON.stringify(config));
   // outputSync takes no piped input, so our own standard input becomes the plugin's.

@@ -19,14 +19,23 @@ function hostLocal(dual: boolean): Record<string, unknown> {
 
 const bridge = { type: "bridge", bridge: "bench0", isGateway: true };
 
+const portmap = {
+  type: "portmap",
+  capabilities: { portMappings: true },
+  runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: "tcp" }] },
+};
+
+/** What a plugin before has made, for one that is measured alone. */
+const attached = {
+  cniVersion: "1.0.0",
+  interfaces: [{ name: "eth0", sandbox: "/proc/self/ns/net" }],
+  ips: [{ address: "10.201.0.2/16", interface: 0 }],
+};
+
 /** The network of most nodes. */
 const chain = [
   { ...bridge, ipMasq: true, ipam: hostLocal(false) },
-  {
-    type: "portmap",
-    capabilities: { portMappings: true },
-    runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: "tcp" }] },
-  },
+  portmap,
   { type: "firewall" },
   { type: "tuning", sysctl: { "net.core.somaxconn": "511" } },
   {
@@ -57,6 +66,18 @@ export const CASES: readonly Case[] = [
     name: "bridge, ipMasq",
     plugins: [{ ...bridge, ipMasq: true, ipam: hostLocal(false) }],
     needs: ["iptables"],
+  },
+  {
+    name: "bridge, ipMasq with nftables",
+    plugins: [{ ...bridge, ipMasq: true, ipMasqBackend: "nftables", ipam: hostLocal(false) }],
+  },
+  {
+    name: "portmap with nftables",
+    plugins: [{ ...portmap, backend: "nftables", prevResult: attached }],
+  },
+  {
+    name: "firewall with nftables",
+    plugins: [{ type: "firewall", backend: "nftables", prevResult: attached }],
   },
   { name: "macvlan", plugins: [{ type: "macvlan", master: "bench-up0", ipam: hostLocal(false) }] },
   {
