@@ -383,7 +383,7 @@ kernelTest("bandwidth: a failing ADD leaves nothing behind", (sandbox) => {
     [{ egressBurst: 34359738360 }, 7, "burst cannot be more than 4GB"],
     [{ egressRate: 7 }, 7, "at least 8"],
     [{ egressRate: -1 }, 7, '"egressRate" is -1'],
-    [{ latency: 0 }, 7, '"latency" is 0'],
+    [{ latency: -1 }, 7, '"latency" is -1'],
     [{ shapedSubnets: ["10.0.0.0"] }, 7, "shapedSubnets[0]"],
     [{ shapedSubnets: ["::/0"], unshapedSubnets: ["::/1"] }, 7, "cannot be both specified"],
     [{ prevResult: undefined }, 7, "must be called as chained plugin"],
