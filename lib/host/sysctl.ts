@@ -11,20 +11,33 @@ import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { CniError } from "../types/error.ts";
 
-/** `sysctl -n KEY`. @throws {CniError} code 5 */
+/** The file of a key. @throws {CniError} code 7 for a key that leads out of /proc/sys */
+function pathOf(key: string): string {
+  const parts = key.split("/");
+  if (parts.every((part) => part !== "" && part !== "." && part !== ".." && !part.includes("\0"))) {
+    return `/proc/sys/${key}`;
+  }
+  throw CniError.invalidConfig(
+    `${JSON.stringify(key)} is no sysctl: it must be like net/ipv4/conf/eth0/arp_notify`,
+  );
+}
+
+/** `sysctl -n KEY`. @throws {CniError} code 5, or 7 for what cannot be a key */
 export function readSysctl(key: string): string {
+  const path = pathOf(key);
   try {
-    return runtime.files.readText(`/proc/sys/${key}`).trim();
+    return runtime.files.readText(path).trim();
   } catch (error) {
     throw CniError.io(`cannot read sysctl ${key}: ${messageOf(error)}`);
   }
 }
 
-/** `sysctl -w KEY=VALUE`. @throws {CniError} code 5 */
+/** `sysctl -w KEY=VALUE`. @throws {CniError} code 5, or 7 for what cannot be a key */
 export function writeSysctl(key: string, value: string): void {
+  const path = pathOf(key);
   try {
     // A write of nothing never reaches the kernel: a list could not be emptied.
-    runtime.files.write(`/proc/sys/${key}`, value || "\n", { create: "never" });
+    runtime.files.write(path, value || "\n", { create: "never" });
   } catch (error) {
     throw CniError.io(
       `cannot set sysctl ${key} to ${JSON.stringify(value)}: ${messageOf(error)}; ` +

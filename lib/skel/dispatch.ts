@@ -3,9 +3,11 @@
  *
  * @module
  */
-import { endExecuted } from "../runtime/caller.ts";
+import { endExecuted, warn } from "../runtime/caller.ts";
+import { messageOf } from "../runtime/errors.ts";
 import { CniError } from "../types/error.ts";
-import { encodeJson } from "../types/json.ts";
+import { describeValue } from "../types/fields.ts";
+import { encodeJson, isObject, type JsonObject } from "../types/json.ts";
 import { parseResult } from "../types/read_result.ts";
 import type { Result } from "../types/result.ts";
 import { renderResult } from "../types/write_result.ts";
@@ -14,6 +16,7 @@ import { NEWEST, SPEC_VERSIONS } from "../types/versions.ts";
 import { containerNetns } from "./own_namespace.ts";
 import type { Plugin } from "./plugin.ts";
 import { type Invocation, readRequest, type Request } from "./request.ts";
+import { withoutWrongValues, wrongValue } from "./result_values.ts";
 import { Undo } from "./undo.ts";
 
 /** What a plugin answers: what goes to standard output, and its exit status. */
@@ -65,15 +68,36 @@ export async function dispatch<O>(
     return await handle(plugin, request, invocation.env, underWay);
   } catch (error) {
     const { settled } = underWay;
-    const defect = isDefect(error) ? error : undefined;
-    return { ...failure(error, request?.config.cniVersion), settled, defect };
+    const defect = defectOf(error);
+    const said = defect ? explainDefect(error, defect, plugin.name, request) : error;
+    return { ...failure(said, request?.config.cniVersion), settled, defect };
   }
 }
 
-/** Whether an error says that code is wrong, and not what it was given or what it met. */
-function isDefect(error: unknown): boolean {
+/** The error behind an error that says that code is wrong, and not what it was given or what it met. */
+function defectOf(error: unknown): unknown {
   const kinds = [TypeError, ReferenceError, RangeError, SyntaxError];
-  return !(error instanceof Error) || kinds.some((kind) => error instanceof kind);
+  if (!(error instanceof Error) || kinds.some((kind) => error instanceof kind)) return error;
+  return error instanceof CniError && error.cause !== undefined ? defectOf(error.cause) : undefined;
+}
+
+/** Whoever runs the plugin learns whose mistake it is; whoever wrote it finds the place on stderr. */
+function explainDefect(
+  error: unknown,
+  defect: unknown,
+  name: string,
+  request: Request | undefined,
+): CniError {
+  const { message, details } = CniError.from(error);
+  warn(`${defect instanceof Error ? defect.stack ?? defect.message : String(defect)}\n`);
+  const what = defect instanceof Error ? `${defect.name}: ${message}` : message;
+  return CniError.internal(
+    `plugin ${name} failed at ${
+      request?.command ?? "reading its request"
+    }, by a mistake of its own: ` +
+      what,
+    details,
+  );
 }
 
 /** The reply of a plugin that failed. */
@@ -155,7 +179,7 @@ async function add(
   const undo = new Undo();
   const work = attach(undo);
   try {
-    const stdout = renderResult(await underWay.until(work), cniVersion);
+    const stdout = renderResult(requireResult(await underWay.until(work)), cniVersion);
     return { ...success(stdout), takeBack: () => undo.run() };
   } catch (error) {
     // The step under way may make something still, and can be taken back only then.
@@ -172,6 +196,30 @@ async function add(
   }
 }
 
+/** @throws {TypeError} where a plugin's `add` returned what is none: the plugin is wrong */
+function requireResult(result: Result): Result {
+  if (!isObject(result)) {
+    throw new TypeError(
+      `its add() returned ${
+        result === undefined ? "nothing" : describeValue(result)
+      }, and must return a result`,
+    );
+  }
+  const wrong = shapeOf(result) ?? wrongValue(result);
+  if (wrong === undefined) return result;
+  throw new TypeError(`its add() returned a result in which ${wrong}`);
+}
+
+/** What is wrong with the types of a result's values. */
+function shapeOf(result: Result): string | undefined {
+  try {
+    parseResult({ ...result as JsonObject, cniVersion: NEWEST }, NEWEST);
+    return undefined;
+  } catch (error) {
+    return messageOf(error).replace(/^invalid result: /, "");
+  }
+}
+
 /** Waits until `work` has ended, one way or the other, but no longer than `ms`. Says whether it has. */
 async function settled(work: Promise<unknown>, ms: number): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -184,12 +232,16 @@ async function settled(work: Promise<unknown>, ms: number): Promise<boolean> {
 
 function previousResult({ config, rule }: Request): Result | undefined {
   if (config.prevResult === undefined) return undefined;
+  let result: Result;
   try {
-    return parseResult(config.prevResult, config.cniVersion);
+    result = parseResult(config.prevResult, config.cniVersion);
   } catch (error) {
     // What only helps to remove something must not keep it from being removed.
     if (rule.removes) return undefined;
-    const { message } = error as Error;
-    throw CniError.decode(`could not parse prevResult: ${message}`);
+    throw CniError.decode(`could not parse prevResult: ${messageOf(error)}`);
   }
+  if (rule.removes) return withoutWrongValues(result);
+  const wrong = wrongValue(result);
+  if (wrong) throw CniError.decode(`could not parse prevResult: ${wrong}`);
+  return result;
 }

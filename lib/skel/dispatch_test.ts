@@ -318,8 +318,70 @@ Deno.test("dispatch() turns any exception into one error object with the configu
   });
   assertEquals(
     stdout,
-    `{\n    "cniVersion": "1.0.0",\n    "code": 999,\n    "msg": "oops"\n}`,
+    `{\n    "cniVersion": "1.0.0",\n    "code": 999,\n    "msg": "plugin sample failed at CHECK, ` +
+      `by a mistake of its own: TypeError: oops"\n}`,
   );
+});
+
+Deno.test("dispatch() says of a plugin's own mistakes whose they are, and undoes what was made", async () => {
+  const returned: [unknown, string][] = [
+    [undefined, "its add() returned nothing, and must return a result"],
+    ["done", 'its add() returned "done" (a string)'],
+    [{ ips: [{ address: "10.1.0.2" }] }, '"ips[0].address" is "10.1.0.2" (a string)'],
+    [{ ips: [{ address: "10.1.0.300/24" }] }, '"ips[0].address" is "10.1.0.300/24"'],
+    [{ ips: ["10.1.0.2/24"] }, '"ips[0]" is "10.1.0.2/24" (a string), but must be an object'],
+    [{ routes: [{ dst: "::/0", gw: "router" }] }, '"routes[0].dst" is "::/0 by router"'],
+    [{ interfaces: [{ name: "a b" }] }, '"interfaces[0].name" is "a b"'],
+  ];
+  for (const [result, words] of returned) {
+    let undone = false;
+    const { plugin } = sample({
+      add({ undo }) {
+        undo.step("it", () => {}, () => void (undone = true));
+        return result as never;
+      },
+    });
+    const { exitCode, json } = await call(plugin);
+    assertEquals([exitCode, json.code, undone], [1, 999, true]);
+    assertStringIncludes(json.msg, "plugin sample failed at ADD, by a mistake of its own");
+    assertStringIncludes(json.msg, words);
+  }
+  const { plugin } = sample({
+    add: () => (undefined as unknown as { ips: [] }).ips as never,
+  });
+  const { json } = await call(plugin);
+  assertStringIncludes(json.msg, "plugin sample failed at ADD, by a mistake of its own: TypeError");
+});
+
+Deno.test("dispatch() takes no name or address of prevResult that is none", async () => {
+  const prevResults: [object, string][] = [
+    [{ interfaces: [{ name: "br0\n-A INPUT -s 6.6.6.6/32 -j ACCEPT" }] }, "interfaces[0].name"],
+    [{ interfaces: [{ name: "../../kernel" }] }, "interfaces[0].name"],
+    [{ ips: [{ address: "10.1.0.2/33" }] }, "ips[0].address"],
+    [{ ips: [{ address: "10.1.0.2/24", gateway: "x; drop" }] }, "ips[0].address"],
+    [{ routes: [{ dst: "0.0.0.0/99" }] }, "routes[0].dst"],
+  ];
+  for (const [wrong, words] of prevResults) {
+    for (const command of ["ADD", "CHECK"]) {
+      const { plugin, calls } = sample();
+      const prevResult = { cniVersion: "1.1.0", ...wrong };
+      const { json } = await call(plugin, { CNI_COMMAND: command }, { ...config, prevResult });
+      assertEquals([json.code, calls], [6, []]);
+      assertStringIncludes(json.msg, `could not parse prevResult: "${words}"`);
+    }
+  }
+  const seen: unknown[] = [];
+  const { plugin } = sample({ del: ({ prevResult }) => void seen.push(prevResult) });
+  const prevResult = {
+    cniVersion: "1.1.0",
+    interfaces: [{ name: "a\nb" }, { name: "eth0" }],
+    ips: [{ address: "10.1.0.2/99" }, { address: "10.1.0.3/24", interface: 1 }],
+  };
+  await call(plugin, { CNI_COMMAND: "DEL" }, { ...config, prevResult });
+  assertEquals(seen, [{
+    interfaces: [{ name: "" }, { name: "eth0" }],
+    ips: [{ address: "10.1.0.3/24", interface: 1 }],
+  }]);
 });
 
 Deno.test("dispatch() lets DEL go on without a prevResult that cannot be read", async () => {

@@ -1,0 +1,71 @@
+/**
+ * The values of a result, beyond their types: addresses are addresses, and names are such as an
+ * interface can have. They go into routes, rules of the firewall and paths of sysctls.
+ *
+ * @module
+ */
+import { IpAddress } from "../ip/address.ts";
+import { Cidr } from "../ip/cidr.ts";
+import { mismatch } from "../types/fields.ts";
+import { ALT_IF_NAME_BYTES, validateIfName } from "../types/names.ts";
+import type { Interface, IpConfig, Result, Route } from "../types/result.ts";
+
+/** A sentence about the first value that cannot be what it should be; undefined where all can. */
+export function wrongValue(result: Result): string | undefined {
+  const { interfaces = [], ips = [], routes = [] } = result;
+  const interfaceAt = interfaces.findIndex((each) => !isInterface(each));
+  if (interfaceAt >= 0) {
+    const { name } = interfaces[interfaceAt]!;
+    return mismatch(`interfaces[${interfaceAt}].name`, name, "a name that an interface can have");
+  }
+  const addresses =
+    'an address with its prefix length, and "gateway" an address, where there is one';
+  const ipAt = ips.findIndex((each) => !isIpConfig(each));
+  if (ipAt >= 0) return mismatch(`ips[${ipAt}].address`, textOf(ips[ipAt]!), addresses);
+  const networks = 'a network with its prefix length, and "gw" an address, where there is one';
+  const routeAt = routes.findIndex((each) => !isRoute(each));
+  return routeAt < 0
+    ? undefined
+    : mismatch(`routes[${routeAt}].dst`, textOf(routes[routeAt]!), networks);
+}
+
+/** A result without the values that cannot be what they should be; indices stay what they were. */
+export function withoutWrongValues(result: Result): Result {
+  const { interfaces, ips, routes } = result;
+  return {
+    ...result,
+    ...interfaces && {
+      interfaces: interfaces.map((each) => isInterface(each) ? each : { ...each, name: "" }),
+    },
+    ...ips && { ips: ips.filter(isIpConfig) },
+    ...routes && { routes: routes.filter(isRoute) },
+  };
+}
+
+/** One that is not the kernel's may have any name, or none. */
+function isInterface({ name, socketPath, pciID }: Interface): boolean {
+  if (name === "" || socketPath || pciID) return !/\p{Cc}/u.test(name);
+  try {
+    validateIfName(name, ALT_IF_NAME_BYTES);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isIpConfig({ address, gateway }: IpConfig): boolean {
+  return Cidr.tryParse(address) !== undefined && isAddress(gateway);
+}
+
+function isRoute({ dst, gw }: Route): boolean {
+  return Cidr.tryParse(dst) !== undefined && isAddress(gw);
+}
+
+function isAddress(text: string | undefined): boolean {
+  return !text || IpAddress.tryParse(text) !== undefined;
+}
+
+function textOf(entry: IpConfig | Route): string {
+  const { address, dst, gateway, gw } = entry as Partial<IpConfig & Route>;
+  return [address ?? dst, gateway ?? gw].filter(Boolean).join(" by ");
+}
