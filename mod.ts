@@ -112,9 +112,8 @@ export { runPlugin } from "./lib/skel/run_plugin.ts";
 export { type StepOptions, Undo } from "./lib/skel/undo.ts";
 export { findOption, findText, readOptions, readValue } from "./lib/types/options.ts";
 export {
-  block,
   boolean,
-  type Flat,
+  customSchema,
   goObject,
   type Infer,
   integer,
@@ -123,9 +122,10 @@ export {
   type ObjectOf,
   oneOf,
   optional,
-  type Reading,
+  type ParseResult,
   type Schema,
   type Shape,
+  type Simplify,
   string,
   uint64,
   withDefault,

@@ -1,12 +1,12 @@
 /** Building blocks for the options of a plugin that hold addresses. */
-import { block, type Schema } from "../types/schema.ts";
+import { customSchema, type Schema } from "../types/schema.ts";
 import { IpAddress } from "./address.ts";
 import { Cidr } from "./cidr.ts";
 import { tryParseMac } from "./mac.ts";
 
 /** An address without prefix length. */
 export function ip(): Schema<IpAddress> {
-  return block(
+  return customSchema(
     'an IP address such as "10.1.2.3" or "fd00::3"',
     (value) => typeof value === "string" ? IpAddress.tryParse(value) : undefined,
   );
@@ -14,7 +14,7 @@ export function ip(): Schema<IpAddress> {
 
 /** An address with prefix length; the bits behind the prefix are kept. */
 export function cidr(): Schema<Cidr> {
-  return block(
+  return customSchema(
     'an address with a prefix length such as "10.1.2.3/24" or "fd00::3/64"',
     (value) => typeof value === "string" ? Cidr.tryParse(value) : undefined,
   );
@@ -22,7 +22,7 @@ export function cidr(): Schema<Cidr> {
 
 /** A MAC address, read into its lower-case form with colons. */
 export function mac(): Schema<string> {
-  return block(
+  return customSchema(
     'a MAC address such as "0a:58:0a:01:02:03"',
     (value) => typeof value === "string" ? tryParseMac(value) : undefined,
   );

@@ -117,13 +117,13 @@ export class Cni {
     } catch (error) {
       // It would have helped the plugins, but they have to do without if need be.
       this.#options.warn?.(`the cached result cannot be used and is dropped: ${messageOf(error)}`);
-      this.#forget(list, rt);
+      this.#removeCached(list, rt);
     }
     for (const plugin of list.plugins.toReversed()) {
       const stdin = attachmentRequest(plugin, list, prevResult, rt.capabilityArgs);
       await this.#plugins.run("DEL", plugin, stdin, rt, ignore);
     }
-    this.#forget(list, rt);
+    this.#removeCached(list, rt);
   }
 
   /**
@@ -266,7 +266,7 @@ export class Cni {
     return result && printNetworkResult(result, list.cniVersion);
   }
 
-  #forget(list: NetworkList, rt: RuntimeConf): void {
+  #removeCached(list: NetworkList, rt: RuntimeConf): void {
     try {
       this.#cache(rt).remove(attachmentOf(list, rt));
     } catch (error) {

@@ -184,9 +184,9 @@ async function add(
   } catch (error) {
     // The step under way may make something still, and can be taken back only then.
     undo.stop(error);
-    if (!await settled(work, INTERRUPTED_GRACE)) {
+    if (!await endsWithin(INTERRUPTED_GRACE, work)) {
       endExecuted(error);
-      await settled(work, INTERRUPTED_GRACE);
+      await endsWithin(INTERRUPTED_GRACE, work);
     }
     const left = await undo.run();
     const cause = CniError.from(error);
@@ -221,11 +221,11 @@ function shapeOf(result: Result): string | undefined {
 }
 
 /** Waits until `work` has ended, one way or the other, but no longer than `ms`. Says whether it has. */
-async function settled(work: Promise<unknown>, ms: number): Promise<boolean> {
+async function endsWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const patience = new Promise<boolean>((resolve) => timer = setTimeout(resolve, ms, false));
+  const deadline = new Promise<boolean>((resolve) => timer = setTimeout(resolve, ms, false));
   const ended = work.then(() => true, () => true);
-  const hasEnded = await Promise.race([ended, patience]);
+  const hasEnded = await Promise.race([ended, deadline]);
   clearTimeout(timer);
   return hasEnded;
 }

@@ -1,7 +1,7 @@
 /** Schemas as JSON Schema, for editors and for tools that read configurations. */
 import * as z from "../deps/zod.ts";
 import { isObject, type JsonObject, type JsonValue } from "./json.ts";
-import { jsonOfBlock, type Schema } from "./schema.ts";
+import { jsonOfCustomSchema, type Schema } from "./schema.ts";
 
 /**
  * What a schema takes, as JSON Schema (draft 2020-12), with keys in the spelling that is documented.
@@ -13,7 +13,7 @@ export function jsonSchemaOf(schema: Schema<unknown>): JsonObject {
     io: "input",
     unrepresentable: "any",
     override({ zodSchema, jsonSchema }) {
-      Object.assign(jsonSchema, jsonOfBlock(zodSchema));
+      Object.assign(jsonSchema, jsonOfCustomSchema(zodSchema));
       const { def } = zodSchema._zod;
       if (def.type === "default" && !isObject(def.defaultValue)) {
         jsonSchema.default = def.defaultValue as JsonValue;

@@ -6,11 +6,11 @@
  * @module
  */
 import { isObject, type JsonValue } from "./json.ts";
-import { block, goObject, list, optional, type Schema, string } from "./schema.ts";
+import { customSchema, goObject, list, optional, type Schema, string } from "./schema.ts";
 
 const texts = () => optional(list(string()));
 const object = () =>
-  block(
+  customSchema(
     "an object",
     (value) => isObject(value) ? value : undefined,
     () => ({ type: "object" }),
@@ -26,7 +26,7 @@ export const netConf = () =>
     /** Name of the plugin's executable, in a directory of CNI_PATH. */
     type: string(),
     /** What the runtime is to give the plugin in `runtimeConfig`, by name: `{"portMappings": true}`. */
-    capabilities: optional(block(
+    capabilities: optional(customSchema(
       'an object of true and false such as {"portMappings": true}',
       (value) => isObject(value) && Object.values(value).every(isBoolean) ? value : undefined,
       () => ({ type: "object", additionalProperties: { type: "boolean" } }),
@@ -77,7 +77,7 @@ function flag(): Schema<boolean> {
     const word = String(value).toLowerCase();
     return word === "true" || word === "false" ? word === "true" : undefined;
   };
-  return block("true or false", read, () => ({ type: "boolean" }));
+  return customSchema("true or false", read, () => ({ type: "boolean" }));
 }
 
 function isBoolean(value: JsonValue): boolean {

@@ -8,7 +8,7 @@
 import { CniError } from "./error.ts";
 import { mismatch } from "./fields.ts";
 import { getFold, isObject, type JsonObject, type JsonValue } from "./json.ts";
-import type { Issue, Reading, Schema } from "./schema.ts";
+import type { Issue, ParseResult, Schema } from "./schema.ts";
 
 /**
  * Reads a plugin's options.
@@ -72,7 +72,7 @@ export function problemsIn(
 }
 
 /** A schema is used once in the life of a process: compiling it first costs more than it saves. */
-function read<T>(schema: Schema<T>, value: JsonValue): Reading<T> {
+function read<T>(schema: Schema<T>, value: JsonValue): ParseResult<T> {
   return schema.safeParse(value, { jitless: true, reportInput: true });
 }
 
@@ -86,7 +86,7 @@ function sentence(issue: Issue): string {
         : `${whole}.${String(part)}`,
     "",
   );
-  // Blocks say what a value must be; a plugin's own checks are sentences already.
+  // Custom schemas say what a value must be; a plugin's own checks are sentences already.
   if (issue.params?.expected) {
     return mismatch(path, issue.input, issue.message);
   }

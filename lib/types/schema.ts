@@ -14,12 +14,12 @@ export interface Issue {
   readonly message: string;
   /** The part as it was found. */
   readonly input?: unknown;
-  /** Of an issue that a {@linkcode block} found: the message completes "must be". */
+  /** Of an issue that a {@linkcode customSchema} found: the message completes "must be". */
   readonly params?: { readonly expected?: boolean };
 }
 
 /** What came of reading a value: the data, or everything that is wrong with it. */
-export type Reading<T> =
+export type ParseResult<T> =
   | { success: true; data: T }
   | { success: false; error: { readonly issues: readonly Issue[] } };
 
@@ -29,7 +29,7 @@ export type Reading<T> =
  */
 export interface Schema<T> {
   /** Reads a value; use `readOptions` or `readValue`, which make a sentence of what is wrong. */
-  safeParse(value: unknown, how: { jitless: boolean; reportInput: boolean }): Reading<T>;
+  safeParse(value: unknown, how: { jitless: boolean; reportInput: boolean }): ParseResult<T>;
 }
 
 /** What a schema reads. */
@@ -39,19 +39,19 @@ export type Infer<S extends Schema<unknown>> = S extends Schema<infer T> ? T : n
 export type Shape = Readonly<Record<string, Schema<unknown>>>;
 
 /** The object with the fields of a shape; those that may be undefined may be absent. */
-export type ObjectOf<S extends Shape> = Flat<
+export type ObjectOf<S extends Shape> = Simplify<
   & { [K in keyof S as undefined extends Infer<S[K]> ? never : K]: Infer<S[K]> }
   & { [K in keyof S as undefined extends Infer<S[K]> ? K : never]?: Infer<S[K]> }
 >;
 
 /** One object type for an intersection of several. */
-export type Flat<T> = { [K in keyof T]: T[K] };
+export type Simplify<T> = { [K in keyof T]: T[K] };
 
-/** The key under which a block has what JSON Schema says of it, for when schemas are printed. */
+/** The key under which a custom schema has what JSON Schema says of it, for when schemas are printed. */
 const TAKES = Symbol("JSON Schema");
 
-/** What a block takes, as far as JSON Schema can tell; nothing for what is no block. */
-export function jsonOfBlock(schema: object): JsonObject {
+/** What a custom schema takes, as far as JSON Schema can tell; nothing for any other. */
+export function jsonOfCustomSchema(schema: object): JsonObject {
   return (schema as { [TAKES]?: () => JsonObject })[TAKES]?.() ?? {};
 }
 
@@ -61,7 +61,7 @@ export function jsonOfBlock(schema: object): JsonObject {
  * @param expected Completes "must be", such as `an integer from 0 to 65535`.
  * @param json The same as far as JSON Schema can tell; a text when absent.
  */
-export function block<T>(
+export function customSchema<T>(
   expected: string,
   read: (value: JsonValue) => T | undefined,
   json: () => JsonObject = () => ({ type: "string", description: `Must be ${expected}.` }),
@@ -70,7 +70,7 @@ export function block<T>(
   return Object.assign(schema, { [TAKES]: json }) as unknown as Schema<T>;
 }
 
-/** The reading part of a block, which also leads into an object or a list. */
+/** The reading part of a custom schema, which also leads into an object or a list. */
 function reader<T>(expected: string, read: (value: JsonValue) => T | undefined) {
   return z.transform((input: unknown, context) => {
     const value = input === undefined ? undefined : read(input as JsonValue);
@@ -111,7 +111,7 @@ export function integer(limits: { min?: number; max?: number } = {}): Schema<num
     : limits.min === undefined
     ? ` up to ${max}`
     : ` from ${min} to ${max}`;
-  return block(
+  return customSchema(
     `an integer${range}`,
     (value) =>
       typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max
@@ -134,19 +134,19 @@ export function uint64(): Schema<bigint> {
     return integer >= 0n && integer < 1n << 64n ? integer : undefined;
   };
   const json = () => ({ type: "integer", minimum: 0 });
-  return block("an integer from 0 to 18446744073709551615", read, json);
+  return customSchema("an integer from 0 to 18446744073709551615", read, json);
 }
 
 /** Text, which may be empty. */
 export function string(): Schema<string> {
   const read = (value: JsonValue) => typeof value === "string" ? value : undefined;
-  return block("a string", read, () => ({ type: "string" }));
+  return customSchema("a string", read, () => ({ type: "string" }));
 }
 
 /** `true` or `false`, without quotes. */
 export function boolean(): Schema<boolean> {
   const read = (value: JsonValue) => typeof value === "boolean" ? value : undefined;
-  return block("true or false", read, () => ({ type: "boolean" }));
+  return customSchema("true or false", read, () => ({ type: "boolean" }));
 }
 
 /** One of a few words, which the message lists. */
@@ -154,7 +154,7 @@ export function oneOf<const T extends string>(values: readonly T[]): Schema<T> {
   const quoted = values.map((value) => JSON.stringify(value));
   const expected = quoted.length === 1 ? quoted[0]! : `one of ${quoted.join(", ")}`;
   const read = (value: JsonValue) => values.find((other) => other === value);
-  return block(expected, read, () => ({ enum: [...values] }));
+  return customSchema(expected, read, () => ({ enum: [...values] }));
 }
 
 /** A list, which may be empty, of what `item` reads. */

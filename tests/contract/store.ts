@@ -109,12 +109,12 @@ export function testStore(name: string, create: () => StoreFixture): void {
     await reopen((store) => assertEquals(sorted(store.addresses()), ["10.0.0.3"]));
   });
 
-  test("remember() is kept for each set", async (reopen) => {
+  test("noteLastReserved() is kept for each set", async (reopen) => {
     await reopen((store) => {
       assertEquals(store.lastReserved(0), undefined);
-      store.remember(0, ip("10.0.0.2"));
-      store.remember(1, ip("fd00::2"));
-      store.remember(0, ip("10.0.0.3"));
+      store.noteLastReserved(0, ip("10.0.0.2"));
+      store.noteLastReserved(1, ip("fd00::2"));
+      store.noteLastReserved(0, ip("10.0.0.3"));
     });
     await reopen((store) => {
       assertEquals(String(store.lastReserved(0)), "10.0.0.3");

@@ -45,7 +45,7 @@ export class MemoryStore implements Store {
     return this.#last.get(setIndex);
   }
 
-  remember(setIndex: number, address: IpAddress): void {
+  noteLastReserved(setIndex: number, address: IpAddress): void {
     this.#last.set(setIndex, address);
   }
 

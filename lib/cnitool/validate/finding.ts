@@ -1,4 +1,4 @@
-import { type JsonNode, offsetOf, placeOf } from "./json_tree.ts";
+import { type JsonNode, offsetOf, positionOf } from "./json_tree.ts";
 import type { JsonObject } from "../../types/json.ts";
 
 /** `error`: it will fail, or is never read. `warning`: it is probably not what was meant. */
@@ -45,7 +45,7 @@ export class Document {
 
   /** Notes what is wrong at an offset of the text. */
   noteAt(severity: Severity, offset: number, message: string): void {
-    const place = placeOf(this.text, offset);
+    const place = positionOf(this.text, offset);
     this.findings.push({ severity, file: this.file, ...place, message });
   }
 }

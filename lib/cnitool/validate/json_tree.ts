@@ -19,7 +19,7 @@ export interface JsonEntry {
 }
 
 /** A place in a text; both count from 1. */
-export interface Place {
+export interface Position {
   line: number;
   /** In characters. */
   column: number;
@@ -94,7 +94,7 @@ export function* repeatedKeys({ entries = [], items = [] }: JsonNode): Generator
 }
 
 /** Line and column of an offset. */
-export function placeOf(text: string, offset: number): Place {
+export function positionOf(text: string, offset: number): Position {
   const lines = text.slice(0, offset).split("\n");
   return { line: lines.length, column: lines.at(-1)!.length + 1 };
 }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { offsetOf, parseTree, placeOf, repeatedKeys } from "./json_tree.ts";
+import { offsetOf, parseTree, positionOf, repeatedKeys } from "./json_tree.ts";
 
 const TEXT = `{
   "a": [1, {"b\\u0063": true}],
@@ -10,7 +10,7 @@ const TEXT = `{
 Deno.test("offsetOf() finds keys and values, in any case, and the last of two", () => {
   const tree = parseTree(TEXT);
   const at = (path: PropertyKey[], where: "key" | "value") => {
-    const { line, column } = placeOf(TEXT, offsetOf(tree, path, where));
+    const { line, column } = positionOf(TEXT, offsetOf(tree, path, where));
     return `${line}:${column}`;
   };
   assertEquals(at([], "value"), "1:1");

@@ -12,7 +12,7 @@ import { findJsonError } from "../../types/json_error.ts";
 import { compareNetworks, configurationFiles, ignoredFiles } from "./directory.ts";
 import { Document, type Finding } from "./finding.ts";
 import { checkInstalled } from "./installed.ts";
-import { parseTree, type Place, repeatedKeys } from "./json_tree.ts";
+import { parseTree, type Position, repeatedKeys } from "./json_tree.ts";
 import type { ValidationTarget } from "./target.ts";
 import { checkDocument, type CheckedNetwork } from "./list.ts";
 
@@ -57,7 +57,7 @@ export async function validate(
 }
 
 function readDocument(file: string): Document | Finding {
-  const fail = (message: string, place?: Place): Finding => ({
+  const fail = (message: string, place?: Position): Finding => ({
     severity: "error",
     file,
     ...place,

@@ -33,7 +33,7 @@ export function allocate(store: Store, request: AllocationRequest): Allocation {
     ? reserveRequested(store, request)
     : reserveNext(store, request);
   try {
-    store.remember(setIndex, address);
+    store.noteLastReserved(setIndex, address);
   } catch (error) {
     store.release(address, request.owner);
     throw error;

@@ -12,7 +12,7 @@ import { readArgs } from "../../../lib/types/args.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { findText } from "../../../lib/types/options.ts";
 import {
-  block,
+  customSchema,
   goObject,
   type Infer,
   list,
@@ -68,7 +68,7 @@ export type Options = Infer<ReturnType<typeof options>>;
 
 /** An address; a prefix length may follow and says nothing. */
 function host(): Schema<IpAddress> {
-  return block(
+  return customSchema(
     'an IP address such as "10.1.2.3" or "fd00::3"',
     (value) => typeof value === "string" ? parseHost(value) : undefined,
   );

@@ -30,7 +30,7 @@ const TEMPORARY = ".writing";
 const MAX_RESERVATION = 256;
 
 /** After so many taken addresses in a row, reading the directory once is cheaper than going on. */
-const PATIENCE = 64;
+const DIRECT_ATTEMPTS = 64;
 
 /** Reservations below a directory, locked. @see Store */
 export class DiskStore implements Store {
@@ -42,9 +42,9 @@ export class DiskStore implements Store {
   readonly #known = new Map<string, Holding>();
   #knowsAll = false;
   /** Whether that, and the index for all others, is in accord with the files. */
-  #sound = false;
+  #indexIsValid = false;
   /** Whether we did what changes a directory's modification time. */
-  #touched = false;
+  #hasChanged = false;
 
   private constructor(dataDir: string, network: string, lock: FileLock) {
     this.#dataDir = dataDir;
@@ -106,7 +106,7 @@ export class DiskStore implements Store {
     return text === undefined ? undefined : IpAddress.tryParse(text);
   }
 
-  remember(setIndex: number, address: IpAddress): void {
+  noteLastReserved(setIndex: number, address: IpAddress): void {
     // Not worth waiting for the disk: it says where to start looking.
     this.#withTemporary(
       address.toString(),
@@ -158,8 +158,8 @@ export class DiskStore implements Store {
 
   [Symbol.dispose](): void {
     using _lock = this.#lock; // Released whatever happens here.
-    if (!this.#touched || !this.#sound) return;
-    this.#touched = false;
+    if (!this.#hasChanged || !this.#indexIsValid) return;
+    this.#hasChanged = false;
     try {
       if (this.#knowsAll) this.#index.rebuild(this.#known.values());
       else for (const holding of this.#known.values()) this.#index.set(holding);
@@ -173,10 +173,10 @@ export class DiskStore implements Store {
   /** Makes sure of who holds what, works, and says of what goes wrong where it did. */
   #work<T>(work: () => T): T {
     return inDirectory(this.#dataDir, () => {
-      if (!this.#sound && !this.#index.isCurrent()) this.#readAll();
-      this.#sound = false; // until the work has come to its end
+      if (!this.#indexIsValid && !this.#index.isCurrent()) this.#readAll();
+      this.#indexIsValid = false; // until the work has come to its end
       const result = work();
-      this.#sound = true;
+      this.#indexIsValid = true;
       return result;
     });
   }
@@ -202,7 +202,7 @@ export class DiskStore implements Store {
   }
 
   #readAll(): void {
-    this.#touched = true;
+    this.#hasChanged = true;
     this.#knowsAll = true;
     this.#known.clear();
     removeIfPresent(this.#path(TEMPORARY));
@@ -242,7 +242,7 @@ export class DiskStore implements Store {
     let tried = 0;
     for (const address of candidates) {
       const name = address.toString();
-      if (++tried === PATIENCE) taken = new Set(this.#list());
+      if (++tried === DIRECT_ATTEMPTS) taken = new Set(this.#list());
       if (taken?.has(name) || !this.#linkTemporary(name)) continue;
       this.#holdingOf(owner).add(name);
       return { address };
@@ -267,7 +267,7 @@ export class DiskStore implements Store {
   }
 
   #removeFile(name: string): void {
-    this.#touched = true;
+    this.#hasChanged = true;
     removeIfPresent(this.#path(name));
   }
 
@@ -275,7 +275,7 @@ export class DiskStore implements Store {
   #withTemporary<T>(text: string, { sync }: { sync: boolean }, work: () => T): T {
     const path = this.#path(TEMPORARY);
     return this.#work(() => {
-      this.#touched = true;
+      this.#hasChanged = true;
       try {
         // Never one that is there: it may be another name of a reservation.
         runtime.files.write(path, text, { create: "new", mode: 0o600, sync });

@@ -49,7 +49,7 @@ Deno.test("DiskStore writes the files that the Go plugin writes", async () => {
   using directory = new Directory();
   await directory.work((store) => {
     store.reserve([ip("10.0.0.2")], { containerId: "x1", ifName: "eth0" });
-    store.remember(0, ip("10.0.0.2"));
+    store.noteLastReserved(0, ip("10.0.0.2"));
   });
   assertEquals(directory.names(), ["10.0.0.2", "last_reserved_ip.0", "lock"]);
   const bytes = Deno.readFileSync(`${directory.network}/10.0.0.2`);

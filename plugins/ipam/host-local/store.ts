@@ -30,9 +30,9 @@ export interface Store extends Disposable {
   release(address: IpAddress, owner: Owner): void;
   /** Gives back all that {@link Store.heldBy} lists. */
   releaseAll(owner: Owner): void;
-  /** The address of a set that was reserved last, as noted by {@link Store.remember}. */
+  /** The address of a set that was reserved last, as noted by {@link Store.noteLastReserved}. */
   lastReserved(setIndex: number): IpAddress | undefined;
-  remember(setIndex: number, address: IpAddress): void;
+  noteLastReserved(setIndex: number, address: IpAddress): void;
   /** All reserved addresses. Looks at all. */
   addresses(): IpAddress[];
   /**

@@ -7,7 +7,7 @@ import {
 import type { JsonObject, JsonValue } from "../../../lib/types/json.ts";
 import { findText } from "../../../lib/types/options.ts";
 import {
-  block,
+  customSchema,
   goObject,
   type Infer,
   type Schema,
@@ -55,11 +55,11 @@ export function optionsForRemoval(
 function word<T extends string>(words: readonly T[]): Schema<T> {
   const known = words.filter((each) => each !== "").map((each) => JSON.stringify(each)).join(", ");
   const read = (value: JsonValue) => words.find((each) => each === value);
-  return block(`one of ${known}`, read, () => ({ enum: [...words] }));
+  return customSchema(`one of ${known}`, read, () => ({ enum: [...words] }));
 }
 
 function name(expected: string, pattern: RegExp): Schema<string> {
-  return block(
+  return customSchema(
     expected,
     (value) => typeof value === "string" && pattern.test(value) ? value : undefined,
   );

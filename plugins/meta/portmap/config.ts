@@ -6,8 +6,8 @@ import { CniError } from "../../../lib/types/error.ts";
 import { isObject, type JsonObject } from "../../../lib/types/json.ts";
 import { readOptions } from "../../../lib/types/options.ts";
 import {
-  block,
   boolean,
+  customSchema,
   goObject,
   type Infer,
   integer,
@@ -44,7 +44,7 @@ export type Options = Infer<ReturnType<typeof options>>;
 
 /** A chain's name; iptables has 28 characters for it. */
 function chain() {
-  return block(
+  return customSchema(
     "the name of an iptables chain",
     (value) => typeof value === "string" && /^(?!-)[\w.-]{1,28}$/.test(value) ? value : undefined,
   );
@@ -52,7 +52,7 @@ function chain() {
 
 /** Part of a rule. */
 function token() {
-  return block("text without line breaks", (value) =>
+  return customSchema("text without line breaks", (value) =>
     // deno-lint-ignore no-control-regex -- these are what must not be there
     typeof value === "string" && !/[\x00-\x1f]/.test(value) ? value : undefined);
 }
@@ -129,7 +129,7 @@ const runtimeOptions = () =>
   });
 
 function protocol() {
-  return block('"tcp", "udp" or "sctp"', (value) => {
+  return customSchema('"tcp", "udp" or "sctp"', (value) => {
     const word = typeof value === "string" ? value.toLowerCase() : "";
     return (["tcp", "udp", "sctp"] as const).find((known) => known === word);
   });
@@ -137,7 +137,7 @@ function protocol() {
 
 /** An address; "" is as good as absent. */
 function hostIp() {
-  return block(
+  return customSchema(
     "an IP address, or nothing for every address of the host",
     (value) =>
       value === "" ? null : typeof value === "string" ? IpAddress.tryParse(value) : undefined,

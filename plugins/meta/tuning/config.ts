@@ -6,8 +6,8 @@ import { isObject, type JsonObject } from "../../../lib/types/json.ts";
 import { duplicateKeys } from "../../../lib/types/json_duplicates.ts";
 import { findText } from "../../../lib/types/options.ts";
 import {
-  block,
   boolean,
+  customSchema,
   goObject,
   type Infer,
   integer,
@@ -20,7 +20,7 @@ const INT32 = 2 ** 31 - 1;
 
 /** Keys of sysctls and their values. */
 export const sysctlTable = () =>
-  block(
+  customSchema(
     'an object of strings such as {"net.ipv4.conf.IFNAME.arp_notify": "1"}',
     (value) => {
       const strings = isObject(value) && Object.values(value).every((v) => typeof v === "string");
