@@ -9,6 +9,7 @@ import { gc } from "./commands/gc.ts";
 import { graph } from "./commands/graph.ts";
 import { ipam } from "./commands/ipam.ts";
 import { list } from "./commands/list.ts";
+import { repair } from "./commands/repair.ts";
 import { status } from "./commands/status.ts";
 import { validate } from "./commands/validate.ts";
 import { version } from "./commands/version.ts";
@@ -31,6 +32,7 @@ export const CNITOOL: Program = {
     graph,
     ipam,
     list,
+    repair,
     status,
     validate,
     version,

@@ -13,6 +13,7 @@ import type { Link } from "../../rtnl/link.ts";
 import { netnsId } from "../../rtnl/netns_id.ts";
 import { Rtnl } from "../../rtnl/rtnl.ts";
 import { namedAttachment } from "../../ip/mark.ts";
+import { isParent, isPeer } from "../links.ts";
 import { compareWithCache, goneAttachments } from "./differences.ts";
 import type { Container, ContainerInterface, HostGraph, HostInterface } from "./model.ts";
 
@@ -83,19 +84,6 @@ function isNoLoopback({ flags }: Link): boolean {
 /** Tunnel devices that the kernel puts into each namespace by itself tell nothing. */
 function isMade({ name }: Link): boolean {
   return !/^(tunl0|sit0|ip6tnl0|gre0|gretap0|erspan0|ip_vti0|ip6_vti0|ip6gre0)$/.test(name);
-}
-
-/** @param id the container's namespace, as the host's links call it */
-function isPeer(inside: Link, outside: Link, id: number | undefined): boolean {
-  return inside.kind === "veth" && outside.kind === "veth" && id !== undefined &&
-    outside.parentNetnsId === id && outside.parent === inside.index &&
-    inside.parent === outside.index;
-}
-
-/** @param id the host's namespace, as the container's links call it */
-function isParent(inside: Link, outside: Link, id: number | undefined): boolean {
-  return inside.kind !== "veth" && id !== undefined && inside.parentNetnsId === id &&
-    inside.parent === outside.index;
 }
 
 function readHostInterface(host: Rtnl, link: Link, links: readonly Link[]): HostInterface {
