@@ -59,16 +59,6 @@ export async function attach(call: AddCall<unknown>, parts: AttachParts): Promis
   }
 }
 
-/**
- * The kernel announces the addresses of an interface that comes up, or gets another MAC address, and
- * an IPv6 address of which it has found no other user. A packet socket of our own would cost as much
- * as the rest of an ADD: closing one waits for an RCU grace period.
- */
-const NOTIFY = {
-  4: (ifName: string) => `net/ipv4/conf/${ifName}/arp_notify`,
-  6: (ifName: string) => `net/ipv6/conf/${ifName}/ndisc_notify`,
-} as const;
-
 async function configure(
   { inside, sandbox }: Namespaces,
   ifName: string,
@@ -77,15 +67,25 @@ async function configure(
 ): Promise<void> {
   const addresses = ips.map((entry) => addressOf(entry).ip);
   const { up: wasUp, kind } = inside.link.get(ifName);
-  const isSilent = { 4: wasUp, 6: wasUp };
-  for (const family of [4, 6] as const) {
-    if (!sandbox.run(() => trySysctl(NOTIFY[family](ifName), "1"))) isSilent[family] = true;
-  }
   const target = { inside, netns: sandbox, ifName, noDad };
   // An interface that is up by now was used to get the address, which may belong to its MAC address.
   const preferredMac = macFromAddress && !wasUp ? macForAddresses(addresses) : undefined;
+  const notified = sandbox.run(() => notify(ifName));
   const link = await configureInterface({ ...target, preferredMac }, { ips, routes });
   // Hardware may find its carrier only after the kernel has announced what it has.
-  const isHardware = kind === "";
-  announce(sandbox, link, addresses.filter(({ family }) => isSilent[family] || isHardware));
+  const isSilent = (family: 4 | 6) => wasUp || kind === "" || !notified[family];
+  announce(sandbox, link, addresses.filter(({ family }) => isSilent(family)));
+}
+
+/**
+ * Has the kernel announce the addresses of an interface that comes up, and IPv6 addresses of which
+ * it has found no other user. It costs nothing, and closing a packet socket waits for an RCU grace
+ * period.
+ * @returns whether it will, for each family
+ */
+function notify(ifName: string): Record<4 | 6, boolean> {
+  return {
+    4: trySysctl(`net/ipv4/conf/${ifName}/arp_notify`, "1"),
+    6: trySysctl(`net/ipv6/conf/${ifName}/ndisc_notify`, "1"),
+  };
 }

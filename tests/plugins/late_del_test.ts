@@ -16,6 +16,17 @@ import type { NetNs } from "../../lib/ns/netns.ts";
 
 const PLUGINS = [...ON_PARENT, ...INSIDE, ...PAIRS];
 
+/** An interface of each plugin's kind, on the host, under a name that containers have. */
+const HOSTS_OWN: Readonly<Record<string, string>> = {
+  macvlan: "link add link up1 name eth0 type macvlan",
+  ipvlan: "link add link up1 name eth0 type ipvlan",
+  vlan: "link add link up1 name eth0 type vlan id 9",
+  dummy: "link add eth0 type dummy",
+  tap: "tuntap add eth0 mode tap",
+  bridge: "link add eth0 type veth peer name up2",
+  ptp: "link add eth0 type veth peer name up2",
+};
+
 /** The container's name for its interface, where it is there. */
 function eth0(sandbox: Sandbox, netns: NetNs): string[] {
   return sandbox.links(netns).filter((name) => name === "eth0");
@@ -71,6 +82,18 @@ for (const link of PLUGINS) {
     del("b", undefined); // nothing tells: it is removed, as by the Go plugin
     assertEquals(eth0(sandbox, netns), []);
   }, { needs });
+
+  kernelTest(
+    `${type}: DEL with the host's own namespace leaves the host's interfaces`,
+    (sandbox) => {
+      prepare(sandbox);
+      sandbox.run("ip", HOSTS_OWN[type]!.split(" "));
+      const before = sandbox.links();
+      plugin(sandbox, { command: "DEL", config, netns: "/proc/self/ns/net" });
+      assertEquals(sandbox.links(), before);
+    },
+    { needs },
+  );
 
   kernelTest(
     `${type}: DEL without a namespace finds what a process keeps alive`,
