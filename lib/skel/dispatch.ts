@@ -62,16 +62,26 @@ export async function dispatch<O>(
   const versions = plugin.versions ?? SPEC_VERSIONS;
   if (invocation.env.CNI_COMMAND === "VERSION") return success(versionReply(versions));
   const underWay = new UnderWay(interrupted);
+  const startMs = performance.now();
   let request: Request | undefined;
+  let reply: Reply;
   try {
     request = await underWay.until(readRequest(invocation, plugin.name, versions));
-    return await handle(plugin, request, invocation.env, underWay);
+    reply = await handle(plugin, request, invocation.env, underWay);
   } catch (error) {
     const { settled } = underWay;
     const defect = defectOf(error);
     const said = defect ? explainDefect(error, defect, plugin.name, request) : error;
-    return { ...failure(said, request?.config.cniVersion), settled, defect };
+    reply = { ...failure(said, request?.config.cniVersion), settled, defect };
   }
+  const { env } = invocation;
+  if (env.CNI_LOG_FILE) {
+    const { logOperation } = await import("./operation_log.ts");
+    const { stdout, exitCode, defect } = reply;
+    const [network, durationMs] = [request?.config.name ?? "", performance.now() - startMs];
+    logOperation({ plugin: plugin.name, env, network, durationMs, exitCode, stdout, defect });
+  }
+  return reply;
 }
 
 /** The error behind an error that says that code is wrong, and not what it was given or what it met. */
