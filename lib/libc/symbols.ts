@@ -27,6 +27,12 @@ export const transfers = group({
   write: ["i64", "i32", "buffer", "usize"], //            ssize_t write(int fd, const void *, size_t)
 });
 
+/** How full a pipe is. `fcntl.h`, `sys/ioctl.h` */
+export const pipes = group({
+  fcntl: ["i32", "i32", "i32", "i32"], //                 int fcntl(int fd, int cmd, int arg)
+  ioctl: ["i32", "i32", "u64", "buffer"], //              int ioctl(int fd, unsigned long request, int *)
+});
+
 /** Socket options. `sys/socket.h` */
 export const socketOptions = group({
   getsockopt: ["i32", "i32", "i32", "i32", "buffer", "buffer"], // int getsockopt(int fd, int level, int name, void *, socklen_t *)

@@ -13,14 +13,12 @@ export type Asked =
   | { kind: "unreadable"; why: string };
 
 /** A call that a client would hand over. */
-export interface CallRequest extends Disposable {
+export interface CallRequest {
   /** The path of what the client would execute. */
   readonly executable: string;
   /** What the client was called as. */
   readonly argv0: string;
   readonly environment: Readonly<Record<string, string>>;
-  /** Standard input, output and error. Closed with the request. */
-  readonly descriptors: readonly Descriptor[];
 }
 
 /** What a client does while its call is served. */
@@ -53,50 +51,48 @@ export class CallSocket implements Disposable {
   /** Reads what is asked for; undefined where it does not come in time, or the client goes. */
   async asked(timeoutMs: number): Promise<Asked | undefined> {
     const deadline = performance.now() + timeoutMs;
-    const descriptors: Descriptor[] = [];
     const read = async (into: Uint8Array<ArrayBuffer>) => {
       for (let done = 0; done < into.length;) {
-        const received = receivePassed(this.#socket, into.subarray(done), STREAMS);
-        if (!received) {
-          if (!await this.#readable(deadline - performance.now())) return false;
-          continue;
-        }
-        descriptors.push(...received.descriptors);
-        if (received.count === 0) return false;
-        done += received.count;
+        const received = receivePassed(this.#socket, into.subarray(done), 0);
+        if (!received && !await this.#readable(deadline - performance.now())) return false;
+        if (received?.count === 0) return false;
+        done += received?.count ?? 0;
       }
       return true;
     };
-    let keep = false;
-    try {
-      const header = new Uint8Array(HEADER_SIZE);
-      if (!await read(header)) return undefined;
-      const view = new DataView(header.buffer);
-      const magic = view.getUint32(0, true);
-      if (magic === STATUS_MAGIC) return { kind: "status" };
-      if (magic !== MAGIC) return { kind: "unreadable", why: "another protocol" };
-      const size = view.getUint32(4, true);
-      if (size > REQUEST_LIMIT) return { kind: "unreadable", why: "request too long" };
-      const body = new Uint8Array(size);
-      if (!await read(body)) return undefined;
-      const request = readRequest(body, descriptors);
-      keep = request !== undefined;
-      return request
-        ? { kind: "call", request }
-        : { kind: "unreadable", why: "request that cannot be read" };
-    } finally {
-      if (!keep) { for (const descriptor of descriptors) descriptor[Symbol.dispose](); }
-    }
+    const header = new Uint8Array(HEADER_SIZE);
+    if (!await read(header)) return undefined;
+    const view = new DataView(header.buffer);
+    const magic = view.getUint32(0, true);
+    if (magic === STATUS_MAGIC) return { kind: "status" };
+    if (magic !== MAGIC) return { kind: "unreadable", why: "another protocol" };
+    const size = view.getUint32(4, true);
+    if (size > REQUEST_LIMIT) return { kind: "unreadable", why: "request too long" };
+    const body = new Uint8Array(size);
+    if (!await read(body)) return undefined;
+    const request = readRequest(body);
+    return request
+      ? { kind: "call", request }
+      : { kind: "unreadable", why: "request that cannot be read" };
   }
 
-  /** Waits for the client to hand its call over. False where it does not, or not in time. */
-  async handedOver(timeoutMs: number): Promise<boolean> {
+  /**
+   * Waits for the client to hand its call over.
+   * @returns standard input, output and error; undefined where it does not, or not in time
+   */
+  async handedOver(timeoutMs: number): Promise<Descriptor[] | undefined> {
     const deadline = performance.now() + timeoutMs;
     const byte = new Uint8Array(1);
     for (;;) {
-      const received = receivePassed(this.#socket, byte, 0);
-      if (received) return received.count === 1 && byte[0] === GO;
-      if (!await this.#readable(deadline - performance.now())) return false;
+      const received = receivePassed(this.#socket, byte, STREAMS);
+      if (!received) {
+        if (await this.#readable(deadline - performance.now())) continue;
+        return undefined;
+      }
+      const { count, descriptors } = received;
+      if (count === 1 && byte[0] === GO && descriptors.length === STREAMS) return descriptors;
+      for (const descriptor of descriptors) descriptor[Symbol.dispose]();
+      return undefined;
     }
   }
 
@@ -160,8 +156,8 @@ export class CallSocket implements Disposable {
 }
 
 /** @see CallRequest */
-function readRequest(body: Uint8Array, descriptors: Descriptor[]): CallRequest | undefined {
-  if (descriptors.length !== STREAMS || body.at(-1) !== 0) return undefined;
+function readRequest(body: Uint8Array): CallRequest | undefined {
+  if (body.at(-1) !== 0) return undefined;
   let texts: string[];
   try {
     texts = new TextDecoder("utf-8", { fatal: true }).decode(body.subarray(0, -1)).split("\0");
@@ -177,13 +173,5 @@ function readRequest(body: Uint8Array, descriptors: Descriptor[]): CallRequest |
     // Of two with one name, the first one counts, as for getenv(3).
     if (end > 0 && !(name in environment)) environment[name] = variable.slice(end + 1);
   }
-  return {
-    executable,
-    argv0,
-    environment,
-    descriptors,
-    [Symbol.dispose]() {
-      for (const descriptor of descriptors) descriptor[Symbol.dispose]();
-    },
-  };
+  return { executable, argv0, environment };
 }

@@ -7,10 +7,11 @@
  * 1. Client: the request. {@link MAGIC}, and how many bytes follow, both 32 bits in the machine's
  *    byte order; then texts that each end with a NUL: the path of the executable that it would
  *    execute without a server, and its own arguments and environment, as they lie in its memory.
- *    Standard input, output and error come with the first byte (`SCM_RIGHTS`, unix(7)).
  * 2. Server: {@link MINE}, or {@link DECLINED} and the end.
- * 3. Client: {@link GO}. Until here it may close the connection at any time and execute the
- *    executable instead: the server has done nothing. From here on it must not.
+ * 3. Client: {@link GO}, and with that byte standard input, output and error (`SCM_RIGHTS`, unix(7)).
+ *    Until here it may close the connection at any time and execute the executable instead: the
+ *    server has done nothing. From here on it must not. The streams come no earlier: what is on its
+ *    way to a server that is stopped stays open, and who reads its other end would wait for that.
  * 4. Client, at any time: the number of a signal that it was sent.
  * 5. Server: {@link ANSWERING}, before it writes to standard output.
  * 6. Server: {@link SUCCEEDED} or {@link FAILED}, once all is written and the three descriptors are

@@ -147,7 +147,7 @@ export class ResidentServer implements Disposable {
       if (asked?.kind === "status") return socket.say(JSON.stringify(this.status()));
       if (asked?.kind === "unreadable") return this.#decline(socket, asked.why);
       if (!asked) return;
-      using request = asked.request;
+      const { request } = asked;
       const { pid } = socket.peer;
       const caller = this.#look(pid);
       const why = typeof caller === "string" ? caller : this.#refuse(request, pid, caller);
@@ -206,8 +206,10 @@ export class ResidentServer implements Disposable {
     this.#inFlight.set(done.promise, interruption.reject);
     try {
       socket.say(MINE);
-      if (!await socket.handedOver(PATIENCE_MS)) return;
-      await this.#run(socket, request, caller, directory, interruption);
+      const descriptors = await socket.handedOver(PATIENCE_MS);
+      if (!descriptors) return;
+      using streams = new PassedStreams(descriptors, this.#options.poller);
+      await this.#run(socket, request, streams, caller, directory, interruption);
       this.#served++;
     } finally {
       this.#inFlight.delete(done.promise);
@@ -219,13 +221,13 @@ export class ResidentServer implements Disposable {
   async #run(
     socket: CallSocket,
     request: CallRequest,
+    streams: PassedStreams,
     caller: Identity,
     directory: Descriptor,
     interruption: PromiseWithResolvers<never>,
   ): Promise<void> {
     const { argv0, environment } = request;
-    const { log, answer, poller } = this.#options;
-    using streams = new PassedStreams(request.descriptors, poller);
+    const { log, answer } = this.#options;
     const ended = Promise.withResolvers<void>();
     let isGone = false;
     socket.listen({

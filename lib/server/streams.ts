@@ -1,7 +1,7 @@
 import type { Descriptor } from "../libc/descriptor.ts";
 import { pollReadable, pollWritable } from "../libc/poll.ts";
 import type { Watcher } from "../libc/poller.ts";
-import { transfers } from "../libc/symbols.ts";
+import { pipes, transfers } from "../libc/symbols.ts";
 import { SystemError } from "../libc/system_error.ts";
 import type { Readiness } from "../libc/epoll.ts";
 import { concat } from "../runtime/concat.ts";
@@ -11,6 +11,9 @@ import { runtime } from "../runtime/mod.ts";
 /** What is written at once: a pipe takes that much whole, or is not ready. pipe(7) */
 const PIPE_BUF = 4096;
 const READ_SIZE = 65536;
+/** `linux/fcntl.h`, `asm-generic/ioctls.h` */
+const F_GETPIPE_SZ = 1032;
+const FIONREAD = 0x541b;
 
 const EAGAIN = errnoNumber("EAGAIN");
 const EINTR = errnoNumber("EINTR");
@@ -78,9 +81,22 @@ export class PassedStreams implements Disposable {
     const { write } = transfers();
     for (let done = 0; done < bytes.length;) {
       await this.#ready(stream, "write");
-      const part = bytes.slice(done, done + PIPE_BUF);
+      const part = bytes.slice(done, done + this.#room(stream, bytes.length - done));
       done += transfer(() => write(this.#number(stream), part, part.length), "write") ?? 0;
     }
+  }
+
+  /**
+   * How much can be written at once. An empty pipe takes all that it has room for: so nearly every
+   * answer is there whole or not at all, whenever this process may be killed.
+   */
+  #room(stream: 1 | 2, wanted: number): number {
+    if (wanted <= PIPE_BUF) return wanted;
+    const { fcntl, ioctl } = pipes();
+    const size = fcntl(this.#number(stream), F_GETPIPE_SZ, 0);
+    const queued = new Int32Array(1);
+    const isEmpty = ioctl(this.#number(stream), FIONREAD, queued) === 0 && queued[0] === 0;
+    return size > PIPE_BUF && isEmpty ? size : PIPE_BUF;
   }
 
   #number(stream: 0 | 1 | 2): number {

@@ -93,8 +93,10 @@ export function clientData(socketPath: string): Datum[] {
     { name: "parts", words: [{ datum: "header" }, 8, 0, 0, 0, 0] },
     // struct cmsghdr, with the three standard streams
     { name: "streams", words: [16 + 3 * 4, SOL_SOCKET + SCM_RIGHTS * 2 ** 32, 0 + 1 * 2 ** 32, 2] },
-    // struct msghdr
-    { name: "message", words: [0, 0, { datum: "parts" }, 3, { datum: "streams" }, 32, 0] },
+    { name: "goPart", words: [{ datum: "go" }, 1] },
+    // struct msghdr: the request, and what hands the call over
+    { name: "message", words: [0, 0, { datum: "parts" }, 3, 0, 0, 0] },
+    { name: "handover", words: [0, 0, { datum: "goPart" }, 1, { datum: "streams" }, 32, 0] },
     // struct pollfd: the socket, the signals. POLLIN is in the bits 32 to 47
     { name: "polled", words: [POLLIN * 2 ** 32, POLLIN * 2 ** 32] },
     // struct ucred, and its size
@@ -266,7 +268,7 @@ function request(): Instruction[] {
     { op: "if", left: "result", is: "!=", right: 1, goTo: "execute" },
     { op: "load", to: "result", from: { datum: "reply" }, size: 1 },
     { op: "if", left: "result", is: "!=", right: MINE, goTo: "execute" },
-    { op: "system", call: "sendto", with: ["socket", { datum: "go" }, 1, MSG_NOSIGNAL, 0, 0] },
+    { op: "system", call: "sendmsg", with: ["socket", { datum: "handover" }, MSG_NOSIGNAL] },
     { op: "if", left: "result", is: "!=", right: 1, goTo: "execute" },
   ];
 }

@@ -1,0 +1,322 @@
+/**
+ * The resident server with clients, in both runtimes: what is served, what is declined, and what
+ * comes of a call when a caller, a client or the server goes.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { eventually } from "../support/process.ts";
+import { appears, exists, ResidentProject } from "../support/resident_project.ts";
+import { missing, type Reason, reportSkip } from "../support/requirements.ts";
+
+for (const runtime of ["deno", "bun"] as const) {
+  const lacks: Reason | undefined = runtime === "deno" && !Deno.env.has("DENORT_BIN")
+    ? {
+      lacks: "a base executable for deno compile",
+      remedy: "DENORT_BIN=/path/to/denort deno task test",
+    }
+    : missing(["root"]);
+  if (lacks) reportSkip(`the resident server in ${runtime}`, lacks);
+  Deno.test({
+    name: `the resident server in ${runtime}`,
+    ignore: lacks !== undefined,
+    async fn(test) {
+      using project = new ResidentProject(runtime);
+      for (const [name, run] of Object.entries(CASES)) {
+        await test.step(name, () => run(project));
+      }
+    },
+  });
+}
+
+/** The process that has done a call, by its result. */
+function servedBy(stdout: string): number {
+  return Number(/served by (\d+)/.exec(stdout)?.[1]);
+}
+
+const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>>> = {
+  async "it serves calls, whose environment, directory, umask and standard error are the caller's"(
+    project,
+  ) {
+    await using server = await project.start();
+    const [a, b] = [project.directory(), project.directory()];
+    Deno.mkdirSync(`${a}/bin`);
+    Deno.writeTextFileSync(`${a}/bin/who`, "#!/bin/sh\necho $WHO\n", { mode: 0o755 });
+    Deno.mkdirSync(`${b}/bin`);
+    Deno.writeTextFileSync(`${b}/bin/who`, "#!/bin/sh\necho other $WHO\n", { mode: 0o755 });
+    const go = `${a}/go`;
+    const call = (directory: string, WHO: string, umask: string) =>
+      project.begin({
+        containerId: WHO,
+        before: ["/bin/sh", "-c", `umask ${umask}; exec "$0"`],
+        cwd: directory,
+        env: { WHO, PATH: `${directory}/bin:/usr/bin:/bin` },
+        steps: { add: [["write", "here"], ["wait", go], ["run", "who"], ["warn", WHO]] },
+      }).reply;
+    const both = [call(a, "a", "077"), call(b, "b", "002")];
+    for (const directory of [a, b]) await appears(`${directory}/here`);
+    Deno.writeTextFileSync(go, "");
+    const [ofA, ofB] = await Promise.all(both);
+    assertEquals([ofA!.code, ofA!.stderr, ofB!.stderr], [0, "a\na\n", "other b\nb\n"]);
+    assertEquals([servedBy(ofA!.stdout), servedBy(ofB!.stdout)], [server.pid, server.pid]);
+    const modes = [a, b].map((directory) => Deno.statSync(`${directory}/here`).mode! & 0o777);
+    assertEquals(modes, [0o600, 0o664]);
+    const { served, inFlight, declined, pid } = await project.status();
+    assertEquals([served, inFlight, declined, pid], [2, 0, {}, server.pid]);
+    assertEquals(await server.stop(), 0);
+    assert(!exists(project.socket), "its socket is gone");
+  },
+
+  async "it declines what it could not answer alike, and the executable answers"(project) {
+    await using server = await project.start();
+    const other = (...before: string[]) => ({ before });
+    const cases: Record<string, object> = {
+      "another network namespace": other("unshare", "--net"),
+      "another mount namespace": other("unshare", "--mount"),
+      "another PID namespace": other("unshare", "--pid", "--fork"),
+      "another group": other("setpriv", "--regid=1", "--clear-groups"),
+      "another capabilities": other("setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"),
+      "call without CNI_COMMAND": { env: { CNI_COMMAND: "" } },
+    };
+    for (const [reason, call] of Object.entries(cases)) {
+      const { code, stdout, stderr } = await project.call(call);
+      assertEquals(code, 0, `${reason}: ${stdout}${stderr}`);
+      const { served, declined } = await project.status();
+      const counted = reason.startsWith("another PID") ? "PID namespace" : reason;
+      const all = Object.keys(declined).join(", ");
+      assert(counted in declined || reason in declined, `${reason}: ${all}`);
+      assertEquals(served, 0);
+      if (stdout !== "") assert(servedBy(stdout) !== server.pid);
+    }
+  },
+
+  async "a call is interrupted by its client's signal, and another's programs live on"(project) {
+    await using server = await project.start();
+    const directory = project.directory();
+    Deno.mkdirSync(`${directory}/bin`);
+    Deno.writeTextFileSync(
+      `${directory}/bin/slow`,
+      `#!/bin/sh\ntouch ${directory}/$WHO\nwhile [ ! -e ${directory}/go ]; do sleep 0.02; done\necho ended\n`,
+      { mode: 0o755 },
+    );
+    const call = (WHO: string) =>
+      project.begin({
+        containerId: WHO,
+        env: { WHO, PATH: `${directory}/bin:/usr/bin:/bin` },
+        steps: { add: [["make", `${directory}/made-${WHO}`], ["run", "slow"]] },
+      });
+    const [a, b] = [call("a"), call("b")];
+    await Promise.all([appears(`${directory}/a`), appears(`${directory}/b`)]);
+    a.process.kill("SIGTERM");
+    const interrupted = await a.reply;
+    assertEquals([interrupted.code, interrupted.signal], [1, null]);
+    assertStringIncludes(JSON.parse(interrupted.stdout).msg, "interrupted by SIGTERM");
+    assert(!exists(`${directory}/made-a`), "what was made is taken back");
+    Deno.writeTextFileSync(`${directory}/go`, "");
+    const other = await b.reply;
+    assertEquals([other.code, other.stderr, servedBy(other.stdout)], [0, "ended\n", server.pid]);
+  },
+
+  async "a client that is killed lets go at once, and a DEL waits for what is taken back"(project) {
+    await using server = await project.start();
+    for (const killedAt of [0, 1, 2]) {
+      const directory = project.directory();
+      const path = (name: string) => `${directory}/${name}`;
+      const add = [0, 1, 2].flatMap((n) => [
+        ["make", path(`made-${n}`)],
+        ["write", path(`at-${n}`)],
+        ...n === killedAt ? [["wait", path("go")]] : [],
+      ]) as [string, string][];
+      // Whoever holds its output open would keep this from ending.
+      const running = project.begin({
+        steps: { add },
+        before: ["/bin/sh", "-c", 'exec 3<&0; "$0" <&3 & exec 3<&-; wait'],
+      });
+      await appears(path(`at-${killedAt}`));
+      const client = await clientOf(running.process.pid);
+      Deno.kill(client, "SIGKILL");
+      const { stdout } = await running.reply;
+      assertEquals(stdout, "");
+      const del = project.begin({ command: "DEL", steps: { del: [["note", path("deleted")]] } });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      assert(!exists(path("deleted")), "the DEL waits");
+      Deno.writeTextFileSync(path("go"), "");
+      assertEquals((await del.reply).code, 0);
+      const left = Array.from(Deno.readDirSync(directory), ({ name }) => name)
+        .filter((name) => name.startsWith("made"));
+      assertEquals(left, []);
+      assertEquals(Number(Deno.readTextFileSync(path("deleted"))), server.pid);
+    }
+  },
+
+  async "what waits, for whatever it is, holds nobody up"(project) {
+    await using server = await project.start();
+    const directory = project.directory();
+    const { promise: later, resolve: end } = Promise.withResolvers<void>();
+    const open = project.begin({ containerId: "open", hold: later });
+    const waiting = project.begin({
+      containerId: "waiting",
+      steps: { add: [["wait", `${directory}/go`]] },
+    });
+    const full = project.begin({
+      containerId: "full",
+      before: [
+        "/bin/sh",
+        "-c",
+        `"$0" | { while [ ! -e ${directory}/go ]; do sleep 0.02; done; cat; }`,
+      ],
+      steps: { add: [["big", 300_000]] },
+    });
+    await eventually(async () => (await project.status()).inFlight === 3, () => "three calls");
+    for (let i = 0; i < 100; i++) {
+      const { code, stdout } = await project.call({ containerId: `c${i}` });
+      assertEquals([code, servedBy(stdout)], [0, server.pid]);
+    }
+    Deno.writeTextFileSync(`${directory}/go`, "");
+    end();
+    for (const { reply } of [open, waiting, full]) {
+      const { code, stdout } = await reply;
+      assertEquals([code, servedBy(stdout)], [0, server.pid]);
+    }
+  },
+
+  async "a server that is killed or stopped has run a handler at most once"(project) {
+    const directory = project.directory();
+    for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
+      await using server = await project.start();
+      const note = `${directory}/${signal}`;
+      // Before it has taken the call: the executable does it.
+      Deno.kill(server.pid, "SIGSTOP");
+      const early = project.begin({ steps: { add: [["note", `${note}-early`]] } });
+      if (signal === "SIGKILL") await new Promise((resolve) => setTimeout(resolve, 100));
+      if (signal === "SIGKILL") Deno.kill(server.pid, "SIGKILL");
+      const { code, stdout } = await early.reply;
+      assertEquals(code, 0);
+      assert(servedBy(stdout) !== server.pid);
+      if (signal === "SIGSTOP") {
+        Deno.kill(server.pid, "SIGCONT");
+        await server.stop();
+      }
+      assertEquals(Deno.readTextFileSync(`${note}-early`).trim().split("\n").length, 1);
+    }
+    // Once it is the server's: nobody does it again.
+    await using server = await project.start();
+    const note = `${directory}/late`;
+    const late = project.begin({ steps: { add: [["note", note], ["wait", "/never"]] } });
+    await appears(note);
+    await server.stop("SIGKILL");
+    const { code, stdout } = await late.reply;
+    assertEquals([code, JSON.parse(stdout).code], [1, 11]);
+    assertEquals(Deno.readTextFileSync(note), `${server.pid}\n`);
+  },
+
+  async "a plugin of somebody else's may execute a client, while a call waits for it"(project) {
+    await using server = await project.start();
+    const third = `${project.bin}/third`;
+    const directory = project.directory();
+    Deno.writeTextFileSync(
+      third,
+      `#!/bin/sh\nCNI_CONTAINERID=inner exec "${project.bin}/probe"\n`,
+      {
+        mode: 0o755,
+      },
+    );
+    const { code } = await project.call({
+      steps: { add: [["delegate", "third"]], inner: [["note", `${directory}/note`]] },
+    });
+    Deno.removeSync(third);
+    assertEquals([code, Deno.readTextFileSync(`${directory}/note`)], [0, `${server.pid}\n`]);
+    assertEquals((await project.status()).served, 2);
+  },
+
+  async "a plugin on CNI_PATH that is a client is called in the same process, without a server too"(
+    project,
+  ) {
+    const steps = (note: string) =>
+      ({ add: [["delegate", "probe"], ["note", note]], inner: [["note", note]] }) as const;
+    const directory = project.directory();
+    const { code, stdout } = await project.call({ steps: steps(`${directory}/without`) });
+    const pid = servedBy(stdout);
+    assertEquals([code, Deno.readTextFileSync(`${directory}/without`)], [0, `${pid}\n${pid}\n`]);
+    await using server = await project.start();
+    assertEquals((await project.call({ steps: steps(`${directory}/with`) })).code, 0);
+    assertEquals(Deno.readTextFileSync(`${directory}/with`), `${server.pid}\n${server.pid}\n`);
+    assertEquals((await project.status()).served, 1);
+  },
+
+  async "a handler's own failure is that call's, with its stack in the log"(project) {
+    await using server = await project.start();
+    const { code, stdout } = await project.call({ steps: { add: [["throw", "of the code"]] } });
+    assertEquals([code, JSON.parse(stdout).code], [1, 999]);
+    assertStringIncludes(JSON.parse(stdout).msg, "of the code");
+    await server.until(() => /TypeError: of the code\n\s+at /.test(server.output), "no stack");
+    assertEquals((await project.call()).code, 0);
+  },
+
+  async "what nobody awaits ends the calls in flight, and the server starts again"(project) {
+    await using server = await project.start();
+    const directory = project.directory();
+    const other = project.begin({
+      containerId: "other",
+      steps: { add: [["make", `${directory}/made`], ["wait", `${directory}/never`]] },
+    });
+    await appears(`${directory}/made`);
+    const { code, stdout } = await project.call({ steps: { add: [["reject", "unawaited"]] } });
+    assertEquals(code, 1);
+    assertStringIncludes(JSON.parse(stdout).msg, "code has failed");
+    Deno.writeTextFileSync(`${directory}/never`, ""); // What waits there has to come to its end.
+    assertEquals((await other.reply).code, 1);
+    await server.until(
+      () => server.output.split("ready at").length === 3,
+      "it did not start again",
+    );
+    assertMatch(server.output, /nobody awaited this: Error: unawaited\n\s+at /);
+    assertEquals(servedBy((await project.call()).stdout), server.pid);
+  },
+
+  async "an executable that is replaced takes over, with no call lost"(project) {
+    await using server = await project.start();
+    const before = (await project.status()).since;
+    Deno.copyFileSync(project.executable, `${project.executable}.new`);
+    Deno.renameSync(`${project.executable}.new`, project.executable);
+    const calls = Array.from({ length: 20 }, (_, i) => project.call({ containerId: `c${i}` }));
+    for (const { code } of await Promise.all(calls)) assertEquals(code, 0);
+    await server.until(
+      () => server.output.split("ready at").length === 3,
+      "it did not start again",
+    );
+    assertEquals(servedBy((await project.call()).stdout), server.pid);
+    assert((await project.status()).since !== before);
+    assertEquals(await server.stop(), 0);
+  },
+
+  async "nothing grows with calls"(project) {
+    await using server = await project.start();
+    const use = () => [
+      Array.from(Deno.readDirSync(`/proc/${server.pid}/fd`)).length,
+      Array.from(Deno.readDirSync(`/proc/${server.pid}/task`)).length,
+    ];
+    const many = async (count: number) => {
+      for (let i = 0; i < count; i += 20) {
+        await Promise.all(
+          Array.from({ length: 20 }, (_, n) => project.call({ containerId: `c${n}` })),
+        );
+      }
+    };
+    await many(100);
+    const before = use();
+    await many(400);
+    const [descriptors, threads] = use();
+    assert(descriptors! <= before[0]! && threads! <= before[1]! + 2, `${before} → ${use()}`);
+  },
+};
+
+/** The client that a shell has started. */
+async function clientOf(shell: number): Promise<number> {
+  let client = 0;
+  await eventually(() => {
+    client = Number(Deno.readTextFileSync(`/proc/${shell}/task/${shell}/children`).trim());
+    return client > 0;
+  }, () => "the shell's child");
+  return client;
+}

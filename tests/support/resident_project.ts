@@ -1,0 +1,161 @@
+import { MACHINES, makeClient } from "../../scripts/client/client.ts";
+import { BackgroundProcess, eventually } from "./process.ts";
+import { PROBE_PLUGIN } from "./probe_plugin.ts";
+import { ScratchProject } from "./scratch_project.ts";
+
+/** How a call is made. */
+export interface ProbeCall {
+  command?: "ADD" | "DEL" | "CHECK" | "GC" | "VERSION";
+  containerId?: string;
+  /** Steps by command in lower case; see `probe_plugin.ts`. */
+  steps?: Record<string, readonly (readonly [step: string, value: string | number])[]>;
+  env?: Record<string, string>;
+  cwd?: string;
+  /** What runs the client in turn. */
+  before?: readonly string[];
+  /** Standard input is not ended until this is kept. */
+  hold?: Promise<unknown>;
+}
+
+/** How it ended. */
+export interface ProbeReply {
+  code: number;
+  signal: string | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** A call that was made. */
+export interface ProbeProcess {
+  process: Deno.ChildProcess;
+  reply: Promise<ProbeReply>;
+}
+
+/** An executable with the plugin `probe`, its client, and a server for it. */
+export class ResidentProject implements Disposable {
+  readonly #project = new ScratchProject({
+    "plugins/main/probe/main.ts": PROBE_PLUGIN,
+    "plugins/main/probe/permissions.json": '"all"',
+  });
+  readonly #directories: string[] = [];
+  /** Where the executable `cni` and the client `probe` are. */
+  readonly bin = `${this.#project.root}/dist/resident/bin`;
+  readonly socket = `${this.#project.root}/server.sock`;
+  readonly executable = `${this.bin}/cni`;
+
+  constructor(runtime: "deno" | "bun") {
+    const deno = Deno.env.get("DENO_COMPILE") ?? Deno.execPath();
+    const script = `${this.#project.root}/scripts/build.ts`;
+    const { code, stderr } = new Deno.Command(deno, {
+      args: ["run", "--allow-all", "--no-check", script, "--resident", "--runtime", runtime],
+      env: { NO_COLOR: "1", INIT_CWD: this.#project.root },
+      cwd: this.#project.root,
+      stdin: "null",
+    }).outputSync();
+    if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
+    this.#writeClient();
+  }
+
+  /** A directory for a test's files. */
+  directory(): string {
+    const directory = Deno.makeTempDirSync({ prefix: "resident-" });
+    this.#directories.push(directory);
+    return directory;
+  }
+
+  /** Starts the server, and waits until it is there. */
+  async start(args: readonly string[] = []): Promise<BackgroundProcess> {
+    const server = new BackgroundProcess(this.executable, [
+      "serve",
+      "--socket",
+      this.socket,
+      ...args,
+    ]);
+    await server.until(() => server.output.includes("ready at"), "the server did not start");
+    return server;
+  }
+
+  /** What `cni status --json` says. */
+  // deno-lint-ignore no-explicit-any -- asserted on in parts
+  async status(): Promise<any> {
+    const { stdout } = await new Deno.Command(this.executable, {
+      args: ["status", "--json", "--socket", this.socket],
+    }).output();
+    return JSON.parse(new TextDecoder().decode(stdout));
+  }
+
+  /** Calls the client. */
+  begin(call: ProbeCall = {}): ProbeProcess {
+    const { command = "ADD", containerId = "c1", steps = {}, env = {}, cwd, before = [], hold } =
+      call;
+    const [program, ...args] = [...before, `${this.bin}/probe`];
+    const process = new Deno.Command(program!, {
+      args,
+      clearEnv: true,
+      env: {
+        PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+        CNI_COMMAND: command,
+        CNI_CONTAINERID: containerId,
+        CNI_NETNS: "/none",
+        CNI_IFNAME: "eth0",
+        CNI_PATH: this.bin,
+        ...env,
+      },
+      cwd,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const config = JSON.stringify({
+      cniVersion: "1.1.0",
+      name: "net",
+      type: "probe",
+      ...steps,
+      "cni.dev/valid-attachments": [],
+    });
+    const writer = process.stdin.getWriter();
+    const fed = writer.write(new TextEncoder().encode(config)).then(() => hold)
+      .then(() => writer.close()).catch(() => {});
+    const reply = process.output().then(async ({ code, signal, stdout, stderr }) => {
+      await fed;
+      const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+      return { code, signal, stdout: text(stdout), stderr: text(stderr) };
+    });
+    return { process, reply };
+  }
+
+  /** Calls the client and waits for its end. */
+  async call(call: ProbeCall = {}): Promise<ProbeReply> {
+    return await this.begin(call).reply;
+  }
+
+  [Symbol.dispose](): void {
+    for (const directory of this.#directories) Deno.removeSync(directory, { recursive: true });
+    this.#project[Symbol.dispose]();
+  }
+
+  /** A client that knows this server's socket. */
+  #writeClient(): void {
+    const { elfMachine } = MACHINES.find(({ name }) => name === Deno.build.arch)!;
+    const client = `${this.bin}/probe`;
+    Deno.removeSync(client);
+    Deno.writeFileSync(client, makeClient({ elfMachine, socket: this.socket }).file, {
+      mode: 0o755,
+    });
+  }
+}
+
+/** Waits for a file to be there. */
+export async function appears(path: string): Promise<void> {
+  await eventually(() => exists(path), () => path);
+}
+
+/** Whether a file is there. */
+export function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
