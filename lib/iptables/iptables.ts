@@ -64,6 +64,24 @@ export async function savedTable(family: 4 | 6, table: string): Promise<SavedTab
 }
 
 /**
+ * `iptables -t TABLE -S CHAIN`: the rules of one chain, which has to be there. What others have takes
+ * no time.
+ * @throws as {@link savedTable}
+ */
+export async function savedChain(
+  family: 4 | 6,
+  table: string,
+  chain: string,
+): Promise<RuleLine[]> {
+  const tool = toolFor(family, "");
+  const purpose = `read chain ${chain} of iptables' table ${table}`;
+  const args = ["--wait", String(LOCK_SECONDS), "-t", table, "-S", chain];
+  const { code, stdout, stderr } = await runTool(tool, args, purpose);
+  if (code !== 0) throw refused(purpose, `${tool} ${args.join(" ")}`, stderr);
+  return stdout.split("\n").filter((text): text is RuleLine => text.startsWith("-A "));
+}
+
+/**
  * `iptables-restore --noflush`: all of the lines for one table, or none. Lines are commands of
  * iptables without the table: `-N CHAIN`, `-A CHAIN …`, `-D CHAIN …`.
  * @param purpose for errors: "masquerade 10.1.0.2/24"
@@ -233,6 +251,11 @@ function mayBeLegacy(family: 4 | 6, table: string): boolean {
   return names === undefined || names.split("\n").includes(table);
 }
 
+/** Whether iptables' table is a table of nftables, as it is with iptables-nft only. */
+export function isNftables(family: 4 | 6, table: string): boolean {
+  return !mayBeLegacy(family, table) && ifPermitted(currentGeneration) !== undefined;
+}
+
 /** What the kernel answers; undefined where it may not be asked. */
 function ifPermitted<T>(ask: () => T): T | undefined {
   try {
@@ -248,8 +271,13 @@ export function nftFamily(family: 4 | 6): "ip" | "ip6" {
   return family === 4 ? "ip" : "ip6";
 }
 
+/** The name by which iptables of a family is called. */
+export function iptablesName(family: 4 | 6): "iptables" | "ip6tables" {
+  return family === 4 ? "iptables" : "ip6tables";
+}
+
 function toolFor(family: 4 | 6, suffix: "" | "-save" | "-restore"): Tool {
-  return `${family === 4 ? "iptables" : "ip6tables"}${suffix}`;
+  return `${iptablesName(family)}${suffix}`;
 }
 
 function refused(purpose: string, command: string, stderr: string): IptablesError {

@@ -63,7 +63,8 @@ kernelTest(
       await filterNft.add([B], () => [A, B]);
       await filterNft.add([C], () => [A, B, C]);
     }, LINES);
-    await filterNft.remove({ ips: [], bridges: [], zones: [], adminChains: [] }, []);
+    const ips = [A, B, C].flatMap((each) => each.ips);
+    await filterNft.remove({ ips, bridges: [], zones: [], adminChains: [] }, []);
     assertEquals(sandbox.ruleset(), "");
     // The same all at once, as they are put back.
     await assertSameRuleset(

@@ -78,7 +78,10 @@ kernelTest(
     assert(!saved().includes("CNI-FORWARD"), "firewalld lets through, not iptables");
     ok(one, "CHECK", options);
     daemon.command("--zone=internal", "--remove-source=10.5.0.2/32");
-    assertMatch(fails(one, "CHECK", options).msg, /zone internal does not have 10.5.0.2/);
+    assertMatch(
+      fails(one, "CHECK", options).msg,
+      /zone internal of firewalld does not have 10.5.0.2/,
+    );
     ok(one, "DEL");
     assert(!saved().includes("CNI-"), "the chains go with the last");
     daemon.command("--zone=public", `--add-source=${two.ipv4}/32`);

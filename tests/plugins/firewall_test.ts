@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type Backend, BACKENDS } from "../../lib/firewall/backend.ts";
 import { addBridge, bridgeNetwork, type Member } from "../support/bridge_network.ts";
-import { plugin, pluginDirectory, pluginError } from "../support/plugins.ts";
+import { plugin, pluginDirectory, pluginError, tryPlugin } from "../support/plugins.ts";
 import { BackgroundProcess } from "../support/process.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 import { type Protocol, Server } from "../support/traffic.ts";
@@ -62,6 +62,13 @@ function notes(): string[] {
       .filter((name) => name.endsWith(".json"));
   } catch {
     return [];
+  }
+}
+
+/** Removes what is noted of attachments. */
+function removeFilterNotes(): void {
+  for (const name of notes().filter((each) => each.endsWith(".filter.json"))) {
+    Deno.removeSync(`/run/cni/firewall/${name}`);
   }
 }
 
@@ -186,6 +193,39 @@ for (const backend of BACKENDS) {
     assertEquals(traces(sandbox, backend), []);
   });
 
+  for (const family of [4, 6] as const) {
+    contract(`IPv${family}: without note and prevResult, DEL finds the addresses`, (sandbox) => {
+      const { containers: [one, two] } = bridgeNetwork(sandbox);
+      assert(one && two);
+      const ip = (member: Member) => family === 4 ? member.ipv4 : member.ipv6;
+      plugin(sandbox, call(two, "ADD", { backend }));
+      plugin(sandbox, call(one, "ADD", { backend }));
+      removeFilterNotes();
+      plugin(sandbox, call(one, "DEL"));
+      const left = traces(sandbox, backend).join("\n");
+      assert(!left.includes(`${ip(one)}/`) && !left.includes(`${ip(one)} `), left);
+      assertStringIncludes(left, ip(two));
+      plugin(sandbox, call(two, "DEL", { prevResult: two.result }));
+    });
+  }
+
+  contract("an ADD and a CHECK read no other's note", (sandbox) => {
+    const { containers: [one, two] } = bridgeNetwork(sandbox);
+    assert(one && two);
+    for (const ingressPolicy of ["open", "same-bridge", "isolated"]) {
+      const options = { backend, ingressPolicy };
+      plugin(sandbox, call(one, "ADD", options));
+      Deno.writeTextFileSync("/run/cni/firewall/damaged.filter.json", "{");
+      const add = tryPlugin(sandbox, call(two, "ADD", options));
+      assertEquals([add.code, add.stderr], [0, ""], ingressPolicy);
+      const check = tryPlugin(sandbox, call(two, "CHECK", options));
+      assertEquals([check.code, check.stderr], [0, ""], ingressPolicy);
+      Deno.removeSync("/run/cni/firewall/damaged.filter.json");
+      for (const each of [one, two]) plugin(sandbox, call(each, "DEL", options));
+      assertEquals([traces(sandbox, backend), notes()], [[], []]);
+    }
+  });
+
   contract("CHECK notices what is gone", (sandbox) => {
     const { containers: [one] } = bridgeNetwork(sandbox, 1);
     assert(one);
@@ -306,6 +346,113 @@ kernelTest("firewall (iptables): where nothing is forwarded, containers are", (s
   }
 }, { needs: ["iptables"] });
 
+for (const family of [4, 6] as const) {
+  const [tool, save] = family === 4
+    ? ["iptables", "iptables-save"]
+    : ["ip6tables", "ip6tables-save"];
+
+  kernelTest(`firewall (${tool}): what is an administrator's stays`, (sandbox) => {
+    const { containers: [one] } = bridgeNetwork(sandbox, 1);
+    assert(one);
+    const iptables = (...args: string[]) => sandbox.run(tool, args);
+    const his = () =>
+      sandbox.run(save, ["-t", "filter"]).split("\n")
+        .filter((line) => /^-A|^:(CNI|MINE)/.test(line)).sort();
+    const options = { backend: "iptables", ingressPolicy: "isolated" };
+    const cycle = (more = {}) => {
+      plugin(sandbox, call(one, "ADD", { ...options, ...more }));
+      plugin(sandbox, call(one, "CHECK", { ...options, ...more }));
+      plugin(sandbox, call(one, "DEL"));
+    };
+    cycle();
+    assertEquals(his(), [], "what was made for containers goes");
+
+    iptables("-N", "CNI-ADMIN"); // empty yet, and his
+    cycle();
+    assertEquals(his(), [":CNI-ADMIN - [0:0]"]);
+    iptables("-A", "FORWARD", "-i", "his0", "-j", "CNI-ADMIN");
+    iptables("-A", "INPUT", "-i", "his0", "-j", "CNI-ADMIN");
+    const before = his();
+    cycle();
+    assertEquals(his(), before, "so do rules that lead to it");
+
+    iptables("-F", "FORWARD");
+    iptables("-F", "INPUT");
+    iptables("-X", "CNI-ADMIN");
+    plugin(sandbox, call(one, "ADD", options));
+    const stages = ["CNI-FORWARD", "CNI-ISOLATION-STAGE-1", "CNI-ISOLATION-STAGE-2"];
+    for (const chain of stages) iptables("-A", "FORWARD", "-i", "his0", "-j", chain);
+    plugin(sandbox, call(one, "DEL"));
+    assertEquals(his(), [
+      ...stages.map((chain) => `-A FORWARD -i his0 -j ${chain}`),
+      ...stages.map((chain) => `:${chain} - [0:0]`),
+    ]);
+    cycle();
+    assertEquals(his().length, 6);
+    iptables("-F", "FORWARD");
+    for (const chain of stages) iptables("-X", chain);
+
+    iptables("-N", "MINE");
+    iptables("-A", "INPUT", "-j", "MINE"); // which is asked by containers' packets all the same
+    cycle();
+    cycle({ iptablesAdminChainName: "MINE" });
+    assertEquals(his(), ["-A INPUT -j MINE", ":MINE - [0:0]"]);
+    plugin(sandbox, call(one, "ADD", { ...options, iptablesAdminChainName: "MINE" }));
+    assert(his().some((line) => /^-A CNI-FORWARD .*-j MINE$/.test(line)));
+    assertEquals(notes().filter((name) => name.endsWith(".chain.json")).length, 2);
+    plugin(sandbox, call(one, "DEL"));
+    assertEquals(notes(), []);
+  }, { needs: ["iptables"] });
+}
+
+kernelTest(
+  "firewall (iptables): published ports are reached where nothing is forwarded",
+  (sandbox) => {
+    const { containers: [one, two], outside } = bridgeNetwork(sandbox);
+    assert(one && two);
+    for (const tool of ["iptables", "ip6tables"]) sandbox.run(tool, ["-P", "FORWARD", "DROP"]);
+    for (const protocol of PROTOCOLS) {
+      for (const [host, ip] of [["192.0.2.1", one.ipv4], ["2001:db8::1", one.ipv6]] as const) {
+        const portMappings = [{ hostPort: 8080, containerPort: 80, protocol }];
+        const ports = { type: "portmap", backend: "iptables", runtimeConfig: { portMappings } };
+        plugin(sandbox, call(one, "ADD", ports));
+        using server = new Server(one.netns, protocol, { address: ip, port: 80 });
+        const published = { address: host, port: 8080 };
+        assert(server.missedBy(outside, published));
+        plugin(sandbox, call(one, "ADD", { backend: "iptables" }));
+        plugin(sandbox, call(two, "ADD", { backend: "iptables" }));
+        assert(server.reachedBy(outside, published), `${protocol} to ${host}`);
+        assert(server.missedBy(outside, { address: ip, port: 80 }), "but not past the port");
+        for (const each of [one, two]) plugin(sandbox, call(each, "DEL"));
+        plugin(sandbox, call(one, "DEL", ports));
+      }
+    }
+    assertEquals(traces(sandbox, "iptables"), []);
+  },
+  { needs: ["iptables"] },
+);
+
+kernelTest("firewall (iptables): an ADD among many lists no address of others", (sandbox) => {
+  const { containers: [one, two, three] } = bridgeNetwork(sandbox, 3);
+  assert(one && two && three);
+  const bin = "/run/test/no-save";
+  Deno.mkdirSync(bin);
+  for (const name of ["iptables-save", "ip6tables-save"]) {
+    Deno.writeTextFileSync(`${bin}/${name}`, "#!/bin/sh\nexit 77\n", { mode: 0o755 });
+  }
+  const env = { PATH: `${bin}:${Deno.env.get("PATH")}` };
+  const same = { backend: "iptables", ingressPolicy: "same-bridge" };
+  plugin(sandbox, { ...call(one, "ADD", { backend: "iptables" }), env });
+  plugin(sandbox, { ...call(two, "ADD", same), env });
+  const before = traces(sandbox, "iptables");
+  plugin(sandbox, { ...call(three, "ADD", same), env });
+  assertEquals(traces(sandbox, "iptables").length, before.length + 6, "three rules a family");
+  for (const each of [two, three]) plugin(sandbox, call(each, "CHECK", same));
+  plugin(sandbox, call(one, "CHECK", { backend: "iptables" }));
+  plugin(sandbox, call(three, "DEL"));
+  assertEquals(traces(sandbox, "iptables"), before);
+}, { needs: ["iptables"] });
+
 kernelTest("firewall (iptables): rules are the Go plugins', and theirs are removed", (sandbox) => {
   const { containers: [one] } = bridgeNetwork(sandbox, 1);
   assert(one);
@@ -322,6 +469,7 @@ kernelTest("firewall (iptables): rules are the Go plugins', and theirs are remov
     '-A CNI-FORWARD -m comment --comment "CNI firewall plugin admin overrides" -j CNI-ADMIN',
     "-A CNI-FORWARD -d 10.5.0.2/32 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
     "-A CNI-FORWARD -s 10.5.0.2/32 -j ACCEPT",
+    "-A CNI-FORWARD -d 10.5.0.2/32 -m conntrack --ctstate DNAT -j ACCEPT", // theirs has none
     `-A CNI-ISOLATION-STAGE-1 -i br0 -o br0 ${own} -j DROP`,
     `-A CNI-ISOLATION-STAGE-1 -i br0 ! -o br0 ${own} -j CNI-ISOLATION-STAGE-2`,
     `-A CNI-ISOLATION-STAGE-1 ${any} -j RETURN`,
@@ -329,7 +477,7 @@ kernelTest("firewall (iptables): rules are the Go plugins', and theirs are remov
     `-A CNI-ISOLATION-STAGE-2 ${any} -j RETURN`,
   ]);
   // The Go plugins leave no note: prevResult says what is theirs.
-  for (const name of notes()) Deno.removeSync(`/run/cni/firewall/${name}`);
+  removeFilterNotes();
   plugin(sandbox, call(one, "DEL", { ...options, prevResult: one.result }));
   assertEquals(traces(sandbox, "iptables"), []);
 }, { needs: ["iptables"] });
@@ -401,7 +549,7 @@ kernelTest("firewall: options that are wrong, and what is missing", (sandbox) =>
   assert(one);
   const error = (more: Record<string, unknown>) => pluginError(sandbox, call(one, "ADD", more));
   assertMatch(error({ prevResult: undefined }).msg, /missing prevResult from earlier plugin/);
-  assertMatch(error({ backend: "pf" }).msg, /backend.*"pf".*"iptables", "nftables", "firewalld"/);
+  assertMatch(error({ backend: 1 }).msg, /"backend" is 1 .*a string/);
   assertMatch(error({ ingressPolicy: "zz" }).msg, /ingressPolicy.*"zz".*"same-bridge"/);
   for (const chain of ["a b", "-F", "FORWARD", "CNI-FORWARD", "isolation", "x".repeat(29)]) {
     const { code, msg } = error({ iptablesAdminChainName: chain });

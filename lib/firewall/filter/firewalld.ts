@@ -67,11 +67,11 @@ export const filterFirewalld: Filter = {
     const runs = bus?.hasOwner(FIREWALLD);
     return entries.map(({ zone, ips, backend }) => {
       if (backend !== "firewalld") return undefined;
-      if (!bus || !runs) return "it does not run";
+      if (!bus || !runs) return "firewalld does not run";
       const absent = ips.find((ip) =>
         call(bus, "querySource", zone, String(Cidr.host(ip)))[0] !== "true"
       );
-      return absent && `zone ${zone} does not have ${absent}`;
+      return absent && `zone ${zone} of firewalld does not have ${absent}`;
     });
   },
 };

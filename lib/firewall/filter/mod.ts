@@ -38,8 +38,13 @@ export async function applyFilter(entry: FilterEntry): Promise<void> {
   validateAttachment(entry.attachment);
   using _lock = await lockRules();
   const notes = filterNotes();
+  const isNew = !notes.has(entry.attachment);
   notes.write(entry); // first: rules that nobody knows of would stay
-  await addAll([entry], once(() => notes.list().records));
+  const all = once(() => notes.list().records);
+  for (const name of FILTER_BACKENDS) {
+    const own = entriesOf(name, [entry]);
+    if (own.length > 0) await FILTERS[name].add(own, all, isNew);
+  }
 }
 
 /**
@@ -79,7 +84,7 @@ export async function missingOfFilter(entry: FilterEntry): Promise<string | unde
   const all = once(() => [entry, ...filterNotes().others(entry.attachment).records]);
   for (const name of new Set([entry.backend, entry.enforcer])) {
     const [missing] = await FILTERS[name].missing([entry], all);
-    if (missing) return `${name}: ${missing}`;
+    if (missing) return missing;
   }
   return undefined;
 }
@@ -112,13 +117,6 @@ export async function restoreFilter(
   const others = records.filter((entry) => !dead.has(entry));
   await removeAll(removalOf([...dead]), { records: others, unreadable });
   for (const { attachment } of dead) filterNotes().remove(attachment);
-}
-
-async function addAll(entries: readonly FilterEntry[], all: ReadEntries): Promise<void> {
-  for (const name of FILTER_BACKENDS) {
-    const own = entriesOf(name, entries);
-    if (own.length > 0) await FILTERS[name].add(own, all);
-  }
 }
 
 /** Reads entries when they are first asked for. */

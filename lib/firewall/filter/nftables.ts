@@ -28,7 +28,9 @@ import {
 } from "../../nftables/state.ts";
 import { accept, drop, jump, return_ } from "../../nftables/statement.ts";
 import { addTable, deleteTable } from "../../nftables/table.ts";
-import { attachmentComment } from "../rule_comment.ts";
+import { attachmentHash } from "../../ip/hash_names.ts";
+import type { Attachment } from "../../types/attachment.ts";
+import { attachmentComment, hashOf } from "../rule_comment.ts";
 import {
   type Filter,
   type FilterEntry,
@@ -71,7 +73,11 @@ export const filterNft: Filter = {
   async remove(gone, others) {
     const ours = others.filter(isOurs);
     const find = () =>
-      ours.length === 0 && !gone.keepShared ? removalOfAll() : removalOf(gone, ours);
+      ours.length > 0 || gone.keepShared
+        ? removalOf(gone, ours)
+        : hasOthers(gone)
+        ? removalOf({ ...gone, keepShared: true }, ours)
+        : removalOfAll();
     nftDelete(find, "remove what is let through");
   },
 
@@ -225,7 +231,7 @@ function changes(element: Element, present: NftElement<unknown> | undefined): Co
 
 /** What removes what `others` do not need, and lets a bridge's containers talk that may again. */
 function removalOf(
-  { ips, bridges, keepShared }: Removal,
+  { ips, bridges, keepShared, attachment }: Removal,
   others: readonly FilterEntry[],
 ): Command[] {
   const inUse = new Set(
@@ -241,8 +247,29 @@ function removalOf(
       together(bridge, !isLast && policyOf(bridge, left) !== "isolated"),
     ];
   });
-  return uniqueElements([...unused, ...shared]).flatMap((element) =>
+  const named = attachment ? containersOf(attachment) : [];
+  return uniqueElements([...unused, ...named, ...shared]).flatMap((element) =>
     changes(element, element.find())
+  );
+}
+
+/** The elements that are an attachment's by their comment. */
+function containersOf(attachment: Attachment): Element[] {
+  const hash = attachmentHash(attachment);
+  return Object.values(CONTAINERS).flatMap((set) =>
+    listElements<IpAddress>(set).filter(({ comment }) => hashOf(comment) === hash)
+      .map(({ key }) => ({ ...container(key), wanted: false }))
+  );
+}
+
+/** Whether other containers are let through, of which nothing is noted any more. */
+function hasOthers({ ips, attachment }: Removal): boolean {
+  const own = new Set(ips.map(String));
+  const hash = attachment && attachmentHash(attachment);
+  return Object.values(CONTAINERS).some((set) =>
+    listElements<IpAddress>(set).some(({ key, comment }) =>
+      !own.has(String(key)) && (hash === undefined || hashOf(comment) !== hash)
+    )
   );
 }
 

@@ -10,8 +10,10 @@ export function filterNotes(): NoteStore<FilterEntry> {
     name: "filter",
     format: 1,
     keys: ["backend", "enforcer", "ips", "adminChain", "zone", "policy", "bridge"],
-    encode: ({ attachment: _, netns: __, ips, ...rest }) => ({ ...rest, ips: ips.map(String) }),
-    decode: (note, fields) => ({
+    encode: ({ backend, enforcer, ips, adminChain, zone, policy, bridge }) => ({
+      ...{ backend, enforcer, ips: ips.map(String), adminChain, zone, policy, bridge },
+    }),
+    decode: (note, fields, format) => ({
       ...note,
       backend: wordOf(fields, "backend", FILTER_BACKENDS),
       enforcer: wordOf(fields, "enforcer", BACKENDS),
@@ -20,6 +22,7 @@ export function filterNotes(): NoteStore<FilterEntry> {
       zone: textOf(fields, "zone"),
       policy: wordOf(fields, "policy", INGRESS_POLICIES),
       bridge: textOf(fields, "bridge"),
+      ...(format < 1 ? { ignoresPublished: true } : {}),
     }),
   });
 }

@@ -29,6 +29,13 @@ export interface FilterEntry {
   policy: IngressPolicy;
   /** The bridge that the policy is about; empty when it is open. */
   bridge: string;
+  /** iptables: what comes to published ports is not accepted, as earlier versions left it. */
+  ignoresPublished?: boolean;
+  /**
+   * Absent for one's own. The Go plugins make a policy's rules only in the families of the
+   * container's addresses, and with other comments in earlier versions.
+   */
+  made?: "by Go";
   netns?: RecordedNetNs;
 }
 
@@ -38,7 +45,7 @@ export function policyOf(bridge: string, entries: readonly FilterEntry[]): Ingre
   return INGRESS_POLICIES.findLast((policy) => policies.includes(policy)) ?? "open";
 }
 
-/** Reads entries that are noted. */
+/** Reads the entries that are noted, which takes the longer the more there are. */
 export type ReadEntries = () => readonly FilterEntry[];
 
 /** What each backend can do. The lock is held. */
@@ -46,21 +53,29 @@ export interface Filter {
   /**
    * Makes what is missing for `entries`, those that it lets through and those whose policy it
    * enforces.
-   * @param all reads every entry there is, these included: only where something depends on others,
-   * or an ADD would take the longer the more there are
+   * @param all reads every entry there is, these included; asked only where something depends on
+   * others
+   * @param isNew whether nothing was there for `entries` before
    */
-  add(entries: readonly FilterEntry[], all: ReadEntries): Promise<void>;
+  add(
+    entries: readonly FilterEntry[],
+    all: ReadEntries,
+    isNew?: boolean,
+  ): Promise<void>;
   /**
    * Removes what is there for `ips` and for bridges without a policy, unless `others` need it; and
    * whatever nobody needs any more. Starts no program where nothing is there.
    */
   remove(gone: Removal, others: readonly FilterEntry[]): Promise<void>;
   /**
-   * What is missing of what {@link add} made, for each of `entries`; undefined where nothing is.
-   * Reads the rules once.
+   * Finds what is missing of what {@link add} made, for each of `entries`; undefined where nothing
+   * is. Reads the rules once.
    * @param all as for {@link add}
    */
-  missing(entries: readonly FilterEntry[], all: ReadEntries): Promise<(string | undefined)[]>;
+  missing(
+    entries: readonly FilterEntry[],
+    all: ReadEntries,
+  ): Promise<(string | undefined)[]>;
 }
 
 /** What is no longer needed. */
@@ -70,6 +85,8 @@ export interface Removal {
   /** Zones of firewalld that the addresses may be in. */
   zones: readonly string[];
   adminChains: readonly string[];
+  /** Whose it was, where no note said what he had. */
+  attachment?: Attachment;
   /** Whether bridges and chains are kept: somebody may need them of whom nothing can be read. */
   keepShared?: boolean;
 }

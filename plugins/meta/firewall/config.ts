@@ -24,7 +24,7 @@ const ZONE = /^[\w-]*$/;
 export const options = () =>
   goObject({
     /** Found out when absent: firewalld where it runs, else iptables, else nftables. */
-    backend: withDefault(word<FilterBackend | "">(["", ...FILTER_BACKENDS]), ""),
+    backend: withDefault(backend(), ""),
     /** The administrator's chain, which is asked before packets are let through. */
     iptablesAdminChainName: withDefault(
       name("the name of a chain of your own", ADMIN_CHAIN),
@@ -39,6 +39,29 @@ export const options = () =>
 /** @see options */
 export type Options = Infer<ReturnType<typeof options>>;
 
+/** The word that stands for no backend and is not "": the Go plugin takes it, and so may a typo be. */
+export function unknownBackend(raw: JsonObject): string | undefined {
+  const word = findText(raw, "backend") || undefined;
+  return FILTER_BACKENDS.some((each) => each === word) ? undefined : word;
+}
+
+/** What may reach the container. */
+export function policyOf({ ingressPolicy }: Pick<Options, "ingressPolicy">): IngressPolicy {
+  return ingressPolicy || "open";
+}
+
+/** The zone that firewalld puts the container in. */
+export function zoneOf({ firewalldZone }: Pick<Options, "firewalldZone">): string {
+  return firewalldZone || "trusted";
+}
+
+/** The administrator's chain. */
+export function adminChainOf(
+  { iptablesAdminChainName }: Pick<Options, "iptablesAdminChainName">,
+): string {
+  return iptablesAdminChainName || "CNI-ADMIN";
+}
+
 /** The options that say what there is to remove where nothing was noted; a wrong one is absent. */
 export function optionsForRemoval(
   raw: JsonObject,
@@ -50,6 +73,13 @@ export function optionsForRemoval(
     firewalldZone: ZONE.test(zone) ? zone : "",
     iptablesAdminChainName: ADMIN_CHAIN.test(chain) ? chain : "",
   };
+}
+
+/** A backend; any other word is as good as none, as it is to the Go plugin. */
+function backend(): Schema<FilterBackend | ""> {
+  const read = (value: JsonValue) =>
+    typeof value === "string" ? FILTER_BACKENDS.find((each) => each === value) ?? "" : undefined;
+  return customSchema("a string", read, () => ({ type: "string" }));
 }
 
 function word<T extends string>(words: readonly T[]): Schema<T> {

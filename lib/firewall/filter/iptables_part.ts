@@ -1,0 +1,54 @@
+import {
+  isNftables,
+  nftFamily,
+  savedChain,
+  SavedTable,
+  savedTable,
+} from "../../iptables/iptables.ts";
+import { hasChain, iptablesComment, listRules, targetOf, usesOf } from "../../nftables/state.ts";
+import { readAdminChain } from "./admin_chains.ts";
+import {
+  adminEntry,
+  FORWARD,
+  FORWARD_ENTRY,
+  isIsolated,
+  STAGE_1,
+  STAGE_1_ENTRY,
+  STAGE_2,
+} from "./iptables_rules.ts";
+import type { FilterEntry } from "./types.ts";
+import { commentOf, type RuleLine } from "../../iptables/rule.ts";
+
+/**
+ * Table `filter`, without the rules of addresses: all that concerns an attachment of which there is
+ * nothing yet. `iptables-save` takes 0.4 s where 10,000 addresses are let through; this asks for the
+ * few rules that everybody shares, and takes as long as with one.
+ */
+export async function savedWithoutAddresses(
+  family: 4 | 6,
+  entry: FilterEntry,
+): Promise<SavedTable> {
+  if (!isNftables(family, "filter")) return await savedTable(family, "filter");
+  const where = { family: nftFamily(family), table: "filter" } as const;
+  const { adminChain } = entry;
+  const wanted = [FORWARD, STAGE_1, STAGE_2, adminChain];
+  const chains = new Set(wanted.filter((chain) => hasChain({ ...where, chain })));
+  const rules: RuleLine[] = [];
+
+  const forward = listRules({ ...where, chain: "FORWARD" });
+  for (const [text, chain] of [[FORWARD_ENTRY, FORWARD], [STAGE_1_ENTRY, STAGE_1]] as const) {
+    const isEntry = forward.some((rule) =>
+      targetOf(rule) === chain && iptablesComment(rule) === commentOf(text)
+    );
+    if (isEntry) rules.push(text);
+  }
+  const admin = { ...where, chain: adminChain };
+  const led = (usesOf(admin) ?? 0) > listRules(admin).length;
+  if (led && chains.has(FORWARD) && readAdminChain({ family, chain: adminChain })) {
+    rules.push(adminEntry(adminChain));
+  }
+  for (const chain of isIsolated(entry) ? [STAGE_1, STAGE_2] : []) {
+    if (chains.has(chain)) rules.push(...await savedChain(family, "filter", chain));
+  }
+  return new SavedTable(chains, rules);
+}

@@ -1,0 +1,82 @@
+/**
+ * What an attachment has of which nothing is noted: the Go plugins made it, or the note is lost.
+ *
+ * @module
+ */
+import { firewalldRuns } from "../../../lib/firewall/filter/firewalld.ts";
+import type { FilterEntry, Removal } from "../../../lib/firewall/filter/types.ts";
+import { masqueradeNotes } from "../../../lib/firewall/masquerade/notes.ts";
+import { portsNotes } from "../../../lib/firewall/ports/notes.ts";
+import type { IpAddress } from "../../../lib/ip/address.ts";
+import { Cidr } from "../../../lib/ip/cidr.ts";
+import { NetNs } from "../../../lib/ns/netns.ts";
+import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import type { AttachmentCall, DelCall } from "../../../lib/skel/plugin.ts";
+import type { Result } from "../../../lib/types/result.ts";
+import { availableFilter } from "./backend.ts";
+import { adminChainOf, type Options, optionsForRemoval, policyOf, zoneOf } from "./config.ts";
+import { bridgeOf, entryOf } from "./entry.ts";
+
+/** What a DEL looks for: what prevResult says, or whatever else is known of the container. */
+export function removalWithoutNote(call: DelCall): Removal {
+  const { attachment, prevResult, raw } = call;
+  const options = optionsForRemoval(raw);
+  const policy = policyOf(options);
+  const stated = (prevResult?.ips ?? []).flatMap(({ address }) => Cidr.tryParse(address)?.ip ?? []);
+  let bridges: string[] = [];
+  try {
+    if (prevResult && policy !== "open") bridges = [bridgeOf(prevResult, policy)];
+  } catch {
+    // There is no bridge of which anything could have been made.
+  }
+  return {
+    attachment,
+    ips: stated.length > 0 ? stated : addressesElsewhere(call),
+    bridges,
+    zones: firewalldRuns() ? [zoneOf(options)] : [],
+    adminChains: [adminChainOf(options)],
+  };
+}
+
+/** A container's addresses, by what others noted of it and by its interface where that is there. */
+function addressesElsewhere({ attachment, netns, ifName }: DelCall): IpAddress[] {
+  return [
+    ...(masqueradeNotes().read(attachment)?.ips ?? []).map(({ ip }) => ip),
+    ...(portsNotes().read(attachment)?.publications ?? []).map(({ address }) => address.ip),
+    ...addressesInside(netns, ifName),
+  ];
+}
+
+function addressesInside(path: string, ifName: string): IpAddress[] {
+  try {
+    using netns = NetNs.openIfPresent(path);
+    if (!netns) return [];
+    using container = Rtnl.open(netns);
+    const device = container.link.find(ifName);
+    if (!device) return [];
+    return container.address.list({ device }).map(({ address }) => address.ip)
+      .filter((ip) => !ip.isLinkLocal());
+  } catch {
+    return []; // nothing is known, which is where this began
+  }
+}
+
+/**
+ * What CHECK expects, one of these. The Go plugins know neither nftables nor a note; what was made
+ * with nftables may have lost its.
+ */
+export async function expectedWithoutNote(
+  call: AttachmentCall<Options>,
+  result: Result,
+): Promise<FilterEntry[]> {
+  const { backend } = call.options;
+  const byGo = (entry: FilterEntry): FilterEntry => ({
+    ...entry,
+    ignoresPublished: true,
+    made: "by Go",
+  });
+  if (backend === "nftables") {
+    return [entryOf(call, result, backend), byGo(entryOf(call, result, "iptables"))];
+  }
+  return [byGo(entryOf(call, result, await availableFilter(call.options)))];
+}
