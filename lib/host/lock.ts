@@ -133,8 +133,10 @@ function open(path: string, flags: number, mode: number): Descriptor {
   try {
     return Descriptor.open(path, flags, mode);
   } catch (error) {
-    if (error instanceof SystemError) throw CniError.io(`cannot lock ${path}: ${error.message}`);
-    throw error;
+    if (!(error instanceof SystemError)) throw error;
+    // A directory can be locked as well as a file, but not be opened to be created.
+    if (error.code === "EISDIR") return open(path, O_RDONLY, mode);
+    throw CniError.io(`cannot lock ${path}: ${error.message}`);
   }
 }
 

@@ -168,6 +168,41 @@ kernelTest("host-local: GC keeps what is valid, ours and the Go plugin's", (sand
   assertEquals(reserved(), ["10.1.0.4", "10.1.0.51"]);
 });
 
+kernelTest(
+  "host-local: what is no file where one should be keeps nothing from being released",
+  (sandbox) => {
+    add(sandbox, "a");
+    add(sandbox, "b");
+    Deno.mkdirSync(`${DIRECTORY}/net/10.1.0.12/inner`, { recursive: true });
+    Deno.mkdirSync(`${DIRECTORY}/net/.writing/inner`, { recursive: true });
+    Deno.writeTextFileSync(`${DIRECTORY}/net/fd00:1::77`, "no\0body\r\n\0");
+    Deno.removeSync(`${DIRECTORY}/net/lock`);
+    Deno.mkdirSync(`${DIRECTORY}/net/lock`);
+    del(sandbox, "a");
+    assert(!reserved().includes("10.1.0.10"));
+    const valid = { "cni.dev/valid-attachments": [] };
+    plugin(sandbox, { command: "GC", config: { ...config, ...valid } });
+    assertEquals(reserved(), [".writing", "10.1.0.12"]);
+    const nul = { ...config, ipam: { ...ipam, dataDir: "/run/te\0st" } };
+    plugin(sandbox, { command: "DEL", config: nul });
+    fails(sandbox, 7, '"ipam.dataDir"', { config: nul });
+  },
+);
+
+kernelTest("host-local: the index goes with the last address", (sandbox) => {
+  const other = { ...config, name: "other" };
+  add(sandbox, "a");
+  add(sandbox, "a", { config: other });
+  const owners = () => Array.from(Deno.readDirSync(DIRECTORY), ({ name }) => name).sort();
+  assertEquals(owners(), [".owners", "net", "other"]);
+  del(sandbox, "a");
+  assertEquals(Array.from(Deno.readDirSync(`${DIRECTORY}/.owners`), ({ name }) => name), ["other"]);
+  const valid = { "cni.dev/valid-attachments": [] };
+  plugin(sandbox, { command: "GC", config: { ...other, ...valid } });
+  assertEquals(owners(), ["net", "other"]);
+  assertEquals(add(sandbox, "b").ips[0].address, "10.1.0.11/24");
+});
+
 kernelTest("host-local: STATUS is 50 where nothing can be written", (sandbox) => {
   Deno.mkdirSync(DIRECTORY);
   plugin(sandbox, { command: "STATUS", config });
@@ -212,7 +247,8 @@ kernelTest(
 );
 
 kernelTest("host-local: without the lock there is nothing to take back", (sandbox) => {
-  Deno.mkdirSync(`${DIRECTORY}/net/lock`, { recursive: true });
+  Deno.mkdirSync(`${DIRECTORY}/net`, { recursive: true });
+  Deno.symlinkSync("lock", `${DIRECTORY}/net/lock`); // to itself
   const error = pluginError(sandbox, { command: "ADD", config });
   assertStringIncludes(error.msg, `cannot lock ${DIRECTORY}/net/lock`);
   assertEquals([error.code, error.details], [5, undefined]);

@@ -54,7 +54,7 @@ export const options = () => {
       /** Routes for the container. */
       routes: optional(routeList()),
       /** Directory that reservations are kept in. */
-      dataDir: optional(string()),
+      dataDir: optional(path()),
       /** A file to take the result's `dns` from. */
       resolvConf: optional(string()),
     })),
@@ -65,6 +65,14 @@ export const options = () => {
 
 /** @see options */
 export type Options = Infer<ReturnType<typeof options>>;
+
+/** Empty for the default. */
+function path(): Schema<string> {
+  return customSchema(
+    "the path of a directory",
+    (value) => typeof value === "string" && !value.includes("\0") ? value : undefined,
+  );
+}
 
 /** An address; a prefix length may follow and says nothing. */
 function host(): Schema<IpAddress> {
@@ -80,7 +88,8 @@ function parseHost(text: string): IpAddress | undefined {
 
 /** The directory that holds every network's reservations: `ipam.dataDir`, all that is read of `ipam`. */
 export function dataDirectory({ raw }: BareCall): string {
-  return findText(raw, "ipam", "dataDir") ?? DATA_DIRECTORY;
+  const directory = findText(raw, "ipam", "dataDir");
+  return directory && !directory.includes("\0") ? directory : DATA_DIRECTORY;
 }
 
 /**

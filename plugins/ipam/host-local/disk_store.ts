@@ -163,6 +163,8 @@ export class DiskStore implements Store {
     try {
       if (this.#knowsAll) this.#index.rebuild(this.#known.values());
       else for (const holding of this.#known.values()) this.#index.set(holding);
+      const isFreed = [...this.#known.values()].some(({ addresses }) => addresses.size === 0);
+      if (isFreed && this.#index.removeIfEmpty()) return;
       this.#index.stamp();
     } catch {
       // A full disk must not keep an address from being released. Without its stamp the index is
@@ -205,7 +207,7 @@ export class DiskStore implements Store {
     this.#hasChanged = true;
     this.#knowsAll = true;
     this.#known.clear();
-    removeIfPresent(this.#path(TEMPORARY));
+    this.#removeFile(TEMPORARY);
     for (const name of this.#names()) {
       const owner = this.#ownerOf(name);
       if (owner) this.#holdingOf(owner).add(name);
@@ -228,8 +230,14 @@ export class DiskStore implements Store {
     return { containerId, ifName };
   }
 
+  /** Undefined for what is no file, too: a directory that somebody made there is no reservation. */
   #read(name: string): string | undefined {
-    return ifPresent(() => runtime.files.readText(this.#path(name)))?.trim();
+    try {
+      return ifPresent(() => runtime.files.readText(this.#path(name)))?.trim();
+    } catch (error) {
+      if (errnoCode(error) === "EISDIR") return undefined;
+      throw error;
+    }
   }
 
   #isOwner(name: string, owner: Owner): boolean {
@@ -266,9 +274,14 @@ export class DiskStore implements Store {
     this.#holdingOf(owner).delete(name);
   }
 
+  /** A directory that somebody made in its place stays, where there is something in it. */
   #removeFile(name: string): void {
     this.#hasChanged = true;
-    removeIfPresent(this.#path(name));
+    try {
+      removeIfPresent(this.#path(name));
+    } catch (error) {
+      if (!["EISDIR", "ENOTEMPTY"].includes(errnoCode(error) ?? "")) throw error;
+    }
   }
 
   /** Writes the temporary file and works with it; afterwards it is gone, or has another name. */

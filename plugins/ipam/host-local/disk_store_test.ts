@@ -142,12 +142,14 @@ Deno.test("DiskStore works where no index can be written", async () => {
   assertEquals(directory.names(), ["10.0.0.3", "lock"]);
 });
 
-Deno.test("DiskStore says where a file is that it cannot read", async () => {
+Deno.test("DiskStore says where a file is that it cannot read, and passes over directories", async () => {
   using directory = new Directory();
   using store = await directory.open();
   for (const name of ["10.0.0.2", "last_reserved_ip.0"]) {
-    Deno.mkdirSync(`${directory.network}/${name}`);
+    Deno.symlinkSync(name, `${directory.network}/${name}`); // to itself
   }
+  Deno.mkdirSync(`${directory.network}/10.0.0.3`);
+  assertEquals(store.holderOf(ip("10.0.0.3")), undefined);
   for (const read of [() => store.holderOf(ip("10.0.0.2")), () => store.lastReserved(0)]) {
     const error = assertThrows(read, CniError, `cannot use ${directory.path} for reservations: `);
     assertEquals(error.code, 5);

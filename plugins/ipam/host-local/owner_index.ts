@@ -29,11 +29,13 @@ export interface Holding {
 
 export class OwnerIndex {
   readonly #reservations: string;
+  readonly #parent: string;
   readonly #directory: string;
 
   constructor(dataDir: string, network: string) {
     this.#reservations = `${dataDir}/${network}`;
-    this.#directory = `${dataDir}/.owners/${network}`;
+    this.#parent = `${dataDir}/.owners`;
+    this.#directory = `${this.#parent}/${network}`;
   }
 
   /** Whether nobody changed the reservations since {@link OwnerIndex.stamp}. */
@@ -45,12 +47,15 @@ export class OwnerIndex {
 
   /** The addresses noted for an owner, as text. */
   get(owner: Owner): string[] {
-    return ifPresent(() => runtime.files.readLink(this.#path(nameOf(owner))))?.split(",") ?? [];
+    const name = nameOf(owner);
+    if (!isFileName(name)) return [];
+    return ifPresent(() => runtime.files.readLink(this.#path(name)))?.split(",") ?? [];
   }
 
   /** Notes the addresses of an owner; none removes it. */
   set({ owner, addresses }: Holding): void {
-    this.#write(nameOf(owner), [...addresses].join(","));
+    const name = nameOf(owner);
+    if (isFileName(name)) this.#write(name, [...addresses].join(","));
   }
 
   /** Notes these owners and no others. */
@@ -67,6 +72,13 @@ export class OwnerIndex {
       else if (runtime.files.readLink(this.#path(name)) === wanted.get(name)) wanted.delete(name);
     }
     for (const [name, addresses] of wanted) this.#write(name, addresses);
+  }
+
+  /** Removes an index of nobody. Says whether it did. */
+  removeIfEmpty(): boolean {
+    const isRemoved = removeDirectory(this.#directory);
+    if (isRemoved) removeDirectory(this.#parent);
+    return isRemoved;
   }
 
   /** Declares the index to be in accord with the reservations as they are now. */
@@ -92,6 +104,16 @@ export class OwnerIndex {
 
   #path(name: string): string {
     return `${this.#directory}/${name}`;
+  }
+}
+
+/** `rmdir PATH`; false where there is something in it, or it is not there. */
+function removeDirectory(path: string): boolean {
+  try {
+    runtime.files.remove(path);
+    return true;
+  } catch {
+    return false;
   }
 }
 
