@@ -61,6 +61,31 @@ kernelTest("the plugin to copy: says what is wrong, and answers STATUS and GC", 
   assert(linkGroup("VERSION", "", {}).supportedVersions.includes("1.1.0"));
 });
 
+kernelTest(
+  "the plugin to copy: its own test passes, and fails where the plugin does nothing",
+  (sandbox) => {
+    const run = (file: string) =>
+      sandbox.try(Deno.execPath(), ["test", "-A", "--no-check", "--no-lock", file]);
+    const passing = run(`${ROOT}/examples/plugin/main_test.ts`);
+    assertEquals([passing.code, passing.stderr], [0, ""]);
+    assertStringIncludes(passing.stdout, "3 passed | 0 failed");
+
+    const copy = (name: string, change: (text: string) => string) => {
+      const text = Deno.readTextFileSync(`${ROOT}/examples/plugin/${name}`);
+      const changed = change(text).replace("../../mod.ts", `file://${ROOT}/mod.ts`);
+      Deno.writeTextFileSync(`${sandbox.directory}/${name}`, changed);
+    };
+    copy(
+      "main.ts",
+      (text) => text.replaceAll(/inside\.link\.set\(\w+, \{ group \}\)/g, "undefined"),
+    );
+    copy("main_test.ts", (text) => text);
+    const failing = run(`${sandbox.directory}/main_test.ts`);
+    assertEquals(failing.code, 1);
+    assertStringIncludes(failing.stdout, "2 passed | 1 failed");
+  },
+);
+
 Deno.test("the networks to start from load, with names of their own", () => {
   const names = networks().map((file) => loadNetworkFile(file).name);
   assertEquals(names.length >= 5, true);
