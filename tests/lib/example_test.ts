@@ -5,21 +5,29 @@
  */
 import { assertEquals } from "@std/assert";
 import { fromFileUrl } from "../support/paths.ts";
-import { outputWithInput } from "../support/plugins.ts";
+import { reservations } from "../support/network.ts";
+import { outputWithInput, pluginDirectory } from "../support/plugins.ts";
 import { kernelTest } from "../support/sandbox.ts";
 
 const ROOT = new URL("../..", import.meta.url);
 
 /** Where there is an example, and what it calls the library. */
-const EXAMPLES = { "mod.ts": "./mod.ts", "README.md": "https://example.com/cni/mod.ts" };
-const PATHS = ["mod.ts", "README.md"] as const;
+const URL_OF_MOD = "https://example.com/cni/mod.ts";
+const EXAMPLES = {
+  "mod.ts": "./mod.ts",
+  "README.md": URL_OF_MOD,
+  "docs/be-a-runtime.md": URL_OF_MOD,
+  "docs/write-a-plugin.md": URL_OF_MOD,
+};
+const PATHS = ["mod.ts", "README.md", "docs/be-a-runtime.md", "docs/write-a-plugin.md"] as const;
 
 Deno.test("the examples in the documentation are correct TypeScript", () => {
   const directory = Deno.makeTempDirSync({ prefix: "cni-examples-" });
   try {
     const files = PATHS.map((path) => {
-      Deno.writeTextFileSync(`${directory}/${path}.ts`, exampleIn(path));
-      return `${directory}/${path}.ts`;
+      const file = `${directory}/${path.replace("/", "-")}.ts`;
+      Deno.writeTextFileSync(file, exampleIn(path));
+      return file;
     });
     const { code, stderr } = new Deno.Command(Deno.execPath(), {
       args: ["check", "-q", "--no-config", ...files],
@@ -31,7 +39,7 @@ Deno.test("the examples in the documentation are correct TypeScript", () => {
   }
 });
 
-for (const path of PATHS) {
+for (const path of ["mod.ts", "README.md"] as const) {
   kernelTest(`the example in ${path} sets the container's interface up`, (sandbox) => {
     const file = `${sandbox.directory}/up.ts`;
     Deno.writeTextFileSync(file, exampleIn(path));
@@ -54,6 +62,41 @@ for (const path of PATHS) {
     assertEquals(isUp(), true);
   });
 }
+
+kernelTest(
+  "the runtime in docs/be-a-runtime.md attaches, detaches, and cleans up a failed ADD",
+  (sandbox) => {
+    const file = `${sandbox.directory}/runtime.ts`;
+    Deno.writeTextFileSync(file, exampleIn("docs/be-a-runtime.md"));
+    const ipam = { type: "host-local", subnet: "10.1.0.0/24" };
+    const write = (...plugins: object[]) => {
+      Deno.mkdirSync("/etc/cni/net.d", { recursive: true });
+      const list = { cniVersion: "1.1.0", name: "demo", plugins };
+      Deno.writeTextFileSync("/etc/cni/net.d/10-demo.conflist", JSON.stringify(list));
+    };
+    using netns = sandbox.container();
+    const call = (command: string) =>
+      outputWithInput(Deno.execPath(), "", {
+        ...Deno.env.toObject(),
+        CNI_PATH: pluginDirectory(),
+      }, ["run", "-qA", "--no-check", "--no-config", file, command, "demo", "c1", netns.path]);
+    const reserved = () => reservations("demo");
+
+    write({ type: "ptp", ipam });
+    const added = call("add");
+    assertEquals([added.code, added.stderr], [0, ""]);
+    assertEquals(JSON.parse(added.stdout)[0].address, "10.1.0.2/24");
+    assertEquals([sandbox.links(netns), reserved()], [["eth0"], ["10.1.0.2"]]);
+    Deno.removeSync("/etc/cni/net.d/10-demo.conflist");
+    const deleted = call("del");
+    assertEquals([deleted.code, deleted.stderr], [0, ""]);
+    assertEquals([sandbox.links(netns), reserved()], [[], []]);
+
+    write({ type: "ptp", ipam }, { type: "tuning", sysctl: { "net.none": "1" } });
+    assertEquals(call("add").code, 1);
+    assertEquals([sandbox.links(netns), reserved()], [[], []]);
+  },
+);
 
 /**
  * The first TypeScript example in a file, in Markdown or in its module documentation, with the
