@@ -1,6 +1,7 @@
 import { cachedNetwork, type Cni } from "../libcni/cni.ts";
 import type { NetworkList } from "../libcni/conf.ts";
 import { loadNetwork, loadNetworkFile } from "../libcni/load.ts";
+import { messageOf } from "../runtime/errors.ts";
 import { warn } from "./open_cni.ts";
 import { networkDirectory } from "./settings.ts";
 
@@ -26,7 +27,9 @@ export function findNetworkOrCached(name: string, cni: Cni): NetworkList {
     for (const attachment of isFileName(name) ? [] : cni.getCachedAttachments().toReversed()) {
       if (attachment.network !== name) continue;
       const network = cachedNetwork(attachment);
-      if (network) return network;
+      if (!network) continue;
+      warn(`${messageOf(error)}; ${name} is taken as it was when something was attached to it`);
+      return network;
     }
     throw error;
   }

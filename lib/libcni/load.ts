@@ -66,8 +66,11 @@ export function loadNetwork(
 
 /** A configuration file, and the network in it or what is wrong with it. */
 export interface NetworkFile {
+  /** Its path. */
   file: string;
+  /** The network in it; undefined where that cannot be read. */
   network?: NetworkList;
+  /** What is wrong with it; undefined where nothing is. */
   error?: CniError;
 }
 

@@ -136,6 +136,8 @@ kernelTest("cnitool detaches by the configuration that the namespace was attache
       const { code, stderr } = fixture.run(args);
       assertEquals(code, 0, `${what}: ${stderr}`);
       assertEquals(fixture.order().slice(before, before + 2), ["b DEL", "a DEL"], what);
+      // Whoever is told of no network any more is told of which.
+      assertEquals(stderr.includes("taken as it was"), what !== "a plugin taken out", stderr);
       const { env, stdin } = fixture.calls()[before + 1]!;
       assertEquals([env.CNI_ARGS, stdin.runtimeConfig.mac], ["A=1", "02:00:00:00:00:01"]);
       assertEquals(cached(), []);
