@@ -6,9 +6,8 @@
 import { hostVethName } from "../ip/hash_names.ts";
 import { attachmentAlias, orphans } from "../ip/mark.ts";
 import { NetNs } from "../ns/netns.ts";
-import type { Link } from "../rtnl/link.ts";
 import { Rtnl } from "../rtnl/rtnl.ts";
-import type { VethPair } from "../rtnl/veth.ts";
+import { findHostEnd, type VethPair } from "../rtnl/veth.ts";
 import type { DelCall } from "../skel/plugin.ts";
 import type { Attachment } from "../types/attachment.ts";
 import { isAnothers } from "./owner.ts";
@@ -56,7 +55,7 @@ function removeByNearEnd(host: Rtnl, call: DelCall): boolean {
   using inside = Rtnl.open(sandbox);
   const near = inside.link.find(call.ifName);
   if (near?.kind !== KIND || near.name !== call.ifName) return false;
-  if (isAnothers(call, near, findPeer(host, near)?.alias)) return false;
+  if (isAnothers(call, near, findHostEnd(host, sandbox, near)?.alias)) return false;
   return inside.link.removeIfPresent(near);
 }
 
@@ -66,10 +65,4 @@ function removeByAlias({ link: links }: Rtnl, attachment: Attachment): void {
   for (const link of links.list({ kind: KIND })) {
     if (link.alias === alias) links.removeIfPresent(link);
   }
-}
-
-/** The other end of a pair, where that is on the host. */
-export function findPeer(host: Rtnl, near: Link): Link | undefined {
-  const peer = near.parent === undefined ? undefined : host.link.find(near.parent);
-  return peer?.kind === KIND && peer.parent === near.index ? peer : undefined;
 }

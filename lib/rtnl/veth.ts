@@ -11,6 +11,7 @@ import { runtime } from "../runtime/mod.ts";
 import type { Attachment } from "../types/attachment.ts";
 import { CniError } from "../types/error.ts";
 import type { Link } from "./link.ts";
+import { netnsId } from "./netns_id.ts";
 import type { Rtnl } from "./rtnl.ts";
 import { NetlinkError } from "../nl/error.ts";
 
@@ -89,6 +90,22 @@ function create(pair: NewVethPair): string {
       if (attempt === ATTEMPTS) throw error;
     }
   }
+}
+
+/**
+ * The host's end of a pair; undefined for another kind of link, and where the other end is not on the
+ * host.
+ * @param host a socket on the host
+ * @param sandbox where `near` is
+ */
+export function findHostEnd(host: Rtnl, sandbox: NetNs, near: Link): Link | undefined {
+  if (near.kind !== "veth" || near.parent === undefined) return undefined;
+  const far = host.link.find(near.parent);
+  if (far?.kind !== "veth" || far.parent !== near.index) return undefined;
+  // Indices start anew in each namespace: only a peer that names us back, ours in there, is ours.
+  const isInside = far.parentNetnsId !== undefined;
+  if (isInside !== (near.parentNetnsId !== undefined)) return undefined;
+  return far.parentNetnsId === netnsId(host, sandbox) ? far : undefined;
 }
 
 /** The error for an interface name that is in use. */

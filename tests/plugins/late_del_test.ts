@@ -10,7 +10,7 @@ import {
   prepare,
 } from "../support/link_plugins.ts";
 import { reservations } from "../support/network.ts";
-import { plugin } from "../support/plugins.ts";
+import { plugin, pluginError } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 import type { NetNs } from "../../lib/ns/netns.ts";
 
@@ -142,6 +142,41 @@ for (const link of ON_PARENT) {
     assertEquals([kept.links(sandbox), sandbox.links(living)], [[], ["eth0"]]);
     assertEquals(reservations(NETWORK).length, 2);
   }, { needs: [...needs, "nsenter"] });
+}
+
+/** Plugins that change the interface of one before them: options, and what of it the kernel shows. */
+const CHAINED: Readonly<Record<string, { options: object; needs?: string[] }>> = {
+  tuning: { options: { mtu: 1300, sysctl: { "net.ipv4.conf.IFNAME.arp_filter": "1" } } },
+  bandwidth: {
+    options: { ingressRate: 1e6, ingressBurst: 1e6, egressRate: 1e6, egressBurst: 1e6 },
+    needs: ["tc"],
+  },
+  sbr: { options: {} },
+  vrf: { options: { vrfname: "blue" }, needs: ["kernel:vrf"] },
+};
+
+for (const [type, { options, needs }] of Object.entries(CHAINED)) {
+  kernelTest(`${type}: DEL of an earlier container changes nothing of the newer one`, (sandbox) => {
+    prepare(sandbox);
+    const config = configOf(PAIRS[0]!);
+    const add = (netns: NetNs, containerId: string) => {
+      const prevResult = plugin(sandbox, { command: "ADD", config, netns, containerId });
+      const chained = { cniVersion: "1.1.0", name: NETWORK, type, ...options, prevResult };
+      const result = plugin(sandbox, { command: "ADD", config: chained, netns, containerId });
+      return { ...chained, prevResult: result };
+    };
+    const earlier = sandbox.container("pod");
+    const first = add(earlier, "earlier");
+    sandbox.run("ip", ["netns", "del", "pod"]);
+    earlier[Symbol.dispose]();
+    const netns = sandbox.container("pod");
+    const second = add(netns, "newer");
+    plugin(sandbox, { command: "DEL", config: first, netns, containerId: "earlier" });
+    plugin(sandbox, { command: "CHECK", config: second, netns, containerId: "newer" });
+    plugin(sandbox, { command: "DEL", config: second, netns, containerId: "newer" });
+    const check = { command: "CHECK" as const, config: second, netns, containerId: "newer" };
+    pluginError(sandbox, check);
+  }, { needs });
 }
 
 /** Makes an interface look as the Go plugins leave it. */

@@ -4,10 +4,11 @@
  * @module
  */
 import { checkAttachment } from "../../../lib/attach/check.ts";
-import { findPeer } from "../../../lib/attach/veth_pair.ts";
+import type { Namespaces } from "../../../lib/attach/namespaces.ts";
 import { expectMac } from "../../../lib/ipam/expect.ts";
 import { expectUp, type Link } from "../../../lib/rtnl/link.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { findHostEnd } from "../../../lib/rtnl/veth.ts";
 import type { AttachmentCall } from "../../../lib/skel/plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { IpConfig, Result } from "../../../lib/types/result.ts";
@@ -30,9 +31,10 @@ export interface Checked {
 export async function checkLinks(call: AttachmentCall<Options>): Promise<Checked> {
   const { options } = call;
   const expected = { kind: "veth", mayBeDown: options.disableContainerInterface };
-  return await checkAttachment(call, expected, ({ link, namespaces: { host }, result, ips }) => {
+  return await checkAttachment(call, expected, ({ link, namespaces, result, ips }) => {
+    const { host } = namespaces;
     const bridge = expectBridge(host, options, result);
-    const port = expectPort(host, bridge, link, result);
+    const port = expectPort(namespaces, bridge, link, result);
     expectPortFlags(port, options);
     expectPortVlans(host, bridge, port, { ...options, trunk: trunkVlans(options) });
     if (isGateway(options)) expectGateways(host, bridge, ips, options);
@@ -60,8 +62,13 @@ function expectBridge(host: Rtnl, options: Options, result: Result): Link {
 }
 
 /** The host's end of the pair: an interface of the result, the other end of `near`, on the bridge. */
-function expectPort(host: Rtnl, bridge: Link, near: Link, result: Result): Link {
-  const peer = findPeer(host, near);
+function expectPort(
+  { host, sandbox }: Namespaces,
+  bridge: Link,
+  near: Link,
+  result: Result,
+): Link {
+  const peer = findHostEnd(host, sandbox, near);
   const expected = result.interfaces?.find(({ name, sandbox }) => !sandbox && name === peer?.name);
   if (!peer || !expected) {
     throw CniError.internal(

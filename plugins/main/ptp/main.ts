@@ -53,7 +53,7 @@ const ptp = definePlugin<Options>({
   async check(call) {
     const { attachment, options } = call;
     const ips = await checkAttachment(call, { kind: "veth" }, ({ link, namespaces, ips }) => {
-      expectHostEnd(namespaces.host, link, ips.map(requireGateway));
+      expectHostEnd(namespaces, link, ips.map(requireGateway));
       return ips;
     });
     if (options.ipMasq) await expectMasquerade(attachment, ips.map(addressOf));

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { findPeer } from "../../../lib/attach/veth_pair.ts";
+import type { Namespaces } from "../../../lib/attach/namespaces.ts";
 import { IpAddress } from "../../../lib/ip/address.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { addressOf } from "../../../lib/ipam/configure.ts";
@@ -11,6 +11,7 @@ import { expectAddresses } from "../../../lib/ipam/expect.ts";
 import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_TABLE_MAIN } from "../../../lib/netlink/route.ts";
 import { expectUp, type Link } from "../../../lib/rtnl/link.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { findHostEnd } from "../../../lib/rtnl/veth.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { IpConfig } from "../../../lib/types/result.ts";
 
@@ -53,8 +54,12 @@ export function addHostEnd(host: Rtnl, device: Link, { own, gateway }: Routed): 
 }
 
 /** The other end of the pair has the gateways' addresses, and leads to the container's. */
-export function expectHostEnd(host: Rtnl, near: Link, routed: readonly Routed[]): void {
-  const far = findPeer(host, near);
+export function expectHostEnd(
+  { host, sandbox }: Namespaces,
+  near: Link,
+  routed: readonly Routed[],
+): void {
+  const far = findHostEnd(host, sandbox, near);
   if (!far) {
     throw CniError.internal(`the other end of ${near.name} is not on the host`);
   }

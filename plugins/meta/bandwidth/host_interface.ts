@@ -1,30 +1,13 @@
 import type { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
-import { netnsId } from "../../../lib/rtnl/netns_id.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { findHostEnd } from "../../../lib/rtnl/veth.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
 
 /**
- * The host's end of the veth pair that a container's interface is one end of; undefined when there
- * is no such interface, it is no veth, or its other end is not on the host.
- */
-export function findPeer(
-  host: Rtnl,
-  inside: Rtnl,
-  sandbox: NetNs,
-  ifName: string,
-): Link | undefined {
-  const near = inside.link.find(ifName);
-  if (near?.kind !== "veth" || near.parent === undefined) return undefined;
-  const far = host.link.find(near.parent);
-  // Indices start anew in each namespace: only a peer that names us back, ours in there, is ours.
-  if (far?.kind !== "veth" || far.parent !== near.index) return undefined;
-  return far.parentNetnsId === netnsId(host, sandbox) ? far : undefined;
-}
-
-/**
- * As {@link findPeer}, and a previous result knows it.
+ * The host's end of the veth pair that a container's interface is one end of, which the previous result
+ * knows.
  * @throws {CniError} code 999 saying what is there instead
  */
 export function requirePeer(
@@ -44,7 +27,7 @@ export function requirePeer(
         'veth pairs can be limited; remove "bandwidth" from this network\'s plugins',
     );
   }
-  const far = findPeer(host, inside, sandbox, ifName);
+  const far = findHostEnd(host, sandbox, near);
   if (!far) throw CniError.internal(`veth peer with index ${near.parent} is not in host ns`);
   if (result.interfaces.some(({ name, sandbox }) => name === far.name && !sandbox)) return far;
   const known = result.interfaces.filter(({ sandbox }) => !sandbox).map(({ name }) => name);

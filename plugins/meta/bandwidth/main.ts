@@ -7,8 +7,10 @@
  *
  * @module
  */
+import { isNewerContainers } from "../../../lib/attach/owner.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { findHostEnd } from "../../../lib/rtnl/veth.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import { definePlugin } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
@@ -17,7 +19,7 @@ import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { versionsFrom } from "../../../lib/types/versions.ts";
 import { type Options, options, readLimits } from "./config.ts";
-import { findPeer, requirePeer } from "./host_interface.ts";
+import { requirePeer } from "./host_interface.ts";
 import { removeIfbs, removeOrphanIfbs } from "./ifb.ts";
 import { expectShaped, shape, unshape } from "./shaping.ts";
 
@@ -44,8 +46,11 @@ const bandwidth = definePlugin<Options>({
     await runAll(
       () => {
         using sandbox = NetNs.openIfPresent(call.netns);
-        using inside = sandbox && Rtnl.open(sandbox);
-        const device = inside && findPeer(host, inside, sandbox, call.ifName);
+        if (!sandbox) return; // the discipline went away with the pair
+        using inside = Rtnl.open(sandbox);
+        const link = inside.link.find(call.ifName);
+        if (!link || isNewerContainers(call, sandbox, link)) return;
+        const device = findHostEnd(host, sandbox, link);
         if (device) unshape(host, device);
       },
       () => removeIfbs(host, call.attachment),

@@ -9,6 +9,7 @@
  */
 import { FileLock } from "../../../lib/host/lock.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
+import { isNewerContainers } from "../../../lib/attach/owner.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
@@ -42,6 +43,7 @@ const sbr = definePlugin<Options>({
     using _lock = await lock(sandbox);
     using inside = Rtnl.open(sandbox);
     const link = inside.link.find(call.ifName);
+    if (link && isNewerContainers(call, sandbox, link)) return;
     const configured = findOption(call.raw, "table");
     const table = typeof configured === "number" ? configured : undefined;
     const rules = findRules(inside, table, [

@@ -9,6 +9,7 @@
  */
 import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { findHostEnd } from "../../../lib/rtnl/veth.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import { ifPresent } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
@@ -27,7 +28,6 @@ import {
   readSysctls,
   readTuning,
 } from "./config.ts";
-import { findHostEnd } from "./host_end.ts";
 import { changeLink, changesLink, currentSettings, expectLink, updateResult } from "./link.ts";
 import { restore } from "./restore.ts";
 import { currentValues, expectSysctls, setAll } from "./sysctls.ts";
@@ -78,7 +78,7 @@ function add(call: AddCall<Options>): Result {
   const sysctl = sandbox.run(() => currentValues(sysctls));
   const before = link ? currentSettings(link, wanted) : {};
   using host = Rtnl.open();
-  const hostEnd = link && wanted.mtu ? findHostEnd(host, link) : undefined;
+  const hostEnd = link && wanted.mtu ? findHostEnd(host, sandbox, link) : undefined;
   call.undo.step(
     "the tuned values", // of which the backup is the first trace
     () =>

@@ -3,15 +3,16 @@
  *
  * @module
  */
+import { isNewerContainers } from "../../../lib/attach/owner.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { findHostEnd } from "../../../lib/rtnl/veth.ts";
 import { ifPresent } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import type { DelCall } from "../../../lib/skel/plugin.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { type Backup, readBackup, removeBackup } from "./backup.ts";
 import { changeLink } from "./link.ts";
-import { findHostEnd } from "./host_end.ts";
 import { setAll } from "./sysctls.ts";
 
 /**
@@ -29,13 +30,14 @@ export async function restore(call: DelCall, directory: string): Promise<void> {
 }
 
 async function restoreValues(
-  { netns, ifName }: DelCall,
+  call: DelCall,
   { link: settings, hostMtu, sysctl }: Backup,
 ): Promise<void> {
-  using sandbox = NetNs.openIfPresent(netns);
+  using sandbox = NetNs.openIfPresent(call.netns);
   if (!sandbox) return; // what was changed is gone with the namespace
   using inside = Rtnl.open(sandbox);
-  const link = inside.link.find(ifName);
+  const link = inside.link.find(call.ifName);
+  if (link && isNewerContainers(call, sandbox, link)) return;
   const order = ["mtu", "mac", "promisc", "allmulti", "txQLen"] as const;
   await runAll(
     ...order.map((key) => () => {
@@ -44,7 +46,7 @@ async function restoreValues(
     () => {
       if (!link || hostMtu === undefined) return;
       using host = Rtnl.open();
-      const end = findHostEnd(host, link);
+      const end = findHostEnd(host, sandbox, link);
       if (end) host.link.set(end, { mtu: hostMtu });
     },
     // Last changed, first restored: some set others.

@@ -9,6 +9,7 @@
  */
 import { FileLock } from "../../../lib/host/lock.ts";
 import { RT_TABLE_MAIN } from "../../../lib/netlink/route.ts";
+import { isNewerContainers } from "../../../lib/attach/owner.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
@@ -30,13 +31,15 @@ const vrf = definePlugin<Options>({
   options,
   add,
 
-  async del({ raw, netns, ifName }) {
+  async del(call) {
+    const { raw, netns, ifName } = call;
     using sandbox = NetNs.openIfPresent(netns);
     if (!sandbox) return; // the VRF went away with its namespace
     using _lock = await lock(sandbox);
     using inside = Rtnl.open(sandbox);
     const name = findText(raw, "vrfname");
     const link = inside.link.find(ifName);
+    if (link && isNewerContainers(call, sandbox, link)) return;
     // Where the configuration names no VRF any more, the one that the interface is in.
     const named = name ? inside.link.find(name) : undefined;
     const device = named?.kind === "vrf" ? named : link?.master && inside.link.find(link.master);
