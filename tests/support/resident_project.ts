@@ -31,11 +31,25 @@ export interface ProbeProcess {
   reply: Promise<ProbeReply>;
 }
 
+/** The executable's own commands, as far as they are the server's. */
+const CNI = `
+import { runProgram } from "./lib/cli/run_program.ts";
+import { serveCommand, statusCommand } from "./lib/resident/commands.ts";
+import { BUILD_VERSION } from "./lib/skel/build_version.ts";
+
+export async function main(args) {
+  if (args[0] === "--version") return console.log(BUILD_VERSION) ?? 0;
+  const commands = [serveCommand, statusCommand];
+  return await runProgram({ name: "cni", summary: "", commands, explain: (error) => error + "\\n" }, args);
+}
+`;
+
 /** An executable with the plugin `probe`, its client, and a server for it. */
 export class ResidentProject implements Disposable {
   readonly #project = new ScratchProject({
     "plugins/main/probe/main.ts": PROBE_PLUGIN,
     "plugins/main/probe/permissions.json": '"all"',
+    "cni.ts": CNI,
   });
   readonly #directories: string[] = [];
   /** Where the executable `cni` and the client `probe` are. */
