@@ -221,7 +221,7 @@ function attach(
     : {};
   const call = { config: { ...base, ...more, type, ...options }, netns, bin };
   const plain = (value: unknown) =>
-    JSON.stringify(value)?.replaceAll(netns.path, "NETNS").replace(/veth[0-9a-f]{8}/g, "VETH")
+    JSON.stringify(value)?.replaceAll(netns.path, "NETNS").replace(/veth[0-9a-f]{8,11}/g, "VETH")
       .replace(/"bwp[0-9a-f]+"/g, '"IFB"').replace(/10\.9\.0\.\d+/g, "ADDRESS");
   const add = tryPlugin(sandbox, { ...call, command: "ADD" });
   const state = plain(stateOf(sandbox, netns));
