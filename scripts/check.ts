@@ -1,6 +1,7 @@
 /**
  * Checks that no compiler makes: that folders import only from below and no file in a circle, that
- * only `lib/runtime` names a runtime, and that what users see is documented.
+ * only `lib/runtime` names a runtime, and that what users see is documented and its links lead
+ * somewhere.
  *
  *     deno task check
  *
@@ -8,6 +9,7 @@
  */
 import { findings as calls } from "./check/calls.ts";
 import { findings as circles } from "./check/circles.ts";
+import { findings as docs, pages } from "./check/docs.ts";
 import { findings as layers } from "./check/layers.ts";
 import { findings as runtimes } from "./check/runtimes.ts";
 import { findings as schemas } from "./check/schemas.ts";
@@ -20,6 +22,7 @@ const found = [
   ...circles(files),
   ...runtimes(files),
   ...calls(files),
+  ...docs(pages()),
   ...await plugins(),
   ...await schemas(),
 ];

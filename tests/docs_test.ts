@@ -1,6 +1,6 @@
 /**
- * What the documentation shows can be copied: its JSON is valid, its configurations are what the
- * plugins take, and its links lead somewhere.
+ * What the documentation shows can be copied: its JSON is valid, and its configurations are what the
+ * plugins take.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import { findingLine } from "../lib/cnitool/validate/finding.ts";
 import { validate } from "../lib/cnitool/validate/mod.ts";
 import { Cni } from "../lib/libcni/cni.ts";
 import { knownPlugin } from "../lib/skel/known_plugins.ts";
+import { type Page, pages } from "../scripts/check/docs.ts";
 import { NoopPlugins } from "./support/noop_plugins.ts";
 import { fromFileUrl } from "./support/paths.ts";
 
@@ -46,39 +47,10 @@ Deno.test("JSON in the documentation: networks and plugins are what `cnitool val
   assert(networks >= 20, `only ${networks} networks were found in the documentation`);
 });
 
-Deno.test("links in the documentation lead to files that are there", () => {
-  const broken = pages().flatMap((page) =>
-    linksOf(page).filter((target) => !exists(new URL(target, `file://${ROOT}/${page}`)))
-      .map((target) => `${page}: ${target}`)
-  );
-  assertEquals(broken, []);
-});
-
-Deno.test("docs/README.md lists every page of docs", () => {
-  const listed = new Set(linksOf("docs/README.md").map((target) => `docs/${target}`));
-  assertEquals(
-    pages().filter((page) => page.startsWith("docs/") && page !== "docs/README.md")
-      .filter((page) => !listed.has(page)),
-    [],
-  );
-});
-
-/** Every Markdown file for users, from the project's directory. */
-function pages(): string[] {
-  const inside = (directory: string): string[] =>
-    Array.from(Deno.readDirSync(`${ROOT}/${directory}`)).flatMap(({ name, isDirectory }) => {
-      const path = `${directory}/${name}`;
-      return isDirectory ? inside(path) : path.endsWith(".md") ? [path] : [];
-    });
-  const others = ["README.md", "CONTRIBUTING.md", "plugins/README.md", "schemas/README.md"];
-  return [...others, ...inside("docs"), ...inside("examples")].sort();
-}
-
 /** @throws {Error} naming the block that is not JSON */
-function examplesIn(page: string): Example[] {
-  const text = Deno.readTextFileSync(`${ROOT}/${page}`);
+function examplesIn({ path, text }: Page): Example[] {
   return Array.from(text.matchAll(/^```json\n([^]*?)^```$/gm), (match) => {
-    const place = `${page}:${text.slice(0, match.index).split("\n").length}`;
+    const place = `${path}:${text.slice(0, match.index).split("\n").length}`;
     try {
       return { place, json: JSON.parse(match[1]!) };
     } catch (error) {
@@ -100,22 +72,6 @@ async function networkOf(json: Example["json"]): Promise<object | undefined> {
   const isMain = (await knownPlugin(json.type))?.kind === "main";
   const before = { type: "ptp", ipam: { type: "host-local", subnet: "10.1.0.0/16" } };
   return { cniVersion, name, plugins: isMain ? [plugin] : [before, plugin] };
-}
-
-/** Where a page's links lead, without those to other hosts and within the page. */
-function linksOf(page: string): string[] {
-  const text = Deno.readTextFileSync(`${ROOT}/${page}`).replaceAll(/^```[^]*?^```$/gm, "");
-  return Array.from(text.matchAll(/\]\(([^)\s#]+)[^)]*\)/g), ([, target]) => target!)
-    .filter((target) => !/^[a-z]+:/.test(target));
-}
-
-function exists(url: URL): boolean {
-  try {
-    Deno.statSync(url);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function pluginNames(): string[] {
