@@ -5,7 +5,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { eventually } from "../support/process.ts";
+import { BackgroundProcess, eventually } from "../support/process.ts";
 import { appears, exists, ResidentProject } from "../support/resident_project.ts";
 import { missing, type Reason, reportSkip } from "../support/requirements.ts";
 
@@ -288,6 +288,25 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     assertEquals(servedBy((await project.call()).stdout), server.pid);
     assert((await project.status()).since !== before);
     assertEquals(await server.stop(), 0);
+  },
+
+  async "a service manager's first call starts it; it ends when nobody calls, and starts again"(
+    project,
+  ) {
+    if (missing(["systemd-socket-activate"])) {
+      return reportSkip("socket activation", missing(["systemd-socket-activate"])!);
+    }
+    await using manager = new BackgroundProcess("systemd-socket-activate", [
+      ...["--listen", project.socket, project.executable, "serve", "--idle", "1"],
+    ]);
+    await appears(project.socket);
+    const { code, stdout } = await project.call();
+    // It becomes the server itself: the number stays.
+    assertEquals([code, servedBy(stdout)], [0, manager.pid]);
+    assertEquals(await manager.end(), 0, manager.output);
+    assertStringIncludes(manager.output, "ends: nobody calls");
+    assert(exists(project.socket), "the socket is the service manager's");
+    Deno.removeSync(project.socket);
   },
 
   async "nothing grows with calls"(project) {

@@ -24,6 +24,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   tc: "iproute2",
   nft: "nftables",
   objdump: "binutils",
+  "systemd-analyze": "systemd",
+  "systemd-socket-activate": "systemd",
   "aarch64-linux-gnu-objdump": "binutils-aarch64-linux-gnu",
   "qemu-aarch64": "qemu-user",
   "qemu-x86_64": "qemu-user",
