@@ -121,9 +121,13 @@ export function deletion(rule: RuleLine): RuleLine {
   return rule.replace(/^-A /, "-D ") as RuleLine;
 }
 
-/** The command that puts a rule, given as `-A CHAIN …`, before the others of its chain. */
-export function insertion(rule: RuleLine): RuleLine {
-  return rule.replace(/^-A /, "-I ") as RuleLine;
+/**
+ * The command that puts a rule, given as `-A CHAIN …`, before the others of its chain.
+ * @param behind how many of those it is put behind
+ */
+export function insertion(rule: RuleLine, behind = 0): RuleLine {
+  if (behind === 0) return rule.replace(/^-A /, "-I ") as RuleLine;
+  return rule.replace(/^-A (\S+) /, `-I $1 ${behind + 1} `) as RuleLine;
 }
 
 /** The chain that a rule is in. */

@@ -256,6 +256,116 @@ for (const backend of BACKENDS) {
     },
   );
 
+  for (const family of [4, 6] as const) {
+    for (
+      const [what, name, ifName] of [
+        ["another network", "m", "eth0"],
+        ["another interface on the network", "n", "net1"],
+      ] as const
+    ) {
+      contract(`IPv${family}: the same ports for ${what} of a container`, (sandbox) => {
+        const { containers: [first, second], outside } = bridgeNetwork(sandbox);
+        assert(first && second);
+        const ports = [map(8080), map(8081, "tcp", HOST[family].outer)];
+        const [bridge, port, inside] = second.result.interfaces as { name: string }[];
+        const interfaces = [bridge, port, { ...inside, name: ifName }];
+        const about = (member: Member, command: Command) => {
+          const prevResult = { ...member.result, ...(member === second ? { interfaces } : {}) };
+          const more = {
+            ...(member === second ? { name } : {}),
+            ...(command === "DEL" ? {} : { prevResult }),
+          };
+          const mappings = command === "DEL" ? undefined : ports;
+          return {
+            ...call(member, command, mappings, {
+              ...(command === "DEL" ? {} : { backend }),
+              ...more,
+            }),
+            containerId: "c1",
+            ifName: member === first ? "eth0" : ifName,
+          };
+        };
+        const serverOf = (member: Member) =>
+          new Server(member.netns, "tcp", {
+            address: family === 4 ? member.ipv4 : member.ipv6,
+            port: 80,
+          });
+        using one = serverOf(first);
+        using two = serverOf(second);
+        const serves = (server: Server) => {
+          for (const { hostPort } of ports) {
+            const target = { address: HOST[family].outer, port: hostPort };
+            assert(server.reachedBy(outside, target), `port ${hostPort}`);
+          }
+        };
+        for (const leaving of [first, second]) {
+          const staying = leaving === first ? second : first;
+          for (const member of [first, second]) plugin(sandbox, about(member, "ADD"));
+          for (const member of [first, second]) plugin(sandbox, about(member, "CHECK"));
+          serves(one);
+          plugin(sandbox, about(leaving, "DEL"));
+          plugin(sandbox, about(staying, "CHECK"));
+          serves(staying === first ? one : two);
+          plugin(sandbox, about(staying, "DEL"));
+          assertEquals([leftovers(sandbox), notes()], [[], []]);
+        }
+      });
+    }
+
+    contract(
+      `IPv${family}: the port of a container that is known to be gone is given`,
+      (sandbox) => {
+        const { containers: [first, second], outside } = bridgeNetwork(sandbox);
+        assert(first && second);
+        plugin(sandbox, call(first, "ADD", [map(8080)], { backend }));
+        pluginError(sandbox, call(second, "ADD", [map(8080)], { backend }));
+        sandbox.run("ip", ["netns", "delete", "c1"]);
+        const { code, stderr } = tryPlugin(sandbox, call(second, "ADD", [map(8080)], { backend }));
+        assertEquals(code, 0);
+        assertStringIncludes(stderr, "container c1 ");
+        using server = new Server(second.netns, "tcp", {
+          address: family === 4 ? second.ipv4 : second.ipv6,
+          port: 80,
+        });
+        assert(server.reachedBy(outside, { address: HOST[family].outer, port: 8080 }));
+        plugin(sandbox, call(first, "DEL")); // late
+        assert(server.reachedBy(outside, { address: HOST[family].outer, port: 8080 }));
+        for (const note of notes().filter((each) => each.endsWith(".ports.json"))) {
+          Deno.removeSync(`/run/cni/firewall/${note}`);
+        }
+        sandbox.run("ip", ["netns", "delete", "c2"]);
+        const stranger = { ...call(first, "ADD", [map(8080)], { backend }), netns: outside };
+        assertEquals(pluginError(sandbox, stranger).code, 100, "without a note the holder lives");
+      },
+    );
+  }
+
+  contract("networks and containers whose names are alike together keep apart", (sandbox) => {
+    const { containers: [first, second], outside } = bridgeNetwork(sandbox);
+    assert(first && second);
+    const about = (member: Member, name: string, containerId: string, hostPort: number) =>
+    (
+      command: Command,
+    ) => ({
+      ...call(member, command, command === "DEL" ? undefined : [map(hostPort)], {
+        backend,
+        name,
+      }),
+      containerId,
+    });
+    const [one, two] = [about(first, "a", "bc", 8080), about(second, "ab", "c", 8081)];
+    plugin(sandbox, one("ADD"));
+    if (backend === "iptables") {
+      assertStringIncludes(pluginError(sandbox, two("ADD")).msg, "container bc (network a)");
+    } else plugin(sandbox, two("ADD"));
+    plugin(sandbox, two("DEL"));
+    plugin(sandbox, one("CHECK"));
+    using server = new Server(first.netns, "tcp", { address: first.ipv4, port: 80 });
+    assert(server.reachedBy(outside, { address: "192.0.2.1", port: 8080 }));
+    plugin(sandbox, one("DEL"));
+    assertEquals([leftovers(sandbox), notes()], [[], []]);
+  });
+
   contract(
     "a port that is given twice is published once, and one address goes first",
     (sandbox) => {

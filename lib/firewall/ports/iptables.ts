@@ -13,6 +13,7 @@ import { IpAddress } from "../../ip/address.ts";
 import { Cidr } from "../../ip/cidr.ts";
 import { chainName } from "../../ip/hash_names.ts";
 import type { Attachment } from "../../types/attachment.ts";
+import { CniError } from "../../types/error.ts";
 import { cutUtf8 } from "../../types/utf8.ts";
 import {
   mayHaveChain,
@@ -33,6 +34,7 @@ import {
   line,
   MAX_COMMENT,
   type RuleLine,
+  targetOf,
   token,
   Words,
   words,
@@ -42,10 +44,12 @@ import {
   type Claim,
   type Forwarding,
   forwardingsOf,
+  type Owner,
   type PortMapper,
   type PortMapping,
   PortTakenError,
   type Publication,
+  type Published,
   type SnatOptions,
 } from "./types.ts";
 
@@ -59,12 +63,23 @@ const MAX_PORTS = 15;
 
 /** @see PortMapper */
 export const portMapperIptables: PortMapper = {
-  async add({ attachment, publications, options }) {
-    for (const publication of publications) await addFamily(attachment, publication, options);
+  async add(published, _earlier, siblings = []) {
+    const mates = siblings.filter(({ attachment }) =>
+      sharesChain(attachment, published.attachment)
+    );
+    const others = siblings.filter((each) => !mates.includes(each));
+    for (const publication of published.publications) {
+      await addFamily(published, publication, mates, others);
+    }
   },
 
-  async remove(attachment, noted) {
+  async remove(attachment, noted, siblings = []) {
     const chain = chainOf(attachment);
+    const mates = siblings.filter((each) => sharesChain(each.attachment, attachment));
+    if (mates.length > 0) {
+      for (const family of FAMILIES) await rebuild(family, attachment, mates);
+      return noted ? forwardingsOf(noted) : [];
+    }
     const old = chainName(attachment.network, attachment.containerId, "SN-");
     const purpose = `unpublish ports of ${attachment.containerId}`;
     const removed = noted &&
@@ -74,7 +89,8 @@ export const portMapperIptables: PortMapper = {
     if (removed) return forwardingsOf(noted);
     return await removeChains(
       (family) => mayHaveChain(family, "nat", chain) || mayHaveChain(family, "nat", old),
-      (saved) => [chain, old].filter((name) => saved.chains.has(name)),
+      (saved) =>
+        [chain, old].filter((name) => saved.chains.has(name) && !strangerOf(saved, attachment)),
       purpose,
     );
   },
@@ -149,21 +165,36 @@ export const portMapperIptables: PortMapper = {
   },
 };
 
+/** @param mates what is published in the same chain, for other interfaces of the container */
 async function addFamily(
-  attachment: Attachment,
+  { attachment, options }: Published,
   publication: Publication,
-  options: SnatOptions,
+  mates: readonly Published[],
+  others: readonly Published[],
 ): Promise<void> {
   const { family } = publication.address.ip;
   const chain = chainOf(attachment);
   const saved = await savedTable(family, "nat");
-  const stale = staleChains(saved, chain, publication);
+  const stranger = strangerOf(saved, attachment);
+  if (stranger) {
+    throw CniError.internal(
+      `cannot publish ports of ${attachment.containerId}: the names of ${stranger.text} make the ` +
+        `same chain, ${chain}; rename one of the networks`,
+    );
+  }
+  const stale = staleChains(saved, attachment, publication);
+  const entries = saved.rulesIn(DNAT).filter((rule) => !stale.includes(targetOf(rule) ?? ""));
+  const behind = firstEntriesOf(others, entries);
   const commands = [
     ...missingSkeleton(saved, options),
     ...stale.flatMap((name) => removal(saved, name)),
     line`-N ${chain}`,
+    ...ofFamily(mates, family).flatMap((mate) => portRules(chain, mate.publication, mate.options)),
     ...portRules(chain, publication, options),
-    ...entryRules(chain, attachment, publication),
+    ...entryRules(chain, attachment, publication, behind),
+    ...ofFamily(mates, family).flatMap((mate) =>
+      entryRules(chain, attachment, mate.publication, behind)
+    ),
   ];
   const purpose = `publish ports of ${attachment.containerId}`;
   await restore(family, { nat: commands }, purpose);
@@ -174,17 +205,87 @@ async function addFamily(
  * had this very address before.
  * @throws {PortTakenError} when another container has one of the ports
  */
-function staleChains(saved: SavedTable, own: string, publication: Publication): string[] {
+function staleChains(
+  saved: SavedTable,
+  attachment: Attachment,
+  publication: Publication,
+): string[] {
+  const own = chainOf(attachment);
   const stale = new Set(saved.chains.has(own) ? [own] : []);
   for (const found of saved.rules.flatMap((rule) => readDnat(rule) ?? [])) {
     const wanted = publication.mappings.find((mapping) => samePort(found, mapping));
     if (found.chain === own || !wanted) continue;
-    if (!found.target.equals(publication.address.ip)) {
-      throw new PortTakenError(wanted, ownerOf(saved, found.chain));
-    }
+    const owner = ownerOf(saved, found.chain);
+    // The first rule serves; the second one does when that goes.
+    if (owner.containerId === attachment.containerId) continue;
+    if (!found.target.equals(publication.address.ip)) throw new PortTakenError(wanted, owner);
     stale.add(found.chain);
   }
   return [...stale];
+}
+
+/** How many of the first entries must stay first: those of a container's other networks, served before. */
+function firstEntriesOf(others: readonly Published[], entries: readonly RuleLine[]): number {
+  const chains = others.filter(({ publications }) =>
+    publications.some(({ mappings }) => mappings.some(({ hostIp }) => hostIp))
+  ).map(({ attachment }) => chainOf(attachment));
+  const leads = (i: number, chain: string) => entries[i] && leadsTo(entries[i], chain);
+  return Math.max(
+    0,
+    ...chains.map((chain) => {
+      let end = entries.findIndex((rule) => leadsTo(rule, chain));
+      while (end >= 0 && leads(end, chain)) end++;
+      return end;
+    }),
+  );
+}
+
+/** Makes a chain anew, with what is published for others than `attachment`. */
+async function rebuild(
+  family: 4 | 6,
+  attachment: Attachment,
+  mates: readonly Published[],
+): Promise<void> {
+  const chain = chainOf(attachment);
+  if (!mayHaveChain(family, "nat", chain)) return;
+  const saved = await savedTable(family, "nat");
+  const left = ofFamily(mates, family);
+  const commands = [
+    ...(saved.chains.has(chain) ? removal(saved, chain) : []),
+    ...(left.length > 0 ? [line`-N ${chain}`] : []),
+    ...left.flatMap((mate) => portRules(chain, mate.publication, mate.options)),
+    ...left.flatMap((mate) => entryRules(chain, attachment, mate.publication)),
+  ];
+  await restore(family, { nat: commands }, `unpublish ports of ${attachment.containerId}`);
+}
+
+function ofFamily(
+  all: readonly Published[],
+  family: 4 | 6,
+): { publication: Publication; options: SnatOptions }[] {
+  return all.flatMap(({ publications, options }) =>
+    publications.filter(({ address }) => address.ip.family === family)
+      .map((publication) => ({ publication, options }))
+  );
+}
+
+/** Interfaces of a container on one network share a chain: its name does not say which it is for. */
+function sharesChain(a: Attachment, b: Attachment): boolean {
+  return a.network === b.network && a.containerId === b.containerId;
+}
+
+/**
+ * Who else has an attachment's chain: the name is a hash of network and container ID one behind the
+ * other, and networks `a` and `ab` may have containers `bc` and `c`.
+ */
+function strangerOf(saved: SavedTable, attachment: Attachment): Owner | undefined {
+  const chain = chainOf(attachment);
+  const why = entryComment(attachment);
+  const foreign = saved.rulesLeadingTo(chain).find((rule) => {
+    const text = commentOf(rule);
+    return text !== undefined && text.startsWith("dnat name: ") && text !== why;
+  });
+  return foreign && ownerOf(saved, chain);
 }
 
 /** What all containers share, as far as it is not there. */
@@ -241,12 +342,14 @@ function portRules(chain: string, publication: Publication, options: SnatOptions
  * The rules that lead to a container's chain. Containers with a host address of their own come
  * first: behind one that takes a port on every address, they would never be asked.
  */
-function entryRules(chain: string, attachment: Attachment, publication: Publication): RuleLine[] {
-  const { network, containerId } = attachment;
+function entryRules(
+  chain: string,
+  attachment: Attachment,
+  publication: Publication,
+  behind = 0,
+): RuleLine[] {
   const { mappings, conditions } = publication;
-  const text = `dnat name: "${network}" id: "${containerId}"`;
-  const short = cutUtf8(text, MAX_COMMENT - 3);
-  const why = comment(cutUtf8(text, MAX_COMMENT) === text ? text : `${short}...`);
+  const why = comment(entryComment(attachment));
   const match = new Words(conditions.map((each) => ` ${token(each).text}`).join(""));
   const groups = Map.groupBy(
     mappings,
@@ -262,9 +365,16 @@ function entryRules(chain: string, attachment: Attachment, publication: Publicat
     return chunks.map((chunk) => {
       const which = words`-p ${protocol} ${why} -m multiport --dports ${chunk.join(",")}${match}`;
       const rule = line`-A ${DNAT} ${which} -j ${chain}`;
-      return place === "first" ? insertion(rule) : rule;
+      return place === "first" ? insertion(rule, behind) : rule;
     });
   });
+}
+
+/** The comment of the rules that lead to a container's chain, as the Go plugin writes it. */
+function entryComment({ network, containerId }: Attachment): string {
+  const text = `dnat name: "${network}" id: "${containerId}"`;
+  const short = cutUtf8(text, MAX_COMMENT - 3);
+  return cutUtf8(text, MAX_COMMENT) === text ? text : `${short}...`;
 }
 
 function absentPort(
@@ -349,10 +459,10 @@ function samePort(found: Forwarding, { protocol, hostIp, hostPort }: PortMapping
 }
 
 /** Whose chain it is, by the comment on the rule that enters it. */
-function ownerOf(saved: SavedTable, chain: string): string {
+function ownerOf(saved: SavedTable, chain: string): Owner {
   const [entry] = saved.rulesLeadingTo(chain);
   const [, network, id] = /name: "(.*)" id: "(.*?)"?$/.exec(entry && commentOf(entry) || "") ?? [];
   return id === undefined
-    ? `somebody else (chain ${chain})`
-    : `container ${id} (network ${network})`;
+    ? { text: `somebody else (chain ${chain})` }
+    : { text: `container ${id} (network ${network})`, containerId: id, network };
 }

@@ -7,7 +7,7 @@
  * @module
  */
 import { CniError } from "../../types/error.ts";
-import { type Attachment } from "../../types/attachment.ts";
+import { type Attachment, membership } from "../../types/attachment.ts";
 import { validateAttachment } from "../../types/names.ts";
 import { availableBackend } from "../available.ts";
 import {
@@ -19,7 +19,9 @@ import {
   withBackend,
 } from "../backend.ts";
 import { lockForRemoval, lockRules } from "../notes/lock.ts";
-import { recordNetNs } from "../../ns/recorded.ts";
+import { isGone, recordNetNs } from "../../ns/recorded.ts";
+import { warn } from "../../runtime/caller.ts";
+import { addSibling, removeSibling, siblingsOf } from "./siblings.ts";
 import { removeConnectionsThrough, removeEarlierConnections } from "./connections.ts";
 import { expectUnclaimed, forwardingsOf, PortTakenError, type Published } from "./types.ts";
 import { MissingTool } from "../../host/tool.ts";
@@ -45,31 +47,33 @@ export async function publishPorts(request: PortRequest, netns: string): Promise
   validateAttachment(request.attachment);
   const published = withoutEmpty(request);
   using _lock = await lockRules();
-  const { attachment, publications } = published;
+  const { attachment } = published;
   const notes = portsNotes();
+  const siblings = siblingsOf(attachment);
   const hadRules = notes.has(attachment);
   const earlier = notes.read(attachment);
   // A DEL goes by the note alone: there must not be more than it says, whenever this is killed.
   if (earlier) notes.remove(attachment);
   try {
     await withBackend(request.backend, familiesOf(published), async (backend) => {
-      const others = BACKENDS.filter((name) => name !== backend);
-      for (
-        const claims of await inEvery(others, (name) => PORT_MAPPERS[name].claims(publications))
-      ) {
-        expectUnclaimed(publications, claims);
-      }
       const note = { ...published, backend, netns: recordNetNs(netns) };
+      const own = siblings.filter((each) => each.backend === backend);
+      const add = async () => {
+        await expectUnclaimedElsewhere(published, backend);
+        const replaced = earlier?.backend === backend ? earlier : undefined;
+        await PORT_MAPPERS[backend].add(published, replaced, own);
+      };
       try {
-        await PORT_MAPPERS[backend].add(
-          published,
-          earlier?.backend === backend ? earlier : undefined,
-        );
+        await unlessTakenByGone(add);
+        addSibling(attachment);
         notes.write(note);
       } catch (error) {
         // One family's rules may be there already, or a program was killed that had made them.
         const nothingMade = error instanceof PortTakenError || error instanceof MissingTool;
-        if (!hadRules && !nothingMade) await PORT_MAPPERS[backend].remove(attachment);
+        if (!hadRules && !nothingMade) {
+          await PORT_MAPPERS[backend].remove(attachment, undefined, own);
+          removeSibling(attachment);
+        }
         throw error;
       }
     });
@@ -78,6 +82,38 @@ export async function publishPorts(request: PortRequest, netns: string): Promise
     throw error;
   }
   removeEarlierConnections(published.publications);
+}
+
+/** @throws {PortTakenError} where another backend has one of the ports for somebody else */
+async function expectUnclaimedElsewhere(published: Published, backend: Backend): Promise<void> {
+  const others = BACKENDS.filter((name) => name !== backend);
+  const { publications } = published;
+  for (const claims of await inEvery(others, (name) => PORT_MAPPERS[name].claims(publications))) {
+    expectUnclaimed(published, claims);
+  }
+}
+
+/**
+ * Publishes ports. Where one is a container's that is known to be gone, what that one has is removed
+ * first: old runtimes never have it collected.
+ */
+async function unlessTakenByGone(add: () => Promise<void>): Promise<void> {
+  for (let last: string | undefined;;) {
+    try {
+      return await add();
+    } catch (error) {
+      if (!(error instanceof PortTakenError) || error.owner.text === last) throw error;
+      last = error.owner.text;
+      const { containerId, network } = error.owner;
+      const theirs = portsNotes().list().records.filter(({ attachment }) =>
+        attachment.containerId === containerId && attachment.network === network
+      );
+      const isKnownGone = theirs.length > 0 && theirs.every(({ netns }) => netns && isGone(netns));
+      if (!isKnownGone) throw error;
+      for (const { attachment } of theirs) await unpublish(attachment);
+      warn(`removed the published ports of ${last}, which is gone\n`);
+    }
+  }
 }
 
 /**
@@ -94,10 +130,16 @@ export async function unpublishPorts(attachment: Attachment): Promise<void> {
 async function unpublish(attachment: Attachment): Promise<void> {
   const notes = portsNotes();
   const note = notes.read(attachment);
+  const siblings = siblingsOf(attachment);
   const removed = await inEveryBackend((name) =>
-    PORT_MAPPERS[name].remove(attachment, note?.backend === name ? note : undefined)
+    PORT_MAPPERS[name].remove(
+      attachment,
+      note?.backend === name ? note : undefined,
+      siblings.filter(({ backend }) => backend === name),
+    )
   );
   notes.remove(attachment);
+  removeSibling(attachment);
   await closeLoopbackUnlessUsed();
   // What was noted is of use where somebody flushed the rules: connections outlive them.
   removeConnectionsThrough([...removed.flat(), ...note ? forwardingsOf(note) : []]);
@@ -106,6 +148,13 @@ async function unpublish(attachment: Attachment): Promise<void> {
 /** Removes the published ports of a network's attachments that are not in `valid`. */
 export async function gcPorts(network: string, valid: readonly Attachment[]): Promise<void> {
   using _lock = await lockForRemoval();
+  const isValid = membership(valid);
+  for (const { attachment } of portsNotes().list().records) {
+    if (attachment.network !== network || isValid(attachment)) continue;
+    // Others of its container may wait for its ports.
+    if (siblingsOf(attachment).length > 0) await unpublish(attachment);
+    else removeSibling(attachment);
+  }
   const removed = await inEveryBackend((name) => PORT_MAPPERS[name].collect(network, valid));
   portsNotes().removeOthers(network, valid);
   await closeLoopbackUnlessUsed();
@@ -151,7 +200,8 @@ export async function restorePorts(
       const lacking = own.filter((_, i) => missing[i] !== undefined);
       await runEach(lacking.map((note) => async () => {
         if (containerIsGone(note)) return await unpublish(note.attachment);
-        await PORT_MAPPERS[backend].add(note);
+        const siblings = siblingsOf(note.attachment).filter((each) => each.backend === backend);
+        await PORT_MAPPERS[backend].add(note, undefined, siblings);
         removeEarlierConnections(note.publications);
         restored(note.attachment);
       }));

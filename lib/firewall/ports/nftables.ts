@@ -14,6 +14,7 @@ import type { NftChain } from "../../nftables/chain.ts";
 import type { Command } from "../../nftables/command.ts";
 import { chainRemoval, nftDelete } from "../../nftables/delete.ts";
 import { listRules } from "../../nftables/state.ts";
+import { warn } from "../../runtime/caller.ts";
 import { BatchError } from "../../nl/error.ts";
 import { type Attachment, describeAttachment } from "../../types/attachment.ts";
 import { attachmentComment, describeOwner, hashOf } from "../rule_comment.ts";
@@ -33,6 +34,7 @@ import {
   type Claim,
   expectUnclaimed,
   type Forwarding,
+  type Owner,
   type PortMapper,
   PortTakenError,
   type Publication,
@@ -47,11 +49,11 @@ const MOST_BY_KEY = 1000;
 export const portMapperNft: PortMapper = {
   async add(published, earlier) {
     const { attachment, publications } = published;
-    expectUnclaimed(publications, ruleClaims());
+    expectUnclaimed(published, ruleClaims());
     for (const publication of publications) {
       // Publications with other conditions have maps of their own.
       const others = entriesWithPortsOf(publication, (suffix) => suffix !== suffixOf(publication));
-      expectUnclaimed([publication], others.flatMap(claimOf));
+      expectUnclaimed({ attachment, publications: [publication] }, others.flatMap(claimOf));
     }
     const purpose = `publish ports of ${attachment.containerId}`;
     addEntries(published, earlier, purpose);
@@ -65,7 +67,7 @@ export const portMapperNft: PortMapper = {
   },
 
   // deno-lint-ignore require-await -- other backends have to wait
-  async remove(attachment, noted) {
+  async remove(attachment, noted, siblings = []) {
     const { containerId, ifName } = attachment;
     const own = attachmentHash(attachment);
     const find = () =>
@@ -73,7 +75,10 @@ export const portMapperNft: PortMapper = {
         ? notedEntries(noted)
         : entriesOfAttachments((hash) => hash === own);
     const purpose = `unpublish ports of ${ifName} of ${containerId}`;
-    return [...removeEntries(find, purpose, noted), ...removePortRules(containerId)];
+    const removed = removeEntries(find, purpose, noted);
+    for (const sibling of siblings) addFreeEntries(sibling, purpose);
+    // The Go plugin's rules do not say which of a container's attachments they are for.
+    return [...removed, ...siblings.length > 0 ? [] : removePortRules(containerId)];
   },
 
   // deno-lint-ignore require-await -- other backends have to wait
@@ -94,13 +99,16 @@ export const portMapperNft: PortMapper = {
     const lacking = lackingPart(many);
     const theirs = listPortRules();
     return all.map((published) => {
-      const hash = attachmentHash(published.attachment);
+      const { attachment } = published;
+      const hash = attachmentHash(attachment);
       const entries = allEntries(published);
-      const present = entries.map(find).map((entry) =>
-        hashOf(entry?.comment) === hash ? entry : undefined
+      const present = entries.map(find);
+      const isOwn = present.map((entry) => hashOf(entry?.comment) === hash);
+      const waits = present.map((entry) => entry !== undefined && isSibling(entry, attachment));
+      if (![...isOwn, ...waits].includes(true)) return lackingRule(published, theirs);
+      const wrong = entries.find(({ value }, i) =>
+        !waits[i] && !(isOwn[i] && present[i]?.value === value)
       );
-      if (present.every((entry) => !entry)) return lackingRule(published, theirs);
-      const wrong = entries.find(({ value }, i) => present[i]?.value !== value);
       return wrong ? `table ${T} lacks "${wrong.text} : ${wrong.value}"` : lacking(published);
     });
   },
@@ -147,21 +155,31 @@ function addEntries(
   const comment = attachmentComment(attachment);
   const texts = new Set(entries.map(({ text }) => text));
   const left = earlier ? notedEntries(earlier).filter(({ text }) => !texts.has(text)) : [];
-  const apply = (stale: readonly Entry[]) => {
+  const apply = (stale: readonly Entry[], waiting: ReadonlySet<string> = new Set()) => {
     const lacking = allParts(published).flatMap((part) => {
       const present = sizeOf(part.chain);
       return present < part.size ? make(part, present) : [];
     });
     const removal = [...left, ...stale].map((entry) => entry.remove());
-    applyBatch([...lacking, ...removal, ...entries.map((each) => each.create(comment))], purpose);
+    const added = entries.filter(({ text }) => !waiting.has(text));
+    applyBatch([...lacking, ...removal, ...added.map((each) => each.create(comment))], purpose);
   };
   try {
     apply([]);
   } catch (error) {
     if (!(error instanceof BatchError && error.code === "EEXIST")) throw error;
-    const stale = replaceable(entries, attachment);
-    if (stale.length === 0) throw error;
-    apply(stale);
+    const served = entries.flatMap((entry) => {
+      const present = entry.forwarding && entry.find();
+      return present && isSibling(present, attachment) ? [present] : [];
+    });
+    const waiting = new Set(served.map(({ text }) => text));
+    const stale = replaceable(entries.filter(({ text }) => !waiting.has(text)), attachment);
+    if (stale.length === 0 && waiting.size === 0) throw error;
+    apply(stale, waiting);
+    for (const { forwarding, comment } of served) {
+      const { protocol, hostPort } = forwarding!;
+      warn(`${protocol} port ${hostPort} is served by ${ownerOf(comment).text} until that goes\n`);
+    }
   }
 }
 
@@ -179,6 +197,25 @@ function replaceable(entries: readonly Entry[], attachment: Attachment): Present
     if (isFree || !forwarding) return [present];
     throw new PortTakenError(forwarding, ownerOf(present.comment));
   });
+}
+
+/** Whether an entry is another attachment's of the same container. */
+function isSibling({ comment }: Present, { containerId, network, ifName }: Attachment): boolean {
+  const hash = hashOf(comment);
+  if (hash === undefined || hash === attachmentHash({ containerId, network, ifName })) return false;
+  return ownerOf(comment).containerId === containerId;
+}
+
+/** Adds those entries of an attachment whose keys have no value: it waited for them. */
+function addFreeEntries({ attachment, ...published }: Published, purpose: string): void {
+  const free = allEntries(published).filter((entry) => !entry.find());
+  if (free.length === 0) return;
+  const lacking = allParts(published).flatMap((part) => {
+    const present = sizeOf(part.chain);
+    return present < part.size ? make(part, present) : [];
+  });
+  const comment = attachmentComment(attachment);
+  applyBatch([...lacking, ...free.map((entry) => entry.create(comment))], purpose);
 }
 
 /** Removes entries, and what nobody needs then. @param noted what is noted of those whose they are */
@@ -282,7 +319,7 @@ function lackingRule(
 function ruleClaims(): Claim[] {
   return listPortRules().map((rule) => ({
     ...rule,
-    owner: () => `container ${rule.containerId}`,
+    owner: () => ({ text: `container ${rule.containerId}`, containerId: rule.containerId }),
   }));
 }
 
@@ -291,8 +328,10 @@ function claimOf({ forwarding, comment }: Present): Claim[] {
 }
 
 /** Whose an entry is: by what is noted of it, since a comment has no room for long names. */
-function ownerOf(comment: string | undefined): string {
+function ownerOf(comment: string | undefined): Owner {
   const hash = hashOf(comment);
   const noted = hash === undefined ? undefined : portsNotes().readHash(hash);
-  return noted ? describeAttachment(noted.attachment) : describeOwner(comment);
+  if (!noted) return { text: describeOwner(comment) };
+  const { network, containerId } = noted.attachment;
+  return { text: describeAttachment(noted.attachment), network, containerId };
 }

@@ -58,8 +58,15 @@ export function forwardingsOf({ publications }: Published): Forwarding[] {
 
 /** A port that somebody has. */
 export interface Claim extends Forwarding {
-  /** Who, in words: `container c1 (eth0 on network n)`. */
-  owner(): string;
+  owner(): Owner;
+}
+
+/** Whose a port is, as far as it is known. */
+export interface Owner {
+  /** In words: `container c1 (eth0 on network n)`. */
+  text: string;
+  containerId?: string;
+  network?: string;
 }
 
 /** What each backend can do. */
@@ -67,15 +74,26 @@ export interface PortMapper {
   /**
    * Adds rules.
    * @param earlier what this backend is noted to publish for the same attachment already
+   * @param siblings what it publishes for other attachments of the container, in the order of their
+   * ADDs: where they have the same port they serve it, and this attachment waits
    * @throws {PortTakenError} naming the container that has the port
    */
-  add(published: Published, earlier?: Published): Promise<void>;
+  add(
+    published: Published,
+    earlier?: Published,
+    siblings?: readonly Published[],
+  ): Promise<void>;
   /**
    * Removes every rule of an attachment. Starts no program where there is none.
    * @param noted what this backend is noted to publish; found out where absent
+   * @param siblings as for {@link add}: the first of them that waits for a port serves it then
    * @returns what was published
    */
-  remove(attachment: Attachment, noted?: Published): Promise<readonly Forwarding[]>;
+  remove(
+    attachment: Attachment,
+    noted?: Published,
+    siblings?: readonly Published[],
+  ): Promise<readonly Forwarding[]>;
   /** Removes the rules of a network's attachments that are not in `valid`. */
   collect(network: string, valid: readonly Attachment[]): Promise<Forwarding[]>;
   /**
@@ -97,11 +115,14 @@ export interface PortMapper {
 
 /** A host port that another container has. Code 100. */
 export class PortTakenError extends CniError {
-  constructor({ protocol, hostIp, hostPort }: Omit<PortMapping, "containerPort">, owner: string) {
+  constructor(
+    { protocol, hostIp, hostPort }: Omit<PortMapping, "containerPort">,
+    readonly owner: Owner,
+  ) {
     super(
       100,
       `${protocol} port ${hostPort} of the host${hostIp ? ` (${hostIp})` : ""} is published for ` +
-        `${owner} already; choose another hostPort, or remove that container first`,
+        `${owner.text} already; choose another hostPort, or remove that container first`,
     );
   }
 }
@@ -112,7 +133,7 @@ export class PortTakenError extends CniError {
  * @throws {PortTakenError}
  */
 export function expectUnclaimed(
-  publications: readonly Publication[],
+  { publications, attachment }: Pick<Published, "publications" | "attachment">,
   claims: readonly Claim[],
 ): void {
   for (const { address: { ip }, mappings } of publications) {
@@ -120,7 +141,10 @@ export function expectUnclaimed(
       // Whoever had this very address before has no use for the port any more.
       if (claim.target.family !== ip.family || claim.target.equals(ip)) continue;
       const wanted = mappings.find((mapping) => overlap(mapping, claim));
-      if (wanted) throw new PortTakenError(wanted, claim.owner());
+      if (!wanted) continue;
+      const owner = claim.owner();
+      // Runtimes have the same ports published for each network of a container.
+      if (owner.containerId !== attachment.containerId) throw new PortTakenError(wanted, owner);
     }
   }
 }

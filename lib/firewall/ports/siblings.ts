@@ -1,0 +1,62 @@
+/**
+ * Which attachments of a container have published ports, as it is noted on disk: notes are found by
+ * attachment, and runtimes have the same ports published for each network of a container.
+ *
+ * @module
+ */
+import { attachmentHash, nftHash } from "../../ip/hash_names.ts";
+import { warn } from "../../runtime/caller.ts";
+import { messageOf } from "../../runtime/errors.ts";
+import { RecordStore } from "../../state/record_store.ts";
+import type { Attachment } from "../../types/attachment.ts";
+import { NOTES_DIRECTORY } from "../notes/lock.ts";
+import { fieldsOf } from "../notes/note_store.ts";
+import { type PortsNote, portsNotes } from "./notes.ts";
+
+/** The hashes of attachments, in the order of their ADDs. */
+type Hashes = readonly string[];
+
+/** What is noted of the other attachments of a container, in the order of their ADDs. */
+export function siblingsOf(attachment: Attachment): PortsNote[] {
+  const own = attachmentHash(attachment);
+  const notes = portsNotes();
+  return hashesOf(attachment).filter((hash) => hash !== own)
+    .flatMap((hash) => notes.readHash(hash) ?? []);
+}
+
+/** Notes that an attachment of its container has published ports. */
+export function addSibling(attachment: Attachment): void {
+  const own = attachmentHash(attachment);
+  const hashes = hashesOf(attachment);
+  if (!hashes.includes(own)) store().write(nameOf(attachment), [...hashes, own]);
+}
+
+/** Notes that an attachment of its container has none any more. */
+export function removeSibling(attachment: Attachment): void {
+  const left = hashesOf(attachment).filter((hash) => hash !== attachmentHash(attachment));
+  try {
+    if (left.length > 0) store().write(nameOf(attachment), left);
+    else store().remove(nameOf(attachment));
+  } catch (error) {
+    warn(`${messageOf(error)}\n`); // the ports are gone, which is what matters
+  }
+}
+
+function hashesOf(attachment: Attachment): Hashes {
+  return store().read(nameOf(attachment)) ?? [];
+}
+
+function nameOf({ containerId }: Attachment): string {
+  return nftHash(containerId);
+}
+
+function store(): RecordStore<Hashes> {
+  return new RecordStore<Hashes>({
+    directory: NOTES_DIRECTORY,
+    suffix: ".container.json",
+    what: "which attachments of a container have published ports",
+    format: 1,
+    encode: (attachments) => ({ attachments: [...attachments] }),
+    decode: (value) => fieldsOf(value, ["attachments"]).strings("attachments") ?? [],
+  });
+}
