@@ -61,7 +61,11 @@ export const filterIptables: Filter = {
     const isolated = others.filter(isIsolated);
     const policy = (bridge: string) => policyOf(bridge, isolated);
     for (const family of FAMILIES) {
-      if (![FORWARD, STAGE_1].some((chain) => mayHaveChain(family, "filter", chain))) continue;
+      if (![FORWARD, STAGE_1].some((chain) => mayHaveChain(family, "filter", chain))) {
+        // An ADD whose first rule was refused has noted its chain all the same.
+        dropUnasked(family, gone.adminChains);
+        continue;
+      }
       const kept = new Set(
         others.flatMap((entry) => rulesFor(entry, policy, family)).map(({ text }) => text),
       );
