@@ -7,6 +7,8 @@ import { CniError } from "../types/error.ts";
 import { type Backend, withAlternative } from "./backend.ts";
 import { iptablesWorks } from "../iptables/iptables.ts";
 import { obstacleTo } from "../nftables/batch.ts";
+import { listBaseChains } from "../nftables/state.ts";
+import { warn } from "../runtime/caller.ts";
 import type { Command } from "../nftables/command.ts";
 
 /**
@@ -41,6 +43,24 @@ export async function availableBackend(
   const obstacle = obstacleOf(option, commands());
   if (obstacle) throw notAvailable(obstacle, `; and ${iptables}`);
   return "nftables";
+}
+
+/**
+ * Says on standard error where nftables is used and something else drops forwarded packets, which no
+ * rule of nftables can overrule.
+ */
+export function warnOfDrops(backend: string): void {
+  if (backend !== "nftables") return;
+  const chains = listBaseChains()
+    .filter(({ hook, policy }) => hook === "forward" && policy === "drop")
+    .map(({ family, table, chain }) => `${family} ${table} ${chain}`);
+  if (chains.length === 0) return;
+  warn(
+    `packets to containers may be dropped by ${
+      chains.join(" and ")
+    } of nftables, whose policy is ` +
+      'drop; "backend": "iptables" lets them through where that is iptables\' chain\n',
+  );
 }
 
 function obstacleOf(option: string, commands: readonly Command[]): unknown {

@@ -432,6 +432,29 @@ kernelTest(
   { needs: ["iptables"] },
 );
 
+kernelTest(
+  "firewall, portmap (nftables): STATUS says who drops what they let through",
+  (sandbox) => {
+    const status = (type: string, backend: Backend) => {
+      const config = { cniVersion: "1.1.0", name: "n", type, backend };
+      const { code, stderr } = tryPlugin(sandbox, { command: "STATUS", config });
+      assertEquals(code, 0);
+      return stderr;
+    };
+    for (const type of ["firewall", "portmap"]) assertEquals(status(type, "nftables"), "");
+    for (const [tool, family] of [["iptables", "ip"], ["ip6tables", "ip6"]] as const) {
+      sandbox.run(tool, ["-P", "FORWARD", "DROP"]);
+      for (const type of ["firewall", "portmap"]) {
+        assertStringIncludes(status(type, "nftables"), `dropped by ${family} filter FORWARD`);
+        assertStringIncludes(status(type, "nftables"), '"backend": "iptables"');
+        assertEquals(status(type, "iptables"), "");
+      }
+      sandbox.run(tool, ["-P", "FORWARD", "ACCEPT"]);
+    }
+  },
+  { needs: ["nft", "iptables"] },
+);
+
 kernelTest("firewall (iptables): an ADD among many lists no address of others", (sandbox) => {
   const { containers: [one, two, three] } = bridgeNetwork(sandbox, 3);
   assert(one && two && three);

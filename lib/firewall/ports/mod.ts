@@ -9,7 +9,7 @@
 import { CniError } from "../../types/error.ts";
 import { type Attachment, membership } from "../../types/attachment.ts";
 import { validateAttachment } from "../../types/names.ts";
-import { availableBackend } from "../available.ts";
+import { availableBackend, warnOfDrops } from "../available.ts";
 import {
   type Backend,
   BACKENDS,
@@ -177,7 +177,8 @@ export async function expectPorts(request: PortRequest): Promise<void> {
 
 /** @throws {CniError} code 50 when `backend`, or without one both, cannot publish ports */
 export async function requirePorts(backend?: Backend): Promise<void> {
-  await availableBackend(backend, backend ? `"backend": "${backend}"` : "portmap", portsNeeds);
+  const option = backend ? `"backend": "${backend}"` : "portmap";
+  warnOfDrops(await availableBackend(backend, option, portsNeeds));
 }
 
 /**

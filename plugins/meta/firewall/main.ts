@@ -16,6 +16,7 @@ import {
   missingOfFilter,
   revokeFilter,
 } from "../../../lib/firewall/filter/mod.ts";
+import { warnOfDrops } from "../../../lib/firewall/available.ts";
 import { filterNotes } from "../../../lib/firewall/filter/notes.ts";
 import type { FilterEntry } from "../../../lib/firewall/filter/types.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
@@ -46,7 +47,7 @@ const firewall = definePlugin<Options>({
 
   async status({ options }) {
     requirePrivileges();
-    await availableFilter(options);
+    warnOfDrops(await availableFilter(options));
   },
 
   async gc({ config, validAttachments }) {
