@@ -51,14 +51,16 @@ for (const backend of BACKENDS) {
     const { containers: [one] } = bridgeNetwork(sandbox, 1);
     assert(one);
     const [, ...interfaces] = one.result.interfaces as { name: string }[];
-    const names = [EVIL, "br0 -j ACCEPT", "", "a/b", "x".repeat(16)];
-    for (const name of backend === "iptables" ? [...names, 'br0"', "br+"] : names) {
+    const impossible = [EVIL, "br0 -j ACCEPT", "a/b", "x".repeat(16)];
+    // None at all, and what an interface may be called and iptables cannot be told.
+    const useless = backend === "iptables" ? ["", 'br0"', "br+"] : [""];
+    for (const name of [...impossible, ...useless]) {
       for (const ingressPolicy of ["same-bridge", "isolated"]) {
         const prevResult = { ...one.result, interfaces: [{ name }, ...interfaces] };
         const base = { cniVersion: "1.1.0", name: "n", type: "firewall" };
         const config = { ...base, backend, ingressPolicy, prevResult };
         const { code } = pluginError(sandbox, { command: "ADD", config, netns: one.netns });
-        assertEquals(code, 7, JSON.stringify(name));
+        assertEquals(code, useless.includes(name) ? 7 : 6, JSON.stringify(name));
         plugin(sandbox, { command: "DEL", config, netns: one.netns });
       }
     }
