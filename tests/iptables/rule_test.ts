@@ -51,9 +51,10 @@ for (const backend of BACKENDS) {
     const { containers: [one] } = bridgeNetwork(sandbox, 1);
     assert(one);
     const [, ...interfaces] = one.result.interfaces as { name: string }[];
-    const impossible = [EVIL, "br0 -j ACCEPT", "a/b", "x".repeat(16)];
-    // None at all, and what an interface may be called and iptables cannot be told.
-    const useless = backend === "iptables" ? ["", 'br0"', "br+"] : [""];
+    const impossible = [EVIL, "br0 -j ACCEPT", "a/b"];
+    // None at all, an alternative name, and what iptables cannot be told.
+    const long = "x".repeat(16);
+    const useless = backend === "iptables" ? ["", long, 'br0"', "br+"] : ["", long];
     for (const name of [...impossible, ...useless]) {
       for (const ingressPolicy of ["same-bridge", "isolated"]) {
         const prevResult = { ...one.result, interfaces: [{ name }, ...interfaces] };
