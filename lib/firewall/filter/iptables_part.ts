@@ -44,9 +44,14 @@ export async function savedWithoutAddresses(
   }
   const admin = { ...where, chain: adminChain };
   const led = (usesOf(admin) ?? 0) > listRules(admin).length;
-  if (led && chains.has(FORWARD) && readAdminChain({ family, chain: adminChain })) {
-    rules.push(adminEntry(adminChain));
-  }
+  const entryText = adminEntry(adminChain);
+  // Without a note the Go plugin may have made the jump: its chain is listed this once.
+  const isLedHere = () =>
+    readAdminChain({ family, chain: adminChain }) !== undefined ||
+    listRules({ ...where, chain: FORWARD }).some((rule) =>
+      targetOf(rule) === adminChain && iptablesComment(rule) === commentOf(entryText)
+    );
+  if (led && chains.has(FORWARD) && isLedHere()) rules.push(entryText);
   for (const chain of isIsolated(entry) ? [STAGE_1, STAGE_2] : []) {
     if (chains.has(chain)) rules.push(...await savedChain(family, "filter", chain));
   }
