@@ -5,78 +5,58 @@ import {
   masquerade,
   unmasquerade,
 } from "../../lib/firewall/masquerade/mod.ts";
+import { masqueradeIptables } from "../../lib/firewall/masquerade/iptables.ts";
+import { masqueradeNft } from "../../lib/firewall/masquerade/nftables.ts";
 import {
   MASQUERADE_BACKENDS,
   type MasqueradeBackend,
 } from "../../lib/firewall/masquerade/types.ts";
 import { restoreRules } from "../../lib/firewall/reload.ts";
 import { Cidr } from "../../lib/ip/cidr.ts";
+import { type MasqueraderFixture, testMasquerader } from "../contract/masquerade.ts";
+import { attachment } from "../support/attachment.ts";
 import { assertSameRuleset } from "../support/nft_oracle.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
-import { Server } from "../support/traffic.ts";
 
 const IPS = [Cidr.parse("10.5.0.2/24"), Cidr.parse("fd00:5::2/64")];
-const attachment = (containerId: string, ifName = "eth0", network = "n") => ({
-  network,
-  containerId,
-  ifName,
-});
 const A = attachment("a");
 
-/** The rule sets as the programs themselves print them, without what is always there. */
-function rules(sandbox: Sandbox, backend: MasqueradeBackend): string[] {
-  const text = backend === "nftables"
-    ? sandbox.ruleset()
-    : sandbox.run("iptables-save", ["-t", "nat"]) + sandbox.run("ip6tables-save", ["-t", "nat"]);
-  const rule = backend === "nftables" ? /masquerade comment/ : /^-[AN] /;
-  return text.split("\n").filter((line) => rule.test(line)).map((line) => line.trim());
+const FIXTURES: Readonly<Record<MasqueradeBackend, MasqueraderFixture>> = {
+  iptables: {
+    masquerader: masqueradeIptables,
+    needs: ["iptables", "nft"],
+    rules: (sandbox) =>
+      linesOf(
+        sandbox.run("iptables-save", ["-t", "nat"]) + sandbox.run("ip6tables-save", ["-t", "nat"]),
+        /^-[AN] /,
+      ),
+    flushPostrouting: (sandbox) => sandbox.run("iptables", ["-t", "nat", "-F", "POSTROUTING"]),
+  },
+  nftables: {
+    masquerader: masqueradeNft,
+    needs: ["nft"],
+    rules: (sandbox) => linesOf(sandbox.ruleset(), /masquerade comment/),
+    flushPostrouting: (sandbox) =>
+      sandbox.run("nft", ["flush chain inet cni_plugins_masquerade postrouting"]),
+  },
+};
+
+function linesOf(text: string, pattern: RegExp): string[] {
+  return text.split("\n").filter((line) => pattern.test(line)).map((line) => line.trim());
 }
 
-const NEEDS = { nftables: ["nft"], iptables: ["iptables", "nft"] };
+function rules(sandbox: Sandbox, backend: MasqueradeBackend): string[] {
+  return FIXTURES[backend].rules(sandbox);
+}
 
-// One suite for both: a backend is what passes it.
 for (const backend of MASQUERADE_BACKENDS) {
-  const contract = (name: string, test: (sandbox: Sandbox) => Promise<void>) =>
-    kernelTest(`masquerade (${backend}): ${name}`, test, { needs: NEEDS[backend] });
+  testMasquerader(backend, FIXTURES[backend]);
 
-  contract(
-    "the outside sees the host's address, the subnet and multicast do not",
-    async (sandbox) => {
-      const { container, outside } = network(sandbox);
-      using outer = new Server(outside, "udp", { address: "192.0.2.2", port: 5000 });
-      using outer6 = new Server(outside, "udp", { address: "2001:db8::2", port: 5000 });
-      using near = new Server(undefined, "udp", { address: "10.5.0.1", port: 5000 });
-      const seen = () =>
-        [outer, outer6, near].map((server) =>
-          server.reachedBy(container, server.endpoint)?.address
-        );
-      assertEquals(seen(), ["10.5.0.2", "fd00:5::2", "10.5.0.2"]);
-      await masquerade(backend, A, IPS);
-      assertEquals(seen(), ["192.0.2.1", "2001:db8::1", "10.5.0.2"]);
-      await unmasquerade(A);
-      assertEquals(seen(), ["10.5.0.2", "fd00:5::2", "10.5.0.2"]);
-    },
-  );
+  // What is noted of the rules, whatever they are made with.
+  const test = (name: string, run: (sandbox: Sandbox) => Promise<void>) =>
+    kernelTest(`masquerade (${backend}): ${name}`, run, { needs: FIXTURES[backend].needs });
 
-  contract("removal takes what is the attachment's, and nothing else", async (sandbox) => {
-    const others = [attachment("a", "eth1"), attachment("b"), attachment("a", "eth0", "m")];
-    for (const [i, other] of others.entries()) {
-      await masquerade(backend, other, [Cidr.parse(`10.6.${i}.2/24`)]);
-    }
-    const before = rules(sandbox, backend);
-    await masquerade(backend, A, IPS);
-    assert(rules(sandbox, backend).length > before.length);
-    await unmasquerade(A);
-    assertEquals(rules(sandbox, backend), before);
-    for (const [i, other] of others.entries()) {
-      await expectMasquerade(other, [Cidr.parse(`10.6.${i}.2/24`)]);
-      await unmasquerade(other);
-    }
-    assertEquals(rules(sandbox, backend), []);
-    await unmasquerade(A); // again, with nothing there
-  });
-
-  contract(
+  test(
     "what was flushed is put back, but not for a namespace that is gone",
     async (sandbox) => {
       const [living, dead] = [sandbox.container("living"), sandbox.container("dead")];
@@ -91,42 +71,33 @@ for (const backend of MASQUERADE_BACKENDS) {
     },
   );
 
-  contract("a second interface in the same subnet keeps its masquerading", async () => {
-    const second = attachment("a", "eth1");
-    await masquerade(backend, A, IPS);
-    await masquerade(backend, second, [Cidr.parse("10.5.0.3/24")]);
-    await unmasquerade(A);
-    await expectMasquerade(second, [Cidr.parse("10.5.0.3/24")]);
-    await assertRejects(() => expectMasquerade(A, IPS), Error, "is not masqueraded");
-  });
-
-  contract("CHECK notices a rule that is gone", async (sandbox) => {
+  test("CHECK notices a rule that is gone", async (sandbox) => {
     await assertRejects(() => expectMasquerade(A, IPS), Error, "eth0 of a is not masqueraded");
     await masquerade(backend, A, IPS);
     await expectMasquerade(A, IPS);
     await assertRejects(() => expectMasquerade(A, [Cidr.parse("10.5.0.9/24")]), Error, "10.5.0.9");
-    if (backend === "nftables") {
-      sandbox.run("nft", ["flush chain inet cni_plugins_masquerade postrouting"]);
-    } else sandbox.run("iptables", ["-t", "nat", "-F", "POSTROUTING"]);
+    FIXTURES[backend].flushPostrouting(sandbox);
     const { message } = await assertRejects(() => expectMasquerade(A, IPS), Error);
     assertMatch(message, /postrouting/i);
   });
 
-  contract("GC keeps what is valid and what is another network's", async (sandbox) => {
+  test("GC keeps what is valid and what is another network's", async (sandbox) => {
     const [b, other] = [attachment("b"), attachment("c", "eth0", "m")];
     const [ofA, ofB, ofC] = [IPS, [Cidr.parse("10.5.0.3/24")], [Cidr.parse("10.7.0.2/24")]];
     await masquerade(backend, b, ofB);
     await masquerade(backend, other, ofC);
-    const kept = rules(sandbox, backend);
     await masquerade(backend, A, ofA);
-    await gcMasquerade("n", [{ network: "n", containerId: "b", ifName: "eth0" }]);
-    assertEquals(rules(sandbox, backend), kept);
+    await gcMasquerade("n", [b]);
+    await expectMasquerade(b, ofB);
+    await expectMasquerade(other, ofC);
+    await assertRejects(() => expectMasquerade(A, ofA), Error, "is not masqueraded");
     await gcMasquerade("n", []);
     await expectMasquerade(other, ofC);
+    await assertRejects(() => expectMasquerade(b, ofB), Error, "is not masqueraded");
     assertEquals(rules(sandbox, backend).some((rule) => rule.includes("10.5.0.3")), false);
   });
 
-  contract("twice at the same time, and in parallel with others", async (sandbox) => {
+  test("twice at the same time, and in parallel with others", async (sandbox) => {
     const many = Array.from({ length: 6 }, (_, i) => attachment(`c${i}`));
     const ip = (i: number) => [Cidr.parse(`10.5.1.${i + 1}/24`), Cidr.parse(`fd00:5::1${i}/64`)];
     await Promise.all(many.map((each, i) => masquerade(backend, each, ip(i))));
@@ -261,31 +232,3 @@ kernelTest(
   },
   { needs: ["nft", "iptables"] },
 );
-
-/** container 10.5.0.2 — host — outside 192.0.2.2, and the same with IPv6. */
-function network(sandbox: Sandbox) {
-  const [container, outside] = [sandbox.container(), sandbox.container()];
-  const ip = (text: string, netns?: typeof container) =>
-    sandbox.run("ip", text.split(" "), { netns });
-  // A router asks for neighbours from its link-local address, which must not be tentative then.
-  const withoutDad = () =>
-    Deno.writeTextFileSync("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
-  withoutDad();
-  for (const netns of [container, outside]) netns.run(withoutDad);
-  const pair = (name: string, netns: typeof container, v4: string, v6: string) => {
-    ip(`link add ${name} type veth peer name eth0 netns ${netns.path.split("/").at(-1)}`);
-    ip(`address add ${v4}.1/24 dev ${name}`);
-    ip(`address add ${v6}::1/64 dev ${name} nodad`);
-    ip(`link set ${name} up`);
-    ip(`address add ${v4}.2/24 dev eth0`, netns);
-    ip(`address add ${v6}::2/64 dev eth0 nodad`, netns);
-    ip("link set eth0 up", netns);
-    ip(`route add default via ${v4}.1`, netns);
-    ip(`route add default via ${v6}::1`, netns);
-  };
-  pair("inner", container, "10.5.0", "fd00:5");
-  pair("outer", outside, "192.0.2", "2001:db8");
-  Deno.writeTextFileSync("/proc/sys/net/ipv4/ip_forward", "1");
-  Deno.writeTextFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "1");
-  return { container, outside };
-}
