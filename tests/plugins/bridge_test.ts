@@ -5,6 +5,7 @@ import type { NetNs } from "../../lib/ns/netns.ts";
 import { SPEC_VERSIONS } from "../../lib/types/versions.ts";
 import { ping } from "../../scripts/support/ping.ts";
 import { sendFrame } from "../support/capture.ts";
+import { interruptedAdd } from "../support/interrupted_add.ts";
 import { plugin, pluginDirectory, pluginError, tryPlugin } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
@@ -795,6 +796,20 @@ kernelTest("bridge: a bridge that was there gets back what a failing ADD changed
   assertEquals(addresses(sandbox, "br0").slice(-2), ["10.5.0.1/24", "10.5.0.9/24"]);
   assertEquals(sandbox.ip("link show dev br0")[0].flags.includes("PROMISC"), false);
 });
+
+kernelTest(
+  "bridge: told to end while iptables masquerades, ADD takes that back",
+  async (sandbox) => {
+    const netns = sandbox.container();
+    const config = { ...dual(), ipMasq: true, ipMasqBackend: "iptables" };
+    await interruptedAdd({ config, netns }, ["iptables-restore", "ip6tables-restore"]);
+    assertEquals(sandbox.links(netns), []);
+    for (const save of ["iptables-save", "ip6tables-save"]) {
+      assert(!sandbox.run(save, ["-t", "nat"]).includes("brn"));
+    }
+  },
+  { needs: ["iptables"] },
+);
 
 kernelTest(
   "bridge: an interface name that is taken is refused, and what has it stays",

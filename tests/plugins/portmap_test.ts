@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type Backend, BACKENDS } from "../../lib/firewall/backend.ts";
 import { bridgeNetwork, HOST, type Member } from "../support/bridge_network.ts";
+import { hasFile, interruptedAdd } from "../support/interrupted_add.ts";
 import { plugin, pluginDirectory, pluginError, tryPlugin } from "../support/plugins.ts";
-import { BackgroundProcess } from "../support/process.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 import { type Protocol, Server } from "../support/traffic.ts";
 
@@ -97,30 +97,6 @@ function track(sandbox: Sandbox): void {
 /** What `systemctl restart nftables` does on a host with rules of its own. */
 function flushButTrack(sandbox: Sandbox): void {
   sandbox.run("nft", [`flush ruleset; ${TRACKING}`]);
-}
-
-/** Programs that stay for a second after they have done their work, and say when that is. */
-function slowPrograms(names: readonly string[]): string {
-  const directory = "/run/test/slow";
-  Deno.mkdirSync(directory);
-  for (const name of names) {
-    const script = `#!/bin/sh
-PATH="\${PATH#${directory}:}"
-${name} "$@" || exit
-touch ${directory}/done
-sleep 1
-`;
-    Deno.writeTextFileSync(`${directory}/${name}`, script, { mode: 0o755 });
-  }
-  return directory;
-}
-
-function hasFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }
 
 for (const backend of BACKENDS) {
@@ -415,25 +391,11 @@ for (const backend of BACKENDS) {
     assert(first);
     plugin(sandbox, call(first, "ADD", [map(8080)], { backend })); // makes what all share
     plugin(sandbox, call(first, "DEL"));
-    const bin = slowPrograms(["nft", "iptables-restore", "ip6tables-restore"]);
     // Of nftables' rules only conditions need a program.
     const conditions = backend === "nftables" ? { conditionsV4: ["ip", "saddr", "192.0.2.2"] } : {};
     const options = { backend, ...conditions };
-    const { config, containerId, netns } = call(first, "ADD", [map(8080)], options);
-    Deno.writeTextFileSync("/run/test/config", JSON.stringify(config));
-    const start = ["-c", 'exec "$0" </run/test/config', `${pluginDirectory()}/portmap`];
-    const env = {
-      PATH: `${bin}:${Deno.env.get("PATH")}`,
-      CNI_COMMAND: "ADD",
-      CNI_CONTAINERID: containerId,
-      CNI_IFNAME: "eth0",
-      CNI_NETNS: netns.path,
-      CNI_PATH: pluginDirectory(),
-    };
-    await using process = new BackgroundProcess("/bin/sh", start, { env });
-    await process.until(() => hasFile(`${bin}/done`), "the program to have added its rules");
-    assertEquals(await process.stop("SIGTERM"), 1);
-    assertStringIncludes(process.output, "interrupted by SIGTERM");
+    const programs = ["nft", "iptables-restore", "ip6tables-restore"];
+    await interruptedAdd(call(first, "ADD", [map(8080)], options), programs);
     assertEquals(leftovers(sandbox), []);
     assertEquals(/hostports4_/.test(sandbox.ruleset()), false);
   });

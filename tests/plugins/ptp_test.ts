@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ping } from "../../scripts/support/ping.ts";
+import { interruptedAdd } from "../support/interrupted_add.ts";
 import { plugin, pluginError } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
@@ -131,6 +132,17 @@ kernelTest(
   },
   { needs },
 );
+
+kernelTest("ptp: told to end while iptables masquerades, ADD takes that back", async (sandbox) => {
+  const netns = sandbox.container();
+  const masqueraded = { ...config, ipMasq: true, ipMasqBackend: "iptables" };
+  const programs = ["iptables-restore", "ip6tables-restore"];
+  await interruptedAdd({ config: masqueraded, netns }, programs);
+  assertEquals([sandbox.links(), sandbox.links(netns), reservations()], [[], [], []]);
+  for (const save of ["iptables-save", "ip6tables-save"]) {
+    assert(!sandbox.run(save, ["-t", "nat"]).includes("p2p"));
+  }
+}, { needs: ["iptables"] });
 
 kernelTest("ptp: GC removes what is of attachments that are not valid", (sandbox) => {
   const containers = ["a", "b"].map((containerId) => {

@@ -137,6 +137,8 @@ async function addLayer3(
       "the masquerading",
       () => masquerade(options.ipMasqBackend, call.attachment, addresses, call.netns),
       () => unmasquerade(call.attachment),
+      // What fails takes itself back; what has not ended yet holds the lock that this waits for.
+      { ambiguous: () => false },
     );
   }
   return { result, vlanInterface };

@@ -114,6 +114,8 @@ async function add(call: AddCall<Options>): Promise<Result> {
       "the masquerading",
       () => masquerade(options.ipMasqBackend, call.attachment, addresses, netns),
       () => unmasquerade(call.attachment),
+      // What fails takes itself back; what has not ended yet holds the lock that this waits for.
+      { ambiguous: () => false },
     );
   }
   return {
