@@ -6,10 +6,10 @@ import { STATUS_MAGIC } from "../server/protocol.ts";
 import type { ResidentStatus } from "../server/resident.ts";
 import { CniError } from "../types/error.ts";
 
-/** How long the server may take. Milliseconds. */
+/** How long to wait for the server's answer. Milliseconds. */
 const DEADLINE_MS = 5000;
 
-/** Asks a resident server how it is. @throws {CniError} code 11 where none answers */
+/** Reads a resident server's status. @throws {CniError} code 11 where none answers */
 export function askStatus(path: string): ResidentStatus {
   using socket = Socket.open(AF_UNIX, SOCK_STREAM, 0);
   try {

@@ -8,7 +8,7 @@ import type { CommandLine } from "../cli/command_line.ts";
 import { askStatus } from "./ask_status.ts";
 import { serve } from "./serve.ts";
 
-/** How long a server that a service manager started waits for calls. Seconds. */
+/** How long a server that a service manager started runs without calls. Seconds. */
 const IDLE_S = 600;
 
 const SOCKET_OPTION = {

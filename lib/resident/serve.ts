@@ -17,17 +17,17 @@ import { commandName } from "../skel/called_as.ts";
 import { STDIN_LIMIT } from "../skel/request.ts";
 import { CniError } from "../types/error.ts";
 
-/** How to serve. */
+/** Options of {@link serve}. */
 export interface ServeOptions {
   socketPath: string;
-  /** How long a server that a service manager started waits for calls. Milliseconds. */
+  /** How long a server that a service manager started runs without calls. Milliseconds. */
   idleMs: number;
 }
 
 /** Why a server ends. */
 type End =
   | { kind: "signal" | "idle"; why: string }
-  /** It is to be started anew: with another executable, or because its code has failed. */
+  /** It restarts: its executable was replaced, or its code has failed. */
   | { kind: "again"; why: string };
 
 const SERVER = "resident server";
@@ -38,10 +38,11 @@ const OWN_SOCKET = "cni-serve";
 /** The first descriptor that is passed: SD_LISTEN_FDS_START. */
 const FIRST_PASSED = 3;
 
-/** Serves until it is told to end. @returns the exit status */
+/** Serves until a signal or the idle timeout. @returns the exit status */
 export async function serve({ socketPath, idleMs }: ServeOptions): Promise<number> {
   const passed = passedSocket(SERVER);
-  // A client sees in the socket's credentials whether who listens is there, or is being started.
+  // listen(2) puts this process into the socket's credentials: a client sees there whether the
+  // server runs, or a service manager has to start it.
   passed?.listen();
   const isOwn = !passed || runtime.env("LISTEN_FDNAMES") === OWN_SOCKET;
   const listener = passed ?? listenAt(socketPath, { server: SERVER, mode: 0o600 });
@@ -73,7 +74,7 @@ export async function serve({ socketPath, idleMs }: ServeOptions): Promise<numbe
   return 0;
 }
 
-/** Calls that are the executable's to answer. */
+/** Returns why a call has to be executed; undefined where it is served. */
 function refuse(argv0: string, { CNI_COMMAND }: ServedCall["environment"]): string | undefined {
   if (!registeredPlugin(commandName(argv0))) return "name of no plugin";
   return CNI_COMMAND ? undefined : "call without CNI_COMMAND";
@@ -92,7 +93,7 @@ async function answer(call: ServedCall): Promise<Answer> {
   return await plugin({ env: { ...environment }, stdin, interrupted });
 }
 
-/** Calls `idle` when for so long nobody has called, and no call is under way. */
+/** Calls `idle` when there was no call for `idleMs`, and none is under way. */
 function watchIdle(server: ResidentServer, idleMs: number, idle: () => void): void {
   let seen = -1;
   const look = () => {
@@ -103,7 +104,7 @@ function watchIdle(server: ResidentServer, idleMs: number, idle: () => void): vo
   look();
 }
 
-/** Becomes the executable that is at its path now, with the same socket: no connection is lost. */
+/** Executes the file at the executable's path, with the same socket: no connection is lost. */
 function startAgain(listener: Socket, isOwn: boolean): never {
   const path = runtime.executable.replace(/ \(deleted\)$/, "");
   const args = runtime.files.readText("/proc/self/cmdline").split("\0").slice(0, -1);
@@ -116,7 +117,7 @@ function startAgain(listener: Socket, isOwn: boolean): never {
   execute(path, args, environment, { [FIRST_PASSED]: listener.descriptor });
 }
 
-/** Standard error is the service manager's log. */
+/** Writes a line to standard error, which is the service manager's log. */
 function log(text: string): void {
   runtime.write(2, `cni serve: ${text}\n`);
 }

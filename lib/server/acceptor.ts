@@ -2,14 +2,14 @@ import type { Watcher } from "../libc/poller.ts";
 import type { Socket } from "../libc/socket.ts";
 import { messageOf } from "../runtime/errors.ts";
 
-/** Before accepting again after accept(2) failed. Milliseconds. */
+/** Pause before accepting again after accept(2) failed. Milliseconds. */
 const PAUSE_MS = 100;
 
-/** What an acceptor does with connections, and with its own errors. */
+/** Options of an {@link Acceptor}. */
 export interface AcceptorOptions {
-  /** Is given each connection, which is its own to close. */
+  /** Is called with each connection, and closes it. */
   serve(connection: Socket): void;
-  /** Is told what went wrong, in one line. */
+  /** Is called with a line about each error. */
   log(text: string): void;
 }
 
@@ -50,8 +50,8 @@ export class Acceptor implements Disposable {
       ) serve(connection);
     } catch (error) {
       log(`cannot accept a connection: ${messageOf(error)}`);
-      // Without free descriptors the connection goes on waiting, and the socket stays readable:
-      // without a pause nothing else would happen on this thread.
+      // Without free descriptors the connection stays in the backlog and the socket readable: a loop
+      // without a pause would keep this thread busy.
       this.#watch[Symbol.dispose]();
       this.#pause = setTimeout(() => this.#watch = this.#listen(), PAUSE_MS);
     }

@@ -13,7 +13,7 @@ import { CniError } from "../types/error.ts";
 /** The first descriptor that a service manager passes: SD_LISTEN_FDS_START. */
 const FIRST_PASSED = 3;
 
-/** `asm-generic/ioctls.h`: not to block, and not to be inherited by programs that are executed. */
+/** `asm-generic/ioctls.h`: non-blocking, and close-on-exec. */
 const FIONBIO = 0x5421;
 const FIOCLEX = 0x5451;
 
@@ -25,7 +25,7 @@ const S_IFSOCK = 0o140000;
  * The listening socket that a service manager passed to this process; undefined where it passed
  * none.
  * @param server names the server in an error: "dhcp daemon"
- * @throws {CniError} code 4 where it passed several, or what is no socket
+ * @throws {CniError} code 4 where it passed several descriptors, or one that is no socket
  * @throws {SystemError}
  */
 export function passedSocket(server: string): Socket | undefined {

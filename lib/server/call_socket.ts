@@ -4,35 +4,35 @@ import type { Watcher } from "../libc/poller.ts";
 import type { Socket } from "../libc/socket.ts";
 import { GO, MAGIC, REQUEST_LIMIT, SIGNALS, STATUS_MAGIC } from "./protocol.ts";
 
-/** What a client asks for. */
-export type Asked =
+/** The first message of a client. */
+export type ClientMessage =
   | { kind: "call"; request: CallRequest }
-  /** How the server is. */
+  /** Asks for the server's status. */
   | { kind: "status" }
-  /** What is no request, or none that can be served. */
+  /** Not a request, or one that cannot be served. */
   | { kind: "unreadable"; why: string };
 
 /** A call that a client would hand over. */
 export interface CallRequest {
-  /** The path of what the client would execute. */
+  /** The path of the executable that the client would execute without a server. */
   readonly executable: string;
-  /** What the client was called as. */
+  /** `argv[0]` of the client. */
   readonly argv0: string;
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** What a client does while its call is served. */
+/** Is called with what a client does while its call is served. */
 export interface ClientEvents {
-  /** It was sent a signal, such as `SIGTERM`. */
+  /** The client received a signal, such as `SIGTERM`. */
   signal(name: string): void;
-  /** It has ended, or was killed. */
+  /** The client has exited, or was killed. */
   gone(): void;
 }
 
 const HEADER_SIZE = 8;
 const STREAMS = 3;
 
-/** A client's connection; `protocol.ts` has what is said on it. */
+/** A client's connection, with the protocol of `protocol.ts`. */
 export class CallSocket implements Disposable {
   readonly #socket: Socket;
   readonly #poller: Watcher;
@@ -48,8 +48,8 @@ export class CallSocket implements Disposable {
     return peerCredentials(this.#socket);
   }
 
-  /** Reads what is asked for; undefined where it does not come in time, or the client goes. */
-  async asked(timeoutMs: number): Promise<Asked | undefined> {
+  /** Reads the first message; undefined where none comes in time, or the client disconnects. */
+  async readRequest(timeoutMs: number): Promise<ClientMessage | undefined> {
     const deadline = performance.now() + timeoutMs;
     const read = async (into: Uint8Array<ArrayBuffer>) => {
       for (let done = 0; done < into.length;) {
@@ -70,7 +70,7 @@ export class CallSocket implements Disposable {
     if (size > REQUEST_LIMIT) return { kind: "unreadable", why: "request too long" };
     const body = new Uint8Array(size);
     if (!await read(body)) return undefined;
-    const request = readRequest(body);
+    const request = parseRequest(body);
     return request
       ? { kind: "call", request }
       : { kind: "unreadable", why: "request that cannot be read" };
@@ -78,9 +78,9 @@ export class CallSocket implements Disposable {
 
   /**
    * Waits for the client to hand its call over.
-   * @returns standard input, output and error; undefined where it does not, or not in time
+   * @returns standard input, output and error; undefined where they do not come in time
    */
-  async handedOver(timeoutMs: number): Promise<Descriptor[] | undefined> {
+  async receiveStreams(timeoutMs: number): Promise<Descriptor[] | undefined> {
     const deadline = performance.now() + timeoutMs;
     const byte = new Uint8Array(1);
     for (;;) {
@@ -96,7 +96,7 @@ export class CallSocket implements Disposable {
     }
   }
 
-  /** Tells, from now on, what the client does. */
+  /** Calls `events` from now on. */
   listen(events: ClientEvents): void {
     const bytes = new Uint8Array(16);
     this.#watch = this.#poller.watch(this.#socket, () => {
@@ -111,13 +111,13 @@ export class CallSocket implements Disposable {
     });
   }
 
-  /** Sends a byte, or a text, if the client is there. */
-  say(what: number | string): void {
+  /** Sends a byte or a text. A client that is gone is no error. */
+  send(what: number | string): void {
     const bytes = typeof what === "number" ? Uint8Array.of(what) : new TextEncoder().encode(what);
     try {
       this.#socket.send(bytes);
     } catch {
-      // It is gone, which the watch tells too.
+      // The client is gone, which `events.gone` reports.
     }
   }
 
@@ -131,7 +131,7 @@ export class CallSocket implements Disposable {
     this.#watch = undefined;
   }
 
-  /** How many bytes came; 0 at the end, also where it came with an error. */
+  /** Reads, and returns the number of bytes; 0 at the end and after an error. */
   #read(into: Uint8Array<ArrayBuffer>): number | undefined {
     try {
       const received = receivePassed(this.#socket, into, 0);
@@ -155,8 +155,8 @@ export class CallSocket implements Disposable {
   }
 }
 
-/** @see CallRequest */
-function readRequest(body: Uint8Array): CallRequest | undefined {
+/** Parses a request's body; undefined where it is malformed. */
+function parseRequest(body: Uint8Array): CallRequest | undefined {
   if (body.at(-1) !== 0) return undefined;
   let texts: string[];
   try {

@@ -1,6 +1,6 @@
 /**
- * What tells the resident server's client, a file of a few kilobytes, from other executables, and
- * which executable it stands for.
+ * The header of the resident server's client: a mark that identifies the file, and the path of the
+ * executable that it stands for.
  *
  * @module
  */
@@ -8,31 +8,31 @@
 /** Where in the file {@link CLIENT_MARK} is: behind the ELF header and three program headers. */
 export const MARK_OFFSET = 64 + 3 * 56;
 
-/** What the file holds there. It is another one when the protocol is. */
+/** The mark. It changes with the protocol. */
 export const CLIENT_MARK = "client of the resident server of cni, protocol 1\n";
 
-/** Where the absolute path of the executable is, if it was written in when it was installed. */
+/** Offset of the executable's absolute path, which installing the client writes. */
 export const INSTALLED_OFFSET = MARK_OFFSET + 64;
 
-/** Bytes of that path, its NUL included; without one, {@link BESIDE} is meant. */
+/** Size of that path with its NUL; an empty one means {@link SIBLING}. Bytes. */
 export const INSTALLED_SIZE = 256;
 
 /** The executable's name in the client's own directory. */
-export const BESIDE = "cni";
+export const SIBLING = "cni";
 
-/** No client is longer than this. Bytes. */
+/** The largest size of a client. Bytes. */
 export const CLIENT_LIMIT = 16 * 1024;
 
 /**
  * The path of the executable that a client stands for.
  * @param path the client's own
- * @param bytes what it holds
+ * @param bytes its content
  * @returns undefined when it is no client
  */
 export function executableOf(path: string, bytes: Uint8Array): string | undefined {
   if (bytes.length > CLIENT_LIMIT || textAt(bytes, MARK_OFFSET) !== CLIENT_MARK) return undefined;
   const installed = textAt(bytes, INSTALLED_OFFSET);
-  return installed !== "" ? installed : path.slice(0, path.lastIndexOf("/") + 1) + BESIDE;
+  return installed !== "" ? installed : path.slice(0, path.lastIndexOf("/") + 1) + SIBLING;
 }
 
 /**
@@ -54,7 +54,7 @@ export function writeExecutable(bytes: Uint8Array, executable: string): void {
   bytes.set(text, INSTALLED_OFFSET);
 }
 
-/** The text up to a NUL; what is no UTF-8 is no text of ours. */
+/** Reads the text up to a NUL; undefined where it is not UTF-8. */
 function textAt(bytes: Uint8Array, offset: number): string | undefined {
   const end = bytes.indexOf(0, offset);
   try {

@@ -1,10 +1,10 @@
 import type { Poller } from "../libc/poller.ts";
 import type { Socket } from "../libc/socket.ts";
 
-/** Before writing on to a peer whose buffer is full. Milliseconds. */
+/** Pause before writing on to a peer whose buffer is full. Milliseconds. */
 const WRITE_PAUSE_MS = 5;
 
-/** An accepted connection of a stream socket, which knows when its peer has closed it. */
+/** An accepted connection of a stream socket. Its signal reports that the peer has closed it. */
 export class Connection implements Disposable {
   readonly #socket: Socket;
   readonly #watch: Disposable;
@@ -12,7 +12,7 @@ export class Connection implements Disposable {
 
   /**
    * @param socket is closed with this object
-   * @param received is given the bytes as they come; they need not be a whole message
+   * @param received is called with bytes as they come, which may be a part of a message
    */
   constructor(socket: Socket, poller: Poller, received: (bytes: Uint8Array<ArrayBuffer>) => void) {
     this.#socket = socket;
@@ -54,7 +54,7 @@ export class Connection implements Disposable {
     this.#closed.abort(new Error("the peer has closed the connection"));
   }
 
-  /** What came; empty at the end, undefined when there is nothing. */
+  /** Reads what has come; empty at the end, undefined when there is nothing. */
   #read(): Uint8Array<ArrayBuffer> | undefined {
     try {
       return this.#socket.receive()?.data;

@@ -1,13 +1,13 @@
 /**
- * What decides whether two processes would do a call alike: their namespaces, their root directory,
- * their user and what they may do. From /proc, which the kernel keeps: proc(5).
+ * The attributes of a process that decide how it would run a call: namespaces, root directory, user
+ * and privileges. Read from /proc: proc(5).
  *
  * @module
  */
 import { errnoCode } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 
-/** The namespaces that a call depends on, and what to call them. */
+/** The namespaces that a call depends on, by their file in `/proc/PID/ns`, with their names. */
 const NAMESPACES = {
   net: "network namespace",
   mnt: "mount namespace",
@@ -15,22 +15,22 @@ const NAMESPACES = {
   pid: "PID namespace",
 } as const;
 
-/** A process, as far as it decides how a call ends. */
+/** The attributes of a process that decide how it would run a call. */
 export interface Identity {
-  /** When it was started: its number may be another's by the time something else is read. */
+  /** When it was started: a PID may be reused before everything is read. */
   readonly started: string;
   /** umask(2) */
   readonly umask: number;
-  /** What it has in common with those that are served, by what to call it. */
+  /** What a caller must have in common with the server, by its name in messages. */
   readonly traits: Readonly<Record<string, string>>;
 }
 
-/** Thrown where a process is gone, or its number another's, before all was read. */
+/** A process that exited, or whose PID was reused, before everything was read. */
 export class ProcessGone extends Error {}
 
 /**
- * Reads who a process is.
- * @param process its number, or `thread-self`
+ * Reads a process's identity.
+ * @param process its PID, or `thread-self`
  * @throws {ProcessGone}
  */
 export function identityOf(process: number | "thread-self"): Identity {
@@ -63,7 +63,7 @@ export function differenceBetween(a: Identity, b: Identity): string | undefined 
   return Object.keys(a.traits).find((trait) => a.traits[trait] !== b.traits[trait]);
 }
 
-/** In ticks since the machine's start: the 22nd field, behind a name in brackets. proc_pid_stat(5) */
+/** Start time in clock ticks since boot: field 22, after the name in brackets. proc_pid_stat(5) */
 function startOf(directory: string): string {
   const text = runtime.files.readText(`${directory}/stat`);
   return text.slice(text.lastIndexOf(")") + 2).split(" ")[19]!;
@@ -74,12 +74,12 @@ function fileAt(path: string): string {
   return `${dev}:${ino}`;
 }
 
-/** The security module's: AppArmor's profile, SELinux' context. */
+/** The security module's label: AppArmor's profile, SELinux' context. */
 function labelOf(directory: string): string {
   try {
     return runtime.files.readText(`${directory}/attr/current`).replace(/[\0\n]+$/, "");
   } catch (error) {
-    // None that labels processes is there: EINVAL of old, or the directory has no such file.
+    // No security module labels processes: EINVAL on old kernels, or there is no such file.
     if (["EINVAL", "ENOENT"].includes(errnoCode(error) ?? "")) return "";
     throw error;
   }

@@ -11,17 +11,17 @@ import { runtime } from "../runtime/mod.ts";
 import { removeIfPresent } from "../runtime/write_atomic.ts";
 import { CniError } from "../types/error.ts";
 
-/** Who listens, and who may connect. */
+/** Names the server, and says which users may connect. */
 export interface ListenOptions {
-  /** The server, for an error: "dhcp daemon". */
+  /** The server's name in errors: "dhcp daemon". */
   server: string;
-  /** Permission bits of the socket: connecting takes the right to write. */
+  /** Permission bits of the socket: connecting requires write permission. */
   mode: number;
 }
 
 /**
  * Listens at a path. Its directory is made where there is none, readable by the owner only, and a
- * socket that nobody listens at any more is replaced.
+ * socket without a listener is replaced.
  * @throws {CniError} code 11 when a server answers there already, 5 when the socket cannot be made
  */
 export function listenAt(path: string, { server, mode }: ListenOptions): Socket {
@@ -43,7 +43,7 @@ function listen(address: Uint8Array<ArrayBuffer>, path: string, mode: number): S
   const socket = Socket.open(AF_UNIX, SOCK_STREAM, 0);
   try {
     socket.bind(address, path);
-    // Before connections are taken: until now its permissions are the umask's.
+    // Before listen(2): until now the umask decides the permissions.
     runtime.files.chmod(path, mode);
     socket.listen();
     return socket;
@@ -60,7 +60,7 @@ function isAnswered(address: Uint8Array<ArrayBuffer>, path: string): boolean {
     return true;
   } catch (error) {
     const code = error instanceof SystemError ? error.code : "";
-    // A full backlog is a server, too.
+    // EAGAIN is a full backlog: a server listens.
     if (code === "EAGAIN") return true;
     if (["ENOENT", "ECONNREFUSED"].includes(code)) return false;
     throw error;

@@ -1,18 +1,17 @@
 /**
- * How a call reaches the resident server, and how its end comes back.
+ * The protocol between the resident server and its client, which is executed instead of a plugin.
  *
- * A client is executed in a plugin's place. It connects to the server's socket, and both speak, in
- * this order:
+ * The client connects to the server's socket. Messages come in this order:
  *
  * 1. Client: the request. {@link MAGIC}, and how many bytes follow, both 32 bits in the machine's
  *    byte order; then texts that each end with a NUL: the path of the executable that it would
  *    execute without a server, and its own arguments and environment, as they lie in its memory.
- * 2. Server: {@link MINE}, or {@link DECLINED} and the end.
+ * 2. Server: {@link ACCEPTED}, or {@link DECLINED} and the end.
  * 3. Client: {@link GO}, and with that byte standard input, output and error (`SCM_RIGHTS`, unix(7)).
  *    Until here it may close the connection at any time and execute the executable instead: the
- *    server has done nothing. From here on it must not. The streams come no earlier: what is on its
- *    way to a server that is stopped stays open, and who reads its other end would wait for that.
- * 4. Client, at any time: the number of a signal that it was sent.
+ *    server has done nothing. From here on it must not. The streams come no earlier: descriptors
+ *    on their way to a server that is stopped stay open, and a reader of the other end would wait.
+ * 4. Client, at any time: the number of a signal that it received.
  * 5. Server: {@link ANSWERING}, before it writes to standard output.
  * 6. Server: {@link SUCCEEDED} or {@link FAILED}, once all is written and the three descriptors are
  *    closed.
@@ -27,7 +26,7 @@
 /** Where the server listens. */
 export const SOCKET_PATH = "/run/cni/cni.sock";
 
-/** `CNI` and the version of what is described here. */
+/** `CNI` and the version of this protocol. */
 export const MAGIC = 0x01494e43;
 
 /** A request longer than this is declined. Linux gives arguments and environment 6 MB at most. Bytes. */
@@ -35,11 +34,11 @@ export const REQUEST_LIMIT = 8 * 1024 * 1024;
 
 const byte = (character: string) => character.charCodeAt(0);
 
-/** The server: the request is one that it would serve. */
-export const MINE = byte("M");
-/** The server: whoever asks must execute the executable. */
+/** The server: it will serve the call. */
+export const ACCEPTED = byte("M");
+/** The server: the client must execute the executable. */
 export const DECLINED = byte("D");
-/** The client: the call is the server's, whatever happens now. */
+/** The client: it hands the call over, and will not execute the executable any more. */
 export const GO = byte("G");
 /** The server: it is about to write to standard output. */
 export const ANSWERING = byte("A");
@@ -48,16 +47,16 @@ export const SUCCEEDED = byte("0");
 /** The server: the exit status is 1. */
 export const FAILED = byte("1");
 
-/** How long the client waits to be told {@link MINE}: of a server that runs. Seconds. */
-export const PATIENCE_S = 1;
-/** The same, where a service manager listens and has to start the server. Seconds. */
-export const START_PATIENCE_S = 5;
+/** How long the client waits for {@link ACCEPTED} from a server that runs. Seconds. */
+export const ACCEPT_TIMEOUT_S = 1;
+/** The same where a service manager listens and has to start the server. Seconds. */
+export const START_TIMEOUT_S = 5;
 
-/** Signals that the client passes on. `signal(7)` */
+/** Signals that the client forwards. signal(7) */
 export const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 /**
- * `CNI` and a question mark, in {@link MAGIC}'s place: how is the server? It answers with a JSON
- * object, and closes the connection. Nothing comes with it; the length is 0.
+ * `CNI` and a question mark, instead of {@link MAGIC}: asks for the server's status. The length is
+ * 0. The server answers with a JSON object and closes the connection.
  */
 export const STATUS_MAGIC = 0x3f494e43;

@@ -14,7 +14,7 @@ import { CniError } from "../types/error.ts";
 import { Acceptor } from "./acceptor.ts";
 import { type CallRequest, CallSocket } from "./call_socket.ts";
 import { differenceBetween, type Identity, identityOf, ProcessGone } from "./identity.ts";
-import { ANSWERING, DECLINED, FAILED, MINE, SUCCEEDED } from "./protocol.ts";
+import { ACCEPTED, ANSWERING, DECLINED, FAILED, SUCCEEDED } from "./protocol.ts";
 import { PassedStreams } from "./streams.ts";
 
 /** How a call ended. */
@@ -26,54 +26,54 @@ export interface Answer {
   takeBack?: () => Promise<string[]>;
   /** What an interruption left under way. */
   settled?: Promise<unknown>;
-  /** What went wrong, where that is nobody's but the code's. */
+  /** What was thrown, where that is a defect of the code. */
   defect?: unknown;
 }
 
-/** A call, with all that belongs to it. */
+/** A call: its name, environment, input and interruption. */
 export interface ServedCall {
-  /** What it was called as. */
+  /** `argv[0]` of the client. */
   readonly argv0: string;
   readonly environment: Readonly<Record<string, string>>;
-  /** Standard input, to its end, or until more than `limit` bytes have come. */
+  /** Reads standard input to its end, or until more than `limit` bytes have come. */
   readInput(limit: number): Promise<Uint8Array>;
   /** Rejects when the caller wants the call to end, or is gone. */
   readonly interrupted: Promise<never>;
 }
 
-/** What a server serves, and how. */
+/** Options of a {@link ResidentServer}. */
 export interface ResidentOptions {
   readonly poller: Watcher;
-  /** Why a call is not to be served; undefined where it is. */
+  /** Returns why a call is not to be served; undefined where it is. */
   refuse(argv0: string, environment: Readonly<Record<string, string>>): string | undefined;
   /** Does a call. */
   answer(call: ServedCall): Promise<Answer>;
   /** Writes a line to the server's log. */
   log(text: string): void;
-  /** The server's executable is another one by now, or its code has failed: it should start anew. */
+  /** Is called when the server should restart: its executable was replaced, or its code failed. */
   outdated(why: string): void;
 }
 
-/** How a server is, as `cni status` shows it. */
+/** The status of a server, as `cni status` prints it. */
 export interface ResidentStatus {
   pid: number;
-  /** When it began, as a date in ISO 8601. */
+  /** When the server started, as a date in ISO 8601. */
   since: string;
   runtime: string;
   /** Calls that have ended. */
   served: number;
   /** Calls that are under way. */
   inFlight: number;
-  /** How many calls were declined, by the reason. */
+  /** The number of calls that were declined, by reason. */
   declined: Readonly<Record<string, number>>;
-  /** Bytes of memory in use, and the most that ever was. */
+  /** Bytes of memory in use, and the highest value since the start. */
   memory: number;
   peakMemory: number;
 }
 
-/** How long a client has to say what it wants, and to hand it over. Milliseconds. */
-const PATIENCE_MS = 10_000;
-/** How long what was interrupted may go on before the plugins that it waits for are killed. */
+/** How long the server waits for a request, and for the call to be handed over. Milliseconds. */
+const REQUEST_TIMEOUT_MS = 10_000;
+/** How long an interrupted call may go on before the plugins that it runs are killed. */
 const INTERRUPTED_GRACE_MS = 1000;
 
 /** A server; it serves until it is disposed of. */
@@ -82,10 +82,10 @@ export class ResidentServer implements Disposable {
   readonly #options: ResidentOptions;
   readonly #own = identityOf("thread-self");
   readonly #since = new Date();
-  /** Calls under way: what ends each of them. */
+  /** Interrupts each call under way. */
   readonly #inFlight = new Map<Promise<void>, (why: CniError) => void>();
-  /** What goes on though its caller is gone, by the container it is about. */
-  readonly #left = new Map<string, Set<Promise<unknown>>>();
+  /** Work that goes on after its call was answered, by container ID. */
+  readonly #unfinished = new Map<string, Set<Promise<unknown>>>();
   readonly #declined: Record<string, number> = {};
   #served = 0;
   #draining = false;
@@ -123,11 +123,11 @@ export class ResidentServer implements Disposable {
     };
   }
 
-  /** Declines what comes from now on; resolves when no call is under way any more. */
+  /** Declines every further call; resolves when no call is under way any more. */
   async drain(): Promise<void> {
     this.#draining = true;
     while (this.#inFlight.size > 0) await Promise.allSettled(this.#inFlight.keys());
-    for (const left of this.#left.values()) await Promise.allSettled(left);
+    for (const works of this.#unfinished.values()) await Promise.allSettled(works);
   }
 
   /** Ends every call that is under way, as a signal would. */
@@ -139,30 +139,30 @@ export class ResidentServer implements Disposable {
     this.#acceptor[Symbol.dispose]();
   }
 
-  /** Everything about one connection. Never throws. */
+  /** Serves one connection. Never throws. */
   async #serve(socket: CallSocket): Promise<void> {
     using _socket = socket;
     try {
-      const asked = await socket.asked(PATIENCE_MS);
-      if (asked?.kind === "status") return socket.say(JSON.stringify(this.status()));
-      if (asked?.kind === "unreadable") return this.#decline(socket, asked.why);
-      if (!asked) return;
-      const { request } = asked;
+      const message = await socket.readRequest(REQUEST_TIMEOUT_MS);
+      if (message?.kind === "status") return socket.send(JSON.stringify(this.status()));
+      if (message?.kind === "unreadable") return this.#decline(socket, message.why);
+      if (!message) return;
+      const { request } = message;
       const { pid } = socket.peer;
-      const caller = this.#look(pid);
+      const caller = this.#identify(pid);
       const why = typeof caller === "string" ? caller : this.#refuse(request, pid, caller);
       if (why !== undefined || typeof caller === "string") {
         return this.#decline(socket, why ?? "process that is gone");
       }
       using directory = Descriptor.open(`/proc/${pid}/cwd`, O_PATH);
-      await this.#take(socket, request, caller, directory);
+      await this.#accept(socket, request, caller, directory);
     } catch (error) {
       this.#options.log(`a connection failed: ${stackOf(error)}`);
     }
   }
 
-  /** Who calls; or why it is not known. */
-  #look(pid: number): Identity | string {
+  /** Reads the identity of a caller; a text says why it is unknown. */
+  #identify(pid: number): Identity | string {
     if (pid === 0) return "PID namespace";
     try {
       return identityOf(pid);
@@ -172,7 +172,7 @@ export class ResidentServer implements Disposable {
     }
   }
 
-  /** Why a call is not served; undefined where it is. */
+  /** Returns why a call is not served; undefined where it is. */
   #refuse(request: CallRequest, pid: number, caller: Identity): string | undefined {
     if (this.#draining) return "shutdown";
     const difference = differenceBetween(caller, this.#own);
@@ -190,11 +190,11 @@ export class ResidentServer implements Disposable {
 
   #decline(socket: CallSocket, why: string): void {
     this.#declined[why] = (this.#declined[why] ?? 0) + 1;
-    socket.say(DECLINED);
+    socket.send(DECLINED);
   }
 
-  /** Says that the call would be served, and serves it once it is handed over. */
-  async #take(
+  /** Accepts a request, and serves the call once it is handed over. */
+  async #accept(
     socket: CallSocket,
     request: CallRequest,
     caller: Identity,
@@ -205,8 +205,8 @@ export class ResidentServer implements Disposable {
     const done = Promise.withResolvers<void>();
     this.#inFlight.set(done.promise, interruption.reject);
     try {
-      socket.say(MINE);
-      const descriptors = await socket.handedOver(PATIENCE_MS);
+      socket.send(ACCEPTED);
+      const descriptors = await socket.receiveStreams(REQUEST_TIMEOUT_MS);
       if (!descriptors) return;
       using streams = new PassedStreams(descriptors, this.#options.poller);
       await this.#run(socket, request, streams, caller, directory, interruption);
@@ -217,7 +217,7 @@ export class ResidentServer implements Disposable {
     }
   }
 
-  /** Does a call, from being handed over to its status. */
+  /** Runs a call that was handed over, and sends its status. */
   async #run(
     socket: CallSocket,
     request: CallRequest,
@@ -235,10 +235,10 @@ export class ResidentServer implements Disposable {
       gone: () => {
         isGone = true;
         const error = interrupted("the end of its caller");
-        // At once: whoever reads them waits until they are closed everywhere.
+        // At once: a reader sees the end only when every process has closed them.
         streams.close(error);
         interruption.reject(error);
-        this.#leave(environment, ended.promise);
+        this.#leaveUnfinished(environment, ended.promise);
       },
     });
     const context: CallContext = {
@@ -250,7 +250,7 @@ export class ResidentServer implements Disposable {
       inherited: new Set(),
     };
     try {
-      await this.#others(environment, ended.promise);
+      await this.#awaitUnfinished(environment, ended.promise);
       await runInCall(context, async () => {
         const reply = await answer({
           argv0,
@@ -259,10 +259,10 @@ export class ResidentServer implements Disposable {
           interrupted: interruption.promise,
         });
         if (reply.defect !== undefined) log(`a call failed: ${stackOf(reply.defect)}`);
-        if (reply.settled) this.#leave(environment, endSoon(reply.settled));
+        if (reply.settled) this.#leaveUnfinished(environment, endSoon(reply.settled));
         const exitCode = await this.#deliver(reply, socket, streams);
         streams[Symbol.dispose]();
-        if (!isGone) socket.say(exitCode === 0 ? SUCCEEDED : FAILED);
+        if (!isGone) socket.send(exitCode === 0 ? SUCCEEDED : FAILED);
         if (isGone) await reply.settled;
       });
     } finally {
@@ -270,15 +270,15 @@ export class ResidentServer implements Disposable {
     }
   }
 
-  /** Writes the answer; an ADD whose caller does not get to know of it is none. */
+  /** Writes the answer. An ADD whose result cannot be written is undone. */
   async #deliver(answer: Answer, socket: CallSocket, streams: PassedStreams): Promise<number> {
     const { stdout, exitCode, takeBack } = answer;
     try {
       if (stdout !== "") {
-        socket.say(ANSWERING);
+        socket.send(ANSWERING);
         await streams.write(1, stdout);
       }
-      await streams.write(2, ""); // and so all that was written to it
+      await streams.write(2, ""); // waits for earlier writes to standard error
       return exitCode;
     } catch (error) {
       const undone = takeBack ? [...await takeBack(), "what had been done was taken back"] : [];
@@ -288,44 +288,50 @@ export class ResidentServer implements Disposable {
     }
   }
 
-  /** Notes what goes on though nobody waits for it: {@link #others} do. */
-  #leave({ CNI_CONTAINERID = "" }: CallRequest["environment"], work: Promise<unknown>): void {
-    const left = this.#left.get(CNI_CONTAINERID) ?? new Set();
-    this.#left.set(CNI_CONTAINERID, left.add(work));
-    const forget = () => {
-      left.delete(work);
-      if (left.size === 0) this.#left.delete(CNI_CONTAINERID);
+  /** Notes work that outlives its call: {@link #awaitUnfinished} waits for it. */
+  #leaveUnfinished(
+    { CNI_CONTAINERID = "" }: CallRequest["environment"],
+    work: Promise<unknown>,
+  ): void {
+    const unfinished = this.#unfinished.get(CNI_CONTAINERID) ?? new Set();
+    this.#unfinished.set(CNI_CONTAINERID, unfinished.add(work));
+    const remove = () => {
+      unfinished.delete(work);
+      if (unfinished.size === 0) this.#unfinished.delete(CNI_CONTAINERID);
     };
-    work.then(forget, forget);
+    work.then(remove, remove);
   }
 
-  /** Waits for what is still going on about a container; for a GC about any. */
-  async #others(
+  /** Waits for the unfinished work of a call's container; of every container for GC. */
+  async #awaitUnfinished(
     { CNI_COMMAND, CNI_CONTAINERID = "" }: CallRequest["environment"],
     own: Promise<void>,
   ): Promise<void> {
     const all = CNI_COMMAND === "GC"
-      ? [...this.#left.values()].flatMap((left) => [...left])
-      : [...this.#left.get(CNI_CONTAINERID) ?? []];
+      ? [...this.#unfinished.values()].flatMap((works) => [...works])
+      : [...this.#unfinished.get(CNI_CONTAINERID) ?? []];
     await Promise.allSettled(all.filter((work) => work !== own));
   }
 }
 
-/** `fcntl.h`: only a name for a file, which may be a directory. */
+/** `fcntl.h`: a descriptor that only stands for a path, here a directory. open(2) */
 const O_PATH = 0o10000000;
 
 function interrupted(by: string): CniError {
   return CniError.internal(`interrupted by ${by}; what had been done was taken back`);
 }
 
-/** Waits for what goes on after an interruption; what it executes is killed after a while. */
+/**
+ * Waits for work that an interruption left under way, and kills the plugins that it still runs after
+ * {@link INTERRUPTED_GRACE_MS}.
+ */
 async function endSoon(settled: Promise<unknown>): Promise<void> {
   const kill = () => endExecuted(CniError.internal("the call was interrupted"));
   const timer = setTimeout(kill, INTERRUPTED_GRACE_MS);
   try {
     await settled;
   } catch {
-    // It was interrupted, and its answer is given.
+    // The interruption, which was answered already.
   } finally {
     clearTimeout(timer);
   }

@@ -8,7 +8,7 @@ import { concat } from "../runtime/concat.ts";
 import { errnoNumber } from "../runtime/errno.ts";
 import { runtime } from "../runtime/mod.ts";
 
-/** What is written at once: a pipe takes that much whole, or is not ready. pipe(7) */
+/** Bytes that a pipe takes in one write, whole or not at all. pipe(7) */
 const PIPE_BUF = 4096;
 const READ_SIZE = 65536;
 /** `linux/fcntl.h`, `asm-generic/ioctls.h` */
@@ -19,15 +19,15 @@ const EAGAIN = errnoNumber("EAGAIN");
 const EINTR = errnoNumber("EINTR");
 
 /**
- * The three standard streams of a caller, whose descriptors it has passed. They are its own open
- * files: they are never made non-blocking, and nothing waits in a read or a write. poll(2) says what
- * is ready.
+ * The three standard streams of a caller, by the descriptors that it passed. The caller shares these
+ * open files: they are never made non-blocking, and no read or write blocks. poll(2) says which are
+ * ready.
  */
 export class PassedStreams implements Disposable {
   readonly #descriptors: readonly Descriptor[];
   readonly #poller: Watcher;
   readonly #closed = new AbortController();
-  /** What is still to be written to standard error, and to standard output, in this order. */
+  /** Resolves when everything passed to {@link write} so far is written, in that order. */
   #written: Promise<void> = Promise.resolve();
 
   /** @param descriptors standard input, output and error; they are closed with this object */
@@ -56,7 +56,7 @@ export class PassedStreams implements Disposable {
   }
 
   /**
-   * Writes behind all that was written before.
+   * Writes `text` after everything that was written before.
    * @throws {SystemError} EPIPE where nobody reads
    * @throws what the streams were closed for
    */
@@ -67,7 +67,7 @@ export class PassedStreams implements Disposable {
     await written;
   }
 
-  /** Closes the descriptors; whoever waits for one is told `reason`. Doing so twice is harmless. */
+  /** Closes the descriptors; reads and writes that wait reject with `reason`. Repeatable. */
   close(reason: unknown): void {
     this.#closed.abort(reason);
     for (const descriptor of this.#descriptors) descriptor[Symbol.dispose]();
@@ -87,8 +87,8 @@ export class PassedStreams implements Disposable {
   }
 
   /**
-   * How much can be written at once. An empty pipe takes all that it has room for: so nearly every
-   * answer is there whole or not at all, whenever this process may be killed.
+   * The number of bytes that can be written at once: of an empty pipe its whole capacity, so that
+   * nearly every answer arrives whole or not at all, should this process be killed.
    */
   #room(stream: 1 | 2, wanted: number): number {
     if (wanted <= PIPE_BUF) return wanted;
@@ -104,7 +104,7 @@ export class PassedStreams implements Disposable {
     return this.#descriptors[stream]!.number;
   }
 
-  /** Waits until a transfer would not have to. */
+  /** Waits until a read or a write would not block. */
   async #ready(stream: 0 | 1 | 2, readiness: Readiness): Promise<void> {
     const descriptor = this.#number(stream);
     const poll = readiness === "read" ? pollReadable : pollWritable;
@@ -126,12 +126,12 @@ export class PassedStreams implements Disposable {
   }
 }
 
-/** How many bytes were transferred; undefined where it has to be tried again. */
+/** Reads or writes, and returns the number of bytes; undefined where it has to be tried again. */
 function transfer(invoke: () => number | bigint, verb: string): number | undefined {
   const result = Number(invoke());
   if (result >= 0) return result;
   const errno = runtime.errno();
-  // Somebody else has made it non-blocking, and was faster.
+  // Another process with the same open file has made it non-blocking, and used it first.
   if (errno === EAGAIN || errno === EINTR) return undefined;
   throw new SystemError(verb, errno);
 }

@@ -14,7 +14,7 @@ import {
 import { compileWithBun } from "./compile_bun.ts";
 import { compileWithDeno } from "./compile_deno.ts";
 import { multicallEntry, singleEntry } from "./entry.ts";
-import { BESIDE } from "../../lib/server/client_file.ts";
+import { SIBLING } from "../../lib/server/client_file.ts";
 import { makeClient } from "../client/client.ts";
 import { install, installLink, linksTo } from "./install.ts";
 import { Progress, size } from "./progress.ts";
@@ -192,6 +192,6 @@ function installResident(
     installLink(file, `${bin}/${name}`, `${staging}/link-${name}`);
   }
   // Last: a client finds the executable that it was built with, or an earlier one, which serves it.
-  install(built, `${bin}/${BESIDE}`);
-  return `${bin}: ${commands.length} names, and the executable as ${BESIDE}`;
+  install(built, `${bin}/${SIBLING}`);
+  return `${bin}: ${commands.length} names, and the executable as ${SIBLING}`;
 }

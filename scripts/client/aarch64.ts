@@ -9,7 +9,7 @@ import {
   type Encoded,
   type Instruction,
   type Machine,
-  type Place,
+  type Operand,
   type Relation,
   type Size,
   SYSTEM_CALLS,
@@ -61,7 +61,7 @@ function encode(instruction: Instruction, here: number, addresses: Addresses): E
     case "load": {
       const { to, from, size } = instruction;
       return access("ldur", { 1: 0x38400000, 4: 0xb8400000, 8: 0xf8400000 }[size], {
-        ...{ register: REGISTERS[to], place: from, size, addresses },
+        ...{ register: REGISTERS[to], operand: from, size, addresses },
       });
     }
     case "store": {
@@ -69,7 +69,7 @@ function encode(instruction: Instruction, here: number, addresses: Addresses): E
       const constant = typeof value === "number" ? set(X9, value, addresses) : [];
       const register = typeof value === "number" ? X9 : REGISTERS[value];
       const code = { 1: 0x38000000, 4: 0xb8000000, 8: 0xf8000000 }[size];
-      return [...constant, ...access("stur", code, { register, place: to, size, addresses })];
+      return [...constant, ...access("stur", code, { register, operand: to, size, addresses })];
     }
     case "add": {
       const { to, by } = instruction;
@@ -105,7 +105,7 @@ function encode(instruction: Instruction, here: number, addresses: Addresses): E
     }
     case "system": {
       const { call, with: values } = instruction;
-      // x0 is also `result`, which a parameter may be: it is set first, before anything is lost.
+      // x0 is also `result`, which a parameter may be: it is set first, before it is overwritten.
       return [
         ...values.flatMap((value, i) => set(i, value, addresses)),
         ...set(X8, SYSTEM_CALLS[call].aarch64, addresses),
@@ -130,7 +130,7 @@ function set(register: number, value: Value, addresses: Addresses): Encoded[] {
     : addresses.datum(value.datum) + (value.offset ?? 0);
   const [low, high] = [number & 0xffff, number >>> 16];
   const first = one(0xd2800000 | low << 5 | register, `mov x${register}, #${hex(low)}`); // movz
-  // An address always takes two, whatever it is.
+  // An address always takes two instructions: the length must not depend on its value.
   if (high === 0 && typeof value === "number") return [first];
   return [
     first,
@@ -154,21 +154,21 @@ function compare(left: number, right: number | Variable): Encoded {
 
 interface Access {
   register: number;
-  place: Place;
+  operand: Operand;
   size: Size;
   addresses: Addresses;
 }
 
-/** ldur, stur: a register and a place, at most 255 bytes from a base. */
+/** Encodes ldur and stur, for an operand at most 255 bytes from its base register. */
 function access(
   name: string,
   code: number,
-  { register, place, size, addresses }: Access,
+  { register, operand, size, addresses }: Access,
 ): Encoded[] {
-  const isDatum = "datum" in place;
-  const before = isDatum ? set(X10, place, addresses) : [];
-  const base = isDatum ? X10 : REGISTERS[place.at];
-  const offset = isDatum ? 0 : signed(place.offset ?? 0, 9);
+  const isDatum = "datum" in operand;
+  const before = isDatum ? set(X10, operand, addresses) : [];
+  const base = isDatum ? X10 : REGISTERS[operand.at];
+  const offset = isDatum ? 0 : signed(operand.offset ?? 0, 9);
   const full = `${name}${size === 1 ? "b" : ""} ${size === 8 ? "x" : "w"}${register}`;
   const text = `${full}, [x${base}${offset === 0 ? "" : `, #${offset}`}]`;
   return [...before, one(code | (offset & 0x1ff) << 12 | base << 5 | register, text)];

@@ -1,6 +1,5 @@
 /**
- * The resident server's client: a static executable that needs no compiler to be built, for each
- * machine.
+ * The resident server's client: a static executable for each machine, assembled without a compiler.
  *
  * @module
  */
@@ -11,16 +10,16 @@ import { assemble, type Executable } from "./elf.ts";
 import { clientData, clientProgram } from "./program.ts";
 import { x86_64 } from "./x86_64.ts";
 
-/** The machines that there is a client for. */
+/** The machines that clients can be made for. */
 export const MACHINES = [x86_64, aarch64] as const;
 
-/** What a client is made with. */
+/** Options of {@link makeClient}. */
 export interface ClientOptions {
   /** `e_machine` of the machine. `elf.h` */
   elfMachine: number;
   /** Where the server listens; {@link SOCKET_PATH} when absent. */
   socket?: string;
-  /** Absolute path of the executable that it stands for; the one beside it when absent. */
+  /** Absolute path of the executable that it stands for; when absent the file `cni` beside it. */
   executable?: string;
 }
 

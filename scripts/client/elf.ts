@@ -1,5 +1,5 @@
 /**
- * Puts instructions and data into an executable file. elf(5); `elf.h` has the numbers.
+ * Writes instructions and data into an executable file: elf(5), `elf.h`.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import {
 } from "../../lib/server/client_file.ts";
 import type { Addresses, Encoded, Instruction, Machine } from "./instruction.ts";
 
-/** Something in memory: bytes, 64-bit words, some of which are addresses, or zeros. */
+/** A named datum in memory: bytes, 64-bit words (numbers or addresses), or zeros. */
 export type Datum =
   & { name: string }
   & (
@@ -26,25 +26,25 @@ export interface Executable {
   listing: readonly (Encoded & { address: number })[];
 }
 
-/** Where the file is in memory, up to and with the code. */
+/** The address of the segment with headers and code. */
 const TEXT_ADDRESS = 0x400000;
-/** The largest page of either machine; data begin on one of their own. Bytes. */
+/** The largest page size of either machine; data begin on a new page. Bytes. */
 const PAGE = 0x10000;
 
 const [PT_LOAD, PT_GNU_STACK] = [1, 0x6474e551];
 const [X, W, R] = [1, 2, 4];
 
-/** Where the code begins in the file: behind the headers and what tells a client. */
+/** Offset of the code in the file: after the headers and the client's mark and path. */
 const CODE_OFFSET = INSTALLED_OFFSET + INSTALLED_SIZE;
 
-/** Assembles a program. @throws {Error} when it refers to what is not there */
+/** Assembles a program. @throws {Error} for an undefined label or datum */
 export function assemble(
   machine: Machine,
   program: readonly Instruction[],
   data: readonly Datum[],
 ): Executable {
   const labels = new Map<string, number>();
-  const places = new Map<string, number>([["installed", TEXT_ADDRESS + INSTALLED_OFFSET]]);
+  const dataAddresses = new Map<string, number>([["installed", TEXT_ADDRESS + INSTALLED_OFFSET]]);
   const unknown: Addresses = { datum: () => TEXT_ADDRESS, label: () => TEXT_ADDRESS };
   let address = TEXT_ADDRESS + CODE_OFFSET;
   for (const instruction of program) {
@@ -53,20 +53,23 @@ export function assemble(
   }
   const codeEnd = address - TEXT_ADDRESS;
 
-  // The data's bytes follow in the file; in memory they are on the next page, so far from its start.
+  // The data follow in the file. In memory they are on the next page, at the same offset in it.
   const dataOffset = align(codeEnd, 8);
   address = TEXT_ADDRESS + PAGE + dataOffset;
-  // Zeros last: they are in memory only.
+  // Zeros come last: the file does not contain them.
   const ordered = [...data.filter(isInFile), ...data.filter((datum) => !isInFile(datum))];
   for (const datum of ordered) {
-    define(places, datum.name, address);
+    define(dataAddresses, datum.name, address);
     address += align(lengthOf(datum), 8);
   }
   const memoryEnd = address - TEXT_ADDRESS - PAGE;
   const fileEnd = dataOffset +
     data.filter(isInFile).reduce((sum, datum) => sum + align(lengthOf(datum), 8), 0);
 
-  const addresses: Addresses = { datum: lookUp(places, "datum"), label: lookUp(labels, "label") };
+  const addresses: Addresses = {
+    datum: lookUp(dataAddresses, "datum"),
+    label: lookUp(labels, "label"),
+  };
   const file = new Uint8Array(fileEnd);
   writeHeaders(file, machine, [
     { type: PT_LOAD, flags: R | X, offset: 0, fileSize: codeEnd, memorySize: codeEnd },
@@ -134,7 +137,7 @@ function writeDatum(file: Uint8Array, datum: Datum, { datum: addressOf }: Addres
   );
 }
 
-/** A part of the file that is mapped into memory. */
+/** A segment: a part of the file that is mapped into memory. */
 interface Segment {
   type: number;
   flags: number;
@@ -143,7 +146,7 @@ interface Segment {
   memorySize: number;
 }
 
-/** Elf64_Ehdr, and an Elf64_Phdr for each segment. */
+/** Writes Elf64_Ehdr, and an Elf64_Phdr for each segment. */
 function writeHeaders(file: Uint8Array, machine: Machine, segments: readonly Segment[]): void {
   const view = new DataView(file.buffer);
   const ident = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]; // "\x7fELF", 64 bits, little-endian, version 1

@@ -1,12 +1,12 @@
 /**
- * The few instructions that the client consists of, as both machines have them.
+ * The instructions of the client's program, independent of the machine.
  *
  * @module
  */
 
 /**
- * What is kept in registers that system calls leave alone, and `result`: what the last system call
- * returned, or what was loaded last.
+ * Variables, each in a register that system calls preserve; and `result`, which has the
+ * value of the last system call or load.
  */
 export const VARIABLES = [
   "result",
@@ -21,31 +21,31 @@ export const VARIABLES = [
 /** @see VARIABLES */
 export type Variable = typeof VARIABLES[number];
 
-/** A place in memory: a datum of the program, or so many bytes from where a variable points. */
-export type Place = { datum: string; offset?: number } | { at: Variable; offset?: number };
+/** An operand in memory: at an offset from a datum, or from the address in a variable. Bytes. */
+export type Operand = { datum: string; offset?: number } | { at: Variable; offset?: number };
 
-/** A value: a number, a variable's, or the address of a datum. */
+/** A value: a number, the content of a variable, or an address at an offset from a datum. */
 export type Value = number | Variable | { datum: string; offset?: number };
 
-/** Bytes that are loaded or stored at once. */
+/** Size of a load or store. Bytes. */
 export type Size = 1 | 4 | 8;
 
-/** One instruction. A number is at most 31 bits and a sign. */
+/** An instruction. Numbers are signed, of 32 bits. */
 export type Instruction =
   | { op: "set"; to: Variable; value: Value }
-  /** Where the kernel has put arguments and environment: `argc`, and what follows. execve(2) */
+  /** Loads the initial stack pointer: the address of `argc`, `argv` and the environment. execve(2) */
   | { op: "stack"; to: Variable }
-  | { op: "load"; to: Variable; from: Place; size: Size }
-  | { op: "store"; value: number | Variable; to: Place; size: Size }
+  | { op: "load"; to: Variable; from: Operand; size: Size }
+  | { op: "store"; value: number | Variable; to: Operand; size: Size }
   | { op: "add"; to: Variable; by: number | Variable }
   | { op: "subtract"; from: Variable; by: Variable }
-  /** Goes to a label if `left` compares so with `right`, both signed 64-bit numbers. */
+  /** Jumps to a label if the relation holds between `left` and `right`, signed 64-bit numbers. */
   | { op: "if"; left: Variable; is: Relation; right: number | Variable; goTo: string }
   | { op: "goTo"; label: string }
   | { op: "label"; name: string }
   | { op: "system"; call: SystemCall; with: readonly Value[] };
 
-/** How two numbers compare. */
+/** A relation between two numbers. */
 export type Relation = "==" | "!=" | "<";
 
 /** The system calls that the client makes. */
@@ -69,14 +69,14 @@ export const SYSTEM_CALLS = {
   signalfd4: { x86_64: 289, aarch64: 74 },
 } as const;
 
-/** One instruction of a machine: its bytes, and what a disassembler makes of them. */
+/** A machine instruction: its bytes and its disassembly. */
 export interface Encoded {
   bytes: readonly number[];
-  /** As `objdump` prints it, without operands' alignment and comments. */
+  /** Its text as `objdump` prints it, without alignment and comments. */
   text: string;
 }
 
-/** What an instruction refers to by its name. */
+/** Resolves the names that instructions refer to. */
 export interface Addresses {
   /** The address of a datum. */
   datum(name: string): number;
@@ -84,14 +84,14 @@ export interface Addresses {
   label(name: string): number;
 }
 
-/** A kind of processor. */
+/** A machine: an instruction set. */
 export interface Machine {
   readonly name: "x86_64" | "aarch64";
   /** `e_machine` in an ELF header. `elf.h` */
   readonly elfMachine: number;
   /**
-   * What an instruction is on this machine. How long it is does not depend on `addresses`.
-   * @param here its own address
+   * Encodes an instruction. The length does not depend on `addresses`.
+   * @param here the instruction's own address
    */
   encode(instruction: Instruction, here: number, addresses: Addresses): Encoded[];
 }

@@ -1,23 +1,23 @@
 /**
- * What the client does, step by step. `lib/server/protocol.ts` has what it and the server say.
+ * The client's program. `lib/server/protocol.ts` describes the protocol.
  *
- * It uses no memory but what is named in {@link DATA}, and no function of anybody's. Whatever goes
- * wrong before it has handed its call over, it executes the executable, which then does the call
- * itself and says what is wrong. Nothing it does until then can be told from its caller's side.
+ * It uses the memory that {@link clientData} names, and calls no library. Where anything goes wrong
+ * before the call is handed over, it executes the executable, which then runs the call itself and
+ * reports the error. The caller cannot observe what the client did until then.
  *
  * @module
  */
 import {
+  ACCEPT_TIMEOUT_S,
+  ACCEPTED,
   ANSWERING,
   GO,
   MAGIC,
-  MINE,
-  PATIENCE_S,
   SIGNALS,
-  START_PATIENCE_S,
+  START_TIMEOUT_S,
   SUCCEEDED,
 } from "../../lib/server/protocol.ts";
-import { BESIDE } from "../../lib/server/client_file.ts";
+import { SIBLING } from "../../lib/server/client_file.ts";
 import type { Datum } from "./elf.ts";
 import type { Instruction } from "./instruction.ts";
 
@@ -54,18 +54,18 @@ const LOST = errorObject(
   "what it had done is not known: a DEL removes it; the server's log says why it ended",
 );
 
-/** The error object of a client that finds nothing to execute. */
+/** The error object of a client that cannot execute the executable. */
 const NO_EXECUTABLE = errorObject(
   5,
   "cannot execute the executable that this client stands for",
-  `it must be the file ${BESIDE} beside the client, or where it was when the client was installed`,
+  `it must be the file ${SIBLING} beside the client, or where it was when the client was installed`,
 );
 
 /** A signal's bit in a set: signal(7) */
 const bit = (signal: number) => 1 << (signal - 1);
 const FORWARDED = Object.values(SIGNALS).reduce((set, signal) => set | bit(signal), 0);
 
-/** What is in memory beside the code. @param socketPath where the server listens */
+/** The program's data. @param socketPath where the server listens */
 export function clientData(socketPath: string): Datum[] {
   const path = new TextEncoder().encode(socketPath);
   if (path.length >= SOCKADDR_UN - 2) {
@@ -77,17 +77,17 @@ export function clientData(socketPath: string): Datum[] {
   return [
     { name: "lost", bytes: LOST },
     { name: "noExecutable", bytes: NO_EXECUTABLE },
-    { name: "beside", bytes: new TextEncoder().encode(`${BESIDE}\0`) },
+    { name: "beside", bytes: new TextEncoder().encode(`${SIBLING}\0`) },
     { name: "address", bytes: address },
     { name: "go", bytes: Uint8Array.of(GO) },
-    // struct timeval, then struct timespec, which ppoll(2) counts down
-    { name: "sendTimeout", words: [PATIENCE_S, 0] },
-    { name: "timeout", words: [PATIENCE_S, 0] },
-    // the signals that are blocked, and those of them that are passed on
+    // struct timeval; struct timespec, which ppoll(2) decrements
+    { name: "sendTimeout", words: [ACCEPT_TIMEOUT_S, 0] },
+    { name: "timeout", words: [ACCEPT_TIMEOUT_S, 0] },
+    // the signals that are blocked, and those of them that are forwarded
     { name: "blocked", words: [FORWARDED | bit(SIGPIPE)] },
     { name: "forwarded", words: [FORWARDED] },
     { name: "maskBefore", words: [0] },
-    // the request's first bytes, and how many follow
+    // the request's magic number and length
     { name: "header", words: [MAGIC] },
     // struct iovec: the header, the executable's path, arguments and environment
     { name: "parts", words: [{ datum: "header" }, 8, 0, 0, 0, 0] },
@@ -110,10 +110,10 @@ export function clientData(socketPath: string): Datum[] {
   ];
 }
 
-/** Its instructions, from the first one. */
+/** The client's instructions, from its entry point. */
 export function clientProgram(): Instruction[] {
   return [
-    ...lookAround(),
+    ...readStack(),
     ...findExecutable(),
     ...connect(),
     ...request(),
@@ -122,8 +122,8 @@ export function clientProgram(): Instruction[] {
   ];
 }
 
-/** Signals wait until somebody is there for them. Arguments, environment and path are found. */
-function lookAround(): Instruction[] {
+/** Blocks signals until they can be forwarded; finds arguments, environment and path. */
+function readStack(): Instruction[] {
   return [
     // The kernel has left on the stack: argc; argv, NULL; the environment, NULL; the auxiliary
     // vector. The texts of argv and environment lie one behind the other. execve(2)
@@ -159,19 +159,19 @@ function lookAround(): Instruction[] {
       call: "rt_sigprocmask",
       with: [SIG_BLOCK, { datum: "blocked" }, { datum: "maskBefore" }, 8],
     },
-    // It cannot fail; if it did, there would be nothing to take back before executing.
+    // rt_sigprocmask(2) cannot fail here; after a failure there would be no mask to restore.
     { op: "if", left: "result", is: "<", right: 0, goTo: "no executable" },
   ];
 }
 
-/** The path that was written in, else the file beside the one that was executed. */
+/** Chooses the path written at installation, else the file beside the one that was executed. */
 function findExecutable(): Instruction[] {
   return [
     { op: "set", to: "executable", value: { datum: "installed" } },
     { op: "load", to: "result", from: { at: "executable" }, size: 1 },
     { op: "if", left: "result", is: "!=", right: 0, goTo: "measure" },
 
-    // The directory of `pointer`, which is shorter than `path`; then "cni" and its NUL.
+    // Copies the directory of `pointer`, which is shorter than `path`, then "cni" and its NUL.
     { op: "set", to: "executable", value: { datum: "path" } },
     { op: "set", to: "socket", value: "executable" }, // where the name begins
     { op: "label", name: "next character" },
@@ -188,14 +188,14 @@ function findExecutable(): Instruction[] {
     { op: "load", to: "result", from: { datum: "beside" }, size: 4 },
     { op: "store", value: "result", to: { at: "socket" }, size: 4 },
 
-    // How long it is, and how long arguments and environment are together: their NULs included.
+    // Measures the path, and arguments and environment together, with their NULs.
     { op: "label", name: "measure" },
     { op: "set", to: "pointer", value: "executable" },
     ...past("pointer", "executable's end"),
     { op: "subtract", from: "pointer", by: "executable" },
     { op: "store", value: "executable", to: { datum: "parts", offset: 16 }, size: 8 },
     { op: "store", value: "pointer", to: { datum: "parts", offset: 24 }, size: 8 },
-    // Called with anything but its name, this is a command's way to the executable.
+    // With arguments this is not a runtime's call: a plugin's own command, which is executed.
     { op: "load", to: "result", from: { at: "arguments", offset: -8 }, size: 8 },
     { op: "if", left: "result", is: "!=", right: 1, goTo: "execute" },
     ...past("end", "environment's end"),
@@ -210,7 +210,7 @@ function findExecutable(): Instruction[] {
   ];
 }
 
-/** Moves a pointer behind the NUL of the text that it points into. */
+/** Moves a pointer past the NUL of the text that it points into. */
 function past(pointer: "pointer" | "end", name: string): Instruction[] {
   return [
     { op: "label", name },
@@ -220,11 +220,11 @@ function past(pointer: "pointer" | "end", name: string): Instruction[] {
   ];
 }
 
-/** Connects. A listener that is PID 1, or is gone, was a service manager's, or its server's. */
+/** Connects. Where PID 1 or a process that is gone listened, the server may have to be started. */
 function connect(): Instruction[] {
   return [
     { op: "system", call: "socket", with: [AF_UNIX, SOCK_STREAM + SOCK_CLOEXEC, 0] },
-    // Nor where it takes the place of a standard stream that is closed.
+    // A number below 3 is that of a standard stream which is closed.
     { op: "if", left: "result", is: "<", right: 3, goTo: "execute" },
     { op: "set", to: "socket", value: "result" },
     {
@@ -246,7 +246,7 @@ function connect(): Instruction[] {
     { op: "system", call: "kill", with: ["pointer", 0] },
     { op: "if", left: "result", is: "!=", right: -ESRCH, goTo: "prepare" },
     { op: "label", name: "starting" },
-    { op: "store", value: START_PATIENCE_S, to: { datum: "timeout" }, size: 8 },
+    { op: "store", value: START_TIMEOUT_S, to: { datum: "timeout" }, size: 8 },
 
     { op: "label", name: "prepare" },
     { op: "system", call: "signalfd4", with: [-1, { datum: "forwarded" }, 8, SFD_CLOEXEC] },
@@ -256,7 +256,7 @@ function connect(): Instruction[] {
   ];
 }
 
-/** Asks, and hands over: behind the last line the call is the server's. */
+/** Sends the request and hands the call over: after the last instruction it is the server's. */
 function request(): Instruction[] {
   return [
     { op: "system", call: "sendmsg", with: ["socket", { datum: "message" }, MSG_NOSIGNAL] },
@@ -267,13 +267,13 @@ function request(): Instruction[] {
     { op: "system", call: "read", with: ["socket", { datum: "reply" }, 1] },
     { op: "if", left: "result", is: "!=", right: 1, goTo: "execute" },
     { op: "load", to: "result", from: { datum: "reply" }, size: 1 },
-    { op: "if", left: "result", is: "!=", right: MINE, goTo: "execute" },
+    { op: "if", left: "result", is: "!=", right: ACCEPTED, goTo: "execute" },
     { op: "system", call: "sendmsg", with: ["socket", { datum: "handover" }, MSG_NOSIGNAL] },
     { op: "if", left: "result", is: "!=", right: 1, goTo: "execute" },
   ];
 }
 
-/** Waits for the end, and passes signals on. */
+/** Waits for the status, and forwards signals. */
 function awaitEnd(): Instruction[] {
   return [
     { op: "label", name: "wait" },
@@ -286,7 +286,7 @@ function awaitEnd(): Instruction[] {
     { op: "system", call: "read", with: ["pointer", { datum: "signal" }, SIGINFO] },
     { op: "if", left: "result", is: "!=", right: SIGINFO, goTo: "listen" },
     { op: "system", call: "sendto", with: ["socket", { datum: "signal" }, 1, MSG_NOSIGNAL, 0, 0] },
-    // Where that fails the connection has ended, which is heard next.
+    // Where that fails the connection has ended, which the next read reports.
     { op: "label", name: "listen" },
     { op: "load", to: "result", from: { datum: "polled", offset: 6 }, size: 1 },
     { op: "if", left: "result", is: "==", right: 0, goTo: "wait" },
@@ -311,7 +311,7 @@ function awaitEnd(): Instruction[] {
   ];
 }
 
-/** Becomes the executable. The socket and the signals' descriptor are closed by that. */
+/** Executes the executable. The socket and the signalfd are close-on-exec. */
 function execute(): Instruction[] {
   return [
     { op: "label", name: "execute" },
@@ -332,7 +332,7 @@ function execute(): Instruction[] {
   ];
 }
 
-/** Specification, section 5, "Error". */
+/** Formats an error object: specification, section 5, "Error". */
 function errorObject(code: number, msg: string, details: string): Uint8Array {
   return new TextEncoder().encode(
     JSON.stringify({ cniVersion: "1.1.0", code, msg, details }) + "\n",

@@ -9,7 +9,7 @@ import {
   type Encoded,
   type Instruction,
   type Machine,
-  type Place,
+  type Operand,
   type Relation,
   type Size,
   SYSTEM_CALLS,
@@ -39,7 +39,7 @@ const REGISTERS: Readonly<Record<Variable, number>> = {
   end: 15,
 };
 
-/** Where a system call's parameters go: rdi, rsi, rdx, r10, r8, r9. */
+/** The registers of a system call's parameters: rdi, rsi, rdx, r10, r8, r9. */
 const PARAMETERS = [7, 6, 2, 10, 8, 9];
 
 /** The second byte of `jcc rel32`, and its name. */
@@ -80,7 +80,7 @@ function encode(instruction: Instruction, here: number, addresses: Addresses): E
       const register = typeof value === "number" ? RCX : REGISTERS[value];
       const { bytes, text } = memory(register, to, addresses);
       const kind = { 1: "BYTE", 4: "DWORD", 8: "QWORD" }[size];
-      // Any REX prefix makes spl to dil of what would else be ah to bh.
+      // With any REX prefix these numbers mean spl to dil, without one ah to bh.
       const prefix = size === 8 ? [8] : size === 1 && register >= 4 ? [0] : [];
       const code = size === 1 ? 0x88 : 0x89;
       return [...constant, {
@@ -138,7 +138,7 @@ function move(to: number, from: number): Encoded {
   };
 }
 
-/** An operation on two registers, or on a register and a number. */
+/** Encodes an operation on two registers, or on a register and a number. */
 function calculate(
   name: string,
   code: number,
@@ -165,22 +165,22 @@ function jump(code: readonly number[], name: string, here: number, target: numbe
   return { bytes: [...code, ...word(target - next)], text: `${name} ${hex(target)}` };
 }
 
-/** ModRM and what follows it, for a register and a place in memory. */
+/** Encodes ModRM, SIB and displacement for a register and an operand in memory. */
 function memory(
   register: number,
-  place: Place,
+  operand: Operand,
   addresses: Addresses,
 ): { bytes: number[]; text: string } {
-  const offset = place.offset ?? 0;
-  if ("datum" in place) { // an absolute address: a SIB byte without base and index
-    const address = addresses.datum(place.datum) + offset;
+  const offset = operand.offset ?? 0;
+  if ("datum" in operand) { // an absolute address: a SIB byte without base and index
+    const address = addresses.datum(operand.datum) + offset;
     return {
       bytes: [(register & 7) << 3 | 4, 0x25, ...word(address)],
       text: `ds:${hex(address)}`,
     };
   }
-  const base = REGISTERS[place.at];
-  // r12 stands where rsp does, which says that a SIB byte follows.
+  const base = REGISTERS[operand.at];
+  // The lower three bits of r12 are those of rsp, which mean that a SIB byte follows.
   const sib = (base & 7) === 4 ? [0x24] : [];
   return {
     bytes: [0x80 | (register & 7) << 3 | base & 7, ...sib, ...word(offset)],
@@ -191,17 +191,17 @@ function memory(
 /** The REX prefix where one is needed: W, R and B. @param bits W, or 0 where any prefix will do */
 function withRex(
   register: number,
-  place: Place,
+  operand: Operand,
   bits: readonly number[],
   rest: readonly number[],
 ): number[] {
-  const base = "at" in place ? REGISTERS[place.at] : 0;
+  const base = "at" in operand ? REGISTERS[operand.at] : 0;
   const extended = register >> 3 << 2 | base >> 3;
   const rex = bits.length > 0 || extended > 0 ? [0x40 | (bits[0] ?? 0) | extended] : [];
   return [...rex, ...rest];
 }
 
-/** 32 bits, the lowest first. */
+/** Encodes 32 bits in little-endian byte order. */
 function word(number: number): number[] {
   return [number, number >> 8, number >> 16, number >> 24].map((part) => part & 0xff);
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import { ANSWERING, DECLINED, FAILED, GO, MINE, SUCCEEDED } from "../../lib/server/protocol.ts";
+import { ACCEPTED, ANSWERING, DECLINED, FAILED, GO, SUCCEEDED } from "../../lib/server/protocol.ts";
 import { MACHINES, makeClient } from "../../scripts/client/client.ts";
 import { missing, type Reason, reportSkip } from "../support/requirements.ts";
 import { Conversation } from "../support/scripted_server.ts";
@@ -102,7 +102,7 @@ class Fixture implements Disposable {
 /** Takes a request, and the call. */
 async function take(conversation: Conversation): Promise<void> {
   await conversation.request();
-  await conversation.say(MINE);
+  await conversation.say(ACCEPTED);
   assertEquals(await conversation.byte(), GO);
 }
 
@@ -210,7 +210,7 @@ for (const machine of MACHINES) {
     for (const env of [{}, Object.fromEntries(variables), { EMPTY: "", ODD: "a=b\nc" }]) {
       const [request, ended] = await fixture.serve(async (conversation) => {
         const request = await conversation.request();
-        await conversation.say(MINE);
+        await conversation.say(ACCEPTED);
         assertEquals(await conversation.byte(), GO);
         await conversation.say(ANSWERING, SUCCEEDED);
         return request;
@@ -319,7 +319,7 @@ for (const machine of MACHINES) {
           ? await fixture.serve(async (conversation) => {
             try {
               await conversation.request();
-              await conversation.say(MINE);
+              await conversation.say(ACCEPTED);
             } catch {
               return; // It may not even have asked.
             }
