@@ -7,20 +7,13 @@
 import { type Attachment, sameAttachment } from "../types/attachment.ts";
 import { CniError } from "../types/error.ts";
 import { quote } from "../types/go_text.ts";
-import {
-  encodeJson,
-  isObject,
-  type JsonObject,
-  type JsonValue,
-  parseJson,
-  sortKeys,
-} from "../types/json.ts";
+import { isObject, type JsonObject, type JsonValue, sortKeys } from "../types/json.ts";
 import { validateContainerId, validateIfName, validateNetworkName } from "../types/names.ts";
 import { parseResult } from "../types/read_result.ts";
 import type { Result } from "../types/result.ts";
-import { ifPresent, messageOf } from "../runtime/errors.ts";
+import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
-import { removeWritten, writeAtomic } from "../runtime/write_atomic.ts";
+import { RecordStore } from "../state/record_store.ts";
 import { decodeBase64, encodeBase64 } from "./base64.ts";
 
 /** Where the Go library keeps its cache. */
@@ -43,24 +36,36 @@ export interface CachedAttachment extends Attachment {
   result?: JsonObject;
 }
 
+/** What a file holds: an attachment, or in files from before the format had a kind only a result. */
+type Entry = CachedAttachment | { result: JsonObject; network?: undefined };
+
 /** The cache in one directory. */
 export class Cache {
   readonly #directory: string;
+  readonly #store: RecordStore<Entry>;
 
-  /** The files are in `results` under `directory`. */
-  constructor(directory: string = DEFAULT_CACHE_DIR) {
+  /**
+   * The files are in `results` under `directory`.
+   * @param warn is told of files that cannot be read, which are passed over; standard error when
+   * absent
+   */
+  constructor(directory: string = DEFAULT_CACHE_DIR, warn?: (text: string) => void) {
     this.#directory = `${directory}/results`;
+    this.#store = new RecordStore<Entry>({
+      directory: this.#directory,
+      suffix: "",
+      what: "what an ADD returned",
+      encode: encodeEntry,
+      decode: decodeEntry,
+    }, warn);
   }
 
   /**
    * The file of an attachment.
    * @throws {CniError} code 3, 4 or 7 for a name that cannot be part of a file's
    */
-  path({ network, containerId, ifName }: Attachment): string {
-    validateNetworkName(network);
-    validateContainerId(containerId);
-    validateIfName(ifName);
-    return `${this.#directory}/${network}-${containerId}-${ifName}`;
+  path(attachment: Attachment): string {
+    return this.#store.path(nameOf(attachment));
   }
 
   /** Makes the directory. @throws {CniError} code 5 */
@@ -74,60 +79,40 @@ export class Cache {
 
   /** Remembers an attachment. @throws {CniError} code 5; the old file is then as it was */
   write(attachment: CachedAttachment): void {
-    const path = this.path(attachment);
-    this.prepare();
-    try {
-      writeAtomic(path, encodeEntry(attachment), 0o600);
-    } catch (error) {
-      throw CniError.io(`cannot write ${path}: ${messageOf(error)}`);
-    }
+    this.#store.write(nameOf(attachment), attachment);
   }
 
   /**
-   * The attachment of that key; undefined when there is none, or when the file of that name is
-   * another attachment's: `a-b` on `c` and `a` on `b-c` share one.
-   *
-   * @throws {CniError} code 5 when the file cannot be read, 6 when it is not a cache file.
+   * The attachment of that key; undefined when there is none that can be read, or when the file of
+   * that name is another attachment's: `a-b` on `c` and `a` on `b-c` share one.
    */
   read(key: Attachment): CachedAttachment | undefined {
-    const path = this.path(key);
-    const raw = readObject(path);
-    if (raw === undefined) return undefined;
-    if (raw.kind !== KIND) {
-      const kind = typeof raw.kind === "string" ? quote(raw.kind) : "no kind";
-      throw CniError.decode(`${path} has wrong kind: ${kind}, not ${quote(KIND)}`);
-    }
-    return sameAttachment(keyIn(raw), key) ? decodeEntry(raw) : undefined;
+    const entry = this.#store.read(nameOf(key));
+    return entry?.network !== undefined && sameAttachment(entry, key) ? entry : undefined;
   }
 
   /**
    * The final result of an attachment; undefined when there is none. Files from before the format
    * had a kind hold nothing but a result.
-   *
-   * @throws {CniError} code 5 when the file cannot be read, 1 or 6 when it holds no result.
+   * @throws {CniError} code 1 or 6 when what is cached is no result
    */
   readResult(key: Attachment): Result | undefined {
-    const raw = readObject(this.path(key));
-    if (raw === undefined) return undefined;
-    if (raw.kind !== KIND) return parseResult(raw, "");
-    if (!sameAttachment(keyIn(raw), key) || raw.result === undefined) return undefined;
-    return parseResult(raw.result, "");
+    const entry = this.#store.read(nameOf(key));
+    if (!entry?.result) return undefined;
+    if (entry.network !== undefined && !sameAttachment(entry, key)) return undefined;
+    return parseResult(entry.result, "");
   }
 
   /**
-   * Forgets an attachment; a file of another one is left as it is.
-   * @throws {Error} with `code` when the file cannot be removed
+   * Removes what is cached of an attachment, be it readable or not; a file of another attachment is
+   * left as it is.
+   * @throws {CniError} code 5 when the file cannot be removed
    */
   remove(key: Attachment): void {
-    const path = this.path(key);
-    let raw: JsonObject | undefined;
-    try {
-      raw = readObject(path);
-    } catch {
-      // Whatever it holds, it is of no use to anybody.
-    }
-    if (raw?.kind === KIND && !sameAttachment(keyIn(raw), key)) return;
-    removeWritten(path);
+    const name = nameOf(key);
+    const entry = this.#store.read(name);
+    if (entry?.network !== undefined && !sameAttachment(entry, key)) return;
+    this.#store.remove(name);
   }
 
   /**
@@ -137,51 +122,35 @@ export class Cache {
    * @throws {CniError} code 5 when the directory is there but cannot be read
    */
   list(containerId = ""): CachedAttachment[] {
-    let names: string[];
-    try {
-      names = ifPresent(() => runtime.files.list(this.#directory)) ?? [];
-    } catch (error) {
-      throw CniError.io(`cannot read the cache directory ${this.#directory}: ${messageOf(error)}`);
-    }
-    return names.sort().flatMap((name) => {
-      const entry = readEntry(`${this.#directory}/${name}`);
-      if (!entry || name !== `${entry.network}-${entry.containerId}-${entry.ifName}`) return [];
+    return this.#store.names().flatMap((name) => {
+      if (name.endsWith(UNFINISHED)) return [];
+      const entry = this.#store.read(name);
+      if (entry?.network === undefined || name !== joined(entry)) return [];
       return containerId === "" || entry.containerId === containerId ? [entry] : [];
     });
   }
 }
 
-function readEntry(path: string): CachedAttachment | undefined {
-  try {
-    const raw = readObject(path);
-    return raw?.kind === KIND ? decodeEntry(raw) : undefined;
-  } catch {
-    return undefined; // Not ours, damaged, or gone meanwhile: no attachment to tell of.
-  }
+/** What the name of a file ends in that is still being written, or was when its writer was killed. */
+const UNFINISHED = ".tmp";
+
+/** @throws {CniError} code 3, 4 or 7 for a name that cannot be part of a file's */
+function nameOf(attachment: Attachment): string {
+  validateNetworkName(attachment.network);
+  validateContainerId(attachment.containerId);
+  validateIfName(attachment.ifName);
+  return joined(attachment);
 }
 
-/** @throws {CniError} code 5 or 6 */
-function readObject(path: string): JsonObject | undefined {
-  let text: string | undefined;
-  try {
-    text = ifPresent(() => runtime.files.readText(path));
-  } catch (error) {
-    throw CniError.io(`cannot read ${path}: ${messageOf(error)}`);
-  }
-  if (text === undefined) return undefined;
-  try {
-    const value = parseJson(text);
-    if (isObject(value)) return value;
-  } catch (error) {
-    throw CniError.decode(`${path}: ${messageOf(error)}`);
-  }
-  throw CniError.decode(`${path}: it must hold an object`);
+function joined({ network, containerId, ifName }: Attachment): string {
+  return `${network}-${containerId}-${ifName}`;
 }
 
 /** Compact, and with the keys in the order of the Go struct; inner objects are Go maps, sorted. */
-function encodeEntry(entry: CachedAttachment): string {
+function encodeEntry(entry: Entry): JsonObject {
+  if (entry.network === undefined) return entry.result;
   const { containerId, config, ifName, network, netns, args, capabilityArgs, result } = entry;
-  return encodeJson({
+  return {
     kind: KIND,
     containerId,
     config: encodeBase64(config),
@@ -191,7 +160,7 @@ function encodeEntry(entry: CachedAttachment): string {
     ...(args.length > 0 ? { cniArgs: args } : {}),
     ...(Object.keys(capabilityArgs).length > 0 ? { capabilityArgs: sortKeys(capabilityArgs) } : {}),
     ...(result ? { result: sortKeys(result) } : {}),
-  });
+  };
 }
 
 function keyIn(raw: JsonObject): Attachment {
@@ -202,7 +171,13 @@ function keyIn(raw: JsonObject): Attachment {
   };
 }
 
-function decodeEntry(raw: JsonObject): CachedAttachment {
+/** @throws {Error} for a file of another kind */
+function decodeEntry(raw: JsonObject): Entry {
+  if (raw.kind === undefined) return { result: raw };
+  if (raw.kind !== KIND) {
+    const kind = typeof raw.kind === "string" ? quote(raw.kind) : "no kind";
+    throw new Error(`it has the wrong kind: ${kind}, not ${quote(KIND)}`);
+  }
   return {
     ...keyIn(raw),
     config: decodeBase64(text(raw.config)),

@@ -258,7 +258,7 @@ export class Cni {
   }
 
   #cache(rt?: RuntimeConf): Cache {
-    return new Cache(this.#options.cacheDir ?? rt?.cacheDir);
+    return new Cache(this.#options.cacheDir ?? rt?.cacheDir, this.#options.warn);
   }
 
   #cachedResult(list: NetworkList, rt: RuntimeConf): JsonObject | undefined {

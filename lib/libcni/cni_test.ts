@@ -217,6 +217,10 @@ Deno.test("delNetworkList() does without a cached result that is broken, or of a
   Deno.writeTextFileSync(file, "{");
   plugins.reply("a", "DEL", { exit: 1 });
   await errorOf(() => plugins.cni().delNetworkList(plugins.list({}, ["a"]), RT));
+  assertEquals(plugins.cached(), ["net-c1-eth0"], "for the next try");
+  assertStringIncludes(plugins.warnings.at(-1)!, `passing over ${file}`);
+  plugins.reply("a", "DEL", { stdout: {} });
+  await plugins.cni().delNetworkList(plugins.list({}, ["a"]), RT);
   assertEquals(plugins.cached(), []);
 });
 

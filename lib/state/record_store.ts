@@ -141,7 +141,8 @@ export class RecordStore<T> {
    */
   names(): string[] {
     const { directory, suffix } = this.#kind;
-    return this.#paths(suffix).map((path) => path.slice(directory.length + 1, -suffix.length));
+    return this.#paths(suffix)
+      .map((path) => path.slice(directory.length + 1, path.length - suffix.length));
   }
 
   /** Removes what killed writers left. The caller holds the lock that writers hold. */
