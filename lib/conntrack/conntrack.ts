@@ -1,6 +1,6 @@
 /**
- * The kernel's table of connections. A packet of a connection that is in it is treated as the
- * first one was, whatever the rules say by now: new rules need old entries removed.
+ * The kernel's connection tracking table. Packets of a connection in it are translated as its first
+ * packet was, whatever the rules say by now: new rules take effect once old entries are removed.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { netfilter } from "../nl/netfilter.ts";
 import type { NetlinkSocket } from "../nl/socket.ts";
 import { familyOf } from "../rtnl/family.ts";
 
-/** A connection, by the addresses that its first packet had and by who answers it. */
+/** A connection: the addresses of its first packet, and the source of the answers. */
 export interface Connection {
   destination: IpAddress;
   /** The answers' source: differs from `destination` where that was translated. */
@@ -29,7 +29,7 @@ export interface Connection {
   answeringPort?: number;
 }
 
-/** Connections to look at, and which of them to remove. */
+/** Selects connections for removal. */
 export interface StaleConnections {
   family: 4 | 6;
   protocol: PortProtocol;
@@ -39,7 +39,7 @@ export interface StaleConnections {
   isStale(connection: Connection): boolean;
 }
 
-/** What is used of a netlink socket. */
+/** The methods of a netlink socket that are used. */
 type Socket = Pick<NetlinkSocket, "dump" | "request">;
 
 /**
@@ -68,7 +68,7 @@ export function removeConnections(
   return removed;
 }
 
-/** The connections to any of `ports`. */
+/** Lists the connections to any of `ports`. */
 function list(
   socket: Socket,
   name: string,
@@ -107,7 +107,7 @@ function fromMessage({ original, reply }: ConnectionMessage): Connection | undef
   return destination && answeredBy && { destination, answeredBy, answeringPort };
 }
 
-/** By its original tuple, and its identity lest a new connection with the same tuple be hit. */
+/** Deletes an entry by its original tuple and its ID: a new connection may have the same tuple. */
 function remove(socket: Socket, family: 4 | 6, entry: ConnectionMessage): boolean {
   const { original, id, zone } = entry;
   try {

@@ -1,6 +1,6 @@
 /**
- * As much of D-Bus as calling a method of a system service takes: arguments and results are
- * strings. Starting a program for it would take five milliseconds (`busctl`) to three hundred
+ * A client of D-Bus that calls methods of system services, with strings as arguments and results.
+ * Starting a program for it would take five milliseconds (`busctl`) to three hundred
  * (`firewall-cmd`, which is Python).
  *
  * Source: the D-Bus specification, "Message Protocol" and "Authentication Protocol".
@@ -22,7 +22,7 @@ import {
 } from "./message.ts";
 
 const DEFAULT_PATH = "/run/dbus/system_bus_socket";
-/** As long as D-Bus libraries wait for an answer. Milliseconds. */
+/** How long to wait for an answer: the default of D-Bus libraries. Milliseconds. */
 const DEADLINE_MS = 25_000;
 const ERROR = 3;
 
@@ -33,7 +33,7 @@ export class DbusError extends CniError {
   }
 }
 
-/** Which method to call. */
+/** A method call. */
 export interface DbusCall {
   /** The service's name on the bus. */
   destination: string;
@@ -60,7 +60,7 @@ export class SystemBus implements Disposable {
   ) {}
 
   /**
-   * Connects and says hello. DBUS_SYSTEM_BUS_ADDRESS names another bus.
+   * Connects, authenticates and calls Hello. DBUS_SYSTEM_BUS_ADDRESS names another bus.
    * @returns undefined when no bus is there
    * @throws {CniError} when the bus refuses
    */
@@ -80,7 +80,7 @@ export class SystemBus implements Disposable {
     }
   }
 
-  /** Whether somebody has a name on the bus, without having it started. */
+  /** Whether a name on the bus has an owner. Starts no service. */
   hasOwner(name: string): boolean {
     try {
       this.call({ ...BUS, member: "GetNameOwner", args: [name] });
@@ -91,7 +91,7 @@ export class SystemBus implements Disposable {
     }
   }
 
-  /** From now on signals that match `rule` are received: `type='signal',member='Reloaded'`. */
+  /** Subscribes to signals that match `rule`: `type='signal',member='Reloaded'`. */
   subscribe(rule: string): void {
     this.call({ ...BUS, member: "AddMatch", args: [rule] });
   }
@@ -122,7 +122,9 @@ export class SystemBus implements Disposable {
     }
   }
 
-  /** The next message; undefined when none comes in time. @throws {CniError} when the bus is gone */
+  /**
+   * The next message; undefined when none comes in time. @throws {CniError} when the bus is gone
+   */
   next(timeoutMs: number): DbusMessage | undefined {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
@@ -140,7 +142,10 @@ export class SystemBus implements Disposable {
     this.socket[Symbol.dispose]();
   }
 
-  /** EXTERNAL: the kernel vouches for the user ID, which is given as text in hexadecimal. */
+  /**
+   * Authenticates by EXTERNAL: the kernel passes the credentials, the user ID is sent in
+   * hexadecimal.
+   */
   #authenticate(): void {
     const uid = Array.from(String(runtime.userId()), (c) => c.charCodeAt(0).toString(16)).join("");
     this.#send(new TextEncoder().encode(`\0AUTH EXTERNAL ${uid}\r\n`));

@@ -1,6 +1,6 @@
 /**
- * D-Bus messages whose arguments are strings (and booleans, in answers): the D-Bus specification, "Message Format". Sent in
- * little-endian byte order, which every receiver must understand, and so must we of what comes.
+ * D-Bus messages whose arguments are strings, in answers also booleans: the D-Bus specification,
+ * "Message Format". They are sent in little-endian byte order, and read in either.
  *
  * @module
  */
@@ -22,7 +22,7 @@ const FIELDS = {
   signature: [8, "g"],
 } as const;
 
-/** A message, as far as is of interest. */
+/** A message: its type, and the header fields and arguments that are read. */
 export interface DbusMessage {
   type: number;
   serial: number;
@@ -32,11 +32,11 @@ export interface DbusMessage {
   destination?: string;
   errorName?: string;
   replySerial?: number;
-  /** What the body begins with: strings, and booleans as `true` and `false`. */
+  /** The strings at the start of the body; booleans as `true` and `false`. */
   args: string[];
 }
 
-/** The bytes of a message. */
+/** Encodes a message. */
 export function packMessage(
   message: Omit<DbusMessage, "args"> & { args: readonly string[] },
 ): Uint8Array<ArrayBuffer> {
@@ -64,7 +64,7 @@ export function packMessage(
   return whole.take();
 }
 
-/** How long the message at the start of `bytes` is; undefined while that cannot be known. */
+/** Reads the length of the message at the start of `bytes`; undefined while too few have come. */
 export function messageLength(bytes: Uint8Array): number | undefined {
   if (bytes.length < HEADER) return undefined;
   const view = viewOf(bytes);

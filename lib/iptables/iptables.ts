@@ -1,7 +1,7 @@
 /**
- * Driving iptables: `iptables-save` reads a whole table at once, `iptables-restore --noflush`
- * changes one at once, wholly or not at all. Rules are handled as lines in the form that
- * `iptables-save` prints (`rule.ts`). What iptables-nft made is a table of nftables, and is deleted as such.
+ * Runs iptables: `iptables-save` reads a whole table, `iptables-restore --noflush` changes one
+ * atomically. Rules are lines in the form that `iptables-save` prints (`rule.ts`). The tables of
+ * iptables-nft are tables of nftables, and rules are deleted from them over netlink.
  *
  * @module
  */
@@ -16,10 +16,10 @@ import { currentGeneration, hasChain, listRules } from "../nftables/state.ts";
 import { remedy, runTool, type Tool } from "../host/tool.ts";
 import { chainOf, deletion, type RuleLine, targetOf } from "./rule.ts";
 
-/** How long to wait for another program that holds iptables' lock. */
+/** How long to wait for the xtables lock (`iptables --wait`). */
 const LOCK_SECONDS = 10;
 
-/** A batch that was refused. */
+/** iptables refused a batch. */
 export class IptablesError extends CniError {}
 
 /** A table as `iptables-save` prints it. */
@@ -33,13 +33,13 @@ export class SavedTable {
     readonly rules: readonly RuleLine[] = [],
   ) {}
 
-  /** The rules in a chain. Finding them takes no longer where there are many chains. */
+  /** The rules in a chain. The time does not depend on the number of chains. */
   rulesIn(chain: string): readonly RuleLine[] {
     this.#inChain ??= Map.groupBy(this.rules, chainOf);
     return this.#inChain.get(chain) ?? [];
   }
 
-  /** The rules that jump or go to a chain. Finding them takes no longer where there are many. */
+  /** The rules that jump or go to a chain. The time does not depend on the number of rules. */
   rulesLeadingTo(chain: string): readonly RuleLine[] {
     this.#leadingTo ??= Map.groupBy(this.rules, (rule) => targetOf(rule) ?? "");
     return this.#leadingTo.get(chain) ?? [];
@@ -64,8 +64,8 @@ export async function savedTable(family: 4 | 6, table: string): Promise<SavedTab
 }
 
 /**
- * `iptables -t TABLE -S CHAIN`: the rules of one chain, which has to be there. What others have takes
- * no time.
+ * `iptables -t TABLE -S CHAIN`: the rules of one chain, which has to exist. The time does not
+ * depend on other chains.
  * @throws as {@link savedTable}
  */
 export async function savedChain(
@@ -106,9 +106,9 @@ export async function restore(
 }
 
 /**
- * Adds lines in a way that is right while the chains they start with (`-N`) are new. Where that is
- * refused, because one is there or another is missing, `merge` says what is to be added to the
- * table as it is.
+ * Adds `fresh`, lines which expect that the chains they create (`-N`) are new. Where they are
+ * refused because a chain exists or is missing, the table is read, and what `merge` returns is
+ * added.
  * @throws as {@link restore}
  */
 export async function restoreOrMerge(
@@ -126,12 +126,12 @@ export async function restoreOrMerge(
   }
 }
 
-/** So often the rules may change under our hands before a deletion is left to iptables-restore. */
-const PLACE_ATTEMPTS = 3;
+/** Attempts over netlink, while others change the rules, before iptables-restore deletes. */
+const NETLINK_ATTEMPTS = 3;
 
 /**
- * Deletes what `find` says, given the table as it is. Where another process deletes some of it
- * meanwhile, the rest is looked up and tried again.
+ * Deletes what `find` returns for the current table. Where another process deletes some of it
+ * meanwhile, the table is read again and the rest deleted.
  * @throws as {@link restore}
  */
 export async function restoreDeletions(
@@ -142,10 +142,10 @@ export async function restoreDeletions(
 ): Promise<void> {
   let refused: string | undefined;
   for (let attempt = 1;; attempt++) {
-    const generation = attempt <= PLACE_ATTEMPTS ? ifPermitted(currentGeneration) : undefined;
+    const generation = attempt <= NETLINK_ATTEMPTS ? ifPermitted(currentGeneration) : undefined;
     const saved = await savedTable(family, table);
     const commands = find(saved);
-    const requests = generation && deletionsByPlace(family, table, saved, commands);
+    const requests = generation && deletionsByPosition(family, table, saved, commands);
     try {
       if (requests) return nftDeleteSince(generation, requests, purpose);
       return await restore(family, { [table]: commands }, purpose);
@@ -158,13 +158,13 @@ export async function restoreDeletions(
 }
 
 /**
- * What deletes rules and chains of iptables-nft over netlink: `iptables-save` and the kernel list
- * rules in the same order, so a rule's place says which handle it has. iptables-restore would take
- * ten times as long, most of it waiting at its end ({@link nftDelete}).
- * @returns undefined for other commands, and where nftables has other rules: those of the older
- * kind of iptables, or some that iptables does not understand
+ * Translates deletions into nftables commands: `iptables-save` and the kernel list rules in the
+ * same order, so that a rule's position gives its handle. iptables-restore would take ten times as
+ * long, most of it waiting at its end ({@link nftDelete}).
+ * @returns undefined for other commands, and where nftables has other rules: iptables-legacy is in
+ * use, or there are rules that iptables cannot print
  */
-function deletionsByPlace(
+function deletionsByPosition(
   family: 4 | 6,
   table: string,
   saved: SavedTable,
@@ -173,7 +173,7 @@ function deletionsByPlace(
   if (mayBeLegacy(family, table)) return undefined;
   const where = { family: nftFamily(family), table };
   const present = Map.groupBy(listRules(where), ({ chain }) => chain);
-  /** Of each chain, the rules that a command deletes: the same rule may be there several times. */
+  /** By chain and command the rules that it deletes: a chain may contain the same rule twice. */
   const deletable = new Map<string, Map<string, NftRule[]>>();
   const requests: Request[] = [];
   for (const command of commands) {
@@ -196,7 +196,7 @@ function deletionsByPlace(
 
 /**
  * Removes a chain of iptables-nft and every rule that leads to it, without starting a program.
- * @returns false where iptables is, or may be, of the older kind
+ * @returns false where iptables-legacy is, or may be, in use
  * @throws {NetlinkError} naming what could not be deleted
  */
 export function removeChain(
@@ -225,12 +225,12 @@ export async function iptablesWorks(family: 4 | 6): Promise<boolean> {
 }
 
 /**
- * Whether a chain may be there, without starting a program: iptables-nft's chains are chains of
- * nftables, and what the older kind has is unknown where it has the table at all.
+ * Whether a chain may exist, without starting a program: chains of iptables-nft are chains of
+ * nftables; those of iptables-legacy are unknown where it uses the table.
  */
 export function mayHaveChain(family: 4 | 6, table: string, chain: string): boolean {
   if (mayBeLegacy(family, table)) return true;
-  // Who may not ask is told "perhaps", and gets a proper error from the program.
+  // Without the permission to ask it may: the program then gives the error.
   return ifPermitted(() => hasChain({ family: nftFamily(family), table, chain })) ?? true;
 }
 
@@ -242,8 +242,8 @@ export function mayHaveRules(family: 4 | 6, table: string, chain: string): boole
 }
 
 /**
- * Whether the older kind of iptables has a table in use in this network namespace. In a user
- * namespace that cannot be known: it may.
+ * Whether iptables-legacy may use a table in this network namespace. In a user namespace that is
+ * unknown, and the answer is true.
  */
 function mayBeLegacy(family: 4 | 6, table: string): boolean {
   const path = `/proc/thread-self/net/ip${family === 4 ? "" : "6"}_tables_names`;
@@ -251,12 +251,12 @@ function mayBeLegacy(family: 4 | 6, table: string): boolean {
   return names === undefined || names.split("\n").includes(table);
 }
 
-/** Whether iptables' table is a table of nftables, as it is with iptables-nft only. */
+/** Whether a table of iptables is one of nftables, made by iptables-nft. */
 export function isNftables(family: 4 | 6, table: string): boolean {
   return !mayBeLegacy(family, table) && ifPermitted(currentGeneration) !== undefined;
 }
 
-/** What the kernel answers; undefined where it may not be asked. */
+/** Returns what `ask` returns; undefined where the kernel answers EPERM or EACCES. */
 function ifPermitted<T>(ask: () => T): T | undefined {
   try {
     return ask();

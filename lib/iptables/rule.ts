@@ -1,10 +1,10 @@
 /**
  * The text of iptables' rules: one line each, as `iptables-save` prints it and `iptables-restore`
- * reads it, so that what is read can be compared with what is wanted.
+ * reads it, so that rules can be compared as text.
  *
- * Every value is written by {@link line} and {@link words}, which refuse what would be more than one
- * word of a rule. Text that may have blanks is written by {@link comment} and {@link token}, in
- * quotes. So no value ends its rule and begins another.
+ * {@link line} and {@link words} write every value, and refuse one that would be more than one word
+ * of a rule. {@link comment} and {@link token} write text with blanks, in quotes. So no value can
+ * end its rule and begin another.
  *
  * @module
  */
@@ -22,10 +22,10 @@ export class Words {
   constructor(readonly text: string) {}
 }
 
-/** What can stand in a rule. Nothing is written for undefined and false. */
+/** A value in a rule. Undefined and false are written as nothing. */
 export type Value = string | number | IpAddress | Cidr | Words | undefined | false;
 
-/** What a comment can have (`linux/netfilter/xt_comment.h`), in bytes. */
+/** The largest length of a comment: `linux/netfilter/xt_comment.h`. Bytes. */
 export const MAX_COMMENT = 255;
 
 /**
@@ -37,7 +37,7 @@ export function line(template: TemplateStringsArray, ...values: readonly Value[]
 }
 
 /**
- * Writes words that a line may have or not: `` words` -d ${address}` ``.
+ * Writes optional words of a line: `` words` -d ${address}` ``.
  * @throws {CniError} as {@link line}
  */
 export function words(template: TemplateStringsArray, ...values: readonly Value[]): Words {
@@ -55,13 +55,13 @@ function valueText(value: Value): string {
 
 /** A word that needs no quotes and is no option. */
 function wordText(text: string): string {
-  // deno-lint-ignore no-control-regex -- these are what must not be there
+  // deno-lint-ignore no-control-regex -- these are refused
   if (/^[^\x00-\x20\x7f"'\\!-][^\x00-\x20\x7f"'\\]*$/.test(text)) return refuseSurrogates(text);
   throw refused(text, "it must be one word without quotes, and start with no dash");
 }
 
 /**
- * The name of an interface, for `-i` and `-o`.
+ * Writes the name of an interface, for `-i` and `-o`.
  * @throws {CniError} code 7 for a pattern: iptables takes a `+` at the end for any characters
  */
 export function device(name: string): Words {
@@ -83,7 +83,7 @@ export function comment(text: string): Words {
 }
 
 /**
- * A word that somebody else chose, such as a match of his own. It may be an option.
+ * Writes a word of a user's own match or condition. It may be an option.
  * @throws {CniError} code 7 for control characters, and for nothing
  */
 export function token(text: string): Words {
@@ -91,14 +91,14 @@ export function token(text: string): Words {
 }
 
 function quote(text: string, special: RegExp): string {
-  // deno-lint-ignore no-control-regex -- these are what must not be there
+  // deno-lint-ignore no-control-regex -- these are refused
   if (text === "" || /[\x00-\x1f\x7f]/.test(text)) {
     throw refused(text, "it must have characters, and no line breaks or other control characters");
   }
   return `"${refuseSurrogates(text).replace(special, "\\$&")}"`;
 }
 
-/** Half a character would be read back as another. */
+/** Refuses half a surrogate pair, which would be read back as another character. */
 function refuseSurrogates(text: string): string {
   if (/\p{Surrogate}/u.test(text)) throw refused(text, "it has half a character");
   return text;

@@ -1,5 +1,5 @@
 /**
- * Changing nftables: all of an operation's commands in one batch, or none.
+ * Changes nftables: the commands of an operation in one batch, which is atomic.
  *
  * @module
  */
@@ -11,9 +11,9 @@ import { missingOption, withoutNftables } from "./kernel_options.ts";
 import { deleteTable } from "./table.ts";
 
 /**
- * Does all of `commands`, or none.
+ * Applies all of `commands`, or none.
  * @param purpose for errors: "masquerade 10.1.0.2/24"
- * @throws {BatchError} with what was refused, and why
+ * @throws {BatchError} naming the refused command and the reason
  * @throws {KernelLacksOption} naming the kernel's option
  */
 export function applyBatch(commands: readonly Command[], purpose: string): void {
@@ -25,8 +25,8 @@ export function applyBatch(commands: readonly Command[], purpose: string): void 
 }
 
 /**
- * Adds to a skeleton of tables and chains, which is made first where it is not there. To restate
- * what exists would have the kernel wait for a grace period when the process ends, 10 to 16 ms.
+ * Adds to tables and chains, making those first where they are missing. Adding existing ones again
+ * would have the kernel wait for a grace period when the process ends, 10 to 16 ms.
  * @throws as {@link applyBatch}
  */
 export function addTo(
@@ -43,14 +43,14 @@ export function addTo(
 }
 
 /**
- * What keeps the kernel from doing `commands`, of which none is done; undefined where nothing does.
+ * Finds why the kernel would refuse `commands`, without applying any; undefined where it would not.
  * @param purpose for the error: "masquerade"
  */
 export function obstacleTo(
   commands: readonly Command[],
   purpose: string,
 ): unknown {
-  // The last command is one that cannot be done, so that the others are tried and taken back.
+  // The last command is impossible: the kernel tries the others, and aborts the transaction.
   const impossible = deleteTable({ family: "inet", table: "none of this name" });
   try {
     nftablesBatch([...commands, impossible], { purpose });

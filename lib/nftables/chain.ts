@@ -16,11 +16,11 @@ export interface NftChain extends NftTable {
   chain: string;
 }
 
-/** Makes a chain a base chain: one that packets come to by themselves. */
+/** The hook of a base chain, which packets enter without a jump. */
 export interface Hook {
   type: "filter" | "nat";
   hook: keyof typeof NF_HOOKS;
-  /** Those of lower ones come first. */
+  /** Chains of lower priority come first. */
   priority: number;
 }
 

@@ -1,7 +1,7 @@
 import type { Request } from "../nl/socket.ts";
 
 /**
- * A change of the rule set: a message, and as its purpose the line of nft's language that it stands
- * for, by which an error names it.
+ * A command that changes the rule set: a message, whose purpose is the same command in nft's
+ * language, for errors.
  */
 export type Command = Request;

@@ -1,5 +1,5 @@
 /**
- * What the keys of sets and the values of maps and matches can be: nft(8), "DATA TYPES".
+ * The data types of keys of sets, and of values of maps and matches: nft(8), "DATA TYPES".
  *
  * @module
  */
@@ -9,22 +9,22 @@ import { macBytes } from "../ip/mac.ts";
 import { be16, cstring, u32, u8 } from "../netlink/codec.ts";
 import { align } from "../netlink/attributes.ts";
 
-/** A type of values: how the kernel has them, and how `nft` writes them. */
+/** A data type: the kernel's encoding of its values, and nft's text. */
 export interface DataType<T> {
-  /** Bytes. */
+  /** Length of the encoding. Bytes. */
   readonly size: number;
   encode(value: T): Uint8Array;
-  /** As `nft` reads it. */
+  /** Writes a value as `nft` reads it. */
   format(value: T): string;
 }
 
-/** A type that sets can be made of. */
+/** A data type that keys of sets can have. */
 export interface SetType<T> extends DataType<T> {
   /** As `nft list` names it: `ipv4_addr`. */
   readonly name: string;
-  /** The number that `nft` knows the type by, `enum datatypes`; the kernel does not look at it. */
+  /** nft's number of the type, `enum datatypes`; the kernel only stores it. */
   readonly number: number;
-  /** 1 in the machine's own order, 2 in network order, 0 for a concatenation. */
+  /** `enum byteorder` of nft: 1 host, 2 network, 0 for a concatenation. */
   readonly byteOrder: 0 | 1 | 2;
   /** @throws {RangeError} for what no value of the type is encoded as */
   decode(bytes: Uint8Array): T;
@@ -87,13 +87,13 @@ export const ether_addr: DataType<string> = { size: 6, encode: macBytes, format:
 /** A protocol of the internet layer: NFPROTO_*. */
 export const nf_proto = named({ ipv4: 2, ipv6: 10 }, u8);
 
-/** What sort of address it is for the host's routing tables: RTN_*. */
+/** The type of an address by the routing tables: RTN_*. */
 export const fib_addrtype = named({ local: 2 }, u32);
 
-/** How a packet belongs to a connection: a bit each. */
+/** The state of a packet's connection, a bit each. */
 export const ct_state = named({ established: 2, related: 4 }, u32);
 
-/** What is done with a connection's packets: IPS_*, a bit each. */
+/** The status of a connection: IPS_*, a bit each. */
 export const ct_status = named({ dnat: 0x20 }, u32);
 
 /**
@@ -131,7 +131,7 @@ export function concatenated<T extends readonly unknown[]>(
   };
 }
 
-/** Values that have names, each a number. */
+/** Makes a data type of named numbers. */
 function named<N extends string>(numbers: Readonly<Record<N, number>>, codec: typeof u8) {
   return {
     size: codec.size,

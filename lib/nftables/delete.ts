@@ -1,5 +1,5 @@
 /**
- * Deleting from nftables: what is there is listed, and deleted in one batch.
+ * Deletes from nftables: lists what exists, and deletes it in one batch.
  *
  * @module
  */
@@ -10,12 +10,14 @@ import { deleteChain, type NftChain } from "./chain.ts";
 import { deleteRule } from "./rule.ts";
 import { type Generation, hasChain, listRules, targetOf } from "./state.ts";
 
-/** The rule set is not the one any more that a transaction was made for. */
+/** The rule set has changed since the generation that a transaction was made for. */
 export class RulesetChanged extends Error {
   override readonly name = "RulesetChanged";
 }
 
-/** What removes a chain, and every rule that leads to it; nothing where it is not there. */
+/**
+ * Makes the commands that remove a chain and every rule that leads to it; none without the chain.
+ */
 export function chainRemoval(where: NftChain): Command[] {
   if (!hasChain(where)) return [];
   const { family, table, chain } = where;
@@ -27,7 +29,7 @@ export function chainRemoval(where: NftChain): Command[] {
  * Deletes what `find` lists: all or nothing, or in parts where a user namespace has no room for a
  * batch so large. Where another process deletes some of it meanwhile, or the kernel's answer was
  * lost, the rest is listed and tried again.
- * @param find what to delete, as things are now
+ * @param find lists what to delete; called again for every attempt
  * @param purpose for errors: "stop masquerading eth0 of c1"
  * @throws {NetlinkError} naming what could not be deleted
  */

@@ -1,6 +1,6 @@
 /**
- * What a rule looks at, in nft's words: nft(8), "PAYLOAD EXPRESSIONS", "PRIMARY EXPRESSIONS". A
- * match reads as `nft` has it:
+ * The fields that rules match: nft(8), "PAYLOAD EXPRESSIONS", "PRIMARY EXPRESSIONS". A match reads
+ * as in nft's language:
  *
  *     ip.saddr.is(address)                 ip saddr 10.1.0.2
  *     ip.daddr.isNotIn(network)            ip daddr != 10.1.0.0/24
@@ -35,16 +35,16 @@ const EQUAL = 0;
 const NOT_EQUAL = 1;
 type Operator = typeof EQUAL | typeof NOT_EQUAL;
 
-/** Reads a field into a register. */
+/** Makes the expression that loads a field into a register. */
 type Load = (register: number) => Expression;
 
-/** What can be looked up in sets and maps: one thing of a packet, or several. */
+/** A key that can be looked up in sets and maps: a field of a packet, or a concatenation. */
 class Key<T> {
   /**
    * A key.
-   * @param text as `nft` names it
-   * @param loads what reads it, one for each of its parts
-   * @param protocol whose header it is read from, where it is one protocol's
+   * @param text nft's name of it
+   * @param loads makes the expressions that load it, one for each part
+   * @param protocol the protocol whose header has it; absent where any has
    */
   constructor(
     readonly text: string,
@@ -57,17 +57,17 @@ class Key<T> {
     return this.statement(`@${set}`, this.#lookup({ set }));
   }
 
-  /** `FIELD vmap @MAP`: the map says what becomes of the packet. */
+  /** `FIELD vmap @MAP`: the map has the verdict. */
   vmap({ set }: NftMap<T, Verdict>): Statement {
     return this.statement(`vmap @${set}`, this.#lookup({ set, register: NFT_REG_VERDICT }));
   }
 
-  /** `FIELD map @MAP`: what the map has for it, in the first registers. */
+  /** `FIELD map @MAP`: loads the map's value into the first registers. */
   map({ set }: NftMap<T, unknown>): Statement {
     return this.statement(`map @${set}`, this.#lookup({ set, register: NFT_REG_1 }));
   }
 
-  /** What reads it into the first registers. */
+  /** Makes the expressions that load the key into the first registers. */
   protected read(): Expression[] {
     let offset = 0;
     return this.loads.map(({ size, load }) => {
@@ -86,7 +86,7 @@ class Key<T> {
   }
 }
 
-/** One thing of a packet, which can be compared with a value too. */
+/** A field of a packet, which can also be compared with a value. */
 class Field<T> extends Key<T> {
   /** A field. See {@link Key}. */
   constructor(text: string, readonly type: DataType<T>, readonly load: Load, protocol?: Protocol) {
@@ -111,7 +111,7 @@ class Field<T> extends Key<T> {
   }
 }
 
-/** An address, which can be compared with a network's too. */
+/** An address field, which can also be compared with a network. */
 class AddressField extends Field<IpAddress> {
   readonly #offset: number;
 
@@ -136,7 +136,7 @@ class AddressField extends Field<IpAddress> {
     const { prefix, ip } = network.network();
     const text = textOf(operator, String(network.network()));
     const bytes = prefix / 8;
-    // Whole bytes are compared alone; the bits of others are cut out first.
+    // A prefix of whole bytes is compared directly; any other is masked first.
     if (bytes > 0 && Number.isInteger(bytes)) {
       const load = payload("network", this.#offset, bytes);
       const value = ip.bytes().subarray(0, bytes);
@@ -151,7 +151,7 @@ class AddressField extends Field<IpAddress> {
   }
 }
 
-/** A number whose bits have names. */
+/** A field whose bits have names. */
 class BitField<N extends string> extends Field<N> {
   /** A field of bits. @param type its bits */
   constructor(
@@ -185,13 +185,13 @@ export const ip6 = {
   daddr: new AddressField("ip6", "daddr", 24),
 };
 
-/** A field of a transport header, whichever protocol's that is. */
+/** A field of the transport header, of any protocol. */
 export const th = { dport: new Field("th dport", inet_service, payload("transport", 2, 2)) };
 
 /** A field of an Ethernet header. */
 export const ether = { saddr: new Field("ether saddr", ether_addr, payload("link", 6, 6)) };
 
-/** What the kernel knows of a packet: NFT_META_*. */
+/** A packet's metadata: NFT_META_*. */
 export const meta = {
   iifname: metaField("iifname", ifname, 6),
   oifname: metaField("oifname", ifname, 7),
@@ -199,13 +199,13 @@ export const meta = {
   l4proto: metaField("meta l4proto", inet_proto, 16),
 };
 
-/** What the kernel knows of a packet's connection: NFT_CT_*. */
+/** The conntrack entry of a packet: NFT_CT_*. */
 export const ct = {
   state: new BitField("ct state", ct_state, connection(0)),
   status: new BitField("ct status", ct_status, connection(2)),
 };
 
-/** What the routing tables know of an address. */
+/** Lookups in the routing tables (FIB). */
 export const fib = {
   /** `fib daddr type`: of the packet's destination. */
   daddrType: new Field("fib daddr type", fib_addrtype, (register) => {
@@ -213,7 +213,7 @@ export const fib = {
   }),
 };
 
-/** Several fields one after another, as the keys of sets have them. */
+/** Concatenates fields, for sets with such keys. */
 export function concat<T extends readonly unknown[]>(
   ...fields: { readonly [I in keyof T]: Field<T[I]> }
 ): Key<Readonly<T>> {
@@ -250,7 +250,7 @@ function compare(operator: Operator, value: Uint8Array): Expression {
   return { name: "cmp", data: { source: NFT_REG_1, operator, data: { value } } };
 }
 
-/** Leaves the bits of `mask` in the first register. */
+/** Makes the expression that masks the first register: a bitwise and. */
 function masked(mask: Uint8Array): Expression {
   return {
     name: "bitwise",

@@ -1,6 +1,6 @@
 /**
- * Which of the kernel's options a command needs. A kernel that was built without one, or whose
- * module for it is missing, answers as if a name were wrong.
+ * The kernel's options (Kconfig) that a command needs. A kernel without one of them, or without its
+ * module, answers as if a name were wrong.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import type { BatchError } from "../nl/error.ts";
 import { CniError, ErrorCode } from "../types/error.ts";
 import type { Command } from "./command.ts";
 
-/** The kernel cannot do what was asked of it. */
+/** The kernel lacks an option. */
 export class KernelLacksOption extends CniError {}
 
 /** Options for expressions that are modules of their own: `net/netfilter/Kconfig`. */
@@ -28,7 +28,7 @@ const EXPRESSIONS: Readonly<Record<string, string>> = {
   nat: "CONFIG_NFT_NAT",
 };
 
-/** What the kernel answers where it does not know a sort of table, chain or expression. */
+/** The kernel's answers for an unknown kind of table, chain or expression. */
 const UNKNOWN = ["ENOENT", "EOPNOTSUPP", "EAFNOSUPPORT"];
 
 /** The error of a kernel without nftables. @param purpose for errors: "masquerade 10.1.0.2/24" */
@@ -37,7 +37,7 @@ export function withoutNftables(purpose: string): KernelLacksOption {
 }
 
 /**
- * What a refusal says where it comes of a missing option; undefined where it does not.
+ * Makes the error of a refusal that a missing option explains; undefined for any other.
  * @param commands that were refused
  * @param purpose for errors: "masquerade 10.1.0.2/24"
  */
@@ -49,7 +49,7 @@ export function missingOption(
   if (!UNKNOWN.includes(code)) return undefined;
   const [refusal] = refusals;
   if (!refusal) return withoutNftables(purpose);
-  // Where the table is not made in the same batch, what is not there may be the table.
+  // Where the batch does not make the table, the table itself may be missing.
   if (!commands.some(({ type }) => type === NFT_NEWTABLE)) return undefined;
   const refused = commands[refusal.index]!;
   const options = optionsFor(refused);

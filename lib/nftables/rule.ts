@@ -7,11 +7,11 @@ import { meta } from "./field.ts";
 import type { Protocol, Statement } from "./statement.ts";
 import type { NftTable } from "./table.ts";
 
-/** What tells one rule from another. */
+/** A rule: its chain and its handle. */
 export interface NftRule extends NftChain {
   handle: bigint;
   comment?: string;
-  /** As the kernel has them. */
+  /** NFTA_RULE_EXPRESSIONS, encoded. */
   expressions?: Uint8Array;
 }
 
@@ -56,9 +56,8 @@ export function deleteRule({ family, table, chain, handle }: NftRule): Command {
 const ASKED = { ip: meta.nfproto.is("ipv4"), ip6: meta.nfproto.is("ipv6") } as const;
 
 /**
- * What the kernel evaluates for a rule. A table of family `inet` gets packets of both protocols:
- * there `nft` has a rule ask for the protocol before it reads that one's header, unless it has
- * asked already.
+ * Makes the expressions of a rule. A table of family `inet` gets packets of both protocols: there a
+ * rule matches the protocol before it loads from that one's header, as `nft` writes it.
  */
 export function expressionsOf(
   family: NftTable["family"],

@@ -26,10 +26,10 @@ export interface NftMap<K, V> extends NftSet<K> {
   value: V extends Verdict ? "verdict" : SetType<V>;
 }
 
-/** A set or a map, whatever it holds. */
+/** A set or a map of any type. */
 export type AnySet = NftSet<unknown> & { value?: "verdict" | SetType<unknown> };
 
-/** The next NFTA_SET_ID: the kernel wants one of each set, to tell those without a name apart. */
+/** The next NFTA_SET_ID, which the kernel requires of every new set. */
 let nextId = 1;
 
 /** `add set FAMILY TABLE SET { type KEY; }`, `add map FAMILY TABLE MAP { type KEY : VALUE; }` */
@@ -66,7 +66,7 @@ export function addSet({ family, table, set, key, value }: AnySet): Command {
   };
 }
 
-/** `delete set FAMILY TABLE SET`, a map too, with its elements. No rule may look in it. */
+/** `delete set FAMILY TABLE SET`, or a map, with its elements. No rule may refer to it. */
 export function deleteSet({ family, table, set }: Omit<NftSet<unknown>, "key">): Command {
   return {
     type: NFT_DELSET,
@@ -76,8 +76,7 @@ export function deleteSet({ family, table, set }: Omit<NftSet<unknown>, "key">):
 }
 
 /**
- * `add element FAMILY TABLE SET { KEY comment "…" }`. One that is there stays as it is, its comment
- * too.
+ * `add element FAMILY TABLE SET { KEY comment "…" }`. An existing element keeps its comment.
  */
 export function addElement<K>(set: NftSet<K>, key: K, comment?: string): Command {
   return newElement("add", set, key, undefined, comment);

@@ -1,5 +1,5 @@
 /**
- * What nftables has, asked over netlink: what `nft list` prints.
+ * The state of nftables, read over netlink: what `nft list` prints.
  *
  * @module
  */
@@ -28,14 +28,14 @@ import type { AnySet, NftMap, NftSet } from "./set.ts";
 import { verdictOf } from "./statement.ts";
 import type { NftFamily, NftTable } from "./table.ts";
 
-/** What a rule set was like at one time: each change makes it another. */
+/** The rule set's generation ID, which every change increments. */
 export type Generation = Uint8Array;
 
-/** errno of a kernel without nf_tables, or without the family: nothing can be there. */
+/** errno of a kernel without nf_tables, or without the family: nothing can exist. */
 const NO_NFTABLES = ["ENOENT", "EINVAL", "EOPNOTSUPP", "EPROTONOSUPPORT", "EAFNOSUPPORT"];
 
 /**
- * `nft list chain …` as a question.
+ * Whether a chain exists: `nft list chain …`.
  * @throws {SystemError} EPERM without CAP_NET_ADMIN
  */
 export function hasChain(chain: NftChain): boolean {
@@ -43,8 +43,8 @@ export function hasChain(chain: NftChain): boolean {
 }
 
 /**
- * How many rules a chain has, and rules and elements that lead to it; undefined where it is not
- * there.
+ * Reads the use count of a chain: its rules, and the rules and elements that lead to it; undefined
+ * without the chain.
  * @throws {SystemError} EPERM without CAP_NET_ADMIN
  */
 export function usesOf({ family, table, chain }: NftChain): number | undefined {
@@ -71,13 +71,13 @@ export function listChains({ family, table }: NftTable): string[] {
       .flatMap((chain) => chain.table === table && chain.name ? [chain.name] : []));
 }
 
-/** A chain that the kernel asks about packets. */
+/** A base chain: one with a hook. */
 export interface BaseChain {
   family: NftFamily;
   table: string;
   chain: string;
   hook: keyof typeof NF_HOOKS;
-  /** What happens to a packet that no rule decided about. */
+  /** The verdict on a packet that no rule decided about. */
   policy: "accept" | "drop";
 }
 
@@ -129,7 +129,7 @@ export function listRules(where: NftTable & { chain?: string }): NftRule[] {
   });
 }
 
-/** What a rule is made of. */
+/** Reads the expressions of a rule. */
 export function readExpressions({ expressions }: NftRule): readonly ReceivedExpression[] {
   return (expressions && NFT_EXPRESSIONS.decode(expressions).list) ?? [];
 }
@@ -143,7 +143,7 @@ export function targetOf(rule: NftRule): string | undefined {
   return undefined;
 }
 
-/** What iptables' match `comment` says in a rule of iptables-nft. */
+/** Reads the text of iptables' match `comment` in a rule of iptables-nft. */
 export function iptablesComment(rule: NftRule): string | undefined {
   for (const { name, data } of readExpressions(rule)) {
     if (name === "match" && data?.name === "comment" && data.info) return cstring.decode(data.info);
@@ -184,8 +184,8 @@ export function listSets({ family, table }: NftTable): string[] {
 }
 
 /**
- * The elements of a set or map; none when it is not there. Elements that somebody else has put
- * there and that the set's type does not know, such as ports of another protocol, are left out.
+ * The elements of a set or map; none when it is not there. Elements of other programs that the
+ * set's type cannot decode, such as ports of another protocol, are left out.
  * @throws {SystemError} EPERM without CAP_NET_ADMIN
  */
 export function listElements<K, V>(map: NftMap<K, V>): NftElement<K, V>[];

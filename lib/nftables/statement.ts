@@ -1,5 +1,5 @@
 /**
- * The parts of a rule that do something, in nft's words: nft(8), "STATEMENTS".
+ * The statements of rules: nft(8), "STATEMENTS".
  *
  * @module
  */
@@ -16,20 +16,20 @@ import {
   NFT_RETURN,
 } from "../netlink/nftables_expressions.ts";
 
-/** Whose header a match reads. */
+/** The protocol whose header a match loads from. */
 export type Protocol = "ip" | "ip6";
 
-/** A part of a rule. */
+/** A statement of a rule. */
 export interface Statement {
-  /** As `nft` reads it. */
+  /** The statement in nft's language. */
   readonly text: string;
-  /** As the kernel has it. */
+  /** The expressions that the kernel evaluates. */
   readonly expressions: readonly Expression[];
-  /** Only packets of this protocol have what it reads: `nft` has the rule say so, see `addRule`. */
+  /** The only protocol whose packets have the field; `addRule` adds a match of it. */
   readonly protocol?: Protocol;
 }
 
-/** What becomes of a packet; a map's value too. */
+/** A verdict on a packet; also the value of a verdict map. */
 export interface Verdict extends Statement {
   readonly verdict: { readonly code: number; readonly chain?: string };
 }
@@ -42,7 +42,7 @@ const VERDICTS: Readonly<Record<number, string>> = {
   [NFT_RETURN]: "return",
 };
 
-/** A verdict. @param code NF_* or NFT_* */
+/** Makes a verdict. @param code NF_* or NFT_* */
 export function verdictOf(code = NF_DROP, chain?: string): Verdict {
   const name = VERDICTS[code] ?? `verdict ${code}`;
   const text = chain === undefined ? name : `${name} ${chain}`;
@@ -51,32 +51,32 @@ export function verdictOf(code = NF_DROP, chain?: string): Verdict {
   return { text, verdict, expressions: [{ name: "immediate", data }] };
 }
 
-/** Lets the packet through this base chain. */
+/** Accepts the packet in this base chain. */
 export const accept: Verdict = verdictOf(NF_ACCEPT);
-/** Throws the packet away. */
+/** Drops the packet. */
 export const drop: Verdict = verdictOf(NF_DROP);
-/** Goes back to the chain that jumped here. */
+/** Returns to the calling chain. */
 export const return_: Verdict = verdictOf(NFT_RETURN);
 
-/** Goes on in another chain, and comes back when that is at its end. */
+/** Continues in another chain, and returns at its end. */
 export function jump(chain: string): Verdict {
   return verdictOf(NFT_JUMP, chain);
 }
 
-/** Goes on in another chain, and does not come back. */
+/** Continues in another chain, without returning. */
 export function goto(chain: string): Verdict {
   return verdictOf(NFT_GOTO, chain);
 }
 
-/** Gives the connection the source address of the interface that it leaves by. */
+/** Translates the source address to that of the outgoing interface. */
 export const masquerade: Statement = {
   text: "masquerade",
   expressions: [{ name: "masq", data: {} }],
 };
 
 /**
- * `dnat ip to …`: gives the connection another destination address and port.
- * @param to looks an address and a port up in a map
+ * `dnat ip to …`: translates the destination address and port.
+ * @param to looks both up in a map
  */
 export function dnat(protocol: Protocol, to: Statement): Statement {
   const [address, port] = [registerAt(0), registerAt(protocol === "ip" ? 4 : 16)];
@@ -88,7 +88,7 @@ export function dnat(protocol: Protocol, to: Statement): Statement {
   };
 }
 
-/** The register that starts `offset` bytes, a multiple of four, behind where the first one does. */
+/** The register at `offset` from the first one. Bytes, a multiple of four. */
 export function registerAt(offset: number): number {
   return offset % 16 === 0 ? NFT_REG_1 + offset / 16 : NFT_REG32_00 + offset / 4;
 }

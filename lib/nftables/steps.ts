@@ -1,6 +1,6 @@
 /**
- * What a rule does, read from its expressions: registers, which `nft` is free to use as it likes,
- * are followed to what was read into them.
+ * The steps of a rule, read from its expressions. Registers, whose choice is nft's, are resolved to
+ * what was loaded into them.
  *
  * @module
  */
@@ -12,33 +12,33 @@ import {
 } from "../netlink/nftables_expressions.ts";
 import type { DataType } from "./data_types.ts";
 
-/** What is in a register: a value, or with an empty one what was read. */
+/** The content of a register: a value, or, where that is empty, the field that was loaded. */
 export interface Content {
   readonly source: string;
   readonly value?: Uint8Array;
 }
 
-/** One thing that a rule does. */
+/** A step of a rule. */
 export type Step =
-  /** Goes on where what was read is equal to a value (0), or is not (1). */
+  /** Continues where a field is equal to a value (0), or is not (1). */
   | { does: "cmp"; source: string; operator: number; value: Uint8Array }
-  /** Goes on where a set or map has what was read; with a map to verdicts, as that says. */
+  /** Continues where a set or map contains a field; a verdict map decides. */
   | { does: "lookup"; source: string; set: string; decides: boolean; negated: boolean }
-  /** Decides. */
+  /** Issues a verdict. */
   | { does: "immediate"; code: number; chain?: string }
   /** Translates the source (0) or the destination (1). */
   | { does: "nat"; type: number; family: number; address?: Content; port?: Content }
   | { does: "masq" }
-  /** Something that is not understood. */
+  /** An expression of another kind. */
   | { does: "other"; name: string };
 
-/** The steps of a rule. */
+/** Reads the steps of a rule. */
 export function stepsOf(expressions: readonly ReceivedExpression[]): Step[] {
   const registers = new Registers();
   return expressions.flatMap((expression) => stepOf(expression, registers) ?? []);
 }
 
-/** Whether two rules do the same, whatever registers they use. */
+/** Whether two rules have the same steps. */
 export function doSame(a: readonly Step[], b: readonly Step[]): boolean {
   return canonical(a) === canonical(b);
 }
@@ -47,7 +47,7 @@ function canonical(steps: readonly Step[]): string {
   return JSON.stringify(steps, (_, value) => value instanceof Uint8Array ? [...value] : value);
 }
 
-/** The value in a rule's `FIELD VALUE`; undefined where it has no such match. */
+/** Finds the value in a rule's `FIELD VALUE`; undefined without such a match. */
 export function valueOf<T>(
   steps: readonly Step[],
   { type, load }: { type: DataType<T>; load: (register: number) => Expression },
@@ -64,30 +64,30 @@ export function valueOf<T>(
 class Registers {
   readonly #parts: (Content | undefined)[] = [];
 
-  /** What was put into one. */
+  /** The content of a register. */
   at(register = 0): Content {
-    return this.#parts[placeOf(register)] ?? { source: "" };
+    return this.#parts[indexOf(register)] ?? { source: "" };
   }
 
-  /** What was read into one and into those behind it: the fields of a concatenation. */
+  /** The fields loaded into a register and those after it: of a concatenation. */
   from(register = 0): string {
-    return this.#parts.slice(placeOf(register)).flatMap((part) => part?.source ?? []).join(" . ");
+    return this.#parts.slice(indexOf(register)).flatMap((part) => part?.source ?? []).join(" . ");
   }
 
-  /** Puts something into one. What stands behind it is of no use any more. */
+  /** Sets a register. Invalidates those after it. */
   set(register = 0, content: Content): void {
-    const place = placeOf(register);
-    this.#parts.length = Math.min(this.#parts.length, place);
-    this.#parts[place] = content;
+    const index = indexOf(register);
+    this.#parts.length = Math.min(this.#parts.length, index);
+    this.#parts[index] = content;
   }
 }
 
-/** Where a register's first four bytes are among all of them. */
-function placeOf(register: number): number {
+/** The index of a register's first four bytes. */
+function indexOf(register: number): number {
   return register >= NFT_REG32_00 ? register - NFT_REG32_00 : (register - NFT_REG_1) * 4;
 }
 
-/** What an expression reads: its sort, and where. */
+/** Describes the field that an expression loads: its kind and offset. */
 function sourceOf({ name, data }: Expression): string {
   const { register: _, ...where } = data as { register?: number };
   return `${name} ${JSON.stringify(where, Object.keys(where).sort())}`;
