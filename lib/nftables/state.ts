@@ -62,13 +62,24 @@ export function usesOf({ family, table, chain }: NftChain): number | undefined {
  * The names of a table's chains; none when it is not there.
  * @throws {SystemError} EPERM without CAP_NET_ADMIN
  */
-export function listChains({ family, table }: NftTable): string[] {
+export function listChains(table: NftTable): string[] {
+  return [...commentsOfChains(table).keys()];
+}
+
+/**
+ * What is noted of each of a table's chains, by name; none when the table is not there.
+ * @throws {SystemError} EPERM without CAP_NET_ADMIN
+ */
+export function commentsOfChains({ family, table }: NftTable): Map<string, string | undefined> {
   const purpose = `list the chains of table ${family} ${table}`;
   const payload = NFT_CHAIN.encode({ family: NFPROTO[family], table });
-  return unlessMissing([], (socket) =>
+  const chains = unlessMissing([], (socket) =>
     socket.dump({ type: NFT_GETCHAIN, payload, purpose })
       .map((answer) => NFT_CHAIN.decode(answer))
-      .flatMap((chain) => chain.table === table && chain.name ? [chain.name] : []));
+      .flatMap(({ name, userData, ...chain }): [string, string | undefined][] =>
+        chain.table === table && name ? [[name, userData?.comment]] : []
+      ));
+  return new Map(chains);
 }
 
 /** A base chain: one with a hook. */

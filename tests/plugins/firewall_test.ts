@@ -405,6 +405,47 @@ for (const family of [4, 6] as const) {
   }, { needs: ["iptables"] });
 }
 
+kernelTest("firewall (nftables): what is an administrator's stays", (sandbox) => {
+  const { containers: [one] } = bridgeNetwork(sandbox, 1);
+  assert(one);
+  const nft = (command: string) => sandbox.run("nft", [command]);
+  const table = "inet cni_firewall";
+  const options = { backend: "nftables", ingressPolicy: "same-bridge" };
+  const cycle = (between = () => {}) => {
+    plugin(sandbox, call(one, "ADD", options));
+    between();
+    plugin(sandbox, call(one, "CHECK", options));
+    plugin(sandbox, call(one, "DEL"));
+  };
+  const left = () => traces(sandbox, "nftables").join("\n");
+  cycle();
+  assertEquals(left(), "", "what was made for containers goes");
+  const his: [what: string, shows: string][] = [
+    [`add chain ${table} his`, "chain his {"],
+    [`add chain ${table} his { type filter hook input priority 0; }`, "type filter hook input"],
+    [`add rule ${table} forward iifname his0 drop`, 'iifname "his0" drop'],
+    [`insert rule ${table} isolation iifname his0 return`, 'iifname "his0" return'],
+    [`add rule ${table} CNI-ADMIN iifname his0 drop`, "jump CNI-ADMIN"],
+    [`add set ${table} his { type ipv4_addr; }`, "set his {"],
+  ];
+  for (const [command, shows] of his) {
+    cycle(() => nft(command));
+    const kept = left();
+    assertStringIncludes(kept, shows);
+    assert(!kept.includes(one.ipv4) && !kept.includes('"br0"'), kept);
+    cycle();
+    assertEquals(left(), kept);
+    nft(`delete table ${table}`);
+  }
+  nft(`add table ${table}`);
+  nft(`add chain ${table} CNI-ADMIN`); // empty yet, and his
+  cycle();
+  assertStringIncludes(left(), "chain CNI-ADMIN {");
+  nft(`delete table ${table}`);
+  cycle();
+  assertEquals(left(), "");
+}, { needs: ["nft"] });
+
 kernelTest(
   "firewall (iptables): published ports are reached where nothing is forwarded",
   (sandbox) => {

@@ -16,17 +16,21 @@ import type { Command } from "../../nftables/command.ts";
 import { concatenated, ifname, ipv4_addr, ipv6_addr } from "../../nftables/data_types.ts";
 import { nftDelete } from "../../nftables/delete.ts";
 import { concat, ct, ip, ip6, meta } from "../../nftables/field.ts";
-import { addRule } from "../../nftables/rule.ts";
+import { addRule, expressionsOf } from "../../nftables/rule.ts";
 import { addElement, addSet, deleteElement, type NftSet } from "../../nftables/set.ts";
 import {
+  commentsOfChains,
   findElement,
   hasChain,
   listElements,
   listRules,
+  listSets,
   type NftElement,
+  readExpressions,
   targetOf,
 } from "../../nftables/state.ts";
-import { accept, drop, jump, return_ } from "../../nftables/statement.ts";
+import { accept, drop, jump, return_, type Statement } from "../../nftables/statement.ts";
+import { doSame, stepsOf } from "../../nftables/steps.ts";
 import { addTable, deleteTable } from "../../nftables/table.ts";
 import { attachmentHash } from "../../ip/hash_names.ts";
 import type { Attachment } from "../../types/attachment.ts";
@@ -55,6 +59,9 @@ const WITHIN: NftSet<readonly [string, string]> = {
 };
 
 const SETS: readonly NftSet<unknown>[] = [CONTAINERS[4], CONTAINERS[6], BRIDGES, WITHIN];
+
+/** The comment of an administrator's chain that was made for him; one that he made has none. */
+const ADMIN_COMMENT = "Your own rules go here";
 
 /** @see Filter */
 export const filterNft: Filter = {
@@ -121,24 +128,37 @@ function isComplete(adminChains: readonly string[]): boolean {
 /** Makes what everybody shares. Repeatable. */
 export function filterSkeleton(adminChains: readonly string[]): Command[] {
   const admins = adminChains.map(chainNamed);
+  const rules = skeletonRules(adminChains);
+  const rulesOf = (chain: NftChain) =>
+    rules.filter(([where]) => where === chain).map(([, statements]) => addRule(chain, statements));
+  return [
+    addTable(TABLE, "CNI plugin firewall"),
+    ...SETS.map(addSet),
+    ...admins.map((chain) => addChain(chain, { comment: ADMIN_COMMENT })),
+    addChain(ISOLATION),
+    flushChain(ISOLATION),
+    ...rulesOf(ISOLATION),
+    addChain(FORWARD, { type: "filter", hook: "forward", priority: PRIORITY.filter }),
+    flushChain(FORWARD),
+    ...rulesOf(FORWARD),
+  ];
+}
+
+/** The rules that everybody shares, each with its chain. */
+function skeletonRules(
+  adminChains: readonly string[],
+): (readonly [chain: NftChain, statements: readonly Statement[]])[] {
   const [v4, v6] = [CONTAINERS[4], CONTAINERS[6]];
   const answers = ct.state.has("established", "related");
   return [
-    addTable(TABLE, "CNI plugin firewall"),
-    ...[v4, v6, BRIDGES, WITHIN].map(addSet),
-    ...admins.map((chain) => addChain(chain, { comment: "Your own rules go here" })),
-    addChain(ISOLATION),
-    flushChain(ISOLATION),
-    addRule(ISOLATION, [concat(meta.iifname, meta.oifname).in(WITHIN), return_]),
-    addRule(ISOLATION, [meta.iifname.in(BRIDGES), meta.oifname.in(BRIDGES), drop]),
-    addChain(FORWARD, { type: "filter", hook: "forward", priority: PRIORITY.filter }),
-    flushChain(FORWARD),
-    addRule(FORWARD, [jump(ISOLATION.chain)]),
-    ...admins.map(({ chain }) => addRule(FORWARD, [jump(chain)])),
-    addRule(FORWARD, [answers, ip.daddr.in(v4), accept]),
-    addRule(FORWARD, [ip.saddr.in(v4), accept]),
-    addRule(FORWARD, [answers, ip6.daddr.in(v6), accept]),
-    addRule(FORWARD, [ip6.saddr.in(v6), accept]),
+    [ISOLATION, [concat(meta.iifname, meta.oifname).in(WITHIN), return_]],
+    [ISOLATION, [meta.iifname.in(BRIDGES), meta.oifname.in(BRIDGES), drop]],
+    [FORWARD, [jump(ISOLATION.chain)]],
+    ...adminChains.map((chain) => [FORWARD, [jump(chain)]] as const),
+    [FORWARD, [answers, ip.daddr.in(v4), accept]],
+    [FORWARD, [ip.saddr.in(v4), accept]],
+    [FORWARD, [answers, ip6.daddr.in(v6), accept]],
+    [FORWARD, [ip6.saddr.in(v6), accept]],
   ];
 }
 
@@ -273,12 +293,31 @@ function hasOthers({ ips, attachment }: Removal): boolean {
   );
 }
 
-/** What removes everything: the table too, unless an administrator has written rules. */
+/**
+ * What removes everything: the table too, unless somebody else has something in it. What leads to
+ * his rules stays with them then, and does nothing of its own: the sets are empty.
+ */
 function removalOfAll(): Command[] {
   if (!hasChain(FORWARD)) return [];
-  const own = [FORWARD.chain, ISOLATION.chain];
-  if (!listRules(TABLE).some(({ chain }) => !own.includes(chain))) return [deleteTable(TABLE)];
+  if (!hasForeign()) return [deleteTable(TABLE)];
   return SETS.flatMap((set) => listElements(set).map(({ key }) => deleteElement(set, key)));
+}
+
+/** Whether a chain, a rule or a set of the table is somebody else's: an administrator's. */
+function hasForeign(): boolean {
+  const chains = [...commentsOfChains(TABLE)];
+  const admins = chains.filter(([, comment]) => comment === ADMIN_COMMENT).map(([name]) => name);
+  const ours = [FORWARD.chain, ISOLATION.chain, ...admins];
+  if (!chains.every(([name]) => ours.includes(name))) return true;
+  const sets = SETS.map(({ set }) => set);
+  if (!listSets(TABLE).every((name) => sets.includes(name))) return true;
+  const own = skeletonRules(admins).map(([{ chain }, statements]) =>
+    [chain, stepsOf(expressionsOf(TABLE.family, statements))] as const
+  );
+  return !listRules(TABLE).every((rule) => {
+    const steps = stepsOf(readExpressions(rule));
+    return own.some(([chain, wanted]) => chain === rule.chain && doSame(steps, wanted));
+  });
 }
 
 function uniqueElements(elements: readonly Element[]): Element[] {
