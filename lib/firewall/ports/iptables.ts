@@ -63,14 +63,18 @@ const MAX_PORTS = 15;
 
 /** @see PortMapper */
 export const portMapperIptables: PortMapper = {
-  async add(published, _earlier, siblings = []) {
-    const mates = siblings.filter(({ attachment }) =>
-      sharesChain(attachment, published.attachment)
-    );
+  async add(published, earlier, siblings = []) {
+    const { attachment, publications } = published;
+    const mates = siblings.filter((each) => sharesChain(each.attachment, attachment));
     const others = siblings.filter((each) => !mates.includes(each));
-    for (const publication of published.publications) {
+    for (const publication of publications) {
       await addFamily(published, publication, mates, others);
     }
+    if (!earlier) return;
+    // A family in which nothing is published any more has its earlier rules still.
+    const isLeft = (family: 4 | 6) =>
+      ofFamily([earlier], family).length > 0 && ofFamily([published], family).length === 0;
+    for (const family of FAMILIES.filter(isLeft)) await rebuild(family, attachment, mates);
   },
 
   async remove(attachment, noted, siblings = []) {
