@@ -8,9 +8,9 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { bridgeNetwork, type Member } from "../support/bridge_network.ts";
-import { plugin, type PluginCall, pluginDirectory } from "../support/plugins.ts";
+import { plugin, type PluginCall, pluginDirectory, pluginError } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 import { Server } from "../support/traffic.ts";
 
@@ -112,4 +112,39 @@ for (const { table, ...options } of CASES) {
     };
     assertEquals(made(OURS), made(GO));
   }, { needs: [`${GO}/${type}`, "iptables", "nft"] });
+}
+
+for (const family of [4, 6] as const) {
+  const tools = { 4: "iptables", 6: "ip6tables" };
+
+  kernelTest(`firewall beside Go's: a policy of a container with IPv${family} alone`, (sandbox) => {
+    const { containers: [one] } = bridgeNetwork(sandbox, 1);
+    assert(one);
+    const ips = [{ address: family === 4 ? `${one.ipv4}/24` : `${one.ipv6}/64`, interface: 2 }];
+    const single = { ...one, result: { ...one.result, ips } };
+    const options = { type: "firewall", ingressPolicy: "same-bridge" };
+    // Go finds the family's program out for itself, and makes nothing with the other one.
+    plugin(sandbox, { ...call(single, "ADD", { ...options, backend: "iptables" }), bin: GO });
+    const stages = (program: string) =>
+      sandbox.run(`${program}-save`, ["-t", "filter"]).match(/^-A CNI-ISOLATION.*$/gm) ?? [];
+    const made = stages(tools[family]);
+    assert(made.length > 0);
+    assertEquals(stages(tools[family === 4 ? 6 : 4]), []);
+    for (const backend of ["iptables", undefined]) {
+      plugin(sandbox, call(single, "CHECK", { ...options, backend }));
+    }
+
+    for (const rule of made) {
+      const [, ...words] = rule.match(/"[^"]*"|\S+/g)!.map((word) => word.replaceAll('"', ""));
+      sandbox.run(tools[family], ["-D", ...words]);
+      const { msg } = pluginError(sandbox, call(single, "CHECK", options));
+      assertStringIncludes(msg, `expected rule not found: table filter of ${tools[family]} lacks`);
+      const place = made.filter((each) => each.split(" ")[1] === words[0]).indexOf(rule) + 1;
+      sandbox.run(tools[family], ["-I", words[0]!, String(place), ...words.slice(1)]);
+    }
+    plugin(sandbox, call(single, "CHECK", options));
+    plugin(sandbox, call(single, "DEL", options));
+    // Who made it, Go or an administrator, nothing says.
+    assertEquals(rules(sandbox, "filter"), [":CNI-ADMIN - [0:0]"]);
+  }, { needs: [`${GO}/firewall`, "iptables"] });
 }
