@@ -24,6 +24,19 @@ export function recordNetNs(path: string): RecordedNetNs {
 }
 
 /**
+ * As {@link recordNetNs}, for who has no other use for the namespace; undefined where there is
+ * nothing at the path, or it may not be looked at.
+ */
+export function recordNetNsIfPresent(path: string): RecordedNetNs | undefined {
+  try {
+    const { dev, ino } = runtime.files.stat(path);
+    return { path, dev, ino };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
  * Reads what {@link recordNetNs} made from a record's JSON.
  * @throws {TypeError} for anything else
  */

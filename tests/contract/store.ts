@@ -122,6 +122,28 @@ export function testStore(name: string, create: () => StoreFixture): void {
     });
   });
 
+  test("isKnownGone() goes by the note, which ends with the reservations", async (reopen) => {
+    const netns = { path: "/nothing/is/here", dev: 4, ino: 4026532177 };
+    await reopen((store) => {
+      store.reserve([ip("10.0.0.2")], A);
+      store.reserve([ip("fd00::2")], A);
+      store.reserve([ip("10.0.0.3")], B);
+      assertEquals(store.isKnownGone(A), false);
+      store.noteNetNs(A, netns);
+    });
+    await reopen((store) => {
+      assertEquals([A, A1, B].map((owner) => store.isKnownGone(owner)), [true, false, false]);
+      assertEquals(sorted(store.heldBy(A)), ["10.0.0.2", "fd00::2"]);
+      store.release(ip("10.0.0.2"), A);
+      assertEquals(store.isKnownGone(A), true);
+      store.releaseAll(A);
+      assertEquals(store.isKnownGone(A), false);
+      store.reserve([ip("10.0.0.2")], A);
+      assertEquals(store.isKnownGone(A), false);
+    });
+    await reopen((store) => assertEquals(store.isKnownGone(A), false));
+  });
+
   test("prune() keeps what it is told to keep", async (reopen) => {
     await reopen((store) => {
       store.reserve([ip("10.0.0.2")], A);

@@ -1,9 +1,11 @@
 import { IpAddress } from "../../lib/ip/address.ts";
+import { isGone, type RecordedNetNs } from "../../lib/ns/recorded.ts";
 import type { Owner, Reserved, Store } from "../../plugins/ipam/host-local/store.ts";
 
 /** Reservations that end with the test. */
 export class MemoryStore implements Store {
   readonly #owners = new Map<string, Owner>();
+  readonly #netns = new Map<string, RecordedNetNs>();
   readonly #last = new Map<number, IpAddress>();
 
   heldBy({ containerId, ifName }: Owner): IpAddress[] {
@@ -20,6 +22,7 @@ export class MemoryStore implements Store {
   }
 
   reserve(candidates: Iterable<IpAddress>, owner: Owner): Reserved {
+    if (this.heldBy(owner).length === 0) this.#netns.delete(keyOf(owner));
     let tried = 0;
     for (const address of candidates) {
       tried++;
@@ -41,6 +44,15 @@ export class MemoryStore implements Store {
     for (const address of this.heldBy(owner)) this.#owners.delete(String(address));
   }
 
+  noteNetNs(owner: Owner, netns: RecordedNetNs): void {
+    this.#netns.set(keyOf(owner), netns);
+  }
+
+  isKnownGone(owner: Owner): boolean {
+    const netns = this.#netns.get(keyOf(owner));
+    return netns !== undefined && this.heldBy(owner).length > 0 && isGone(netns);
+  }
+
   lastReserved(setIndex: number): IpAddress | undefined {
     return this.#last.get(setIndex);
   }
@@ -60,4 +72,8 @@ export class MemoryStore implements Store {
   }
 
   [Symbol.dispose](): void {}
+}
+
+function keyOf({ containerId, ifName }: Owner): string {
+  return `${containerId} ${ifName}`;
 }

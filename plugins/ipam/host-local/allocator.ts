@@ -1,5 +1,6 @@
 import type { IpAddress } from "../../../lib/ip/address.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
+import { warn } from "../../../lib/runtime/caller.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { RangeSet } from "./range_set.ts";
 import type { Owner, Store } from "./store.ts";
@@ -49,10 +50,15 @@ function reserveRequested(store: Store, { owner, set, requested }: AllocationReq
   }
   if (store.reserve([address], owner).address) return address;
   const holder = store.holderOf(address);
+  if (holder && store.isKnownGone(holder)) {
+    store.release(address, holder);
+    warn(`host-local: ${address} was held by ${describe(holder)}, which is gone\n`);
+    if (store.reserve([address], owner).address) return address;
+  }
   throw CniError.tryAgainLater(
     `requested IP address ${address} is not available in range set ${set}: it is held by ${
       holder ? describe(holder) : "nobody known"
-    }`,
+    }; a DEL of that container, a GC or "cnitool ipam NETWORK --free ${address}" releases it`,
   );
 }
 

@@ -12,11 +12,12 @@
  */
 import { FileLock } from "../../../lib/host/lock.ts";
 import { IpAddress } from "../../../lib/ip/address.ts";
+import { isGone, type RecordedNetNs } from "../../../lib/ns/recorded.ts";
 import { errnoCode, ifPresent, messageOf } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { removeIfPresent } from "../../../lib/runtime/write_atomic.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { type Holding, OwnerIndex } from "./owner_index.ts";
+import { type Holding, type Note, OwnerIndex } from "./owner_index.ts";
 import type { Owner, Reserved, Store } from "./store.ts";
 
 /**
@@ -98,6 +99,21 @@ export class DiskStore implements Store {
     this.#work(() => {
       const { addresses, owner: noted } = this.#held(owner);
       for (const name of addresses) this.#remove(name, noted);
+    });
+  }
+
+  noteNetNs(owner: Owner, netns: RecordedNetNs): void {
+    this.#work(() => {
+      this.#hasChanged = true;
+      this.#holdingOf(owner).netns = netns;
+    });
+  }
+
+  isKnownGone(owner: Owner): boolean {
+    return this.#work(() => {
+      const { owner: noted, addresses } = this.#held(owner);
+      const { netns } = this.#known.get(keyOf(noted)) ?? this.#noteOf(noted);
+      return addresses.length > 0 && netns !== undefined && isGone(netns);
     });
   }
 
@@ -196,11 +212,16 @@ export class DiskStore implements Store {
   #noted(owner: Owner): string[] {
     const known = this.#known.get(keyOf(owner));
     if (known) return [...known.addresses];
-    const addresses = this.#knowsAll ? [] : this.#index.get(owner);
-    if (addresses.every((name) => this.#isOwner(name, owner))) return addresses;
+    const { addresses } = this.#noteOf(owner);
+    if (addresses.every((name) => this.#isOwner(name, owner))) return [...addresses];
     // Somebody rewrote a file in place.
     this.#readAll();
     return this.#noted(owner);
+  }
+
+  /** What the index says of an owner that is not among the known. */
+  #noteOf(owner: Owner): Note {
+    return this.#knowsAll ? { addresses: [] } : this.#index.get(owner);
   }
 
   #readAll(): void {
@@ -210,7 +231,7 @@ export class DiskStore implements Store {
     this.#removeFile(TEMPORARY);
     for (const name of this.#names()) {
       const owner = this.#ownerOf(name);
-      if (owner) this.#holdingOf(owner).add(name);
+      if (owner) this.#holdingOf(owner).addresses.add(name);
     }
   }
 
@@ -252,26 +273,28 @@ export class DiskStore implements Store {
       const name = address.toString();
       if (++tried === DIRECT_ATTEMPTS) taken = new Set(this.#list());
       if (taken?.has(name) || !this.#linkTemporary(name)) continue;
-      this.#holdingOf(owner).add(name);
+      this.#holdingOf(owner).addresses.add(name);
       return { address };
     }
     return { address: undefined, tried };
   }
 
   /** What an owner holds, to be changed with what its files say. */
-  #holdingOf(owner: Owner): Set<string> {
+  #holdingOf(owner: Owner): Holding {
     const key = keyOf(owner);
     let known = this.#known.get(key);
     if (!known) {
-      const addresses = new Set(this.#knowsAll ? [] : this.#index.get(owner));
-      this.#known.set(key, known = { owner, addresses });
+      const { addresses, netns } = this.#noteOf(owner);
+      this.#known.set(key, known = { owner, addresses: new Set(addresses), netns });
     }
-    return known.addresses;
+    return known;
   }
 
   #remove(name: string, owner: Owner): void {
     this.#removeFile(name);
-    this.#holdingOf(owner).delete(name);
+    const holding = this.#holdingOf(owner);
+    holding.addresses.delete(name);
+    if (holding.addresses.size === 0) holding.netns = undefined;
   }
 
   /** A directory that somebody made in its place stays, where there is something in it. */

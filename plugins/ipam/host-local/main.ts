@@ -7,6 +7,7 @@
  * @module
  */
 import { resultRoutes } from "../../../lib/ipam/routes.ts";
+import { recordNetNsIfPresent } from "../../../lib/ns/recorded.ts";
 import { warn } from "../../../lib/runtime/caller.ts";
 import { type AddCall, type Call, definePlugin, type GcCall } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
@@ -53,6 +54,9 @@ async function add(call: AddCall<Options>): Promise<Result> {
 
   const allocations: Allocation[] = [];
   using store = await DiskStore.open(dataDirectory(call), config.name);
+  // An earlier start of the same container, whose DEL never came.
+  if (store.isKnownGone(owner)) store.releaseAll(owner);
+  const isNew = store.heldBy(owner).length === 0;
   const release = async ({ address }: Allocation) => {
     using again = await openIfPresent(call);
     again?.release(address, owner);
@@ -69,6 +73,8 @@ async function add(call: AddCall<Options>): Promise<Result> {
       throw CniError.from(error).withContext(`failed to allocate for range ${setIndex}`);
     }
   }
+  const netns = recordNetNsIfPresent(call.netns);
+  if (isNew && netns) store.noteNetNs(owner, netns);
   if (requested.length > 0) {
     throw CniError.invalidConfig(
       `failed to allocate all requested IPs: ${requested.join(" ")}: they are in none of the ` +

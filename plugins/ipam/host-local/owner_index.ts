@@ -1,9 +1,11 @@
 /**
- * Which addresses an attachment holds, without reading every reservation. The Go plugin finds them
- * by reading all files of a network; this index is beside those files, where it does not see it:
+ * Which addresses an attachment holds, and which namespace it is in, without reading every
+ * reservation. The Go plugin finds them by reading all files of a network; this index is beside
+ * those files, where it does not see it:
  * `DATADIR/.owners/NETWORK/` has a symbolic link per owner, whose name is `CONTAINER:INTERFACE`
- * and whose target is the list of addresses, not a path: `10.1.2.3,fd00::3`. A link is made in one
- * step, and cannot be half written.
+ * and whose target is the list of addresses, not a path: `10.1.2.3,fd00::3`. Behind a space the
+ * namespace's device, inode and path may follow, which nothing but an ADD of ours can have noted:
+ * `10.1.2.3 4 4026532177 /run/netns/blue`. A link is made in one step, and cannot be half written.
  *
  * The Go plugin knows nothing of it, and neither does an administrator who removes a file by hand.
  * So each change ends with giving both directories one and the same modification time, a second
@@ -15,16 +17,29 @@
 import { ifPresent } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { removeIfPresent } from "../../../lib/runtime/write_atomic.ts";
+import type { RecordedNetNs } from "../../../lib/ns/recorded.ts";
 import type { Owner } from "./store.ts";
 
 /** What replaces a link is made under this name; owners' names begin with a letter or digit. */
 const NEW = ".new";
+
+/** The longest target of a link that every file system takes (XFS: 1024). Bytes. */
+const MAX_TARGET = 1000;
+
+/** What is noted of an owner. */
+export interface Note {
+  /** Addresses, as text. */
+  readonly addresses: readonly string[];
+  /** Absent where nobody noted it, or somebody else changed the reservations since. */
+  readonly netns?: RecordedNetNs;
+}
 
 /** What one owner holds. */
 export interface Holding {
   readonly owner: Owner;
   /** Addresses, as text. */
   readonly addresses: Set<string>;
+  netns?: RecordedNetNs;
 }
 
 export class OwnerIndex {
@@ -45,33 +60,35 @@ export class OwnerIndex {
       index.modifiedMs === runtime.files.stat(this.#reservations).modifiedMs;
   }
 
-  /** The addresses noted for an owner, as text. */
-  get(owner: Owner): string[] {
+  /** What is noted of an owner. */
+  get(owner: Owner): Note {
     const name = nameOf(owner);
-    if (!isFileName(name)) return [];
-    return ifPresent(() => runtime.files.readLink(this.#path(name)))?.split(",") ?? [];
+    const target = isFileName(name)
+      ? ifPresent(() => runtime.files.readLink(this.#path(name)))
+      : undefined;
+    return target === undefined ? { addresses: [] } : noteOf(target);
   }
 
-  /** Notes the addresses of an owner; none removes it. */
-  set({ owner, addresses }: Holding): void {
-    const name = nameOf(owner);
-    if (isFileName(name)) this.#write(name, [...addresses].join(","));
+  /** Notes what an owner holds; no address removes it. */
+  set(holding: Holding): void {
+    const name = nameOf(holding.owner);
+    if (isFileName(name)) this.#write(name, targetOf(holding));
   }
 
   /** Notes these owners and no others. */
   rebuild(holdings: Iterable<Holding>): void {
     const wanted = new Map<string, string>();
-    for (const { owner, addresses } of holdings) {
-      const name = nameOf(owner);
+    for (const holding of holdings) {
+      const name = nameOf(holding.owner);
       // Nobody can ask for an owner whose name no runtime may use.
-      if (addresses.size > 0 && isFileName(name)) wanted.set(name, [...addresses].join(","));
+      if (holding.addresses.size > 0 && isFileName(name)) wanted.set(name, targetOf(holding));
     }
     runtime.files.makeDirectory(this.#directory, 0o755);
     for (const name of runtime.files.list(this.#directory)) {
       if (!wanted.has(name)) runtime.files.remove(this.#path(name));
       else if (runtime.files.readLink(this.#path(name)) === wanted.get(name)) wanted.delete(name);
     }
-    for (const [name, addresses] of wanted) this.#write(name, addresses);
+    for (const [name, target] of wanted) this.#write(name, target);
   }
 
   /** Removes an index of nobody. Says whether it did. */
@@ -90,15 +107,15 @@ export class OwnerIndex {
     runtime.files.setModified(this.#reservations, time);
   }
 
-  #write(name: string, addresses: string): void {
+  #write(name: string, target: string): void {
     const path = this.#path(name);
-    if (addresses === "") {
+    if (target === "") {
       removeIfPresent(path);
       return;
     }
     const replacement = this.#path(NEW);
     removeIfPresent(replacement);
-    runtime.files.symlink(addresses, replacement);
+    runtime.files.symlink(target, replacement);
     runtime.files.rename(replacement, path);
   }
 
@@ -115,6 +132,20 @@ function removeDirectory(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** A link's target; empty where the owner holds nothing. */
+function targetOf({ addresses, netns }: Holding): string {
+  const list = [...addresses].join(",");
+  if (list === "" || !netns) return list;
+  const target = `${list} ${netns.dev} ${netns.ino} ${netns.path}`;
+  return new TextEncoder().encode(target).length <= MAX_TARGET ? target : list;
+}
+
+function noteOf(target: string): Note {
+  const [, list, dev, ino, path] = /^(\S+) (\d+) (\d+) (.+)$/s.exec(target) ?? [];
+  if (list === undefined) return { addresses: target.split(",") };
+  return { addresses: list.split(","), netns: { path: path!, dev: Number(dev), ino: Number(ino) } };
 }
 
 /** Neither part can have a colon in it; an owner without interface is `CONTAINER:`. */

@@ -1,4 +1,5 @@
 import type { IpAddress } from "../../../lib/ip/address.ts";
+import type { RecordedNetNs } from "../../../lib/ns/recorded.ts";
 
 /** Whom an address is reserved for. */
 export interface Owner {
@@ -30,6 +31,13 @@ export interface Store extends Disposable {
   release(address: IpAddress, owner: Owner): void;
   /** Gives back all that {@link Store.heldBy} lists. */
   releaseAll(owner: Owner): void;
+  /**
+   * Notes which namespace an owner of reservations is in. The note is lost when somebody else
+   * changes the reservations.
+   */
+  noteNetNs(owner: Owner, netns: RecordedNetNs): void;
+  /** Whether an owner's namespace is noted, and gone. */
+  isKnownGone(owner: Owner): boolean;
   /** The address of a set that was reserved last, as noted by {@link Store.noteLastReserved}. */
   lastReserved(setIndex: number): IpAddress | undefined;
   noteLastReserved(setIndex: number, address: IpAddress): void;
