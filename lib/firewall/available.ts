@@ -1,5 +1,5 @@
 /**
- * Whether what an ADD would need is there and works.
+ * Checks for STATUS whether the backend of an ADD works on this host.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { warn } from "../runtime/caller.ts";
 import type { Command } from "../nftables/command.ts";
 
 /**
- * Expects that the kernel can do `commands` of nftables. None is done.
+ * Expects that the kernel would accept `commands` of nftables. None is applied.
  * @param option what needs nftables, as the configuration spells it
  * @throws {CniError} code 50 when the kernel has no nftables, or lacks something of it
  */
@@ -22,10 +22,10 @@ export function requireNft(option: string, commands: readonly Command[]): void {
 }
 
 /**
- * The backend that is wanted, or iptables where it works, or nftables.
+ * Chooses the backend that is asked for, or iptables where it works, or nftables.
  * @param option what needs it, as the configuration spells it
- * @param commands that it would give to nftables
- * @throws {CniError} code 50 when it does not work, or none does
+ * @param commands what it would add with nftables
+ * @throws {CniError} code 50 when that backend, or without one both, do not work
  */
 export async function availableBackend(
   wanted: Backend | undefined,
@@ -46,8 +46,8 @@ export async function availableBackend(
 }
 
 /**
- * Says on standard error where nftables is used and something else drops forwarded packets, which no
- * rule of nftables can overrule.
+ * Warns on standard error where nftables is used and another base chain drops forwarded packets,
+ * which no rule of nftables can overrule.
  */
 export function warnOfDrops(backend: string): void {
   if (backend !== "nftables") return;

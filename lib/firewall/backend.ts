@@ -1,16 +1,16 @@
-/** What rules are made with, and that all are asked when they are removed. */
+/** The backends of rules: one makes them, all are asked when they are removed. */
 import { CniError } from "../types/error.ts";
 import { iptablesWorks } from "../iptables/iptables.ts";
 import { KernelLacksOption } from "../nftables/kernel_options.ts";
 import { MissingTool } from "../host/tool.ts";
 
-/** What rules can be made with. */
+/** The backends that rules can be made with. */
 export const BACKENDS = ["iptables", "nftables"] as const;
 /** @see BACKENDS */
 export type Backend = typeof BACKENDS[number];
 
 /**
- * Does something with one backend.
+ * Runs `work` with one backend.
  * @param wanted when absent iptables, or nftables where iptables does not work
  * @param families whose iptables are needed
  * @throws what `work` throws
@@ -25,7 +25,7 @@ export async function withBackend(
   try {
     await work("iptables");
   } catch (error) {
-    // Asked only now: where iptables works, asking first would be a process for nothing.
+    // Only after a failure: where iptables works, asking first would cost a process.
     if (await worksFor(families)) throw error;
     await fallBack(error, work);
   }
@@ -42,7 +42,7 @@ async function withNftables(
   }
 }
 
-/** What kept nftables from working, and whether iptables would do instead. */
+/** Adds to the error of nftables whether iptables would work instead. */
 export async function withAlternative(
   error: unknown,
   families: readonly (4 | 6)[],
@@ -59,7 +59,7 @@ async function fallBack(
   try {
     await work("nftables");
   } catch (error) {
-    // What is not installed has nothing to say about why the other one refused.
+    // That a program is missing does not explain why the other one refused.
     if (!(reason instanceof MissingTool)) throw together([error, reason]);
     if (!(error instanceof KernelLacksOption)) throw error;
     const text = `${error.message}, or install the package "iptables"`;
@@ -74,15 +74,15 @@ async function worksFor(families: readonly (4 | 6)[]): Promise<boolean> {
 }
 
 /**
- * Does something with every backend at once; one that fails does not keep the others from working.
- * A program that is not installed has nothing to remove.
+ * Runs `work` with every backend at once; a failure of one does not stop the others. A program that
+ * is not installed has nothing to remove.
  * @throws {CniError} the only failure, or one that has all of their texts
  */
 export async function inEveryBackend<T>(work: (backend: Backend) => Promise<T>): Promise<T[]> {
   return await inEvery(BACKENDS, work);
 }
 
-/** As {@link inEveryBackend}, for a set of backends of one's own. */
+/** As {@link inEveryBackend}, with the given backends. */
 export async function inEvery<B, T>(
   backends: readonly B[],
   work: (backend: B) => Promise<T>,
@@ -98,7 +98,7 @@ export async function inEvery<B, T>(
 }
 
 /**
- * Does one thing after the other; one that fails does not keep the next from being done.
+ * Runs all of `works` in order; a failure of one does not stop the next.
  * @throws {CniError} the only failure, or one that has all of their texts
  */
 export async function runEach(works: readonly (() => unknown)[]): Promise<void> {

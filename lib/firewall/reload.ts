@@ -1,5 +1,5 @@
 /**
- * Putting rules back that somebody flushed: `firewall-cmd --reload`, `nft flush ruleset`.
+ * Restores rules that were flushed: by `firewall-cmd --reload`, `nft flush ruleset`.
  *
  * @module
  */
@@ -16,18 +16,18 @@ import type { Note } from "./notes/note_store.ts";
 import { restorePorts } from "./ports/mod.ts";
 import { portsNotes } from "./ports/notes.ts";
 
-/** Something that was put back. */
+/** Rules that were restored. */
 export interface Restored {
   what: "masquerading" | "published ports" | "firewall rules";
   attachment: Attachment;
 }
 
 /**
- * Puts back what is noted and not there, for attachments that are alive: no DEL has come for them,
- * and their namespace is the one that it was. Of others, what the Go plugins' DEL or a flush left is
- * removed, and what is noted. No ADD and no DEL happens meanwhile.
- * @param restored told of each thing that was put back
- * @throws {CniError} of what could not be put back; everything else was
+ * Restores missing rules from the notes of attachments that still exist: no DEL has come for them,
+ * and their namespace is the same. The notes of others, and rules that the Go plugins' DEL or a
+ * flush left of them, are removed. Holds the lock of the rules.
+ * @param restored called with each restored part
+ * @throws {CniError} naming what could not be restored; everything else was
  */
 export async function restoreRules(restored: (what: Restored) => void): Promise<void> {
   using _lock = await lockRules();

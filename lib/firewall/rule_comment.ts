@@ -1,14 +1,14 @@
-/** The comments of nftables rules: by them it is told which attachment a rule belongs to. */
+/** The comments of nftables rules, which identify the attachment that a rule belongs to. */
 import { attachmentHash } from "../ip/hash_names.ts";
 import { type Attachment, describeAttachment } from "../types/attachment.ts";
 import { cutUtf8 } from "../types/utf8.ts";
 
-/** The hashes that an attachment's comment begins with; undefined for any other comment. */
+/** Reads the hashes at the start of an attachment's comment; undefined for any other comment. */
 export function hashOf(comment: string | undefined): string | undefined {
   return /^([0-9a-f]{16}-[0-9a-f]{16}),/.exec(comment ?? "")?.[1];
 }
 
-/** The comment of an attachment's rules: its hash, and as much for people as fits in 128 bytes. */
+/** Makes the comment of an attachment's rules: its hash, then its names, cut to 128 bytes. */
 export function attachmentComment(attachment: Attachment): string {
   const { network, containerId, ifName } = attachment;
   const plain = (text: string) => text.replaceAll('"', "");
@@ -17,7 +17,7 @@ export function attachmentComment(attachment: Attachment): string {
   return cutUtf8(text, 128);
 }
 
-/** Whose rules have this comment, in words; cut short where the comment was. */
+/** Describes the attachment of a comment for an error; cut short where the comment was. */
 export function describeOwner(comment: string | undefined): string {
   const [, network, ifName, id] = /, net: (.*), if: (.*), id: (.*)$/.exec(comment ?? "") ?? [];
   if (id === undefined) return `somebody else ("${comment ?? ""}")`;

@@ -2,10 +2,10 @@
  * Masquerading with iptables: one chain per container and network, entered from POSTROUTING for
  * each of its addresses.
  *
- * The chain's name does not say which interface it is for, and two interfaces of a container on
- * one network share it. So each address also gets a rule without a target, which does nothing but
- * carry the attachment's comment: by these, DEL knows what is its own and when it is the last. The
- * Go plugins pass over them and remove them with the chain; a chain without them is all theirs.
+ * The chain's name does not contain the interface: two interfaces of a container on one network
+ * share it. So each address also gets a rule without a target, whose comment names the attachment:
+ * by these DEL finds its own rules, and whether it is the last. The Go plugins ignore them and
+ * remove them with the chain; a chain without them was made by the Go plugins.
  */
 import { chainName } from "../../ip/hash_names.ts";
 import { IpAddress } from "../../ip/address.ts";
@@ -51,7 +51,7 @@ export const masqueradeIptables: Masquerader = {
       const merge = (saved: SavedTable) => [
         ...(saved.chains.has(chain) ? [] : [line`-N ${chain}`]),
         ...rules.filter((rule) => !saved.rules.includes(rule)).map((rule) =>
-          // What another interface of this container left ends in a rule that takes everything.
+          // The rules of another interface of this container end in one that matches every packet.
           rule.endsWith(" -j MASQUERADE") || !rule.startsWith(`-A ${chain} `)
             ? rule
             : insertion(rule)
@@ -117,14 +117,14 @@ function chainOf({ network, containerId }: Attachment): string {
   return chainName(network, containerId);
 }
 
-/** An attachment's rules, as `iptables-save` prints them. */
+/** Makes an attachment's rules, as `iptables-save` prints them. */
 function rulesFor(attachment: Attachment, chain: string, ips: readonly Cidr[]): RuleLine[] {
   const { network, containerId } = attachment;
   const why = comment(cutUtf8(`name: "${network}" id: "${containerId}"`, MAX_COMMENT));
   const marker = comment(attachmentComment(attachment));
   const rules = ips.flatMap((own) => [
     line`-A ${chain} -s ${Cidr.host(own.ip)} ${marker}`,
-    // The chain's own network first: what stays in it is not touched.
+    // The container's own network first: packets that stay in it are not masqueraded.
     line`-A ${chain}${own.prefix > 0 && words` -d ${own.network()}`} ${why} -j ACCEPT`,
   ]);
   const family = ips[0]!.ip.family;
@@ -135,12 +135,12 @@ function rulesFor(attachment: Attachment, chain: string, ips: readonly Cidr[]): 
   ];
 }
 
-/** The attachments that have addresses in a chain; none for one that the Go plugins made. */
+/** Lists the attachments with addresses in a chain; none for a chain of the Go plugins. */
 function ownersOf(chain: NftChain): string[] {
   return listRules(chain).flatMap((rule) => hashOf(iptablesComment(rule)) ?? []);
 }
 
-/** The rules of a chain that say which attachment each address belongs to. */
+/** Lists the rules of a chain that name the attachment of each address. */
 function markers(
   saved: SavedTable,
   chain: string,
@@ -154,7 +154,7 @@ function markers(
   );
 }
 
-/** The commands that remove from `chain` what is of `gone` attachments, and the chain with the last. */
+/** Makes the commands that remove the rules of `gone` attachments, and the chain with the last. */
 function removal(saved: SavedTable, chain: string, gone: (hash: string) => boolean): RuleLine[] {
   if (!saved.chains.has(chain)) return [];
   const references = saved.rulesLeadingTo(chain);
@@ -178,7 +178,7 @@ function removal(saved: SavedTable, chain: string, gone: (hash: string) => boole
   return [...entries, ...leaving.map(({ rule }) => rule), ...networks].map(deletion);
 }
 
-/** The chains of a network's containers, by the comment on the rule that enters them. */
+/** Lists the chains of a network, by the comment of the rule that jumps to them. */
 function chainsOf(saved: SavedTable, network: string): Set<string> {
   const entry = /^-A POSTROUTING .* -j (CNI-[0-9a-f]{24})$/;
   const whose = `name: "${network}" id: "`;
@@ -193,7 +193,7 @@ function addressAfter(rule: string, option: "-s" | "-d"): Cidr | undefined {
   return text === undefined ? undefined : Cidr.tryParse(text);
 }
 
-/** Both families at once: they are separate tables with separate programs. */
+/** Runs `work` for both families at once: they have separate tables and programs. */
 async function inEveryFamily(work: (family: 4 | 6) => Promise<void>): Promise<void> {
   const outcomes = await Promise.allSettled(FAMILIES.map(work));
   for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;

@@ -1,9 +1,9 @@
 /**
- * Masquerading: what a container sends to somewhere outside its subnet carries the host's address.
- * Multicast is left alone.
+ * Masquerading: packets from a container to addresses outside its subnet get the host's address.
+ * Multicast is exempt.
  *
- * The rules are the Go plugins', chain for chain and comment for comment, so that either removes
- * what the other made. They are found by network, container ID and interface name alone.
+ * Chains and comments are those of the Go plugins, so that either removes the other's rules. They
+ * are found by network, container ID and interface name alone.
  *
  * @module
  */
@@ -27,12 +27,10 @@ const MASQUERADERS: Readonly<Record<Backend, Masquerader>> = {
 };
 
 /**
- * Masquerades what comes from `ips`. What fails leaves nothing behind, nor takes away what the
- * attachment had before.
+ * Masquerades packets from `ips`. A failure leaves the rules as they were.
  * @param backend iptables when absent, and nftables where iptables does not work
  * @param ips the container's addresses with the prefix length of their subnet
- * @param netns the container's namespace: once that is gone the rules are not put back where
- * somebody flushed them
+ * @param netns the container's namespace: once that is gone, flushed rules are not restored
  * @throws {CniError} naming the program, the rule and the remedy
  */
 export async function masquerade(
@@ -52,7 +50,7 @@ export async function masquerade(
       const recorded = netns ? { netns: recordNetNs(netns) } : {};
       notes.write({ attachment, backend: chosen, ips, ...recorded });
     } catch (error) {
-      // One family's rules may be there already, or a program was killed that had made them.
+      // One family's rules may exist already, or a program was killed that had made them.
       if (!hadRules) await MASQUERADERS[chosen].remove(attachment);
       throw error;
     }
@@ -60,8 +58,8 @@ export async function masquerade(
 }
 
 /**
- * Removes an attachment's masquerading, whichever backend made it. Nothing there, and a program
- * that is not there, are success.
+ * Removes an attachment's masquerading, whichever backend made it. Missing rules and missing
+ * programs are no error.
  * @throws {CniError} when a rule that is there could not be removed
  */
 export async function unmasquerade(attachment: Attachment): Promise<void> {
@@ -90,10 +88,10 @@ export async function requireMasquerade(backend?: Backend): Promise<void> {
 }
 
 /**
- * Makes again what is noted and gone. Of attachments whose container is gone the rest is removed.
- * The lock is held by the caller.
- * @param restored told of each attachment that is masqueraded again
- * @throws {CniError} of those that could not be; the others were
+ * Restores missing rules from the notes. The rules of attachments whose container is gone are
+ * removed. The caller holds the lock.
+ * @param restored called with each attachment that is masqueraded again
+ * @throws {CniError} naming those that could not be restored; the others were
  */
 export async function restoreMasquerade(
   notes: readonly MasqueradeNote[],

@@ -1,6 +1,6 @@
 /**
  * Masquerading with nftables: table `inet cni_plugins_masquerade`, and in its chain `masq_checks`
- * one rule per address, whose comment says whose it is.
+ * one rule per address, whose comment names the attachment.
  */
 import { attachmentHash, networkHash } from "../../ip/hash_names.ts";
 import { IpAddress } from "../../ip/address.ts";
@@ -24,7 +24,10 @@ const CHECKS: NftChain = { ...TABLE, chain: "masq_checks" };
 const POSTROUTING: NftChain = { ...TABLE, chain: "postrouting" };
 const FIELDS = { 4: ip, 6: ip6 } as const;
 
-/** Makes what all attachments share. Repeatable: two processes may find it missing at the same time. */
+/**
+ * Makes the table and chains that all attachments share. Repeatable: two processes may do so at
+ * once.
+ */
 function skeleton(): Command[] {
   const [multicast4, multicast6] = [Cidr.parse("224.0.0.0/4"), Cidr.parse("ff00::/8")];
   return [
@@ -40,7 +43,7 @@ function skeleton(): Command[] {
   ];
 }
 
-/** Everything of nftables that masquerading needs, for a kernel that may not have it. */
+/** Lists commands with every kernel option that masquerading needs, for STATUS. */
 export function masqueradeNeeds(): Command[] {
   return [...skeleton(), addRule(CHECKS, [masquerade])];
 }

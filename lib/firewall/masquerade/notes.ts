@@ -1,15 +1,15 @@
-/** What is masqueraded, as it is noted on disk. */
+/** The notes of masqueraded attachments on disk. */
 import { Cidr } from "../../ip/cidr.ts";
 import { type Backend, BACKENDS } from "../backend.ts";
 import { type Note, NoteStore, wordOf } from "../notes/note_store.ts";
 import type { Masqueraded } from "./types.ts";
 
-/** What is masqueraded, and with which backend. */
+/** The masqueraded addresses of an attachment, and their backend. */
 export interface MasqueradeNote extends Masqueraded, Note {
   backend: Backend;
 }
 
-/** The notes of all attachments. */
+/** Opens the notes of all attachments. */
 export function masqueradeNotes(): NoteStore<MasqueradeNote> {
   return new NoteStore<MasqueradeNote>({
     name: "masquerade",

@@ -1,4 +1,4 @@
-/** What masquerading is, whatever does it. */
+/** The types of masquerading, independent of the backend. */
 import type { Cidr } from "../../ip/cidr.ts";
 import type { Attachment } from "../../types/attachment.ts";
 import { type Backend, BACKENDS } from "../backend.ts";
@@ -8,7 +8,7 @@ export const MASQUERADE_BACKENDS: readonly ["iptables", "nftables"] = BACKENDS;
 /** One of {@link MASQUERADE_BACKENDS}. */
 export type MasqueradeBackend = Backend;
 
-/** What each backend can do. */
+/** The interface of every backend. */
 export interface Masquerader {
   /** Adds the rules for `ips`, which are addresses with their subnet's prefix length. */
   add(attachment: Attachment, ips: readonly Cidr[]): Promise<void>;
@@ -17,8 +17,8 @@ export interface Masquerader {
   /** Removes the rules of a network's attachments that are not in `valid`. */
   collect(network: string, valid: readonly Attachment[]): Promise<void>;
   /**
-   * What is missing of what {@link add} made, for each of `all`; undefined where nothing is. Reads
-   * the rules once.
+   * Describes for each of `all` a missing part of what {@link add} made; undefined where none is.
+   * Reads the rules once.
    */
   missing(all: readonly Masqueraded[]): Promise<(string | undefined)[]>;
 }

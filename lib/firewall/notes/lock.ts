@@ -1,16 +1,16 @@
-/** The lock around the rules of all attachments, and what is noted of them. */
+/** The lock around the rules of all attachments and their notes. */
 import { FileLock } from "../../host/lock.ts";
 import { warn } from "../../runtime/caller.ts";
 import { messageOf } from "../../runtime/errors.ts";
 import { runtime } from "../../runtime/mod.ts";
 import { CniError, ErrorCode } from "../../types/error.ts";
 
-/** Where it is noted which rules are installed. /run is empty after a reboot, and so are the rules. */
+/** The directory of the notes. /run is emptied by a reboot, as the rules are. */
 export const NOTES_DIRECTORY = "/run/cni/firewall";
 
 /**
- * Takes the lock that whoever installs or restores rules must hold: between reading what is installed
- * and acting on it, nobody else may.
+ * Takes the lock for installing or restoring rules: no other process may change them between
+ * reading and writing.
  * @throws {CniError} code 11 naming who holds it too long, 5 where it cannot be made
  */
 export async function lockRules(): Promise<FileLock> {
@@ -27,8 +27,8 @@ export async function lockRules(): Promise<FileLock> {
 }
 
 /**
- * As {@link lockRules}, for whoever removes rules. Where the lock cannot be made nobody else has it,
- * nor has anybody installed rules here: what there is otherwise is removed without it.
+ * As {@link lockRules}, for removing rules. Where the lock file cannot be made no process holds it,
+ * and none has installed rules with a note: others are removed without the lock.
  * @returns undefined without a lock
  * @throws {CniError} code 11 naming who holds it too long
  */

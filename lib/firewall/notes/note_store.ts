@@ -1,6 +1,6 @@
 /**
- * Notes on disk of which rules are installed: a file for each attachment and kind of rules. Rules
- * are put back from them where somebody flushed them, and a DEL that is told nothing goes by them.
+ * Notes on disk of the installed rules: a file for each attachment and kind of rules. Flushed rules
+ * are restored from them, and a DEL without a previous result reads them.
  *
  * @module
  */
@@ -14,23 +14,23 @@ import { Fields } from "../../types/fields.ts";
 import { isObject, type JsonObject } from "../../types/json.ts";
 import { NOTES_DIRECTORY } from "./lock.ts";
 
-/** What a note of any kind says. */
+/** The fields that notes of every kind have. */
 export interface Note {
   attachment: Attachment;
-  /** The container's namespace; absent where whoever made the rules did not say. */
+  /** The container's namespace; absent in notes of versions that did not record it. */
   netns?: RecordedNetNs;
 }
 
-/** One kind of notes. */
+/** A kind of notes: its name and its format. */
 export interface NoteKind<T extends Note> {
-  /** What the rules are for: the last part of the files' names. */
+  /** The purpose of the rules, and the last part of the file names. */
   readonly name: "filter" | "masquerade" | "ports";
   /** The number of the format that is written. */
   readonly format: number;
-  /** Makes the JSON of what a note says besides attachment and namespace. */
+  /** Encodes a note as JSON, without attachment and namespace. */
   encode(note: T): JsonObject;
   /**
-   * Reads what a note says besides attachment and namespace.
+   * Decodes a note whose attachment and namespace have been read.
    * @param note those two
    * @param fields the values under `keys`
    * @throws {Error} saying what is wrong
@@ -40,7 +40,7 @@ export interface NoteKind<T extends Note> {
   readonly keys: readonly string[];
 }
 
-/** The notes of one kind. Whoever changes or compares them holds `lockRules()`. */
+/** The notes of one kind. The caller holds `lockRules()` while it changes or compares them. */
 export class NoteStore<T extends Note> {
   readonly #records: RecordStore<T>;
 
@@ -73,12 +73,12 @@ export class NoteStore<T extends Note> {
     });
   }
 
-  /** Notes that rules are installed; what was noted for the attachment is replaced. */
+  /** Writes an attachment's note; an earlier one is replaced. */
   write(note: T): void {
     this.#records.write(attachmentHash(note.attachment), note);
   }
 
-  /** What is noted for an attachment; undefined without a note, or with one that cannot be read. */
+  /** Reads an attachment's note; undefined without one, or where it cannot be read. */
   read(attachment: Attachment): T | undefined {
     return this.readHash(attachmentHash(attachment));
   }
@@ -88,12 +88,12 @@ export class NoteStore<T extends Note> {
     return this.#records.read(hash);
   }
 
-  /** Whether there is a note for an attachment, be it one that can be read or not. */
+  /** Whether an attachment has a note, readable or not. */
   has(attachment: Attachment): boolean {
     return this.#records.has(attachmentHash(attachment));
   }
 
-  /** The names of all notes, be they ones that can be read or not. */
+  /** Lists the names of all notes, readable or not. */
   names(): string[] {
     return this.#records.names();
   }
@@ -103,12 +103,12 @@ export class NoteStore<T extends Note> {
     this.#remove(attachmentHash(attachment));
   }
 
-  /** Every note. */
+  /** Reads every note. */
   list(): Records<T> {
     return this.#records.list();
   }
 
-  /** Every note but an attachment's own. */
+  /** Reads every note but an attachment's own. */
   others(attachment: Attachment): Records<T> {
     const own = this.#records.path(attachmentHash(attachment));
     const { records, unreadable } = this.list();

@@ -1,6 +1,6 @@
 /**
- * Connections that go on as they were, whatever is published by now. TCP's end by themselves when
- * their server does; a packet of UDP or SCTP is sent where the one before was.
+ * Connections that conntrack translates as before, whatever is published by now. TCP connections
+ * end with their server; packets of UDP and SCTP go where earlier ones went.
  *
  * @module
  */
@@ -11,8 +11,8 @@ import { warn } from "../../runtime/caller.ts";
 import type { Forwarding, Publication } from "./types.ts";
 
 /**
- * Removes connections to published ports that go elsewhere than to the container. Only those to
- * the host itself; the same port of somebody else's is not ours.
+ * Removes connections to published ports that do not lead to the container: only those to an
+ * address of the host.
  */
 export function removeEarlierConnections(publications: readonly Publication[]): void {
   attempt(() => {
@@ -36,7 +36,7 @@ export function removeEarlierConnections(publications: readonly Publication[]): 
   });
 }
 
-/** Removes connections that went through rules which are no more. */
+/** Removes the connections that removed rules translated. */
 export function removeConnectionsThrough(removed: readonly Forwarding[]): void {
   attempt(() => {
     const wanted = removed.filter(({ protocol }) => protocol !== "tcp");
@@ -50,7 +50,7 @@ export function removeConnectionsThrough(removed: readonly Forwarding[]): void {
   });
 }
 
-/** Stale connections end by themselves after minutes of silence: no reason to fail. */
+/** Runs `work`, and warns of a failure: stale connections expire by themselves within minutes. */
 function attempt(work: () => void): void {
   try {
     work();

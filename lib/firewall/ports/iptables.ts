@@ -1,9 +1,9 @@
 /**
  * Publishing ports with iptables: the Go plugins' chains of table `nat`, rule for rule.
  *
- *     PREROUTING, OUTPUT   what is for this host     -> CNI-HOSTPORT-DNAT
+ *     PREROUTING, OUTPUT   packets for this host     -> CNI-HOSTPORT-DNAT
  *     CNI-HOSTPORT-DNAT    a container's ports       -> CNI-DN-…, one chain per container
- *     CNI-DN-…             what needs masquerading   -> CNI-HOSTPORT-SETMARK; then DNAT, per port
+ *     CNI-DN-…             packets to masquerade     -> CNI-HOSTPORT-SETMARK; then DNAT, per port
  *     POSTROUTING          first                     -> CNI-HOSTPORT-MASQ, by the mark
  *
  * @module
@@ -58,30 +58,30 @@ const SETMARK = "CNI-HOSTPORT-SETMARK";
 const MASQ = "CNI-HOSTPORT-MASQ";
 const GUARD = "CNI-HOSTPORT-LOCAL";
 const FAMILIES = [4, 6] as const;
-/** How many ports one rule of the multiport match can have. */
+/** The largest number of ports in one multiport match. */
 const MAX_PORTS = 15;
 
 /** @see PortMapper */
 export const portMapperIptables: PortMapper = {
   async add(published, earlier, siblings = []) {
     const { attachment, publications } = published;
-    const mates = siblings.filter((each) => sharesChain(each.attachment, attachment));
-    const others = siblings.filter((each) => !mates.includes(each));
+    const sharing = siblings.filter((each) => sharesChain(each.attachment, attachment));
+    const others = siblings.filter((each) => !sharing.includes(each));
     for (const publication of publications) {
-      await addFamily(published, publication, mates, others);
+      await addFamily(published, publication, sharing, others);
     }
     if (!earlier) return;
-    // A family in which nothing is published any more has its earlier rules still.
+    // A family in which nothing is published any more still has its earlier rules.
     const isLeft = (family: 4 | 6) =>
       ofFamily([earlier], family).length > 0 && ofFamily([published], family).length === 0;
-    for (const family of FAMILIES.filter(isLeft)) await rebuild(family, attachment, mates);
+    for (const family of FAMILIES.filter(isLeft)) await rebuild(family, attachment, sharing);
   },
 
   async remove(attachment, noted, siblings = []) {
     const chain = chainOf(attachment);
-    const mates = siblings.filter((each) => sharesChain(each.attachment, attachment));
-    if (mates.length > 0) {
-      for (const family of FAMILIES) await rebuild(family, attachment, mates);
+    const sharing = siblings.filter((each) => sharesChain(each.attachment, attachment));
+    if (sharing.length > 0) {
+      for (const family of FAMILIES) await rebuild(family, attachment, sharing);
       return noted ? forwardingsOf(noted) : [];
     }
     const old = chainName(attachment.network, attachment.containerId, "SN-");
@@ -94,7 +94,7 @@ export const portMapperIptables: PortMapper = {
     return await removeChains(
       (family) => mayHaveChain(family, "nat", chain) || mayHaveChain(family, "nat", old),
       (saved) =>
-        [chain, old].filter((name) => saved.chains.has(name) && !strangerOf(saved, attachment)),
+        [chain, old].filter((name) => saved.chains.has(name) && !otherOwnerOf(saved, attachment)),
       purpose,
     );
   },
@@ -169,20 +169,20 @@ export const portMapperIptables: PortMapper = {
   },
 };
 
-/** @param mates what is published in the same chain, for other interfaces of the container */
+/** @param sharing published ports of other interfaces of the container, in the same chain */
 async function addFamily(
   { attachment, options }: Published,
   publication: Publication,
-  mates: readonly Published[],
+  sharing: readonly Published[],
   others: readonly Published[],
 ): Promise<void> {
   const { family } = publication.address.ip;
   const chain = chainOf(attachment);
   const saved = await savedTable(family, "nat");
-  const stranger = strangerOf(saved, attachment);
-  if (stranger) {
+  const other = otherOwnerOf(saved, attachment);
+  if (other) {
     throw CniError.internal(
-      `cannot publish ports of ${attachment.containerId}: the names of ${stranger.text} make the ` +
+      `cannot publish ports of ${attachment.containerId}: the names of ${other.text} make the ` +
         `same chain, ${chain}; rename one of the networks`,
     );
   }
@@ -193,11 +193,13 @@ async function addFamily(
     ...missingSkeleton(saved, options),
     ...stale.flatMap((name) => removal(saved, name)),
     line`-N ${chain}`,
-    ...ofFamily(mates, family).flatMap((mate) => portRules(chain, mate.publication, mate.options)),
+    ...ofFamily(sharing, family).flatMap((each) =>
+      portRules(chain, each.publication, each.options)
+    ),
     ...portRules(chain, publication, options),
     ...entryRules(chain, attachment, publication, behind),
-    ...ofFamily(mates, family).flatMap((mate) =>
-      entryRules(chain, attachment, mate.publication, behind)
+    ...ofFamily(sharing, family).flatMap((each) =>
+      entryRules(chain, attachment, each.publication, behind)
     ),
   ];
   const purpose = `publish ports of ${attachment.containerId}`;
@@ -205,8 +207,8 @@ async function addFamily(
 }
 
 /**
- * Chains that must go first: what an earlier ADD left of this one, and those of a container that
- * had this very address before.
+ * Finds the chains to remove first: an earlier ADD's of this attachment, and those of a container
+ * that had the same address before.
  * @throws {PortTakenError} when another container has one of the ports
  */
 function staleChains(
@@ -220,7 +222,7 @@ function staleChains(
     const wanted = publication.mappings.find((mapping) => samePort(found, mapping));
     if (found.chain === own || !wanted) continue;
     const owner = ownerOf(saved, found.chain);
-    // The first rule serves; the second one does when that goes.
+    // The first rule forwards; the second one does once that is removed.
     if (owner.containerId === attachment.containerId) continue;
     if (!found.target.equals(publication.address.ip)) throw new PortTakenError(wanted, owner);
     stale.add(found.chain);
@@ -228,7 +230,7 @@ function staleChains(
   return [...stale];
 }
 
-/** How many of the first entries must stay first: those of a container's other networks, served before. */
+/** Counts the leading entries that must stay first: those of the container's other networks. */
 function firstEntriesOf(others: readonly Published[], entries: readonly RuleLine[]): number {
   const chains = others.filter(({ publications }) =>
     publications.some(({ mappings }) => mappings.some(({ hostIp }) => hostIp))
@@ -244,21 +246,21 @@ function firstEntriesOf(others: readonly Published[], entries: readonly RuleLine
   );
 }
 
-/** Makes a chain anew, with what is published for others than `attachment`. */
+/** Rebuilds a chain with the ports of the other attachments that share it. */
 async function rebuild(
   family: 4 | 6,
   attachment: Attachment,
-  mates: readonly Published[],
+  sharing: readonly Published[],
 ): Promise<void> {
   const chain = chainOf(attachment);
   if (!mayHaveChain(family, "nat", chain)) return;
   const saved = await savedTable(family, "nat");
-  const left = ofFamily(mates, family);
+  const left = ofFamily(sharing, family);
   const commands = [
     ...(saved.chains.has(chain) ? removal(saved, chain) : []),
     ...(left.length > 0 ? [line`-N ${chain}`] : []),
-    ...left.flatMap((mate) => portRules(chain, mate.publication, mate.options)),
-    ...left.flatMap((mate) => entryRules(chain, attachment, mate.publication)),
+    ...left.flatMap((each) => portRules(chain, each.publication, each.options)),
+    ...left.flatMap((each) => entryRules(chain, attachment, each.publication)),
   ];
   await restore(family, { nat: commands }, `unpublish ports of ${attachment.containerId}`);
 }
@@ -273,16 +275,16 @@ function ofFamily(
   );
 }
 
-/** Interfaces of a container on one network share a chain: its name does not say which it is for. */
+/** Whether two attachments share a chain: its name does not contain the interface. */
 function sharesChain(a: Attachment, b: Attachment): boolean {
   return a.network === b.network && a.containerId === b.containerId;
 }
 
 /**
- * Who else has an attachment's chain: the name is a hash of network and container ID one behind the
- * other, and networks `a` and `ab` may have containers `bc` and `c`.
+ * Finds another container with the same chain name: it is a hash of network and container ID
+ * concatenated, and network `a` with container `bc` has the same as `ab` with `c`.
  */
-function strangerOf(saved: SavedTable, attachment: Attachment): Owner | undefined {
+function otherOwnerOf(saved: SavedTable, attachment: Attachment): Owner | undefined {
   const chain = chainOf(attachment);
   const why = entryComment(attachment);
   const foreign = saved.rulesLeadingTo(chain).find((rule) => {
@@ -292,7 +294,7 @@ function strangerOf(saved: SavedTable, attachment: Attachment): Owner | undefine
   return foreign && ownerOf(saved, chain);
 }
 
-/** What all containers share, as far as it is not there. */
+/** Makes the lines for missing chains and rules that all containers share. */
 function missingSkeleton(saved: SavedTable, options: SnatOptions): RuleLine[] {
   const { snat, markBit, setMarkChain } = options;
   const mark = `0x${(2 ** markBit).toString(16)}`;
@@ -309,7 +311,7 @@ function missingSkeleton(saved: SavedTable, options: SnatOptions): RuleLine[] {
   const entries = ["PREROUTING", "OUTPUT"].map((from) =>
     line`-A ${from} -m addrtype --dst-type LOCAL -j ${DNAT}`
   );
-  // First, because the chains of masqueraded containers accept what stays in their subnet.
+  // First, because the chains of masqueraded containers accept packets that stay in their subnet.
   const first = line`-A POSTROUTING ${comment("CNI portfwd requiring masquerade")} -j ${MASQ}`;
   return [
     ...chains.filter((chain) => !saved.chains.has(chain)).map((chain) => line`-N ${chain}`),
@@ -318,7 +320,7 @@ function missingSkeleton(saved: SavedTable, options: SnatOptions): RuleLine[] {
   ];
 }
 
-/** The rules of a container's chain: for each port, mark what is to be masqueraded, then DNAT. */
+/** Makes the rules of a container's chain: for each port, mark packets to masquerade, then DNAT. */
 function portRules(chain: string, publication: Publication, options: SnatOptions): RuleLine[] {
   const { address, mappings } = publication;
   const { family } = address.ip;
@@ -327,7 +329,7 @@ function portRules(chain: string, publication: Publication, options: SnatOptions
   const sources = options.masqAll
     ? [all]
     : [String(address.network()), ...(family === 4 ? ["127.0.0.1/32"] : [])];
-  // A port at one address goes before the same port at every address.
+  // A port on one host address goes before the same port on every address.
   const ordered = [...mappings.filter((m) => m.hostIp), ...mappings.filter((m) => !m.hostIp)];
   return ordered.flatMap(({ protocol, hostIp, hostPort, containerPort }) => {
     const at = hostIp && words` -d ${Cidr.host(hostIp)}`;
@@ -343,8 +345,8 @@ function portRules(chain: string, publication: Publication, options: SnatOptions
 }
 
 /**
- * The rules that lead to a container's chain. Containers with a host address of their own come
- * first: behind one that takes a port on every address, they would never be asked.
+ * Makes the rules that lead to a container's chain. Those with a host address come first: after one
+ * for the same port on every address they would never match.
  */
 function entryRules(
   chain: string,
@@ -435,7 +437,7 @@ function chainOf({ network, containerId }: Attachment): string {
 /** A rule that publishes a port. */
 interface DnatRule extends Forwarding {
   chain: string;
-  /** Address and port, with a blank between. */
+  /** Address and port, separated by a space. */
   to: string;
 }
 
@@ -462,7 +464,7 @@ function samePort(found: Forwarding, { protocol, hostIp, hostPort }: PortMapping
     String(found.hostIp) === String(hostIp);
 }
 
-/** Whose chain it is, by the comment on the rule that enters it. */
+/** Reads the owner of a chain from the comment of the rule that jumps to it. */
 function ownerOf(saved: SavedTable, chain: string): Owner {
   const [entry] = saved.rulesLeadingTo(chain);
   const [, network, id] = /name: "(.*)" id: "(.*?)"?$/.exec(entry && commentOf(entry) || "") ?? [];

@@ -1,8 +1,8 @@
 /**
  * Published ports at 127.0.0.1: packets from there leave through the interface that leads to the
  * container, which the kernel allows with the sysctl `route_localnet`. The same sysctl lets packets
- * for 127.0.0.0/8 in from outside (CVE-2020-8558), which a rule drops: the guard. Both are there for
- * as long as ports are published.
+ * for 127.0.0.0/8 in from outside (CVE-2020-8558), which a rule drops: the guard. Both are there
+ * for as long as ports are published.
  *
  * @module
  */
@@ -22,8 +22,8 @@ import { PORT_MAPPERS } from "./mappers.ts";
 import { portsNotes } from "./notes.ts";
 
 /**
- * Lets packets from 127.0.0.1 leave through the interface that leads to a container, and keeps those
- * for 127.0.0.0/8 from the outside.
+ * Sets `route_localnet` on the interface that leads to a container, after the guard that drops
+ * packets to 127.0.0.0/8 from outside.
  * @throws {CniError}
  */
 export async function openLoopback(
@@ -44,8 +44,8 @@ export async function openLoopback(
 }
 
 /**
- * Puts back what {@link openLoopback} changed, where no ports are published any more. The guard
- * stays while any interface lets packets for 127.0.0.0/8 in. The lock is held by the caller.
+ * Undoes {@link openLoopback} where no ports are published any more. The guard stays while any
+ * interface has `route_localnet`. The caller holds the lock.
  * @throws {CniError} when a rule that is there could not be removed
  */
 export async function closeLoopbackUnlessUsed(): Promise<void> {
@@ -60,13 +60,13 @@ export async function closeLoopbackUnlessUsed(): Promise<void> {
   removeIfPresent(EARLIER_GUARD_NOTE);
 }
 
-/** Makes the guard again where it is noted and not there. The lock is held by the caller. */
+/** Restores the guard where it is noted and missing. The caller holds the lock. */
 export async function restoreGuard(): Promise<void> {
   const guard = notedGuard();
   if (guard) await PORT_MAPPERS[guard].guardLoopback();
 }
 
-/** The interface that leads to an address; undefined when none does. */
+/** Finds the interface that leads to an address; undefined when none does. */
 function linkTo(address: IpAddress): Link | undefined {
   using host = Rtnl.open();
   try {
@@ -82,7 +82,7 @@ function sysctlOf(name: string): string {
   return `net/ipv4/conf/${name}/route_localnet`;
 }
 
-/** Sets the sysctl of those interfaces back that are the ones which it was set of. */
+/** Resets the sysctl of the recorded interfaces; one whose index is reused is left alone. */
 function resetOpened(): void {
   const opened = openedInterfaces();
   using host = Rtnl.open();
@@ -100,10 +100,10 @@ function hasOpenInterface(): boolean {
 }
 
 const GUARD_NAME = "loopback";
-/** Where earlier versions kept the guard's backend, as the only text. */
+/** The file in which earlier versions noted the guard's backend. */
 const EARLIER_GUARD_NOTE = `${NOTES_DIRECTORY}/loopback-guard`;
 
-/** The backend that has the guard. */
+/** Reads the backend of the guard. */
 function notedGuard(): Backend | undefined {
   const noted = guardNotes().read(GUARD_NAME);
   if (noted) return noted;
@@ -122,7 +122,7 @@ function guardNotes(): RecordStore<Backend> {
   });
 }
 
-/** Interfaces whose sysctl was set, by index. */
+/** Opens the records of interfaces whose sysctl was set, by index. */
 function openedInterfaces(): RecordStore<Pick<Link, "name" | "index">> {
   return new RecordStore({
     directory: NOTES_DIRECTORY,

@@ -3,7 +3,7 @@ import { portMapperIptables } from "./iptables.ts";
 import { portMapperNft } from "./nftables.ts";
 import type { PortMapper } from "./types.ts";
 
-/** What publishes ports, by backend. */
+/** The implementations of {@link PortMapper}, by backend. */
 export const PORT_MAPPERS: Readonly<Record<Backend, PortMapper>> = {
   iptables: portMapperIptables,
   nftables: portMapperNft,

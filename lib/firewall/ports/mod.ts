@@ -1,8 +1,8 @@
 /**
- * Publishing ports: what reaches a port of the host goes to a port of a container.
+ * Publishing ports: packets to a port of the host are forwarded to a port of a container.
  *
- * Only packets for an address of the host itself are forwarded, and after whatever else has rules
- * for them. What a container has is found by network, container ID and interface name alone.
+ * Only packets to an address of the host itself are forwarded, after the rules of other programs.
+ * An attachment's rules are found by network, container ID and interface name alone.
  *
  * @module
  */
@@ -37,8 +37,8 @@ export interface PortRequest extends Published {
 }
 
 /**
- * Publishes ports, and forgets the connections that went elsewhere. What fails leaves nothing
- * behind, nor takes away what was there before.
+ * Publishes ports, and removes conntrack entries that lead elsewhere. A failure leaves the rules as
+ * they were.
  * @param netns the container's namespace
  * @throws {PortTakenError} naming the container that has one of the ports
  * @throws {CniError} naming the program, the rule and the remedy
@@ -52,7 +52,7 @@ export async function publishPorts(request: PortRequest, netns: string): Promise
   const siblings = siblingsOf(attachment);
   const hadRules = notes.has(attachment);
   const earlier = notes.read(attachment);
-  // A DEL goes by the note alone: there must not be more than it says, whenever this is killed.
+  // DEL reads the note: there must be no rules that it does not list, should this be killed.
   if (earlier) notes.remove(attachment);
   try {
     await withBackend(request.backend, familiesOf(published), async (backend) => {
@@ -68,7 +68,7 @@ export async function publishPorts(request: PortRequest, netns: string): Promise
         addSibling(attachment);
         notes.write(note);
       } catch (error) {
-        // One family's rules may be there already, or a program was killed that had made them.
+        // One family's rules may exist already, or a program was killed that had made them.
         const nothingMade = error instanceof PortTakenError || error instanceof MissingTool;
         if (!hadRules && !nothingMade) {
           await PORT_MAPPERS[backend].remove(attachment, undefined, own);
@@ -94,8 +94,8 @@ async function expectUnclaimedElsewhere(published: Published, backend: Backend):
 }
 
 /**
- * Publishes ports. Where one is a container's that is known to be gone, what that one has is removed
- * first: old runtimes never have it collected.
+ * Publishes ports. Those of a container that is known to be gone are removed first: runtimes
+ * without GC never do.
  */
 async function unlessTakenByGone(add: () => Promise<void>): Promise<void> {
   for (let last: string | undefined;;) {
@@ -117,8 +117,8 @@ async function unlessTakenByGone(add: () => Promise<void>): Promise<void> {
 }
 
 /**
- * Removes an attachment's published ports, whichever backend published them, and forgets the
- * connections to them.
+ * Removes an attachment's published ports, whichever backend published them, and the conntrack
+ * entries to them.
  * @throws {CniError} when a rule that is there could not be removed
  */
 export async function unpublishPorts(attachment: Attachment): Promise<void> {
@@ -141,7 +141,7 @@ async function unpublish(attachment: Attachment): Promise<void> {
   notes.remove(attachment);
   removeSibling(attachment);
   await closeLoopbackUnlessUsed();
-  // What was noted is of use where somebody flushed the rules: connections outlive them.
+  // The note matters where the rules were flushed: connections outlive them.
   removeConnectionsThrough([...removed.flat(), ...note ? forwardingsOf(note) : []]);
 }
 
@@ -151,7 +151,7 @@ export async function gcPorts(network: string, valid: readonly Attachment[]): Pr
   const isValid = membership(valid);
   for (const { attachment } of portsNotes().list().records) {
     if (attachment.network !== network || isValid(attachment)) continue;
-    // Others of its container may wait for its ports.
+    // Other attachments of its container may wait for its ports.
     if (siblingsOf(attachment).length > 0) await unpublish(attachment);
     else removeSibling(attachment);
   }
@@ -182,10 +182,10 @@ export async function requirePorts(backend?: Backend): Promise<void> {
 }
 
 /**
- * Publishes again what is noted and gone, and keeps 127.0.0.0/8 from the outside again. Of
- * attachments whose container is gone the rest is removed. The lock is held by the caller.
- * @param restored told of each attachment whose ports were published again
- * @throws {CniError} of those that could not be; the others were
+ * Restores missing rules from the notes, and the guard of 127.0.0.0/8. The rules of attachments
+ * whose container is gone are removed. The caller holds the lock.
+ * @param restored called with each attachment whose ports were published again
+ * @throws {CniError} naming those that could not be restored; the others were
  */
 export async function restorePorts(
   notes: readonly PortsNote[],

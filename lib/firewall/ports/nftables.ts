@@ -2,8 +2,8 @@
  * Publishing ports with nftables: table `inet cni_portmap`. Ports and containers are elements of
  * maps, so that neither a packet nor an ADD takes longer where many ports are published.
  *
- * The Go plugins' table `cni_hostport` has a rule per port and is left to them; what they
- * published is removed all the same ({@link ./nftables_rules.ts}).
+ * The Go plugins' table `cni_hostport` has a rule per port. Nothing is added to it, but its rules
+ * of an attachment are removed ({@link ./nftables_rules.ts}).
  *
  * @module
  */
@@ -42,8 +42,8 @@ import {
   type SnatOptions,
 } from "./types.ts";
 
-/** Asking for an entry by its key takes about as long as listing four: more than these are listed. */
-const MOST_BY_KEY = 1000;
+/** Entries that are looked up by key, each as costly as listing four; more are listed. */
+const MAX_LOOKUPS = 1000;
 
 /** @see PortMapper */
 export const portMapperNft: PortMapper = {
@@ -60,7 +60,7 @@ export const portMapperNft: PortMapper = {
     try {
       await addForeignRules(allParts(published), purpose);
     } catch (error) {
-      // What was told to a program may have been done, whatever became of the program.
+      // The program may have applied its input, however it ended.
       removeEntries(() => notedEntries(published), purpose, published);
       throw error;
     }
@@ -71,7 +71,7 @@ export const portMapperNft: PortMapper = {
     const { containerId, ifName } = attachment;
     const own = attachmentHash(attachment);
     const find = () =>
-      noted && allEntries(noted).length <= MOST_BY_KEY
+      noted && allEntries(noted).length <= MAX_LOOKUPS
         ? notedEntries(noted)
         : entriesOfAttachments((hash) => hash === own);
     const purpose = `unpublish ports of ${ifName} of ${containerId}`;
@@ -94,9 +94,9 @@ export const portMapperNft: PortMapper = {
 
   // deno-lint-ignore require-await -- other backends have to wait
   async missing(all) {
-    const many = all.length > 1 || all.some((one) => allEntries(one).length > MOST_BY_KEY);
+    const many = all.length > 1 || all.some((one) => allEntries(one).length > MAX_LOOKUPS);
     const find = many ? listedEntries() : ({ find }: Entry) => find();
-    const lacking = lackingPart(many);
+    const missing = missingPart(many);
     const theirs = listPortRules();
     return all.map((published) => {
       const { attachment } = published;
@@ -109,7 +109,7 @@ export const portMapperNft: PortMapper = {
       const wrong = entries.find(({ value }, i) =>
         !waits[i] && !(isOwn[i] && present[i]?.value === value)
       );
-      return wrong ? `table ${T} lacks "${wrong.text} : ${wrong.value}"` : lacking(published);
+      return wrong ? `table ${T} lacks "${wrong.text} : ${wrong.value}"` : missing(published);
     });
   },
 
@@ -133,7 +133,7 @@ export const portMapperNft: PortMapper = {
   },
 };
 
-/** Everything of nftables that published ports need, for a kernel that may not have it. */
+/** Lists commands with every kernel option that published ports need, for STATUS. */
 export function portsNeeds(): Command[] {
   const publications = ([4, 6] as const).map((family) => {
     return { address: Cidr.default(family), mappings: [], conditions: [] };
@@ -156,13 +156,13 @@ function addEntries(
   const texts = new Set(entries.map(({ text }) => text));
   const left = earlier ? notedEntries(earlier).filter(({ text }) => !texts.has(text)) : [];
   const apply = (stale: readonly Entry[], waiting: ReadonlySet<string> = new Set()) => {
-    const lacking = allParts(published).flatMap((part) => {
+    const missing = allParts(published).flatMap((part) => {
       const present = sizeOf(part.chain);
       return present < part.size ? make(part, present) : [];
     });
     const removal = [...left, ...stale].map((entry) => entry.remove());
     const added = entries.filter(({ text }) => !waiting.has(text));
-    applyBatch([...lacking, ...removal, ...added.map((each) => each.create(comment))], purpose);
+    applyBatch([...missing, ...removal, ...added.map((each) => each.create(comment))], purpose);
   };
   try {
     apply([]);
@@ -184,9 +184,9 @@ function addEntries(
 }
 
 /**
- * The entries that have the keys of `entries` and may go: an earlier ADD of the same attachment
- * left them, or whoever had this very address before.
- * @throws {PortTakenError} when one may not
+ * Lists the present entries with the keys of `entries` that may be replaced: those of an earlier
+ * ADD of the same attachment, and of an earlier container with the same address.
+ * @throws {PortTakenError} when another one exists
  */
 function replaceable(entries: readonly Entry[], attachment: Attachment): Present[] {
   const hash = attachmentHash(attachment);
@@ -206,19 +206,19 @@ function isSibling({ comment }: Present, { containerId, network, ifName }: Attac
   return ownerOf(comment).containerId === containerId;
 }
 
-/** Adds those entries of an attachment whose keys have no value: it waited for them. */
+/** Adds those entries of a waiting attachment whose keys have become free. */
 function addFreeEntries({ attachment, ...published }: Published, purpose: string): void {
   const free = allEntries(published).filter((entry) => !entry.find());
   if (free.length === 0) return;
-  const lacking = allParts(published).flatMap((part) => {
+  const missing = allParts(published).flatMap((part) => {
     const present = sizeOf(part.chain);
     return present < part.size ? make(part, present) : [];
   });
   const comment = attachmentComment(attachment);
-  applyBatch([...lacking, ...free.map((entry) => entry.create(comment))], purpose);
+  applyBatch([...missing, ...free.map((entry) => entry.create(comment))], purpose);
 }
 
-/** Removes entries, and what nobody needs then. @param noted what is noted of those whose they are */
+/** Removes entries, and what is unused then. @param noted the note of their attachment */
 function removeEntries(
   find: () => readonly Present[],
   purpose: string,
@@ -251,18 +251,18 @@ function allEntries({ publications, options }: Omit<Published, "attachment">): E
   return publications.flatMap((publication) => entriesOf(publication, options));
 }
 
-/** The entries that are noted of an attachment, as far as they are there and its own. */
+/** Lists an attachment's entries by its note, those that are present and its own. */
 function notedEntries(noted: Published): Present[] {
   const hash = attachmentHash(noted.attachment);
   return allEntries(noted).flatMap((entry) => entry.find() ?? [])
     .filter(({ comment }) => hashOf(comment) === hash);
 }
 
-/** The entries of the attachments that `isAsked` says so of, by their hashes. */
-function entriesOfAttachments(isAsked: (hash: string) => boolean): Present[] {
+/** Lists the entries of the attachments that `selects` accepts, by their hashes. */
+function entriesOfAttachments(selects: (hash: string) => boolean): Present[] {
   return listEntries().filter(({ comment }) => {
     const hash = hashOf(comment);
-    return hash !== undefined && isAsked(hash);
+    return hash !== undefined && selects(hash);
   });
 }
 
@@ -276,28 +276,28 @@ function allParts(
   return [...new Map(parts.map((part) => [part.chain.chain, part])).values()];
 }
 
-/** Tells what is missing of the parts of each publication. @param many lists the table once */
-function lackingPart(many: boolean): (published: Published) => string | undefined {
+/** Describes the first missing part of each publication. @param many lists the table once */
+function missingPart(many: boolean): (published: Published) => string | undefined {
   const counts = many && Map.groupBy(listRules(TABLE), ({ chain }) => chain);
   const size = ({ chain }: Part) => counts ? counts.get(chain.chain)?.length ?? 0 : sizeOf(chain);
   return (published) => {
-    const lacking = allParts(published).find((part) => size(part) < part.size);
-    return lacking && `chain ${lacking.chain.chain} of ${T} lacks rules`;
+    const missing = allParts(published).find((part) => size(part) < part.size);
+    return missing && `chain ${missing.chain.chain} of ${T} lacks rules`;
   };
 }
 
-/** How many rules a chain has. */
+/** Counts the rules of a chain. */
 function sizeOf(chain: NftChain): number {
   return listRules(chain).length;
 }
 
-/** What finds an entry among all that there are. */
+/** Lists all entries, and returns a lookup in them. */
 function listedEntries(): (entry: Entry) => Present | undefined {
   const all = new Map(listEntries().map((entry) => [entry.text, entry]));
   return ({ text }) => all.get(text);
 }
 
-/** Where nothing is ours the Go plugins may have published it; what they masquerade is with it. */
+/** Describes a missing rule of the Go plugins, for ports that have no entry. */
 function lackingRule(
   { attachment, publications }: Published,
   theirs: readonly PortRule[],
@@ -315,7 +315,7 @@ function lackingRule(
   return undefined;
 }
 
-/** What the Go plugins have, in the form of a claim. */
+/** Lists the Go plugins' ports as claims. */
 function ruleClaims(): Claim[] {
   return listPortRules().map((rule) => ({
     ...rule,
@@ -327,7 +327,7 @@ function claimOf({ forwarding, comment }: Present): Claim[] {
   return forwarding ? [{ ...forwarding, owner: () => ownerOf(comment) }] : [];
 }
 
-/** Whose an entry is: by what is noted of it, since a comment has no room for long names. */
+/** Reads an entry's owner from its note, since long names do not fit into a comment. */
 function ownerOf(comment: string | undefined): Owner {
   const hash = hashOf(comment);
   const noted = hash === undefined ? undefined : portsNotes().readHash(hash);

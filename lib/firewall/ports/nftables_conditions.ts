@@ -1,7 +1,6 @@
 /**
- * Conditions of publications, which users write in nft's own language: the one thing that needs the
- * program `nft`. It adds a single rule to a chain that has no other; what removes that chain can do
- * without it.
+ * Conditions of publications, which users write in nft's language, and which need the program
+ * `nft`. It adds one rule to a chain without others; removing the chain does not need it.
  *
  * @module
  */

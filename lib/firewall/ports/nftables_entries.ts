@@ -1,5 +1,5 @@
 /**
- * The elements of table `inet cni_portmap`: as they are to be, and as they are.
+ * The elements of table `inet cni_portmap`: the wanted and the present ones.
  *
  * @module
  */
@@ -23,31 +23,31 @@ import type { Forwarding, PortMapping, Publication, SnatOptions } from "./types.
 
 /** An element of one of the maps. */
 export interface Entry {
-  /** The map and the key, as `nft` writes them: what tells it from others. */
+  /** The map and the key, as `nft` writes them, which identify the element. */
   readonly text: string;
   /** The map's value, as `nft` writes it. */
   readonly value: string;
   /** The container's address. */
   readonly target: IpAddress;
-  /** The port that it publishes; a masquerading one has none. */
+  /** The port that it publishes; absent in elements for masquerading. */
   readonly forwarding?: Forwarding;
-  /** The chain of sources that it leads to. */
+  /** The chain of sources that it jumps to. */
   readonly sources?: string;
-  /** Of the maps that it is in; masquerading ones have none. */
+  /** The suffix of its map; absent in elements for masquerading. */
   readonly suffix?: string;
-  /** Makes it, with the error EEXIST where the key has a value. */
+  /** Makes the command that creates it: the error EEXIST where the key has a value. */
   create(comment: string): Command;
   remove(): Command;
-  /** Finds what the key has; undefined where it has nothing. */
+  /** Finds the element with its key; undefined where there is none. */
   find(): Present | undefined;
 }
 
-/** An entry that is there. */
+/** An element that is present. */
 export interface Present extends Entry {
   readonly comment?: string;
 }
 
-/** Lists what a publication is to have. */
+/** Lists the elements of a publication. */
 export function entriesOf(publication: Publication, { snat, masqAll }: SnatOptions): Entry[] {
   const { address, mappings } = publication;
   const suffix = suffixOf(publication);
@@ -68,16 +68,16 @@ function portEntry(suffix: string, mapping: PortMapping, value: Target): Entry {
 }
 
 /**
- * Lists the entries that have one of a publication's ports: a port at one address and the same port
- * at every address are the same one.
- * @param isAsked which maps are looked into, by their suffix
+ * Lists the entries that have one of a publication's ports: a port at one address conflicts with
+ * the same port at every address.
+ * @param selects which maps are read, by their suffix
  */
 export function entriesWithPortsOf(
   { address, mappings }: Publication,
-  isAsked: (suffix: string) => boolean,
+  selects: (suffix: string) => boolean,
 ): Present[] {
   const suffixes = listSuffixes().filter((suffix) =>
-    familyOf(suffix) === address.ip.family && isAsked(suffix)
+    familyOf(suffix) === address.ip.family && selects(suffix)
   );
   return suffixes.flatMap((suffix) => {
     const [everywhere, somewhere] = [ports(suffix), hostIps(suffix)];
@@ -112,12 +112,12 @@ export function listEntriesOf(suffix: string): Present[] {
   return [...listed(ports(suffix)), ...listed(hostIps(suffix))];
 }
 
-/** The suffix of a map's name; undefined for the names of others. */
+/** Reads the suffix of a map's name; undefined for other names. */
 function readName(set: string, kinds: string): string | undefined {
   return new RegExp(`^(?:${kinds})([46](?:_[0-9a-f]{8})?)$`).exec(set)?.[1];
 }
 
-/** A map, and what an element of it stands for. */
+/** A map, and how its elements are decoded. */
 interface Kind<K, V> {
   map: NftMap<K, V>;
   read(key: K, value: V): Pick<Entry, "target" | "forwarding" | "sources" | "suffix">;

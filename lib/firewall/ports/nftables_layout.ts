@@ -1,12 +1,12 @@
 /**
- * Table `inet cni_portmap`: where published ports are kept.
+ * The layout of table `inet cni_portmap`, which has the published ports.
  *
  *     ports4, ports6            protocol . port           -> address . port
  *     hostip4, hostip6          address . protocol . port -> address . port
- *     masquerade4, masquerade6  container's address       -> the chain that says which sources
+ *     masquerade4, masquerade6  container's address       -> the chain that matches sources
  *
  * Publications with conditions have maps and chains of their own: `ports4_` and a hash of the
- * conditions. The chains of sources are called after the subnet, `from_10.1.0.0/24`.
+ * conditions. The chains of sources are named after the subnet, `from_10.1.0.0/24`.
  *
  * @module
  */
@@ -50,12 +50,15 @@ const NFPROTO = { 4: meta.nfproto.is("ipv4"), 6: meta.nfproto.is("ipv6") } as co
 /** A container's address and port. */
 export type Target = readonly [IpAddress, number];
 
-/** The family of a suffix: maps' and chains' names end in it. */
+/** Reads the family of a suffix, which names of maps and chains end in. */
 export function familyOf(suffix: string): 4 | 6 {
   return suffix.startsWith("4") ? 4 : 6;
 }
 
-/** `4`, `6`, or with a hash of the conditions behind: they apply to a whole set of maps. */
+/**
+ * Makes a publication's suffix: `4` or `6`, and a hash of its conditions, which apply to a whole
+ * map.
+ */
 export function suffixOf({ address, conditions }: Publication): string {
   const { family } = address.ip;
   if (conditions.length === 0) return String(family);
@@ -90,7 +93,7 @@ export function hostIpMap(
   };
 }
 
-/** Containers whose visitors get the host's address. */
+/** Containers to which connections are masqueraded. */
 export function masqueradeMap(family: 4 | 6): NftMap<IpAddress, Verdict> {
   return { ...TABLE, set: `masquerade${family}`, key: ADDRESS[family], value: "verdict" };
 }
@@ -100,35 +103,35 @@ export function chainNamed(chain: string): NftChain {
   return { ...TABLE, chain };
 }
 
-/** A chain with its rules, and what these cannot do without. */
+/** A chain with its rules, and the objects that these refer to. */
 export interface Part {
   readonly chain: NftChain;
-  /** How many rules it has. */
+  /** The number of its rules. */
   readonly size: number;
-  /** Says what it is made of: mostly it is there, and nobody asks. */
+  /** Defines it; called only where it is missing. */
   define(): {
     readonly hook?: Hook;
-    /** What must be there before. */
+    /** Commands for the objects that its rules refer to. */
     readonly before?: readonly Command[];
     readonly rules: readonly (readonly Statement[])[];
   };
-  /** The rule in nft's own language that it has instead, which only `nft` can add. */
+  /** A rule in nft's language that it has instead, which only `nft` can add. */
   readonly foreignRule?: string;
 }
 
-/** Makes a part of which `present` rules are there. */
+/** Makes the commands for a part of which `present` rules exist. */
 export function make({ chain, define }: Part, present: number): Command[] {
   const { hook, before = [], rules } = define();
   return [
     ...before,
     addChain(chain, hook),
-    // To flush what is empty would have the kernel wait for a grace period.
+    // Flushing an empty chain would have the kernel wait for a grace period.
     ...(present > 0 ? [flushChain(chain)] : []),
     ...rules.map((statements) => addRule(chain, statements)),
   ];
 }
 
-/** What a publication needs, in the order in which one needs the other. */
+/** Lists the parts of a publication, each after those it refers to. */
 export function partsFor(
   publication: Publication,
   { snat, masqAll }: Pick<SnatOptions, "snat" | "masqAll">,
@@ -144,7 +147,7 @@ export function partsFor(
   ];
 }
 
-/** What all publications share. */
+/** The part that all publications share: masquerading. */
 const MASQUERADING: Part = {
   chain: chainNamed("masquerading"),
   size: 2,
@@ -162,7 +165,7 @@ const MASQUERADING: Part = {
   }),
 };
 
-/** The chain that looks a port up: first at the packet's own address. */
+/** The chain that looks a port up: first with the packet's destination address. */
 function forwardingPart(suffix: string): Part {
   const family = familyOf(suffix);
   const [ports, hostIps] = [portsMap(suffix), hostIpMap(suffix)];
@@ -181,7 +184,7 @@ function forwardingPart(suffix: string): Part {
   };
 }
 
-/** A base chain that packets come to that are for this host. */
+/** A base chain for packets to this host. */
 function entryPart(
   hook: "prerouting" | "output",
   suffix: string,
@@ -198,7 +201,7 @@ function entryPart(
     chain: chainNamed(`${hook}${suffix}`),
     size: 1,
     define: () => ({
-      // One later than the usual priority: services that claim a port have been asked before
+      // One later than the usual priority: the rules of services that claim a port come before
       // (CVE-2019-9946).
       hook: { type: "nat", hook, priority: PRIORITY.dstnat + 1 },
       rules: isFree ? [rule] : [],
@@ -207,17 +210,17 @@ function entryPart(
   };
 }
 
-/** The name of the chain that says which sources are masqueraded. */
+/** The name of the chain that matches the sources to masquerade. */
 export function sourcesChain(address: Cidr, masqAll: boolean): string {
   return masqAll ? "from_all" : `from_${address.network()}`.replaceAll(":", "_");
 }
 
-/** Whether a chain is one that says which sources are masqueraded. */
+/** Whether a chain is one that matches sources to masquerade. */
 export function isSourcesChain(chain: string): boolean {
   return chain.startsWith("from_");
 }
 
-/** The chain that masquerades what comes from a subnet and from this host's loopback, or all. */
+/** The chain that masquerades packets from a subnet and from 127.0.0.0/8, or all. */
 function sourcesPart(address: Cidr, masqAll: boolean): Part {
   const { saddr } = HEADER[address.ip.family];
   const networks = address.ip.family === 4
@@ -234,7 +237,7 @@ function sourcesPart(address: Cidr, masqAll: boolean): Part {
   };
 }
 
-/** Drops packets for 127.0.0.0/8 that come from elsewhere. */
+/** Drops packets to 127.0.0.0/8 that arrive on another interface than lo. */
 export const GUARD: Part = {
   chain: chainNamed("loopback"),
   size: 1,

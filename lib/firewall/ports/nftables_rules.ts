@@ -1,6 +1,6 @@
 /**
- * What the Go plugins published with nftables: tables `ip cni_hostport` and `ip6 cni_hostport`,
- * a rule per port with the container ID as its comment. Nothing is added to them here.
+ * The Go plugins' ports published with nftables: tables `ip cni_hostport` and `ip6 cni_hostport`, a
+ * rule per port with the container ID as its comment. They are read and removed here, never added.
  *
  * @module
  */
@@ -17,7 +17,9 @@ const FAMILIES = {
   4: { family: "ip", daddr: ip.daddr, address: ipv4_addr },
   6: { family: "ip6", daddr: ip6.daddr, address: ipv6_addr },
 } as const;
-/** The chains with a rule for each port. The second one has those of one of the host's addresses. */
+/**
+ * The chains with a rule for each port. The second one has those of one of the host's addresses.
+ */
 const PORT_CHAINS = ["hostports", "hostip_hostports"] as const;
 
 /** A rule that publishes a port: `[ip daddr A] tcp dport P dnat to B:Q`. */
@@ -25,7 +27,7 @@ export interface PortRule extends Forwarding {
   containerId: string;
 }
 
-/** Lists all that the Go plugins published. */
+/** Lists the ports that the Go plugins published. */
 export function listPortRules(): PortRule[] {
   return ([4, 6] as const).flatMap((family) =>
     PORT_CHAINS.flatMap((chain) => rulesOf(family, chain)).flatMap((rule) => {
@@ -58,7 +60,7 @@ function rulesOf(family: 4 | 6, chain: string): NftRule[] {
   return listRules({ family: FAMILIES[family].family, table: "cni_hostport", chain });
 }
 
-/** What a rule publishes; undefined where it does something else. */
+/** Reads the port that a rule publishes; undefined for any other rule. */
 function readRule(family: 4 | 6, rule: NftRule): PortRule | undefined {
   const { daddr, address } = FAMILIES[family];
   const steps = stepsOf(readExpressions(rule));

@@ -1,5 +1,5 @@
 /**
- * What in table `inet cni_portmap` nobody needs any more.
+ * The unused chains and maps of table `inet cni_portmap`.
  *
  * @module
  */
@@ -18,8 +18,8 @@ import {
 } from "./nftables_layout.ts";
 
 /**
- * What removes the chains and maps that only `going` needs, once those are gone: chains for the
- * sources of one subnet, and all that belongs to conditions.
+ * Makes the commands that remove the chains and maps that only `going` uses: chains of the sources
+ * of a subnet, and the chains and maps of conditions.
  * @param chains those of subnets, by their names
  * @param suffixes of maps
  */
@@ -39,7 +39,7 @@ export function removalOfUnused(
   ];
 }
 
-/** What removes the chains and maps that nobody needs, whoever left them. */
+/** Makes the commands that remove every unused chain and map. */
 export function removalOfAllUnused(): Command[] {
   return removalOfUnused([], listChains(TABLE).filter(isSourcesChain), listSuffixes());
 }
@@ -52,7 +52,7 @@ function isUnused(chain: string, going: readonly Entry[]): boolean {
   return leadingThere === going.filter(({ sources }) => sources === chain).length;
 }
 
-/** What removes the maps of conditions, and the chains that lead to them. */
+/** Makes the commands that remove the maps of conditions, and the chains that refer to them. */
 function removalOfMaps(suffix: string): Command[] {
   const chains = ["prerouting", "output", "hostports"].map((name) => chainNamed(name + suffix));
   const present = new Set(listSets(TABLE));

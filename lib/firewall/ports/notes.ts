@@ -1,4 +1,4 @@
-/** What is published, as it is noted on disk. */
+/** The notes of published ports on disk. */
 import { IpAddress } from "../../ip/address.ts";
 import { Cidr } from "../../ip/cidr.ts";
 import { type PortProtocol, PROTOCOL_NUMBERS } from "../../ip/port_protocol.ts";
@@ -8,12 +8,12 @@ import { type Backend, BACKENDS } from "../backend.ts";
 import { type Note, NoteStore, textOf, wordOf } from "../notes/note_store.ts";
 import type { PortMapping, Publication, Published, SnatOptions } from "./types.ts";
 
-/** What is published, and with which backend. */
+/** The published ports of an attachment, and their backend. */
 export interface PortsNote extends Published, Note {
   backend: Backend;
 }
 
-/** The notes of all attachments. */
+/** Opens the notes of all attachments. */
 export function portsNotes(): NoteStore<PortsNote> {
   return new NoteStore<PortsNote>({
     name: "ports",

@@ -1,6 +1,6 @@
 /**
- * Which attachments of a container have published ports, as it is noted on disk: notes are found by
- * attachment, and runtimes have the same ports published for each network of a container.
+ * The attachments of a container with published ports, noted on disk: notes are found by
+ * attachment, and runtimes publish the same ports for each network of a container.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { type PortsNote, portsNotes } from "./notes.ts";
 /** The hashes of attachments, in the order of their ADDs. */
 type Hashes = readonly string[];
 
-/** What is noted of the other attachments of a container, in the order of their ADDs. */
+/** Reads the notes of the container's other attachments, in the order of their ADDs. */
 export function siblingsOf(attachment: Attachment): PortsNote[] {
   const own = attachmentHash(attachment);
   const notes = portsNotes();
@@ -31,7 +31,7 @@ export function addSibling(attachment: Attachment): void {
   if (!hashes.includes(own)) store().write(nameOf(attachment), [...hashes, own]);
 }
 
-/** Notes that an attachment of its container has none any more. */
+/** Notes that an attachment of its container has no published ports any more. */
 export function removeSibling(attachment: Attachment): void {
   const left = hashesOf(attachment).filter((hash) => hash !== attachmentHash(attachment));
   try {

@@ -1,4 +1,4 @@
-/** What publishing ports is about, whatever does it. */
+/** The types of published ports, independent of the backend. */
 import type { PortProtocol } from "../../ip/port_protocol.ts";
 import type { IpAddress } from "../../ip/address.ts";
 import type { Cidr } from "../../ip/cidr.ts";
@@ -14,68 +14,68 @@ export interface PortMapping {
   containerPort: number;
 }
 
-/** What is published at one address of a container. */
+/** The ports published at one address of a container. */
 export interface Publication {
   /** The container's address with its subnet's prefix length. */
   address: Cidr;
-  /** Those that `hostIp` does not keep for the other family. */
+  /** The mappings of the address's family: with a `hostIp` of that family, or none. */
   mappings: readonly PortMapping[];
-  /** More that packets must match, in the backend's own words; nothing when empty. */
+  /** Further matches, in the backend's language; none when empty. */
   conditions: readonly string[];
 }
 
-/** How packets get their source address changed, so that answers come back through the host. */
+/** Options of source NAT, so that answers come back through the host. */
 export interface SnatOptions {
-  /** Those from the container's own subnet, itself included, and from 127.0.0.0/8. */
+  /** Translates packets from the container's own subnet, itself included, and from 127.0.0.0/8. */
   snat: boolean;
-  /** With `snat`, all. */
+  /** With `snat`, translates all packets. */
   masqAll: boolean;
-  /** iptables: the bit of the packet mark that stands for "to be masqueraded". */
+  /** iptables: the bit of the packet mark for packets to masquerade. */
   markBit: number;
-  /** iptables: a chain of somebody else's that marks such packets, and masquerades them later. */
+  /** iptables: another program's chain that marks such packets, and masquerades them later. */
   setMarkChain?: string;
 }
 
-/** All that is published for one attachment. */
+/** The published ports of an attachment. */
 export interface Published {
   attachment: Attachment;
   publications: readonly Publication[];
   options: SnatOptions;
 }
 
-/** A mapping as it was found in the rules. */
+/** A mapping read from rules. */
 export interface Forwarding extends Omit<PortMapping, "containerPort"> {
   /** The container's address. */
   target: IpAddress;
 }
 
-/** The ports of an attachment, as they are found in rules. */
+/** Lists the ports of an attachment in the form in which they are read from rules. */
 export function forwardingsOf({ publications }: Published): Forwarding[] {
   return publications.flatMap(({ address, mappings }) =>
     mappings.map(({ containerPort: _, ...mapping }) => ({ ...mapping, target: address.ip }))
   );
 }
 
-/** A port that somebody has. */
+/** A port that is taken, and its owner. */
 export interface Claim extends Forwarding {
   owner(): Owner;
 }
 
-/** Whose a port is, as far as it is known. */
+/** The owner of a port, as far as it is known. */
 export interface Owner {
-  /** In words: `container c1 (eth0 on network n)`. */
+  /** Its description: `container c1 (eth0 on network n)`. */
   text: string;
   containerId?: string;
   network?: string;
 }
 
-/** What each backend can do. */
+/** The interface of every backend. */
 export interface PortMapper {
   /**
    * Adds rules.
-   * @param earlier what this backend is noted to publish for the same attachment already
-   * @param siblings what it publishes for other attachments of the container, in the order of their
-   * ADDs: where they have the same port they serve it, and this attachment waits
+   * @param earlier this backend's note of an earlier ADD of the same attachment
+   * @param siblings its notes of the container's other attachments, in the order of their ADDs:
+   * where they have the same port it leads to them, and this attachment waits
    * @throws {PortTakenError} naming the container that has the port
    */
   add(
@@ -85,8 +85,8 @@ export interface PortMapper {
   ): Promise<void>;
   /**
    * Removes every rule of an attachment. Starts no program where there is none.
-   * @param noted what this backend is noted to publish; found out where absent
-   * @param siblings as for {@link add}: the first of them that waits for a port serves it then
+   * @param noted this backend's note; absent, the rules are searched
+   * @param siblings as for {@link add}: a port then leads to the first of them that waits for it
    * @returns what was published
    */
   remove(
@@ -97,19 +97,19 @@ export interface PortMapper {
   /** Removes the rules of a network's attachments that are not in `valid`. */
   collect(network: string, valid: readonly Attachment[]): Promise<Forwarding[]>;
   /**
-   * Finds what is missing of what {@link add} made, for each of `all`; undefined where nothing is.
+   * Describes for each of `all` a missing part of what {@link add} made; undefined where none is.
    * Lists the rules once.
    */
   missing(all: readonly Published[]): Promise<(string | undefined)[]>;
   /**
-   * Lists the ports that anybody has; of those that no publication wants perhaps not all. Starts no
-   * program where there are none.
+   * Lists taken ports: at least those that `publications` want. Starts no program where there are
+   * none.
    * @param publications absent where all ports are wanted
    */
   claims(publications?: readonly Publication[]): Promise<Claim[]>;
-  /** Drops packets for 127.0.0.0/8 that come from elsewhere. */
+  /** Adds the rule that drops packets to 127.0.0.0/8 from outside. */
   guardLoopback(): Promise<void>;
-  /** Takes {@link guardLoopback} back. */
+  /** Undoes {@link guardLoopback}. */
   unguardLoopback(): Promise<void>;
 }
 
@@ -128,8 +128,8 @@ export class PortTakenError extends CniError {
 }
 
 /**
- * Expects that nobody has a port in rules that are not looked at together with one's own: there a
- * port at one address does not go before the same port at every address.
+ * Expects that no port is taken in rules evaluated apart from one's own, where a port at one
+ * address is not preferred to the same port at every address.
  * @throws {PortTakenError}
  */
 export function expectUnclaimed(
@@ -138,7 +138,7 @@ export function expectUnclaimed(
 ): void {
   for (const { address: { ip }, mappings } of publications) {
     for (const claim of claims) {
-      // Whoever had this very address before has no use for the port any more.
+      // An earlier container with the same address does not use the port any more.
       if (claim.target.family !== ip.family || claim.target.equals(ip)) continue;
       const wanted = mappings.find((mapping) => overlap(mapping, claim));
       if (!wanted) continue;
