@@ -1,6 +1,5 @@
 /**
- * Delegation: a plugin that calls another one, such as its IPAM plugin, with what it was called
- * with itself.
+ * Delegation: a plugin calls another one, such as its IPAM plugin, with its own parameters.
  */
 import { CniError } from "../types/error.ts";
 import { getFold, isObject, parseJson } from "../types/json.ts";
@@ -13,7 +12,7 @@ import { execPlugin } from "./exec.ts";
 import { findForCommand, splitPath } from "./find.ts";
 import { readResult } from "./result.ts";
 
-/** What a plugin passes on. */
+/** The parameters that a plugin passes on. */
 export interface Delegation {
   /** The plugin's own, whole configuration. */
   stdin: string;

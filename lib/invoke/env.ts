@@ -2,7 +2,7 @@
 import { formatArgs } from "../types/args.ts";
 import { callerEnvironment } from "../runtime/caller.ts";
 
-/** One request's parameters. What is absent is passed as an empty variable. */
+/** The parameters of a request. Absent ones are passed as empty variables. */
 export interface PluginArgs {
   /** CNI_COMMAND. */
   command: string;
@@ -12,15 +12,15 @@ export interface PluginArgs {
   netns?: string;
   /** The interface's name in the container. */
   ifName?: string;
-  /** CNI_ARGS, as pairs or ready-made. */
+  /** CNI_ARGS, as pairs or as text. */
   args?: readonly (readonly [key: string, value: string])[] | string;
   /** Directories to find further plugins in. */
   path: readonly string[];
 }
 
 /**
- * `base` with the parameters of a request in it. Every variable is set, so that none of the
- * caller's own reaches the plugin by accident.
+ * Adds the parameters of a request to `base`. Every variable is set, so that the plugin gets none
+ * of the caller's own.
  *
  * @throws {CniError} code 4 when a pair in `args` cannot be written in CNI_ARGS.
  */
@@ -40,8 +40,7 @@ export function pluginEnv(
 }
 
 /**
- * The parameters that this plugin was called with, for a plugin that it calls in turn with
- * `command`.
+ * Takes the parameters that this plugin was called with, for a delegated plugin and `command`.
  */
 export function inheritArgs(
   command: string,

@@ -1,4 +1,4 @@
-/** Running a plugin (specification, section 2): configuration in, result or error object out. */
+/** Runs a plugin (specification, section 2): configuration in, result or error object out. */
 import { CniError } from "../types/error.ts";
 import { quote } from "../types/go_text.ts";
 import { foldKeys, isObject, parseJson } from "../types/json.ts";
@@ -17,7 +17,7 @@ export interface Limits {
   abort?: AbortSignal;
 }
 
-/** What a plugin is run with. */
+/** The input and limits of a plugin. */
 export interface ExecOptions extends Limits {
   /** The plugin's configuration. */
   stdin: string;
@@ -26,15 +26,15 @@ export interface ExecOptions extends Limits {
 }
 
 /**
- * How long a plugin may take where nobody says: longer than container runtimes wait for one, so that
- * it ends what hangs and is not waited for any more. Milliseconds.
+ * The default timeout of a plugin: longer than that of container runtimes, so that only plugins
+ * that hang and have no caller any more are killed. Milliseconds.
  */
 const DEADLINE_MS = 10 * 60_000;
-/** How long to wait for an executable that is just being written. Milliseconds. */
+/** How long to wait for an executable that is being written (ETXTBSY). Milliseconds. */
 const BUSY_DEADLINE_MS = 5000;
 /**
- * How much of a failed plugin's stderr, or of what it printed instead of an error object, an error
- * quotes.
+ * The lines of a failed plugin's standard error, or of what it printed instead of an error object,
+ * that an error quotes.
  */
 const QUOTED_LINES = 12;
 const QUOTED_CHARS = 2000;
@@ -48,10 +48,10 @@ interface Ended {
 }
 
 /**
- * Runs the plugin `file` and returns what it printed. What it wrote to stderr goes to ours, if it
- * succeeded.
+ * Runs the plugin `file` and returns its standard output. After success its standard error is
+ * written to this process's own.
  *
- * A plugin that is this very executable is called as a function, unless there are `limits`: only a
+ * A plugin that is this same executable is called as a function, unless there are `limits`: only a
  * process can be killed.
  *
  * @throws {UnknownOutcome} code 999 when it failed without an error object, was killed or timed out
@@ -72,7 +72,7 @@ async function call(plugin: InProcessPlugin, { stdin, env }: ExecOptions): Promi
   return { failure: exitCode === 0 ? "" : `exit status ${exitCode}`, stdout, stderr: "" };
 }
 
-/** Starts a process, again and again while its file is being written. */
+/** Starts a process, and tries again while its file is being written. */
 async function execute(file: string, options: ExecOptions): Promise<Ended> {
   const start = performance.now();
   const busyMs = Math.min(BUSY_DEADLINE_MS, options.timeoutMs ?? Infinity);
@@ -91,7 +91,7 @@ async function execute(file: string, options: ExecOptions): Promise<Ended> {
   }
 }
 
-/** How the plugin ended, unless the limits ended it. */
+/** Runs the plugin. Throws where the limits ended it. */
 async function runWithin(file: string, options: ExecOptions): Promise<RunOutput> {
   const { stdin, env, timeoutMs = DEADLINE_MS, abort: own } = options;
   const abort = AbortSignal.any([untilEnded(), ...own ? [own] : []]);
@@ -118,7 +118,7 @@ function endOf({ code, signal, stdout, stderr }: RunOutput): Ended {
 }
 
 /**
- * What is wrong, and what to do, by the name of the C error that starting a program failed with.
+ * The reason and remedy by the name of the errno that starting a program failed with.
  */
 const START_ERRORS: Readonly<Record<string, string>> = {
   EACCES: "it may not be executed: set its execute permission (chmod 755)",
@@ -133,7 +133,7 @@ function startError(file: string, error: unknown): CniError {
   return CniError.io(`cannot execute ${file}: ${known ? `${code}, ${known}` : messageOf(error)}`);
 }
 
-/** The error of a plugin that failed: its own, or one made of what is known. */
+/** Makes the error of a plugin that failed: its own error object's, or one with its exit status. */
 function pluginError(file: string, { failure, stdout, stderr }: Ended): CniError {
   const own = errorObject(stdout);
   if (own) return own;

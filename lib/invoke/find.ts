@@ -1,18 +1,18 @@
-/** Finding a plugin's executable. */
+/** Finds a plugin's executable. */
 import { CniError, ErrorCode } from "../types/error.ts";
 import { quote } from "../types/go_text.ts";
 import { validatePluginType } from "../types/names.ts";
 import { errnoCode, isMissing, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 
-/** The directories in the text of CNI_PATH, which has `:` between them. */
+/** Splits CNI_PATH into its directories, which are separated by `:`. */
 export function splitPath(text: string): string[] {
   return text.split(":").filter((directory) => directory !== "");
 }
 
 /**
- * The path of the executable named `type` in the first of the directories that has one. Symbolic
- * links are followed; whether the file may be executed shows when it is.
+ * Finds the executable named `type` in the first of the directories that has one. Symbolic links
+ * are followed; the permission to execute is not checked.
  *
  * @throws {CniError} code 7 when `type` is not a file name or no directory has such a file; 4 when
  * there are no directories to look in.
@@ -40,8 +40,8 @@ export function findInPath(type: string, path: readonly string[]): string {
 }
 
 /**
- * As {@linkcode findInPath}, for the request `command`: STATUS has a code of its own for a plugin
- * that cannot serve.
+ * As {@linkcode findInPath}, for the request `command`: for STATUS a missing plugin has another
+ * error code.
  *
  * @throws {CniError} as findInPath; code 50 for STATUS when no directory has such a file.
  */
@@ -56,7 +56,7 @@ export function findForCommand(command: string, type: string, path: readonly str
   }
 }
 
-/** What keeps `file` from being a plugin. */
+/** Finds why `file` cannot be a plugin. */
 function obstacleAt(file: string): "none" | "absent" | string {
   try {
     const { isFile, size } = runtime.files.stat(file);

@@ -1,4 +1,4 @@
-/** Asking a plugin which versions of the specification it speaks. */
+/** Asks a plugin which versions of the specification it supports. */
 import { CniError } from "../types/error.ts";
 import { Fields } from "../types/fields.ts";
 import { encodeJson } from "../types/json.ts";
@@ -8,8 +8,8 @@ import { execPlugin, type Limits } from "./exec.ts";
 import { parseOutput } from "./result.ts";
 
 /**
- * The versions that the plugin `file` supports, by its own account: the VERSION command. Plugins
- * from before that command support 0.1.0.
+ * Reads the versions that the plugin `file` supports: its answer to VERSION. Plugins older than
+ * that command support 0.1.0.
  *
  * @throws {CniError} the plugin's own error, or code 6 when its answer is not one.
  */
@@ -37,7 +37,7 @@ function readVersions(stdout: string): readonly string[] {
   if (versions?.length) return versions;
   const version = fields.string("cniVersion");
   if (!version) throw fail("missing field cniVersion");
-  // 0.2.0, which brought the command, let plugins leave the list out.
+  // 0.2.0, which introduced the command, made the list optional.
   if (version === "0.2.0") return ["0.1.0", "0.2.0"];
   throw fail("missing field supportedVersions");
 }

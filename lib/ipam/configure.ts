@@ -1,5 +1,5 @@
 /**
- * An IPAM result on an interface: its addresses, then the interface up, then its routes.
+ * Applies an IPAM result to an interface: its addresses, then the interface up, then its routes.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { CniError } from "../types/error.ts";
 import type { IpConfig, Result, Route } from "../types/result.ts";
 import { awaitUnique } from "./unique_addresses.ts";
 
-/** Where and how to apply a result. */
+/** The interface that a result is applied to. */
 export interface Target {
   /** The container's namespace. */
   netns: NetNs;
@@ -28,12 +28,12 @@ export interface Target {
    * looking for duplicates would take more than a second.
    */
   noDad: boolean;
-  /** Hardware address to have where no other interface on the same parent has it. */
+  /** Hardware address to set, unless another interface on the same parent has it. */
   preferredMac?: string;
 }
 
 /**
- * Applies the addresses and routes of a result to an interface, and sets it up. Whoever calls
+ * Applies the addresses and routes of a result to an interface, and sets it up. The caller
  * removes the interface when this throws.
  * @param result every address must be for this interface
  * @returns the interface as it is afterwards
@@ -55,7 +55,7 @@ export async function configureInterface(target: Target, result: Result): Promis
   return inside.link.get(link);
 }
 
-/** Nobody asked for this hardware address: where it is taken, the one there is does as well. */
+/** Sets a preferred hardware address; where it is taken, the present one stays. */
 function preferMac({ link: links }: Rtnl, link: Link, mac: string): void {
   try {
     links.set(link, { address: mac });
@@ -64,7 +64,7 @@ function preferMac({ link: links }: Rtnl, link: Link, mac: string): void {
   }
 }
 
-/** Some kernels see only when an interface comes up that its hardware address is taken. */
+/** Sets an interface up: some kernels report only then that its hardware address is taken. */
 function setUp({ link: links }: Rtnl, link: Link, preferredMac: string | undefined): void {
   try {
     links.set(link, { up: true });
@@ -85,7 +85,7 @@ function isAddressInUse(error: unknown): boolean {
 export function addRoutes(inside: Rtnl, link: Link, { routes = [], ips = [] }: Result): void {
   const done = new Set<string>();
   for (const route of resolveRoutes(routes, ips, link)) {
-    // The same route twice is one route; the kernel would refuse the second.
+    // The kernel would refuse the same route twice.
     const key = [route.to, route.via, route.table, route.priority].join(" ");
     if (done.has(key)) continue;
     done.add(key);
@@ -93,7 +93,7 @@ export function addRoutes(inside: Rtnl, link: Link, { routes = [], ips = [] }: R
   }
 }
 
-/** The address of an IP entry. @throws {CniError} code 7 naming it */
+/** Reads the address of an IP entry. @throws {CniError} code 7 naming it */
 export function addressOf({ address }: IpConfig): Cidr {
   const cidr = Cidr.tryParse(address);
   if (cidr) return cidr;
@@ -104,8 +104,8 @@ export function addressOf({ address }: IpConfig): Cidr {
 }
 
 /**
- * The routes of a result as the kernel is to have them. A route without a gateway goes by the
- * first gateway of its family that IPAM gave; `"gw": "0.0.0.0"` or `"::"` says there is none.
+ * Completes the routes of a result for the kernel. A route without a gateway gets the first gateway
+ * of its family that IPAM gave; `"gw": "0.0.0.0"` or `"::"` says there is none.
  */
 export function resolveRoutes(
   routes: readonly Route[],
@@ -150,12 +150,12 @@ function requireMtu({ name, mtu }: Link, addresses: readonly Cidr[]): void {
   );
 }
 
-/** IPv6 may be switched off for the namespace or the interface; an IPv6 address asks for it. */
+/** Enables IPv6, which may be disabled for the namespace or the interface, for an IPv6 address. */
 function enableIpv6(ifName: string): void {
   for (const name of ["lo", ifName]) {
     const key = `net/ipv6/conf/${name}/disable_ipv6`;
     if (readSysctl(key) !== "0") writeSysctl(key, "0");
   }
-  // Addresses that are set before the interface goes down for a moment must not be lost by it.
+  // Addresses must not be lost when the interface goes down for a moment.
   trySysctl(`net/ipv6/conf/${ifName}/keep_addr_on_down`, "1");
 }

@@ -1,5 +1,5 @@
 /**
- * Asking the IPAM plugin that a configuration names. Specification, section 4 (delegation).
+ * Delegates to the IPAM plugin of a configuration. Specification, section 4 (delegation).
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { encodeJson, type JsonObject } from "../types/json.ts";
 import type { IpConfig, Result } from "../types/result.ts";
 import { UnknownOutcome } from "../types/unknown_outcome.ts";
 
-/** What delegation needs of a call; every plugin's call has it. */
+/** The part of a call that delegation needs. */
 export interface IpamCall {
   /** The common keys; `ipam.type` names the plugin. */
   readonly config: NetConf;
@@ -27,9 +27,9 @@ export interface IpamCall {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What delegating an ADD needs of a call. */
+/** The part of an ADD that delegation needs. */
 export interface IpamAddCall extends IpamCall {
-  /** Takes the reservation back when the ADD fails; `Undo` of lib/skel. */
+  /** Releases the reservation when the ADD fails; `Undo` of lib/skel. */
   readonly undo: {
     step<T>(
       what: string,
@@ -51,7 +51,10 @@ export function hasIpam({ config }: IpamCall): boolean {
   return Boolean(config.ipam?.type);
 }
 
-/** For plugins that cannot do without IPAM. @throws {CniError} code 7 when the configuration names no IPAM plugin */
+/**
+ * Expects that the configuration names an IPAM plugin. @throws {CniError} code 7 when the
+ * configuration names no IPAM plugin
+ */
 export function requireIpam(call: IpamCall): void {
   if (hasIpam(call)) return;
   throw CniError.invalidConfig(
@@ -85,15 +88,15 @@ export async function ipamAdd(call: IpamAddCall): Promise<IpamResult> {
   );
 }
 
-/** A gateway `0.0.0.0` or `::` is none: there is nobody to send to. */
+/** Removes a gateway `0.0.0.0` or `::`, which means that there is none. */
 function withoutUnspecifiedGateway({ gateway, ...ip }: IpConfig): IpConfig {
   if (!gateway || IpAddress.tryParse(gateway)?.isUnspecified()) return ip;
   return { ...ip, gateway };
 }
 
 /**
- * Whether addresses are given back over the interface that has them: a DHCP server is told. Others
- * are free once nothing carries them, so their release comes after the interface's end.
+ * Whether addresses are released over the interface that has them, as by DHCP. Others are released
+ * after the interface is removed, when no interface has them any more.
  */
 export function releasesOverLink({ config }: IpamCall): boolean {
   return config.ipam?.type === "dhcp";

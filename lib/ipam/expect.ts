@@ -1,5 +1,5 @@
 /**
- * What CHECK compares: that an interface still has the addresses and routes of a result.
+ * Comparisons of CHECK: an interface still has the addresses and routes of a result.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { IpConfig, Result, Route } from "../types/result.ts";
 import { addressOf } from "./configure.ts";
 
 /**
- * Every address of `ips` is on the interface, with its prefix length.
+ * Expects every address of `ips` on the interface, with its prefix length.
  * @throws {CniError} code 999 naming the address and what is there instead
  */
 export function expectAddresses(inside: Rtnl, link: Link, ips: readonly IpConfig[]): void {
@@ -31,8 +31,8 @@ export function expectAddresses(inside: Rtnl, link: Link, ips: readonly IpConfig
 }
 
 /**
- * Every route of a result is there, in the table it names. One that names none may have been moved
- * on purpose by a plugin that came behind: into the table of the VRF that the interface is in, or one
+ * Expects every route of a result in the table it names. A later plugin may have moved one that
+ * names none: into the table of the VRF that the interface is in, or one
  * that a rule leads to for packets from an address of the interface.
  * @throws {CniError} code 999 naming the route and its table
  */
@@ -45,7 +45,7 @@ export function expectRoutes(inside: Rtnl, link: Link, routes: readonly Route[])
     const isIn = (tables: readonly number[]) =>
       present.some((route) =>
         tables.includes(route.table) && route.to.equals(to) &&
-        // A default route may have been given another gateway on purpose.
+        // A later plugin may have changed the gateway of a default route.
         (!via || via.isUnspecified() || to.prefix === 0 ||
           [route, ...route.nextHops ?? []].some((hop) => hop.via?.equals(via)))
       );
@@ -58,7 +58,7 @@ export function expectRoutes(inside: Rtnl, link: Link, routes: readonly Route[])
   }
 }
 
-/** The tables that packets of an interface are looked up in beside the main one. */
+/** Lists the tables, other than main, in which packets of an interface are looked up. */
 function tablesFor(inside: Rtnl, link: Link): number[] {
   const vrf = link.master === undefined ? undefined : inside.link.find(link.master);
   const own = inside.address.list({ device: link }).map(({ address }) => address.ip);
@@ -67,7 +67,7 @@ function tablesFor(inside: Rtnl, link: Link): number[] {
 }
 
 /**
- * The interface that a previous result says is in the container under this name.
+ * Finds the container's interface of this name in a previous result.
  * @throws {CniError} code 999 when the result has none, or in another sandbox
  */
 export function expectInterface(
@@ -88,8 +88,8 @@ export function expectInterface(
 }
 
 /**
- * The interface still has the hardware address it was given.
- * @param mac the address in the previous result; one without any expects nothing
+ * Expects that the interface still has its hardware address.
+ * @param mac the address in the previous result; undefined expects nothing
  * @throws {CniError} code 999
  */
 export function expectMac(link: Link, mac: string | undefined): void {

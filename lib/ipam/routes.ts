@@ -4,7 +4,7 @@ import { cidr, ip } from "../ip/schema.ts";
 import type { Route } from "../types/result.ts";
 import { goObject, integer, list, optional, optionalText, type Schema } from "../types/schema.ts";
 
-/** A route as an IPAM configuration states it. */
+/** A route of an IPAM configuration. */
 export interface ConfiguredRoute {
   dst: Cidr;
   gw?: IpAddress;
@@ -29,7 +29,7 @@ export function routeList(): Schema<ConfiguredRoute[]> {
   }));
 }
 
-/** The routes as a result has them; 0 is left out where it says nothing, as the Go plugins do. */
+/** Converts routes for a result; a 0 without meaning is left out, as by the Go plugins. */
 export function resultRoutes(routes: readonly ConfiguredRoute[] | undefined): Route[] | undefined {
   if (!routes?.length) return undefined;
   return routes.map(({ dst, gw, mtu, advmss, priority, table, scope }) => ({

@@ -4,11 +4,11 @@ import type { Link, Links } from "../rtnl/link.ts";
 import { sleep } from "../runtime/sleep.ts";
 import { CniError } from "../types/error.ts";
 
-/** How long duplicate address detection may take, and how often it is looked at. Milliseconds. */
+/** Deadline of duplicate address detection, and the interval of checks. Milliseconds. */
 const DEADLINE_MS = 5000;
 const INTERVAL_MS = 20;
 
-/** What is asked of an interface: a part of {@link Rtnl}. */
+/** The part of {@link Rtnl} that is used. */
 export interface Inside {
   /** `ip address` */
   readonly address: Pick<Addresses, "list">;
@@ -20,11 +20,11 @@ export interface Inside {
  * Waits until the kernel has found no other user of IPv6 addresses: until then they are tentative,
  * and a program cannot bind to one. RFC 4862, section 5.4.
  *
- * An interface on another one that has no carrier is not waited for: nothing is sent before a
- * cable is plugged in. Hardware that was just set up gets its carrier in a moment.
+ * An interface on another one that has no carrier is not waited for: nothing can be sent
+ * without carrier. Hardware that was just set up gets its carrier within moments.
  * @param link the interface, up
- * @throws {CniError} code 999 for an address that another host has, or where the kernel did not get
- *   to an end on a link with carrier
+ * @throws {CniError} code 999 for an address that another host has, or where the kernel does not
+ *   finish on a link with carrier
  */
 export async function awaitUnique(
   inside: Inside,

@@ -1,6 +1,6 @@
 /**
- * What is remembered about an attachment between its ADD and its DEL: one file each, in the Go
- * library's format and place, so that either can take over from the other.
+ * The cache of attachments, from ADD to DEL: a file each, in the Go library's format and directory,
+ * so that either library reads the other's.
  *
  * @module
  */
@@ -16,13 +16,13 @@ import { runtime } from "../runtime/mod.ts";
 import { RecordStore } from "../state/record_store.ts";
 import { decodeBase64, encodeBase64 } from "./base64.ts";
 
-/** Where the Go library keeps its cache. */
+/** The directory of the Go library's cache. */
 export const DEFAULT_CACHE_DIR = "/var/lib/cni";
 
-/** What a file says it is. */
+/** The value of `kind` in a file. */
 const KIND = "cniCacheV1";
 
-/** An attachment as the cache remembers it. */
+/** An attachment in the cache. */
 export interface CachedAttachment extends Attachment {
   /** The network's configuration list at the time of ADD, as text. */
   config: string;
@@ -36,7 +36,9 @@ export interface CachedAttachment extends Attachment {
   result?: JsonObject;
 }
 
-/** What a file holds: an attachment, or in files from before the format had a kind only a result. */
+/**
+ * What a file holds: an attachment, or in files from before the format had a kind only a result.
+ */
 type Entry = CachedAttachment | { result: JsonObject; network?: undefined };
 
 /** The cache in one directory. */
@@ -77,14 +79,14 @@ export class Cache {
     }
   }
 
-  /** Remembers an attachment. @throws {CniError} code 5; the old file is then as it was */
+  /** Writes an attachment. @throws {CniError} code 5; the old file is then as it was */
   write(attachment: CachedAttachment): void {
     this.#store.write(nameOf(attachment), attachment);
   }
 
   /**
-   * The attachment of that key; undefined when there is none that can be read, or when the file of
-   * that name is another attachment's: `a-b` on `c` and `a` on `b-c` share one.
+   * Reads an attachment; undefined when there is none that can be read, or when the file of that
+   * name is another attachment's: `a-b` on `c` and `a` on `b-c` share one.
    */
   read(key: Attachment): CachedAttachment | undefined {
     const entry = this.#store.read(nameOf(key));
@@ -116,8 +118,8 @@ export class Cache {
   }
 
   /**
-   * Every attachment, by file name. Files that hold none, or whose name is not theirs, are passed
-   * over, as are those of other containers when `containerId` is given.
+   * Lists every attachment, by file name. Files without one, or with another name than theirs, are
+   * skipped, and with `containerId` those of other containers.
    *
    * @throws {CniError} code 5 when the directory is there but cannot be read
    */
@@ -131,7 +133,9 @@ export class Cache {
   }
 }
 
-/** What the name of a file ends in that is still being written, or was when its writer was killed. */
+/**
+ * What the name of a file ends in that is still being written, or was when its writer was killed.
+ */
 const UNFINISHED = ".tmp";
 
 /** @throws {CniError} code 3, 4 or 7 for a name that cannot be part of a file's */

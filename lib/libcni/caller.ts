@@ -7,18 +7,18 @@ import { quote } from "../types/go_text.ts";
 import type { PluginConfig } from "./conf.ts";
 import type { RuntimeConf } from "./runtime_conf.ts";
 
-/** The requests that a plugin can get. */
+/** The commands of plugins. */
 export type Command = "ADD" | "CHECK" | "DEL" | "STATUS" | "GC" | "VERSION";
 
-/** How plugins are called. `timeoutMs` holds for each of them by itself. */
+/** Options of calling plugins. `timeoutMs` is that of each plugin. */
 export interface CallerOptions extends Limits {
   /** Directories that hold plugins: CNI_PATH. */
   path: readonly string[];
-  /** Told of each plugin before it is run. */
+  /** Called before each plugin is run. */
   onPlugin?: (command: Command, plugin: string) => void;
 }
 
-/** How the Go library names what failed. */
+/** The verbs of errors, as in the Go library. */
 const VERBS: Readonly<Record<Command, string>> = {
   ADD: "add",
   CHECK: "check",
@@ -32,13 +32,13 @@ const VERBS: Readonly<Record<Command, string>> = {
 export class Caller {
   readonly #options: CallerOptions;
 
-  /** Runs nothing yet. */
+  /** Runs no plugin. */
   constructor(options: CallerOptions) {
     this.#options = options;
   }
 
   /**
-   * Runs `plugin` with `stdin` as its configuration, and has `read` make something of its answer.
+   * Runs `plugin` with `stdin` as its configuration, and returns what `read` makes of its answer.
    *
    * @param rt the attachment that the request is about; STATUS and GC have none
    * @throws {CniError} with the plugin's own code, naming the plugin

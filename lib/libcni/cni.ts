@@ -1,5 +1,5 @@
 /**
- * What a container runtime does with networks: attach containers, check, detach, clean up.
+ * The operations of a container runtime on networks: attach, check, detach and garbage collection.
  *
  * @module
  */
@@ -20,11 +20,11 @@ import { printNetworkResult } from "./network_result.ts";
 import { attachmentRequest, gcRequest, statusRequest } from "./request.ts";
 import { type RuntimeConf, validateRuntimeConf } from "./runtime_conf.ts";
 
-/** How a {@linkcode Cni} works. */
+/** Options of a {@linkcode Cni}. */
 export interface CniOptions extends CallerOptions {
   /** Where results are kept; `/var/lib/cni` when absent. */
   cacheDir?: string;
-  /** Told of what went wrong without mattering. */
+  /** Called with a sentence about each failure that does not fail the operation. */
   warn?: (message: string) => void;
 }
 
@@ -33,7 +33,7 @@ export class Cni {
   readonly #options: CniOptions;
   readonly #plugins: Caller;
 
-  /** Opens nothing and runs nothing yet. */
+  /** Opens no file and runs no plugin. */
   constructor(options: CniOptions) {
     this.#options = options;
     this.#plugins = new Caller(options);
@@ -41,7 +41,7 @@ export class Cni {
 
   /**
    * Attaches a container: ADD to every plugin in order, each given the result of the one before.
-   * The final result is cached. When a plugin fails nothing is taken back: call
+   * The final result is cached. When a plugin fails nothing is undone: call
    * {@linkcode delNetworkList}, as the specification asks of a runtime.
    *
    * @throws {CniError} the failing plugin's, with its code; 5 when the result cannot be cached.
@@ -76,10 +76,10 @@ export class Cni {
   }
 
   /**
-   * Has every plugin check that the attachment is as it left it. Nothing is asked where the network
-   * has `disableCheck`.
+   * Checks an attachment: CHECK to every plugin. No plugin is called where the network has
+   * `disableCheck`.
    *
-   * @throws {CniError} the first plugin's that found something; code 1 before version 0.4.0.
+   * @throws {CniError} the first failing plugin's; code 1 before version 0.4.0.
    */
   async checkNetworkList(list: NetworkList, rt: RuntimeConf): Promise<void> {
     validateNames(list, rt);
@@ -115,7 +115,7 @@ export class Cni {
     try {
       if (atLeast(list.cniVersion, "0.4.0")) prevResult = this.#cachedResult(list, rt);
     } catch (error) {
-      // It would have helped the plugins, but they have to do without if need be.
+      // A previous result is optional for DEL.
       this.#options.warn?.(`the cached result cannot be used and is dropped: ${messageOf(error)}`);
       this.#removeCached(list, rt);
     }
@@ -127,7 +127,7 @@ export class Cni {
   }
 
   /**
-   * Asks every plugin whether it could serve an ADD. Before version 1.1.0 nobody can be asked.
+   * Asks every plugin whether it could serve an ADD. Before version 1.1.0 no plugin is asked.
    *
    * @throws {CniError} the first plugin's that could not: code 50 or 51, and 50 also for one that
    * is not installed.
@@ -141,10 +141,10 @@ export class Cni {
   }
 
   /**
-   * Cleans up: DEL for every one of {@linkcode staleAttachments}, to the plugins that it was made by,
-   * then, from version 1.1.0 on, GC to every plugin with the list of what is valid. Failures keep nothing else from being done.
-   * Nothing is touched where the network has `disableGC`. Not to be called while an ADD or DEL is
-   * under way.
+   * Cleans up: DEL for every one of {@linkcode staleAttachments}, to the plugins that it was made
+   * by, then, from version 1.1.0 on, GC to every plugin with the list of what is valid. Failures
+   * keep nothing else from being done. Nothing is removed where the network has `disableGC`. Not to
+   * be called while an ADD or DEL is under way.
    *
    * @param valid every attachment of this network that is to stay
    * @throws {CniError} all failures in one; code 5 when the cache cannot be read; code 7 for an
@@ -185,10 +185,10 @@ export class Cni {
   }
 
   /**
-   * Checks that every plugin is installed and speaks the network's version. Returns the
+   * Checks that every plugin is installed and supports the network's version. Returns the
    * capabilities that the plugins ask for.
    *
-   * @throws {CniError} all that is wrong, in one.
+   * @throws {CniError} all errors, in one.
    */
   async validateNetworkList(list: NetworkList): Promise<string[]> {
     const errors: CniError[] = [];
@@ -210,17 +210,17 @@ export class Cni {
 
   /** {@linkcode addNetworkList} of one plugin, which has the network's name in its own object. */
   async addNetwork(plugin: PluginConfig, rt: RuntimeConf): Promise<Result> {
-    return await this.addNetworkList(alone(plugin), rt);
+    return await this.addNetworkList(networkOf(plugin), rt);
   }
 
   /** {@linkcode checkNetworkList} of one plugin. */
   async checkNetwork(plugin: PluginConfig, rt: RuntimeConf): Promise<void> {
-    await this.checkNetworkList(alone(plugin), rt);
+    await this.checkNetworkList(networkOf(plugin), rt);
   }
 
   /** {@linkcode delNetworkList} of one plugin. */
   async delNetwork(plugin: PluginConfig, rt: RuntimeConf): Promise<void> {
-    await this.delNetworkList(alone(plugin), rt);
+    await this.delNetworkList(networkOf(plugin), rt);
   }
 
   /**
@@ -295,13 +295,13 @@ function attachmentOf(
   return { network: name, containerId, ifName };
 }
 
-/** Before anything is run, or a file is named after them. */
+/** Checks the names before a plugin is run, or a file is named after them. */
 function validateNames({ name }: NetworkList, rt: RuntimeConf): void {
   validateNetworkName(name);
   validateRuntimeConf(rt);
 }
 
-/** @throws {CniError} code 7 for one that is not wholly named, which could keep nothing */
+/** Checks an attachment to keep. @throws {CniError} code 7 where a part of its name is missing */
 function validateAttachment(attachment: Attachment, index: number): void {
   try {
     validateNetworkName(attachment.network);
@@ -312,10 +312,10 @@ function validateAttachment(attachment: Attachment, index: number): void {
   }
 }
 
-/** A network of one plugin, whose own object is what the cache keeps. */
-function alone(plugin: PluginConfig): NetworkList {
+/** Makes a network of one plugin, whose own object the cache keeps. */
+function networkOf(plugin: PluginConfig): NetworkList {
   return { ...listOf(plugin), text: encodeJson(plugin.json) };
 }
 
-/** Most requests have no answer but success. */
+/** Ignores the output of requests that have no answer but success. */
 function ignore(): void {}

@@ -27,22 +27,22 @@ export interface PluginConfig {
   cniVersion: string;
   /** Capabilities that the plugin wants values for. */
   capabilities: readonly string[];
-  /** The object as it was written, with the keys that nobody here knows. */
+  /** The object as it was written, unknown keys included. */
   json: JsonObject;
 }
 
 /** A network: a list of plugins that are called one after the other. */
 export interface NetworkList {
-  /** What the network is called; nothing has checked its characters yet. */
+  /** The network's name; its characters are not checked. */
   name: string;
   /**
-   * The newest version among `cniVersion` and `cniVersions` that this library speaks; "0.1.0"
+   * The newest version among `cniVersion` and `cniVersions` that this library supports; "0.1.0"
    * without either.
    */
   cniVersion: string;
-  /** Nobody should call CHECK. */
+  /** CHECK is not to be called. */
   disableCheck: boolean;
-  /** Nobody should call GC. */
+  /** GC is not to be called. */
   disableGC: boolean;
   /** No plugins are to be added from the directory that is named after the network. */
   loadOnlyInlinedPlugins: boolean;
@@ -65,7 +65,7 @@ export function parseObject(text: string): JsonObject {
 }
 
 /**
- * One plugin's object. Key case does not matter.
+ * Reads a plugin's object. Keys match in any case.
  *
  * @throws {CniError} code 7 naming the key that is wrong.
  */
@@ -130,8 +130,8 @@ function readBoolean(raw: JsonObject, key: string): boolean {
 }
 
 /**
- * The newest of `cniVersions` and `cniVersion` that we speak. Without `cniVersions`, whatever
- * `cniVersion` says.
+ * Chooses the newest of `cniVersions` and `cniVersion` that this library supports. Without
+ * `cniVersions`, `cniVersion` unchecked.
  */
 function chooseVersion({ cniVersion = "", cniVersions }: JsonObject): string {
   if (typeof cniVersion !== "string") {

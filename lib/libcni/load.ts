@@ -1,4 +1,4 @@
-/** Finding network configurations in files and directories. */
+/** Finds network configurations in files and directories. */
 import { CniError } from "../types/error.ts";
 import { quote } from "../types/go_text.ts";
 import { encodeJson, getFold, type JsonObject } from "../types/json.ts";
@@ -14,9 +14,9 @@ import {
   readPluginConfig,
 } from "./conf.ts";
 
-/** How to load. */
+/** Options of loading. */
 export interface LoadOptions {
-  /** Told of every file that was passed over because its network's name could not be read. */
+  /** Called for every file that was skipped because its network's name could not be read. */
   warn?: (message: string) => void;
 }
 
@@ -24,9 +24,9 @@ export interface LoadOptions {
  * The network `name` from the configuration directory: the first `*.conflist` of that name, by file
  * name, else the first `*.conf` or `*.json` (one plugin by itself).
  *
- * Files of other networks do not matter, whatever is wrong with them.
+ * Errors in files of other networks are ignored.
  *
- * @throws {CniError} code 7 when there is no such network, which tells those there are and the
+ * @throws {CniError} code 7 when there is no such network, listing the networks that exist and the
  * files that could not be read; code 6 or 7 when its file is wrong; code 5 when the directory
  * cannot be read.
  */
@@ -113,7 +113,7 @@ export function loadNetworkFile(file: string): NetworkList {
   });
 }
 
-/** A list as it would be in one file: what the plugins beside it were can change. */
+/** Writes a list as one file, with the plugins that were in files beside it. */
 function textOf(raw: JsonObject, plugins: readonly PluginConfig[]): string {
   const inlined = { plugins: plugins.map(({ json }) => json), loadOnlyInlinedPlugins: true };
   return encodeJson({ ...raw, ...inlined });
@@ -149,7 +149,7 @@ function nameIn(file: string): string {
   });
 }
 
-/** Lists, then plugins by themselves. */
+/** Lists the files: those of lists, then those of single plugins. */
 function networkFiles(directory: string): string[] {
   return [...confFiles(directory, [".conflist"]), ...confFiles(directory, [".conf", ".json"])];
 }

@@ -1,19 +1,19 @@
 /**
- * What a plugin is given on standard input (specification, section 3, "Deriving execution
- * configuration").
+ * The configuration that a plugin gets on standard input (specification, section 3, "Deriving
+ * execution configuration").
  */
 import type { Attachment } from "../types/attachment.ts";
 import { encodeJson, type JsonObject } from "../types/json.ts";
 import type { PluginConfig } from "./conf.ts";
 
-/** What every plugin of one network is given alike. */
+/** The keys that every plugin of a network gets. */
 export interface Network {
   name: string;
   cniVersion: string;
 }
 
 /**
- * The configuration of `plugin` for ADD, CHECK or DEL.
+ * Makes the configuration of `plugin` for ADD, CHECK or DEL.
  *
  * @param prevResult in the network's version
  * @param capabilityArgs the runtime's values; the plugin gets those that it has the capability for
@@ -33,12 +33,12 @@ export function attachmentRequest(
   });
 }
 
-/** The configuration of `plugin` for STATUS. */
+/** Makes the configuration of `plugin` for STATUS. */
 export function statusRequest(plugin: PluginConfig, network: Network): string {
   return inject(plugin, keysOf(network));
 }
 
-/** The configuration of `plugin` for GC: whatever of `network` is not in `valid` may be removed. */
+/** Makes the configuration of `plugin` for GC: attachments not in `valid` may be removed. */
 export function gcRequest(
   plugin: PluginConfig,
   network: Network,
@@ -50,7 +50,7 @@ export function gcRequest(
   return inject(plugin, {
     ...keysOf(network),
     "cni.dev/valid-attachments": attachments,
-    // What libcni called it first, by mistake; plugins of that time look for it.
+    // The key's first name in libcni, a mistake; plugins of that time read it.
     "cni.dev/attachments": attachments,
   });
 }
@@ -60,8 +60,8 @@ function keysOf({ name, cniVersion }: Network): JsonObject {
 }
 
 /**
- * `values` take the place of the plugin's own, and come last: to a Go program the last of `a` and
- * `A` counts.
+ * Adds `values`, which replace the plugin's own. They come last: Go programs use the last of `a`
+ * and `A`.
  */
 function inject({ json }: PluginConfig, values: JsonObject): string {
   const own = Object.entries(json).filter(([key]) => !Object.hasOwn(values, key));

@@ -1,11 +1,11 @@
 import { validateContainerId, validateIfName } from "../types/names.ts";
 import type { JsonObject } from "../types/json.ts";
 
-/** What a runtime says about one attachment: a container, and the interface that it gets. */
+/** A runtime's parameters of an attachment: a container, and the interface that it gets. */
 export interface RuntimeConf {
   /** CNI_CONTAINERID. */
   containerId: string;
-  /** Path of the container's network namespace; "" when it is gone, which only DEL can bear. */
+  /** Path of the container's network namespace; "" when it is gone, which only DEL accepts. */
   netns: string;
   /** The interface's name in the container: CNI_IFNAME. */
   ifName: string;
@@ -17,7 +17,7 @@ export interface RuntimeConf {
   cacheDir?: string;
 }
 
-/** Checks the names, which go into paths. @throws {CniError} code 3 or 4 */
+/** Checks the names, which become parts of paths. @throws {CniError} code 3 or 4 */
 export function validateRuntimeConf(
   { containerId, ifName }: Pick<RuntimeConf, "containerId" | "ifName">,
 ): void {

@@ -1,8 +1,8 @@
 import { runtime } from "../runtime/mod.ts";
 
 /**
- * The names this process goes by: what it was called by (argv[0]), then what its file is called.
- * They differ behind a symbolic link, which argv[0] names and the executable's path resolves.
+ * Lists the names of this process: that of argv[0], then that of its executable file. They differ
+ * where argv[0] is a symbolic link.
  */
 export function calledAs(): string[] {
   return [runtime.argv0, runtime.executable].map(commandName);

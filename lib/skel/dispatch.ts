@@ -19,21 +19,23 @@ import { type Invocation, readRequest, type Request } from "./request.ts";
 import { withoutWrongValues, wrongValue } from "./result_values.ts";
 import { Undo } from "./undo.ts";
 
-/** What a plugin answers: what goes to standard output, and its exit status. */
+/** The answer of a plugin: its standard output and exit status. */
 export interface Reply {
   /** One JSON document, or "" for a command that has nothing to answer. */
   stdout: string;
   /** 0, or 1 where `stdout` holds an error object. */
   exitCode: number;
-  /** Undoes what an ADD made, should its result not reach the caller. Says what it could not undo. */
+  /**
+   * Undoes what an ADD made, should its result not reach the caller. Says what it could not undo.
+   */
   takeBack?: () => Promise<string[]>;
   /** Of a call that failed: resolves when nothing that an interruption left under way goes on. */
   settled?: Promise<unknown>;
-  /** What was thrown that is no answer to a caller: the plugin's own failure. */
+  /** What was thrown, where that is a defect of the plugin. */
   defect?: unknown;
 }
 
-/** What a call is doing, which goes on when an interruption has ended the waiting for it. */
+/** The work of a call, which goes on after an interruption has ended the waiting for it. */
 class UnderWay {
   readonly #interrupted: Promise<never> | undefined;
   /** Never rejects. */
@@ -51,8 +53,8 @@ class UnderWay {
 }
 
 /**
- * Does what a call asks for. Never throws: whatever goes wrong is an error object in the reply.
- * @param interrupted rejects when the process is told to end; the ADD under way is taken back
+ * Runs a call. Never throws: every failure is an error object in the reply.
+ * @param interrupted rejects when the process is told to end; the ADD under way is undone
  */
 export async function dispatch<O>(
   plugin: Plugin<O>,
@@ -84,14 +86,18 @@ export async function dispatch<O>(
   return reply;
 }
 
-/** The error behind an error that says that code is wrong, and not what it was given or what it met. */
+/**
+ * Finds the error of a defect of the code, as opposed to wrong input or a refusal of the system.
+ */
 function defectOf(error: unknown): unknown {
   const kinds = [TypeError, ReferenceError, RangeError, SyntaxError];
   if (!(error instanceof Error) || kinds.some((kind) => error instanceof kind)) return error;
   return error instanceof CniError && error.cause !== undefined ? defectOf(error.cause) : undefined;
 }
 
-/** Whoever runs the plugin learns whose mistake it is; whoever wrote it finds the place on stderr. */
+/**
+ * Says in the error object that the plugin has a defect, and writes the stack to standard error.
+ */
 function explainDefect(
   error: unknown,
   defect: unknown,
@@ -110,7 +116,7 @@ function explainDefect(
   );
 }
 
-/** The reply of a plugin that failed. */
+/** Makes the reply of a plugin that failed. */
 export function failure(error: unknown, cniVersion: string = NEWEST): Reply {
   return { stdout: encodeJson(CniError.from(error).toJson(cniVersion), 4), exitCode: 1 };
 }
@@ -119,7 +125,10 @@ function success(stdout: string): Reply {
   return { stdout, exitCode: 0 };
 }
 
-/** Specification, section 4, VERSION. Compact and with a newline, as the Go library prints it. */
+/**
+ * Makes the reply to VERSION: specification, section 4. Compact, with a newline as in the Go
+ * library.
+ */
 function versionReply(versions: readonly string[]): string {
   return encodeJson({ cniVersion: NEWEST, supportedVersions: versions }) + "\n";
 }
@@ -147,7 +156,7 @@ async function handle<O>(
   const ifName = env.CNI_IFNAME!;
   const call = {
     ...common,
-    // What is delegated is about the same namespace.
+    // Delegated plugins work in the same namespace.
     env: { ...env, CNI_NETNS: netns },
     attachment: { network: config.name, containerId, ifName },
     containerId,
@@ -180,7 +189,7 @@ async function handle<O>(
  */
 const INTERRUPTED_GRACE = 1000;
 
-/** Runs an ADD up to its answer, and takes it back when anything on the way fails. */
+/** Runs an ADD up to its answer, and undoes it after any failure. */
 async function add(
   attach: (undo: Undo) => Promise<Result>,
   cniVersion: string,
@@ -192,7 +201,7 @@ async function add(
     const stdout = renderResult(requireResult(await underWay.until(work)), cniVersion);
     return { ...success(stdout), takeBack: () => undo.run() };
   } catch (error) {
-    // The step under way may make something still, and can be taken back only then.
+    // The step under way may still make something, which can be undone only after it has ended.
     undo.stop(error);
     if (!await endsWithin(INTERRUPTED_GRACE, work)) {
       endExecuted(error);
@@ -206,7 +215,7 @@ async function add(
   }
 }
 
-/** @throws {TypeError} where a plugin's `add` returned what is none: the plugin is wrong */
+/** Checks what a plugin's `add` returned. @throws {TypeError} where it is no result: a defect */
 function requireResult(result: Result): Result {
   if (!isObject(result)) {
     throw new TypeError(
@@ -220,7 +229,7 @@ function requireResult(result: Result): Result {
   throw new TypeError(`its add() returned a result in which ${wrong}`);
 }
 
-/** What is wrong with the types of a result's values. */
+/** Describes the first value of a result that has a wrong type; undefined where none has. */
 function shapeOf(result: Result): string | undefined {
   try {
     parseResult({ ...result as JsonObject, cniVersion: NEWEST }, NEWEST);
@@ -230,7 +239,7 @@ function shapeOf(result: Result): string | undefined {
   }
 }
 
-/** Waits until `work` has ended, one way or the other, but no longer than `ms`. Says whether it has. */
+/** Waits until `work` has settled, but no longer than `ms`. Returns whether it has. */
 async function endsWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const deadline = new Promise<boolean>((resolve) => timer = setTimeout(resolve, ms, false));
@@ -246,7 +255,7 @@ function previousResult({ config, rule }: Request): Result | undefined {
   try {
     result = parseResult(config.prevResult, config.cniVersion);
   } catch (error) {
-    // What only helps to remove something must not keep it from being removed.
+    // DEL and GC go on without a previous result that cannot be read.
     if (rule.removes) return undefined;
     throw CniError.decode(`could not parse prevResult: ${messageOf(error)}`);
   }

@@ -6,7 +6,7 @@ import { readOptions } from "../types/options.ts";
 import type { Call, Plugin } from "./plugin.ts";
 
 /**
- * What a plugin's own functions are given by who calls them without a command.
+ * Makes the call that a plugin's functions get outside of a command.
  *
  * @param text the plugin's configuration, as STATUS would get it
  * @throws {CniError} code 6 or 7 where that is wrong

@@ -1,4 +1,4 @@
-/** The plugins of this project, for who wants to know more of one than calling it tells. */
+/** The plugins of this project as values: their options, versions and reservations. */
 import type { Plugin } from "./plugin.ts";
 import type { PluginKind } from "./plugin_kind.ts";
 import { listPlugins } from "./plugin_list.ts";
@@ -10,7 +10,7 @@ export function knownNames(kind?: PluginKind): string[] {
     .map(([name]) => name).sort();
 }
 
-/** The plugin called `type`; undefined where it is somebody else's. */
+/** Loads the plugin called `type`; undefined where it is not of this project. */
 export async function knownPlugin(
   type: string,
 ): Promise<{ kind: PluginKind; plugin: Plugin } | undefined> {

@@ -1,5 +1,5 @@
 /**
- * One executable, many names: what it does depends on the name it was called by. The build
+ * A multicall executable: the name that it is called by chooses the command. The build
  * generates its entry point from the folders it finds; see `scripts/build/entry.ts`.
  *
  * @module
@@ -19,26 +19,26 @@ export async function runMulticall(commands: Commands): Promise<never> {
   registerPlugins(commands);
   const choice = chooseCommand(commands, calledAs(), runtime.args);
   const command = choice.name === undefined ? undefined : commands[choice.name];
-  // Whoever calls a plugin wants no program's help.
+  // A runtime that calls a plugin expects an error object, not help.
   const isCalled = runtime.env("CNI_COMMAND") !== undefined && choice.name === OWN_NAME;
   return command && !isCalled
     ? await runCommand(command, choice.args)
     : withoutCommand(commands, choice);
 }
 
-/** Which command a process is to run; no name where none was given or the name is unknown. */
+/** The command that a process runs; without a name where none was given, or it is unknown. */
 export interface Choice {
   name?: string;
   args: readonly string[];
 }
 
-/** What the executable is called where it is called by no command's name. */
+/** The executable's own name, which is no plugin's. */
 const OWN_NAME = "cni";
 
 /**
- * By the name the process was called by; else, as in `cni bridge`, the first argument says; else it
- * is the command `cni`, where there is one.
- * @param names what the process goes by, the most telling first
+ * Chooses the command by the name that the process was called by; else by the first argument, as in
+ * `cni bridge`; else the command `cni`, where there is one.
+ * @param names the names of the process, in order of precedence
  */
 export function chooseCommand(
   commands: Commands,
@@ -53,7 +53,7 @@ export function chooseCommand(
   return Object.hasOwn(commands, OWN_NAME) ? { name: OWN_NAME, args } : { args };
 }
 
-/** A plugin that delegates to one that is this very executable calls it as a function. */
+/** Registers plugins, so that one that delegates to this same executable calls a function. */
 function registerPlugins(commands: Commands): void {
   for (const [name, command] of Object.entries(commands)) {
     if (command.kind !== "plugin") continue;
@@ -64,7 +64,7 @@ function registerPlugins(commands: Commands): void {
   }
 }
 
-/** Says what is wrong: to a container runtime as an error object. */
+/** Reports a missing command: to a container runtime as an error object. */
 function withoutCommand(commands: Commands, { args }: Choice): never {
   const asked = args[0] ?? calledAs()[0];
   const plugins = Object.keys(commands).filter((name) => commands[name]!.kind === "plugin").sort();

@@ -16,7 +16,7 @@ import { encodeJson, isObject, type JsonObject, parseJson } from "../types/json.
 const O_WRONLY = 1;
 const O_APPEND = 0o2000;
 
-/** What CNI_LOG_LEVEL may be: what failed only, every operation, or what is meant for its author. */
+/** The values of CNI_LOG_LEVEL: failures only, every operation, or also details for debugging. */
 const LEVELS = ["error", "info", "debug"] as const;
 
 /** An operation that has ended. */
@@ -24,20 +24,20 @@ export interface Operation {
   plugin: string;
   /** The environment of the call. */
   env: Readonly<Record<string, string>>;
-  /** The network's name; "" where the configuration did not tell. */
+  /** The network's name; "" where the configuration could not be read. */
   network: string;
   durationMs: number;
   exitCode: number;
-  /** What was printed: of a failure the error object. */
+  /** The text on standard output: of a failure the error object. */
   stdout: string;
-  /** What a mistake of the plugin's own threw. */
+  /** What was thrown, where that is a defect of the plugin. */
   defect?: unknown;
 }
 
-/** Files that could not be written, each of which is told of once. */
-const told = new Set<string>();
+/** Log files whose failure was reported already. */
+const reported = new Set<string>();
 
-/** Appends an operation's line. Never fails and never waits: a log is not worth a call. */
+/** Appends an operation's line. Never throws and never blocks: a call must not fail for its log. */
 export function logOperation(operation: Operation): void {
   const { env, exitCode } = operation;
   const file = env.CNI_LOG_FILE!;
@@ -46,8 +46,8 @@ export function logOperation(operation: Operation): void {
   try {
     append(fromCaller(file), `${encodeJson(lineOf(operation, level === "debug"))}\n`);
   } catch (error) {
-    if (told.has(file)) return;
-    told.add(file);
+    if (reported.has(file)) return;
+    reported.add(file);
     warn(`CNI_LOG_FILE: ${messageOf(error)}; operations go on without a log\n`);
   }
 }
@@ -81,14 +81,14 @@ function errorOf(stdout: string): JsonObject {
     const value = parseJson(stdout);
     if (isObject(value)) return { code: value.code ?? 0, msg: value.msg ?? "" };
   } catch {
-    // No error object, which is all there is to say.
+    // Not an error object: the line has no message.
   }
   return {};
 }
 
-/** One write, so that lines of operations at the same time do not mix. */
+/** Appends a line in one write, so that those of concurrent operations do not mix. */
 function append(path: string, line: string): void {
-  // Not blocking: a pipe that nobody reads, or that is full, must not hold an operation up.
+  // Not blocking: a pipe without a reader, or a full one, must not delay an operation.
   const flags = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK;
   using file = Descriptor.open(path, flags, 0o600);
   const bytes = new TextEncoder().encode(line);

@@ -6,10 +6,11 @@ import { CniError } from "../types/error.ts";
 import type { CommandRule } from "./commands.ts";
 
 /**
- * The path of the container's namespace, "" where there is none to work in. Where it leads to the
- * namespace that the plugin itself runs in, that is the host's: an ADD is refused, and a DEL leaves
- * it alone, since it would take the host's own interfaces away. Compared by device and inode, which
- * needs no privilege. CNI_NETNS_OVERRIDE (`1` or `true`) allows it, as in the Go library.
+ * Checks the path of the container's namespace, and returns it; "" where there is none to work in.
+ * A path to the namespace that the plugin itself runs in is the host's: an ADD is refused, and a
+ * DEL leaves it alone, since it would remove the host's own interfaces. Compared by device and
+ * inode, which needs no privilege. CNI_NETNS_OVERRIDE (`1` or `true`) allows it, as in the Go
+ * library.
  * @throws {CniError} code 8 where the command refuses
  */
 export function containerNetns(
@@ -45,7 +46,7 @@ function ownNamespace(): FileInfo | undefined {
 }
 
 /**
- * Undefined where there is nothing.
+ * Reads the file information of a path; undefined where there is nothing.
  * @throws {CniError} code 8 when it may not be looked at, and `required` says that it must be
  */
 function lookAt(path: string, required: boolean): FileInfo | undefined {

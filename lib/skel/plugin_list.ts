@@ -1,6 +1,6 @@
 /**
- * The plugins of the checkout. In an executable, which has no folders to look into, the build puts a
- * table of the plugins that it has in this file's place.
+ * The plugins of the checkout, found by their folders. For an executable the build replaces this
+ * file by a table of its plugins.
  *
  * @module
  */

@@ -3,7 +3,7 @@ import type { Result } from "../types/result.ts";
 import type { AttachmentCall } from "./plugin.ts";
 
 /**
- * The result of the plugins before this one, or in CHECK that of the whole ADD.
+ * Returns the result of the plugins before this one, or in CHECK that of the whole ADD.
  * @throws {CniError} code 7 without one
  */
 export function requirePrevResult<O>({ config, prevResult, env }: AttachmentCall<O>): Result {

@@ -1,6 +1,6 @@
 /**
- * What a plugin is asked to do: the environment and the configuration on standard input, checked
- * as the specification and the Go library do, in their order. Specification, section 2.
+ * The request to a plugin: the environment and the configuration on standard input, checked as the
+ * specification and the Go library do, in their order. Specification, section 2.
  *
  * @module
  */
@@ -12,18 +12,18 @@ import { validateContainerId, validateIfName, validateNetworkName } from "../typ
 import { atLeast } from "../types/versions.ts";
 import { type Command, type CommandRule, COMMANDS, type Variable, VARIABLES } from "./commands.ts";
 
-/** A configuration larger than this is no configuration. Bytes. */
+/** The largest size of a configuration. Bytes. */
 export const STDIN_LIMIT = 16 * 1024 * 1024;
 
-/** How a plugin was called. */
+/** A call of a plugin: environment and standard input. */
 export interface Invocation {
   /** The whole environment: CNI_* and whatever else the caller set. */
   readonly env: Readonly<Record<string, string>>;
-  /** Standard input; asked for only when the command reads it. */
+  /** Reads standard input; called only for commands that have a configuration. */
   readonly stdin: () => Uint8Array | string | Promise<Uint8Array>;
 }
 
-/** A request that was found to be in order. */
+/** A request that passed the checks. */
 export interface Request {
   command: Exclude<Command, "VERSION">;
   rule: CommandRule;
@@ -35,7 +35,7 @@ export interface Request {
 
 /**
  * Reads and checks everything about a call that does not depend on the plugin's own options.
- * @param supported the versions of the specification that the plugin speaks
+ * @param supported the versions of the specification that the plugin supports
  * @throws {CniError} code 4 (environment), 3 (container ID), 5 and 6 (input), 7 (configuration), 1
  *   (versions)
  */

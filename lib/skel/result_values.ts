@@ -1,6 +1,6 @@
 /**
- * The values of a result, beyond their types: addresses are addresses, and names are such as an
- * interface can have. They go into routes, rules of the firewall and paths of sysctls.
+ * Checks the values of a result beyond their types: addresses must parse, and names must be valid
+ * for interfaces. They go into routes, firewall rules and paths of sysctls.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { mismatch } from "../types/fields.ts";
 import { ALT_IF_NAME_BYTES, validateIfName } from "../types/names.ts";
 import type { Interface, IpConfig, Result, Route } from "../types/result.ts";
 
-/** A sentence about the first value that cannot be what it should be; undefined where all can. */
+/** Describes the first invalid value in a sentence; undefined where all are valid. */
 export function wrongValue(result: Result): string | undefined {
   const { interfaces = [], ips = [], routes = [] } = result;
   const interfaceAt = interfaces.findIndex((each) => !isInterface(each));
@@ -29,7 +29,7 @@ export function wrongValue(result: Result): string | undefined {
     : mismatch(`routes[${routeAt}].dst`, textOf(routes[routeAt]!), networks);
 }
 
-/** A result without the values that cannot be what they should be; indices stay what they were. */
+/** Removes the invalid values from a result; indices into `interfaces` stay valid. */
 export function withoutWrongValues(result: Result): Result {
   const { interfaces, ips, routes } = result;
   return {
@@ -42,7 +42,9 @@ export function withoutWrongValues(result: Result): Result {
   };
 }
 
-/** One that is not the kernel's may have any name, or none. */
+/**
+ * Whether the interface's name is valid; one that is not the kernel's may have any name, or none.
+ */
 function isInterface({ name, socketPath, pciID }: Interface): boolean {
   if (name === "" || socketPath || pciID) return !/\p{Cc}/u.test(name);
   try {

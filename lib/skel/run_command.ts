@@ -2,19 +2,19 @@ import { runtime } from "../runtime/mod.ts";
 import type { Plugin } from "./plugin.ts";
 import { runPlugin } from "./run_plugin.ts";
 
-/** What a plugin's `main.ts` exports. */
+/** The exports of a plugin's `main.ts`. */
 export interface PluginModule {
   default: Plugin;
-  /** Commands of its own beside the protocol's, such as a daemon; given whatever arguments came. */
+  /** Runs the plugin's own commands, such as a daemon, with the arguments of the command line. */
   main?(args: readonly string[]): number | Promise<number>;
 }
 
-/** What a tool's entry point exports: `main` returns the exit status. */
+/** The exports of a tool's entry point: `main` returns the exit status. */
 export interface ToolModule {
   main(args: readonly string[]): number | Promise<number>;
 }
 
-/** Something an executable can be called as, loaded only when it is. */
+/** A command of an executable, loaded only when it is called. */
 export type Command =
   | { kind: "plugin"; load: () => Promise<PluginModule> }
   | { kind: "tool"; load: () => Promise<ToolModule> };

@@ -30,7 +30,7 @@ export async function runPlugin<O>(plugin: Plugin<O>): Promise<never> {
   return await answer(await dispatch(plugin, { env, stdin }, interruption()));
 }
 
-/** An ADD whose caller does not get to know of it is none. */
+/** Writes the answer and exits. An ADD whose result cannot be written is undone. */
 async function answer({ stdout, exitCode, takeBack }: Reply): Promise<never> {
   try {
     runtime.write(1, stdout);
@@ -43,7 +43,7 @@ async function answer({ stdout, exitCode, takeBack }: Reply): Promise<never> {
   return runtime.exit(exitCode);
 }
 
-/** A promise that rejects when the process is told to end, or something goes wrong unseen. */
+/** Makes a promise that rejects on a signal to end, or on an error that nothing catches. */
 function interruption(): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => {}); // Nobody may be waiting any more.
@@ -54,7 +54,9 @@ function interruption(): Promise<never> {
   return promise;
 }
 
-/** What a plugin says of itself when it is run by hand. Specification, section 4 ("about"). */
+/**
+ * Prints the plugin's name and versions when it is run by hand. Specification, section 4 ("about").
+ */
 function about<O>({ name, versions = SPEC_VERSIONS }: Plugin<O>): number {
   const title = `CNI ${name} plugin ${BUILD_VERSION}`;
   if (runtime.args.includes("--version")) {

@@ -1,11 +1,11 @@
 /**
- * Records on disk: one JSON object a file, all of one directory and one kind, written atomically
- * and with the number of their format.
+ * Records on disk: a JSON object per file, in one directory for each kind, written atomically and
+ * with the number of their format.
  *
- * One policy for files that hold no record, damaged, unreadable or of a newer version's format: they
- * are named on standard error and passed over, and never in the way of anybody else's work. But
- * somebody owns them: {@link Records.unreadable} says that there are such files, and what several
- * owners share has to stay while there are.
+ * One policy for files without a readable record (damaged, without permission, of a newer format):
+ * they are named on standard error and skipped, and fail no operation on other records. But each
+ * has an owner: {@link Records.unreadable} lists such files, and what several owners share stays
+ * while there are any.
  *
  * @module
  */
@@ -16,17 +16,17 @@ import { removeIfPresent, removeWritten, writeAtomic } from "../runtime/write_at
 import { CniError } from "../types/error.ts";
 import { encodeJson, isObject, type JsonObject, parseJson } from "../types/json.ts";
 
-/** What a store keeps, where, and in which form. */
+/** A kind of records: directory, file names and format. */
 export interface RecordKind<T> {
   /** The directory, which may not exist yet. Other files may be in it. */
   readonly directory: string;
   /** What the file names of this kind end in, such as `.filter.json`. */
   readonly suffix: string;
-  /** What a record is, for messages: "the note of what is installed". */
+  /** A record's description for messages: "the note of what is installed". */
   readonly what: string;
   /**
-   * The number of the format that is written; files without a number are of format 0. Absent where
-   * the form is somebody else's, which has no number.
+   * The number of the format that is written; files without a number are of format 0. Absent for
+   * another program's format, which has no number.
    */
   readonly format?: number;
   /** Makes the JSON of a record, without the number of its format. */
@@ -40,7 +40,7 @@ export interface RecordKind<T> {
   decode(value: JsonObject, format: number): T;
 }
 
-/** What is in a store. */
+/** The content of a store. */
 export interface Records<T> {
   readonly records: readonly T[];
   /** Paths of files that hold no record that can be read. */
@@ -50,10 +50,10 @@ export interface Records<T> {
 /** The key of a file that holds the number of its format. */
 const FORMAT_KEY = "format";
 
-/** The records of one kind. Whoever changes several, or one that others read, holds a lock. */
+/** The records of one kind. A caller that changes several, or shared ones, holds a lock. */
 export class RecordStore<T> {
   readonly #kind: RecordKind<T>;
-  /** Says a sentence to the user. */
+  /** Prints a warning. */
   readonly #warn: (text: string) => void;
 
   constructor(
@@ -64,14 +64,14 @@ export class RecordStore<T> {
     this.#warn = warn;
   }
 
-  /** The file of a record, whose name must be one that a file can have. */
+  /** The path of a record. Its name must be a valid file name. */
   path(name: string): string {
     return `${this.#kind.directory}/${name}${this.#kind.suffix}`;
   }
 
   /**
-   * Writes a record; what was kept under the same name is replaced, whatever it is.
-   * @throws {CniError} code 5; what was kept is then as it was
+   * Writes a record; a file of the same name is replaced, readable or not.
+   * @throws {CniError} code 5; the earlier file is then unchanged
    */
   write(name: string, record: T): void {
     const { directory, format, encode, what } = this.#kind;
@@ -89,13 +89,13 @@ export class RecordStore<T> {
     }
   }
 
-  /** The record of that name; undefined without one, or where the file holds none. */
+  /** Reads a record; undefined without a file, or where it has no readable record. */
   read(name: string): T | undefined {
     const found = this.#read(this.path(name));
     return found && "record" in found ? found.record : undefined;
   }
 
-  /** Whether there is a file of that name, be it one that can be read or not. */
+  /** Whether there is a file of that name, readable or not. */
   has(name: string): boolean {
     try {
       runtime.files.lstat(this.path(name));
@@ -106,8 +106,8 @@ export class RecordStore<T> {
   }
 
   /**
-   * Removes a record, or the file that should hold it. One that is not there is fine.
-   * @throws {CniError} code 5 when it stays
+   * Removes a record, readable or not. A missing one is no error.
+   * @throws {CniError} code 5 when it cannot be removed
    */
   remove(name: string): void {
     const path = this.path(name);
@@ -136,7 +136,7 @@ export class RecordStore<T> {
   }
 
   /**
-   * The names under which something is kept, be it readable or not.
+   * Lists the names of all records, readable or not.
    * @throws as {@link RecordStore.list}
    */
   names(): string[] {
@@ -145,7 +145,7 @@ export class RecordStore<T> {
       .map((path) => path.slice(directory.length + 1, path.length - suffix.length));
   }
 
-  /** Removes what killed writers left. The caller holds the lock that writers hold. */
+  /** Removes temporary files of killed writers. The caller holds the lock of writers. */
   sweep(): void {
     for (const path of this.#paths(`${this.#kind.suffix}.tmp`)) {
       try {
@@ -199,13 +199,13 @@ export class RecordStore<T> {
   }
 }
 
-/** A FIFO in the place of a file would hold the reader up for ever. */
+/** Reads a regular file: opening a FIFO instead would block forever. */
 function readRegularFile(path: string): string {
   if (!runtime.files.stat(path).isFile) throw new Error("it is no regular file");
   return runtime.files.readText(path);
 }
 
-/** A directory has no place where a file is to be; one that holds something stays. */
+/** Removes an empty directory with the name of a record; one with content stays. */
 function removeEmptyDirectory(path: string): void {
   const info = ifPresent(() => runtime.files.lstat(path));
   if (!info?.isDirectory) return;

@@ -1,6 +1,6 @@
 /**
- * The administrators' chains that are asked before containers' packets are let through, as they are
- * noted on disk. One that an administrator had made before is his, empty or not.
+ * The notes on disk of administrators' chains, which come before packets of containers are
+ * accepted. A chain that existed before is never deleted, empty or not.
  *
  * @module
  */
@@ -14,23 +14,23 @@ export interface AdminChain {
   chain: string;
 }
 
-/** A chain that is asked, and whether it was made for that. */
+/** An administrator's chain, and whether this plugin made it. */
 export interface NotedAdminChain extends AdminChain {
   made: boolean;
 }
 
-/** Notes that a chain is asked. @param made whether it was not there before */
+/** Notes that a rule leads to a chain. @param made whether it was created for that */
 export function noteAdminChain({ family, chain }: AdminChain, made: boolean): void {
   if (readAdminChain({ family, chain })) return;
   store().write(nameOf({ family, chain }), { family, chain, made });
 }
 
-/** What is noted of a chain. */
+/** Reads the note of a chain. */
 export function readAdminChain(chain: AdminChain): NotedAdminChain | undefined {
   return store().read(nameOf(chain));
 }
 
-/** Notes that a chain is no longer asked. */
+/** Removes the note of a chain. */
 export function dropAdminChain(chain: AdminChain): void {
   store().remove(nameOf(chain));
 }

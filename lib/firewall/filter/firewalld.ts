@@ -1,7 +1,7 @@
 /**
- * firewalld lets packets through by the zone that an address is in. Spoken to over D-Bus: starting
- * `firewall-cmd` takes half a second, and finding out whether firewalld runs must cost nothing.
- * What is made lasts until firewalld is reloaded.
+ * Filtering with firewalld: the zone of an address decides whether its packets are accepted. It is
+ * called over D-Bus: starting `firewall-cmd` takes half a second, and every ADD asks whether
+ * firewalld runs. The changes are runtime configuration, which a reload of firewalld discards.
  */
 import { DbusError, SystemBus } from "../../dbus/bus.ts";
 import { Cidr } from "../../ip/cidr.ts";
@@ -17,7 +17,7 @@ const ZONE = {
   interface: `${FIREWALLD}.zone`,
 } as const;
 
-/** Whether firewalld is known to run: on a bus that lets nobody in it cannot be used either. */
+/** Whether firewalld runs; false where the bus refuses the connection. */
 export function firewalldRuns(): boolean {
   try {
     using bus = SystemBus.connect();
@@ -76,7 +76,7 @@ export const filterFirewalld: Filter = {
   },
 };
 
-/** @param tolerated what in an error's text says that there was nothing to do */
+/** Calls a method. @param tolerated a part of an error's text that means that nothing was to do */
 function call(
   bus: SystemBus,
   member: string,

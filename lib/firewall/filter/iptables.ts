@@ -1,11 +1,11 @@
 /**
- * Filtering with iptables: the Go plugins' chains of table `filter`, rule for rule, and a rule for
- * each address that has its published ports reached.
+ * Filtering with iptables: the Go plugins' chains and rules of table `filter`, and a rule for each
+ * address that accepts connections to its published ports.
  *
  *     FORWARD                     -> CNI-ISOLATION-STAGE-1, then CNI-FORWARD
- *     CNI-FORWARD                 the administrator's chain first; then what is let through
- *     CNI-ISOLATION-STAGE-1       what leaves a bridge with a policy -> CNI-ISOLATION-STAGE-2
- *     CNI-ISOLATION-STAGE-2       drops what goes to another such bridge
+ *     CNI-FORWARD                 the administrator's chain first; then accepted packets
+ *     CNI-ISOLATION-STAGE-1       packets from a bridge with a policy -> CNI-ISOLATION-STAGE-2
+ *     CNI-ISOLATION-STAGE-2       drops packets to another such bridge
  *
  * @module
  */
@@ -62,8 +62,8 @@ export const filterIptables: Filter = {
     const policy = (bridge: string) => policyOf(bridge, isolated);
     for (const family of FAMILIES) {
       if (![FORWARD, STAGE_1].some((chain) => mayHaveChain(family, "filter", chain))) {
-        // An ADD whose first rule was refused has noted its chain all the same.
-        dropUnasked(family, gone.adminChains);
+        // An ADD whose first rule was refused has noted the administrator's chain already.
+        dropUnusedNotes(family, gone.adminChains);
         continue;
       }
       const kept = new Set(
@@ -77,7 +77,7 @@ export const filterIptables: Filter = {
         const foreign = saved.rulesIn(FORWARD).some((rule) =>
           adminChainOf(rule) === undefined && !kept.has(rule) && !addresses.has(rule)
         );
-        // Containers of the Go plugins, of which nothing is known, may be on the same bridge.
+        // Containers of the Go plugins, which have no note, may be on the same bridge.
         const keepBridges = foreign || gone.keepShared;
         const own = new Set(saved.rules.filter((rule) =>
           !kept.has(rule) &&
@@ -88,8 +88,8 @@ export const filterIptables: Filter = {
         return [...[...own].map(deletion), ...chains];
       };
       await restoreDeletions(family, "filter", find, "remove what is let through");
-      dropUnasked(family, gone.adminChains);
-      // A policy that was the strictest may have gone: the next one has rules of its own.
+      dropUnusedNotes(family, gone.adminChains);
+      // The strictest policy may have been removed: the next one has other rules.
       const bridgesLeft = gone.bridges.filter((bridge) => policy(bridge) !== "open");
       if (bridgesLeft.length === 0) continue;
       const rules = bridgesLeft.flatMap((bridge) => stageRules(bridge, policy(bridge)));
@@ -117,8 +117,8 @@ export const filterIptables: Filter = {
   },
 };
 
-/** Drops what is noted of administrators' chains that are gone, or his own and asked no more. */
-function dropUnasked(family: 4 | 6, chains: readonly string[]): void {
+/** Removes the notes of administrators' chains that are gone, or that no rule leads to any more. */
+function dropUnusedNotes(family: 4 | 6, chains: readonly string[]): void {
   const asksNone = !mayHaveRules(family, "filter", FORWARD);
   for (const chain of chains) {
     const isHis = readAdminChain({ family, chain })?.made === false;
@@ -129,8 +129,8 @@ function dropUnasked(family: 4 | 6, chains: readonly string[]): void {
 }
 
 /**
- * By which policy bridges are kept apart: by what is enforced already, so that not every note has to
- * be read, or by all entries where nothing is.
+ * Finds the policy of bridges: the one that rules enforce already, so that not every note has to be
+ * read, or that of all entries where none do.
  */
 function policyAmong(
   rules: readonly RuleLine[],

@@ -20,9 +20,9 @@ import type { FilterEntry } from "./types.ts";
 import { commentOf, type RuleLine } from "../../iptables/rule.ts";
 
 /**
- * Table `filter`, without the rules of addresses: all that concerns an attachment of which there is
- * nothing yet. `iptables-save` takes 0.4 s where 10,000 addresses are let through; this asks for the
- * few rules that everybody shares, and takes as long as with one.
+ * Reads table `filter` without the rules of addresses, which is enough for a new attachment.
+ * `iptables-save` takes 0.4 s with 10,000 accepted addresses; the time of this does not depend on
+ * them.
  */
 export async function savedWithoutAddresses(
   family: 4 | 6,

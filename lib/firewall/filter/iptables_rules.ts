@@ -8,7 +8,7 @@ export const FORWARD = "CNI-FORWARD";
 export const STAGE_1 = "CNI-ISOLATION-STAGE-1";
 export const STAGE_2 = "CNI-ISOLATION-STAGE-2";
 
-/** A rule, and whether it must come before those that are there. */
+/** A rule, and whether it must be inserted before the present ones. */
 export interface Rule {
   text: RuleLine;
   first?: boolean;
@@ -21,8 +21,8 @@ export const STAGE_1_ENTRY = line`-A FORWARD ${ANY_POLICY} -j ${STAGE_1}`;
 const RETURNS = [STAGE_1, STAGE_2].map((chain) => line`-A ${chain} ${ANY_POLICY} -j RETURN`);
 
 /**
- * What must be there for an entry, in the order of insertion.
- * @param policyOf by which policy a bridge is kept apart, all its entries taken together
+ * Makes the rules of an entry, in the order of insertion.
+ * @param policyOf the policy of a bridge, from all of its entries
  */
 export function rulesFor(
   entry: FilterEntry,
@@ -40,7 +40,7 @@ export function rulesFor(
   return [...allow, ...stageRules(bridge, policy === "isolated" ? policy : policyOf(bridge))];
 }
 
-/** What keeps a bridge apart, in the order of insertion. */
+/** Makes the rules that isolate a bridge, in the order of insertion. */
 export function stageRules(bridge: string, policy: IngressPolicy): Rule[] {
   return [
     { text: STAGE_1_ENTRY, first: true },
@@ -51,23 +51,25 @@ export function stageRules(bridge: string, policy: IngressPolicy): Rule[] {
   ];
 }
 
-/** Whether iptables keeps an entry's bridge apart. */
+/** Whether iptables isolates an entry's bridge. */
 export function isIsolated({ enforcer, policy }: FilterEntry): boolean {
   return enforcer === "iptables" && policy !== "open";
 }
 
-/** The rule that has an administrator's chain asked before packets are let through. */
+/** Makes the rule that jumps to an administrator's chain before packets are accepted. */
 export function adminEntry(chain: string): RuleLine {
   return line`-A ${FORWARD} ${comment("CNI firewall plugin admin overrides")} -j ${chain}`;
 }
 
-/** The administrator's chain that a rule leads to; undefined for all rules but {@link adminEntry}'s. */
+/** Reads the administrator's chain from {@link adminEntry}'s rule; undefined for any other. */
 export function adminChainOf(rule: RuleLine): string | undefined {
   const chain = targetOf(rule);
   return chain !== undefined && rule === adminEntry(chain) ? chain : undefined;
 }
 
-/** What lets an address's packets through. @param published what its published ports get, too */
+/**
+ * Makes the rules that accept an address's packets. @param published those to published ports, too
+ */
 export function allowRules(ip: IpAddress, published = true): RuleLine[] {
   const own = Cidr.host(ip);
   return [
@@ -89,7 +91,7 @@ const staying = (bridge: string) =>
 
 const entering = (bridge: string) => line`-A ${STAGE_2} -o ${device(bridge)} ${ANY_POLICY} -j DROP`;
 
-/** The policy that rules keep a bridge apart by; undefined where none do. */
+/** Reads the policy that rules enforce for a bridge; undefined without such rules. */
 export function enforcedPolicy(
   bridge: string,
   rules: ReadonlySet<string>,
@@ -98,15 +100,15 @@ export function enforcedPolicy(
   return rules.has(leaving("same-bridge")(bridge)) ? "same-bridge" : undefined;
 }
 
-/** Every rule that a bridge may have. */
+/** Makes every rule that a bridge may have, of any policy. */
 export function bridgeRules(bridge: string): RuleLine[] {
   return [leaving("same-bridge"), leaving("isolated"), staying, entering]
     .map((rule) => rule(bridge));
 }
 
 /**
- * A rule without its comment. Versions of the Go plugin before 1.4 have other comments where there
- * is a policy.
+ * Removes the comment from a rule. Versions of the Go plugin before 1.4 write other comments in
+ * rules of a policy.
  */
 export function withoutComment(rule: RuleLine): string {
   return rule.replace(/ -m comment --comment (?:"(?:[^"\\]|\\.)*"|\S+)/, "");
@@ -114,12 +116,12 @@ export function withoutComment(rule: RuleLine): string {
 
 const BARE_RETURNS = RETURNS.map(withoutComment);
 
-/** Whether a rule ends one of the chains that keep bridges apart. */
+/** Whether a rule is the RETURN at the end of an isolation chain. */
 export function isReturn(rule: RuleLine): boolean {
   return BARE_RETURNS.includes(withoutComment(rule));
 }
 
-/** The chains that rules need. */
+/** Lists the chains of rules. */
 export function chainsOf(rules: readonly RuleLine[]): string[] {
   const chains = rules.flatMap((rule) => {
     const target = targetOf(rule) ?? "";

@@ -13,9 +13,8 @@ import {
 } from "./iptables_rules.ts";
 
 /**
- * The commands that remove chains which no container needs any more, and the rules that lead to
- * them. A chain stays that has an administrator's rules or that his rules lead to, and his own chain
- * where he had made it.
+ * Makes the commands that remove unused chains, and the rules that lead to them. A chain stays that
+ * has other rules or to which other rules lead, and an administrator's chain that existed before.
  */
 export function unusedChains(
   saved: SavedTable,

@@ -1,6 +1,6 @@
 /**
- * Filtering what is forwarded to and from containers: their packets are let through, unless the
- * administrator's chain says otherwise, and bridges are kept apart where a policy asks for it.
+ * Filtering packets that are forwarded to and from containers: they are accepted unless the
+ * administrator's chain drops them, and bridges are isolated where a policy asks for it.
  *
  * @module
  */
@@ -30,8 +30,8 @@ const FILTERS: Readonly<Record<FilterBackend, Filter>> = {
 };
 
 /**
- * Lets an attachment's packets through, and enforces its policy. Where it fails
- * {@link revokeFilter} removes what was made.
+ * Accepts an attachment's packets, and enforces its policy. After a failure {@link revokeFilter}
+ * removes the rules that were made.
  * @throws {CniError} naming the program, the rule and the remedy
  */
 export async function applyFilter(entry: FilterEntry): Promise<void> {
@@ -48,8 +48,8 @@ export async function applyFilter(entry: FilterEntry): Promise<void> {
 }
 
 /**
- * Removes what an attachment has. Without a note of it, as the Go plugins leave none, `fallback`
- * says what to look for.
+ * Removes an attachment's rules. Without a note, which the Go plugins do not write, `fallback` says
+ * what to look for.
  */
 export async function revokeFilter(
   attachment: Attachment,
@@ -62,7 +62,7 @@ export async function revokeFilter(
   notes.remove(attachment);
 }
 
-/** Removes what the attachments of a network have that are not in `valid`. */
+/** Removes the rules of a network's attachments that are not in `valid`. */
 export async function gcFilter(network: string, valid: readonly Attachment[]): Promise<void> {
   using _lock = await lockForRemoval();
   const isValid = membership(valid);
@@ -78,7 +78,7 @@ export async function gcFilter(network: string, valid: readonly Attachment[]): P
   notes.removeOthers(network, valid);
 }
 
-/** Finds what is missing for an entry; undefined when nothing is. */
+/** Describes a missing rule of an entry; undefined where none is. */
 export async function missingOfFilter(entry: FilterEntry): Promise<string | undefined> {
   using _lock = await lockRules(); // or an ADD under way has noted what is not there yet
   const all = once(() => [entry, ...filterNotes().others(entry.attachment).records]);
@@ -90,10 +90,10 @@ export async function missingOfFilter(entry: FilterEntry): Promise<string | unde
 }
 
 /**
- * Makes what is missing for entries. Of attachments whose container is gone the rest is removed.
- * The lock is held by the caller.
- * @param restored told of each attachment that something was missing for
- * @throws {CniError} of the backends that failed; the others did their part
+ * Restores missing rules of entries. The rules of attachments whose container is gone are removed.
+ * The caller holds the lock.
+ * @param restored called with each attachment whose rules were missing
+ * @throws {CniError} of the backends that failed; the others were restored
  */
 export async function restoreFilter(
   { records, unreadable }: Records<FilterEntry>,
@@ -125,14 +125,14 @@ function once(read: ReadEntries): ReadEntries {
   return () => entries ??= read();
 }
 
-/** Those that a backend has something to do for. */
+/** Selects the entries that a backend serves. */
 function entriesOf(name: FilterBackend, entries: readonly FilterEntry[]): FilterEntry[] {
   return entries.filter(({ backend, enforcer, policy }) =>
     backend === name || (enforcer === name && policy !== "open")
   );
 }
 
-/** @param others the notes of those who stay */
+/** @param others the notes of the remaining attachments */
 async function removeAll(gone: Removal, others: Records<FilterEntry>): Promise<void> {
   const keepShared = others.unreadable.length > 0;
   if (keepShared) {

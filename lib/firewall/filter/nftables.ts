@@ -1,11 +1,11 @@
 /**
  * Filtering with nftables: table `inet cni_firewall`. Containers and bridges are elements of sets.
  *
- *     containers4, containers6  whose packets are let through
- *     bridges                   those with a policy: between two of them nothing passes
- *     within                    pairs of the same bridge, where its own containers may talk
+ *     containers4, containers6  addresses whose packets are accepted
+ *     bridges                   bridges with a policy: packets between two of them are dropped
+ *     within                    pairs of the same bridge: its own containers reach each other
  *
- * What this table accepts another table may still drop; nftables has no way to overrule it.
+ * Another table may still drop what this table accepts; nftables cannot overrule it.
  *
  * @module
  */
@@ -100,7 +100,7 @@ export const filterNft: Filter = {
   },
 };
 
-/** The elements of each entry, and what finds those that are there. */
+/** Lists the elements of each entry, and a lookup of the present ones. */
 function elementsOfAll(
   entries: readonly FilterEntry[],
   all: ReadEntries,
@@ -109,14 +109,14 @@ function elementsOfAll(
   const find = only ? byKey : listed();
   const isIsolated = ({ bridge, policy }: FilterEntry) => {
     if (bridge === "" || policy === "isolated") return bridge !== "";
-    // Where others on the bridge may talk, none of them wants to be kept apart.
+    // Containers on the bridge reach each other: no other entry has policy `isolated`.
     if (only && find(apart(bridge)) && find(together(bridge))) return false;
     return policyOf(bridge, all().filter(({ enforcer }) => enforcer === "nftables")) === "isolated";
   };
   return [entries.map((entry) => elementsOf(entry, isIsolated(entry))), find];
 }
 
-/** Whether the skeleton is there with all of its rules. */
+/** Whether table and chains exist with all of their rules. */
 function isComplete(adminChains: readonly string[]): boolean {
   const rules = Map.groupBy(listRules(TABLE), ({ chain }) => chain);
   const forward = (rules.get(FORWARD.chain) ?? []).map(targetOf);
@@ -125,7 +125,7 @@ function isComplete(adminChains: readonly string[]): boolean {
     (rules.get(ISOLATION.chain)?.length ?? 0) >= 2;
 }
 
-/** Makes what everybody shares. Repeatable. */
+/** Makes the table, sets and chains that all attachments share. Repeatable. */
 export function filterSkeleton(adminChains: readonly string[]): Command[] {
   const admins = adminChains.map(chainNamed);
   const rules = skeletonRules(adminChains);
@@ -174,15 +174,15 @@ function adminChains(entries: readonly FilterEntry[]): string[] {
   return [...new Set(entries.map(({ adminChain }) => adminChain))];
 }
 
-/** An element of a set, as it is to be. */
+/** The wanted state of an element of a set. */
 interface Element {
-  /** As `nft` writes it, which tells it from others. */
+  /** The set and the key, as `nft` writes them, which identify the element. */
   readonly text: string;
-  /** Whether it is to be there. */
+  /** Whether it should be present. */
   readonly wanted: boolean;
-  /** Whose it is; bridges are shared. */
+  /** The comment, which names the attachment; absent for bridges, which are shared. */
   readonly comment?: string;
-  /** The element that is there; undefined where none is. */
+  /** Looks the present element up; undefined where there is none. */
   find(): NftElement<unknown> | undefined;
   add(): Command;
   remove(): Command;
@@ -203,7 +203,7 @@ function textOf<K>({ set, key: type }: NftSet<K>, key: K): string {
   return `${set} { ${type.format(key)} }`;
 }
 
-/** The elements of an entry. @param isolated whether its bridge's own containers are kept apart */
+/** Lists the elements of an entry. @param isolated whether its bridge's containers are isolated */
 function elementsOf(entry: FilterEntry, isolated: boolean): Element[] {
   const { backend, enforcer, bridge, ips, attachment } = entry;
   const comment = attachmentComment(attachment);
@@ -224,13 +224,13 @@ function together(bridge: string, wanted = true): Element {
   return elementOf(WITHIN, [bridge, bridge], wanted);
 }
 
-/** Finds the element that is there. */
+/** Finds the present element. */
 type Find = (element: Element) => NftElement<unknown> | undefined;
 
-/** Asks for one after the other: however many others there are, that takes no longer. */
+/** Looks each element up by its key: the time does not depend on the size of the sets. */
 const byKey: Find = (element) => element.find();
 
-/** Finds elements among all that there are, which are listed once. */
+/** Lists all elements once, and looks elements up among them. */
 function listed(): Find {
   const all = new Map(
     SETS.flatMap((set) =>
@@ -240,16 +240,19 @@ function listed(): Find {
   return ({ text }) => all.get(text);
 }
 
-/** What makes an element as it is to be. */
+/** Makes the commands that bring an element into its wanted state. */
 function changes(element: Element, present: NftElement<unknown> | undefined): Command[] {
   if (!element.wanted) return present ? [element.remove()] : [];
   if (!present) return [element.add()];
-  // One that is there for an earlier owner of the address is made anew, with its name.
+  // An element of an earlier owner of the address is replaced: its comment names that one.
   const isOwn = element.comment === undefined || present.comment === element.comment;
   return isOwn ? [] : [element.remove(), element.add()];
 }
 
-/** What removes what `others` do not need, and lets a bridge's containers talk that may again. */
+/**
+ * Makes the commands that remove elements which `others` do not need, and that relax a bridge's
+ * policy.
+ */
 function removalOf(
   { ips, bridges, keepShared, attachment }: Removal,
   others: readonly FilterEntry[],
@@ -273,7 +276,7 @@ function removalOf(
   );
 }
 
-/** The elements that are an attachment's by their comment. */
+/** Lists the elements whose comment names an attachment. */
 function containersOf(attachment: Attachment): Element[] {
   const hash = attachmentHash(attachment);
   return Object.values(CONTAINERS).flatMap((set) =>
@@ -282,7 +285,7 @@ function containersOf(attachment: Attachment): Element[] {
   );
 }
 
-/** Whether other containers are let through, of which nothing is noted any more. */
+/** Whether there are elements of other containers, which have no note any more. */
 function hasOthers({ ips, attachment }: Removal): boolean {
   const own = new Set(ips.map(String));
   const hash = attachment && attachmentHash(attachment);
@@ -294,8 +297,8 @@ function hasOthers({ ips, attachment }: Removal): boolean {
 }
 
 /**
- * What removes everything: the table too, unless somebody else has something in it. What leads to
- * his rules stays with them then, and does nothing of its own: the sets are empty.
+ * Makes the commands that remove everything, the table too unless it has objects of other programs.
+ * Rules that lead to those stay then, without effect: the sets are empty.
  */
 function removalOfAll(): Command[] {
   if (!hasChain(FORWARD)) return [];

@@ -1,10 +1,10 @@
-/** What may be sent to and from attachments, as it is noted on disk. */
+/** The notes of filtered attachments on disk. */
 import { IpAddress } from "../../ip/address.ts";
 import { BACKENDS } from "../backend.ts";
 import { NoteStore, textOf, wordOf } from "../notes/note_store.ts";
 import { FILTER_BACKENDS, type FilterEntry, INGRESS_POLICIES } from "./types.ts";
 
-/** The notes of all attachments. */
+/** Opens the notes of all attachments. */
 export function filterNotes(): NoteStore<FilterEntry> {
   return new NoteStore<FilterEntry>({
     name: "filter",

@@ -1,61 +1,61 @@
-/** What filtering is, whatever does it. */
+/** The types of filtering, independent of the backend. */
 import type { IpAddress } from "../../ip/address.ts";
 import type { Attachment } from "../../types/attachment.ts";
 import type { Backend } from "../backend.ts";
 import type { RecordedNetNs } from "../../ns/recorded.ts";
 
-/** Who lets a container's packets through. */
+/** The backends that accept a container's packets. */
 export const FILTER_BACKENDS = ["iptables", "nftables", "firewalld"] as const;
 /** @see FILTER_BACKENDS */
 export type FilterBackend = typeof FILTER_BACKENDS[number];
 
-/** What may reach a container: anything, its own bridge's containers, or no container. */
+/**
+ * The policies: a container is reached by anyone, by containers of its bridge, or by no container.
+ */
 export const INGRESS_POLICIES = ["open", "same-bridge", "isolated"] as const;
 /** @see INGRESS_POLICIES */
 export type IngressPolicy = typeof INGRESS_POLICIES[number];
 
-/** One attachment's entry. */
+/** The filter of an attachment. */
 export interface FilterEntry {
   attachment: Attachment;
-  /** Who lets its packets through. */
+  /** The backend that accepts its packets. */
   backend: FilterBackend;
-  /** Who enforces the policy: the backend, unless that is firewalld, which cannot. */
+  /** The backend that enforces the policy: `backend`, unless that is firewalld, which cannot. */
   enforcer: Backend;
   ips: readonly IpAddress[];
-  /** The administrator's chain, which is asked first. */
+  /** The administrator's chain, which comes first. */
   adminChain: string;
   /** firewalld's zone. */
   zone: string;
   policy: IngressPolicy;
-  /** The bridge that the policy is about; empty when it is open. */
+  /** The bridge of the policy; empty for policy `open`. */
   bridge: string;
-  /** iptables: what comes to published ports is not accepted, as earlier versions left it. */
+  /** iptables: without the rule for published ports, which earlier versions did not make. */
   ignoresPublished?: boolean;
   /**
-   * Absent for one's own. The Go plugins make a policy's rules only in the families of the
-   * container's addresses, and with other comments in earlier versions.
+   * Made by the Go plugins, which add a policy's rules only in the families of the container's
+   * addresses, in earlier versions with other comments. Absent for this project's own.
    */
   made?: "by Go";
   netns?: RecordedNetNs;
 }
 
-/** How a bridge is to be treated, all its entries taken together: the strictest wins. */
+/** Finds the policy of a bridge: the strictest of its entries. */
 export function policyOf(bridge: string, entries: readonly FilterEntry[]): IngressPolicy {
   const policies = entries.filter((entry) => entry.bridge === bridge).map(({ policy }) => policy);
   return INGRESS_POLICIES.findLast((policy) => policies.includes(policy)) ?? "open";
 }
 
-/** Reads the entries that are noted, which takes the longer the more there are. */
+/** Reads the entries of all notes: the time grows with their number. */
 export type ReadEntries = () => readonly FilterEntry[];
 
-/** What each backend can do. The lock is held. */
+/** The interface of every backend. The caller holds the lock. */
 export interface Filter {
   /**
-   * Makes what is missing for `entries`, those that it lets through and those whose policy it
-   * enforces.
-   * @param all reads every entry there is, these included; asked only where something depends on
-   * others
-   * @param isNew whether nothing was there for `entries` before
+   * Adds the missing rules of `entries`: those with this backend or enforcer.
+   * @param all reads every entry, these included; called only where a rule depends on others
+   * @param isNew whether `entries` had no rules before
    */
   add(
     entries: readonly FilterEntry[],
@@ -63,12 +63,12 @@ export interface Filter {
     isNew?: boolean,
   ): Promise<void>;
   /**
-   * Removes what is there for `ips` and for bridges without a policy, unless `others` need it; and
-   * whatever nobody needs any more. Starts no program where nothing is there.
+   * Removes the rules of `ips` and of bridges without a policy, unless `others` need them, then
+   * unused chains. Starts no program where there are none.
    */
   remove(gone: Removal, others: readonly FilterEntry[]): Promise<void>;
   /**
-   * Finds what is missing of what {@link add} made, for each of `entries`; undefined where nothing
+   * Describes for each of `entries` a missing part of what {@link add} made; undefined where none
    * is. Reads the rules once.
    * @param all as for {@link add}
    */
@@ -78,15 +78,15 @@ export interface Filter {
   ): Promise<(string | undefined)[]>;
 }
 
-/** What is no longer needed. */
+/** Selects rules for removal. */
 export interface Removal {
   ips: readonly IpAddress[];
   bridges: readonly string[];
   /** Zones of firewalld that the addresses may be in. */
   zones: readonly string[];
   adminChains: readonly string[];
-  /** Whose it was, where no note said what he had. */
+  /** The attachment, where it had no note. */
   attachment?: Attachment;
-  /** Whether bridges and chains are kept: somebody may need them of whom nothing can be read. */
+  /** Whether bridges and chains stay: the owner of an unreadable note may need them. */
   keepShared?: boolean;
 }
