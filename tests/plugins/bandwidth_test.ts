@@ -274,6 +274,31 @@ kernelTest("bandwidth: DEL and GC remove what nobody uses", (sandbox) => {
   assertEquals(ifbs(sandbox), [egressIfb]);
 }, { needs: ["tc"] });
 
+kernelTest("bandwidth: what an earlier start of the container left is replaced", (sandbox) => {
+  const netns = container(sandbox, "eth1");
+  const both = { ...limited, unshapedSubnets: ["10.9.0.0/16"] };
+  const add = () => plugin(sandbox, { command: "ADD", config: both, netns });
+  add();
+  for (let start = 0; start < 2; start++) {
+    sandbox.run("ip", ["link", "delete", "host0"]); // as when its namespace goes
+    sandbox.run("ip", "link add host0 type veth peer name eth0 netns c1".split(" "));
+    add();
+    assertEquals(ifbs(sandbox), [egressIfb, ownIngress].sort());
+    plugin(sandbox, { command: "CHECK", config: both, netns });
+  }
+
+  // As long as something is sent to it, it is in use.
+  sandbox.run("ip", ["link", "set", "eth0", "name", "was0"], { netns });
+  sandbox.run("ip", ["link", "set", "eth1", "name", "eth0"], { netns });
+  const { interfaces: [, inside] } = prevResult;
+  const prev = { ...prevResult, interfaces: [{ name: "host1", mac: "02:00:00:00:00:03" }, inside] };
+  const moved = { ...both, prevResult: prev };
+  const { code, msg } = pluginError(sandbox, { command: "ADD", config: moved, netns });
+  assertEquals(code, 999);
+  assertStringIncludes(msg, `has the ifb device ${ownIngress} already, to which host0 sends`);
+  assertEquals(ifbs(sandbox), [egressIfb, ownIngress].sort());
+}, { needs: ["tc"] });
+
 kernelTest("bandwidth: DEL where the namespace's file stayed behind without it", (sandbox) => {
   const netns = container(sandbox);
   plugin(sandbox, { command: "ADD", config: limited, netns });

@@ -14,7 +14,9 @@ import type { Filter } from "../../../lib/rtnl/filter.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import type { Direction } from "./ifb.ts";
+
+/** Towards the container, or from it. */
+export type Direction = "ingress" | "egress";
 
 /** The disciplines that filters can be attached to. */
 export type Kind = "ingress" | "clsact";
@@ -82,6 +84,15 @@ export function ownFilters(host: Rtnl, device: Link, direction: Direction): Filt
   if (!hook || parent === undefined) return [];
   const { filters } = findOwn(host, device, hook);
   return filters.filter((each) => each.parent === parent).map(({ filter }) => filter);
+}
+
+/** The veth device with a filter that sends packets to an ifb device; undefined where none does. */
+export function senderTo(host: Rtnl, ifb: Link): Link | undefined {
+  return host.link.list({ kind: "veth" }).find((device) =>
+    Object.values(presentHook(host, device)?.parents ?? {}).some((parent) =>
+      host.filter.list(device, parent).some(({ redirectTo }) => redirectTo === ifb.index)
+    )
+  );
 }
 
 /** Removes this plugin's filters from a device, and the discipline where it was made for them. */

@@ -8,19 +8,18 @@
  */
 import { attachmentIfbName, ifbName } from "../../../lib/ip/hash_names.ts";
 import { attachmentAlias, networkGroup, orphans } from "../../../lib/ip/mark.ts";
+import { type Direction, senderTo } from "./filters.ts";
 import { expectUp, type Link } from "../../../lib/rtnl/link.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { NetlinkError } from "../../../lib/nl/error.ts";
 import { type Attachment, describeAttachment } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
 
-/** Towards the container, or from it. */
-export type Direction = "ingress" | "egress";
-
 /**
- * Makes an attachment's device, up. Where that fails nothing is left.
+ * Makes an attachment's device, up. Where that fails nothing is left. One from an earlier start of
+ * the container is replaced once nothing is sent to it: the filters went with that container's pair.
  * @param mtu bytes
- * @throws {NetlinkError} EEXIST when the attachment has one already
+ * @throws {CniError} code 999 when the attachment has one already, naming what sends to it
  */
 export function addIfb(
   host: Rtnl,
@@ -30,6 +29,12 @@ export function addIfb(
 ): Link {
   const name = attachmentIfbName(attachment, direction);
   const group = networkGroup(attachment.network);
+  for (const ifb of findIfbs(host, attachment, [direction])) {
+    if (ifb.alias === undefined && ifb.name !== name) continue; // the Go plugin's
+    const sender = senderTo(host, ifb);
+    if (!sender) host.link.removeIfPresent(ifb);
+    else if (ifb.name === name) throw inUse(ifb, attachment, sender);
+  }
   // A queue length of 0, as the host's end of the pair has: the bucket is the queue.
   host.link.add({ name, kind: "ifb", mtu, txqlen: 0, group });
   const { index } = host.link.get(name);
@@ -43,6 +48,15 @@ export function addIfb(
     host.link.removeIfPresent(index);
     throw error;
   }
+}
+
+function inUse({ name }: Link, attachment: Attachment, sender: Link): CniError {
+  return CniError.internal(
+    `${
+      describeAttachment(attachment)
+    } has the ifb device ${name} already, to which ${sender.name} ` +
+      "sends what is limited; a DEL of the earlier attachment removes it",
+  );
 }
 
 /** Another attachment of the container may have the name. */

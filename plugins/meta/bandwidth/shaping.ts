@@ -15,8 +15,16 @@ import type { Undo } from "../../../lib/skel/undo.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Limits } from "./config.ts";
 import type { Attachment } from "../../../lib/types/attachment.ts";
-import { type Kind, ownFilters, ownHook, parentOf, presentHook, removeFilters } from "./filters.ts";
-import { addIfb, type Direction, requireIfb } from "./ifb.ts";
+import {
+  type Direction,
+  type Kind,
+  ownFilters,
+  ownHook,
+  parentOf,
+  presentHook,
+  removeFilters,
+} from "./filters.ts";
+import { addIfb, requireIfb } from "./ifb.ts";
 
 /** Packets of one direction that go through a token bucket on an ifb device. */
 interface Redirection {
