@@ -27,11 +27,19 @@ export function callerEnvironment(): Record<string, string> {
   return call ? { ...call.environment } : runtime.environment();
 }
 
-/** Writes to the call's standard error. @param text lines, each with its end */
+/**
+ * Writes to the call's standard error. What cannot be written there (it is closed, or a log on a disk
+ * that is full) is left unsaid: what the warning is about was done.
+ * @param text lines, each with its end
+ */
 export function warn(text: string): void {
   const call = currentCall();
-  if (call) call.writeError(text);
-  else runtime.write(2, text);
+  try {
+    if (call) call.writeError(text);
+    else runtime.write(2, text);
+  } catch {
+    // There is nobody to tell.
+  }
 }
 
 /** A path as the whole process means it: a relative one is meant from the call's directory. */

@@ -567,6 +567,29 @@ kernelTest(
   { needs: ["iptables"] },
 );
 
+kernelTest("firewall: a warning that cannot be written fails nothing", (sandbox) => {
+  const { containers: [one] } = bridgeNetwork(sandbox, 1);
+  assert(one);
+  const { config, containerId, netns } = call(one, "ADD", { backend: "unheard-of" });
+  Deno.writeTextFileSync("/run/test/config", JSON.stringify(config));
+  for (const to of ["/dev/full", "&-"]) {
+    const { code, stdout } = sandbox.try("env", [
+      "CNI_COMMAND=ADD",
+      `CNI_CONTAINERID=${containerId}`,
+      "CNI_IFNAME=eth0",
+      `CNI_NETNS=${netns.path}`,
+      `CNI_PATH=${pluginDirectory()}`,
+      "/bin/sh",
+      "-c",
+      `exec "$0" </run/test/config 2>${to}`,
+      `${pluginDirectory()}/firewall`,
+    ]);
+    assertEquals([code, JSON.parse(stdout).cniVersion], [0, "1.1.0"], to);
+    plugin(sandbox, call(one, "CHECK"));
+    plugin(sandbox, call(one, "DEL"));
+  }
+}, { needs: ["iptables"] });
+
 kernelTest("firewall: a bus that lets nobody in is no firewalld", async (sandbox) => {
   const { containers: [one] } = bridgeNetwork(sandbox, 1);
   assert(one);
