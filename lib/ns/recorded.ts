@@ -1,5 +1,3 @@
-import { isMissing } from "../runtime/errors.ts";
-import { runtime } from "../runtime/mod.ts";
 import { isObject, type JsonValue } from "../types/json.ts";
 import { NetNs } from "./netns.ts";
 
@@ -24,13 +22,13 @@ export function recordNetNs(path: string): RecordedNetNs {
 }
 
 /**
- * As {@link recordNetNs}, for who has no other use for the namespace; undefined where there is
- * nothing at the path, or it may not be looked at.
+ * As {@link recordNetNs}, for who has no other use for the namespace; undefined where there is none
+ * at the path, or it may not be looked at.
  */
 export function recordNetNsIfPresent(path: string): RecordedNetNs | undefined {
   try {
-    const { dev, ino } = runtime.files.stat(path);
-    return { path, dev, ino };
+    using netns = NetNs.openIfPresent(path);
+    return netns && { path, dev: netns.dev, ino: netns.ino };
   } catch {
     return undefined;
   }
@@ -56,9 +54,10 @@ export function readRecordedNetNs(value: JsonValue | undefined): RecordedNetNs {
  */
 export function isGone({ path, dev, ino }: RecordedNetNs): boolean {
   try {
-    const file = runtime.files.stat(path);
-    return file.dev !== dev || file.ino !== ino;
-  } catch (error) {
-    return isMissing(error);
+    // Not with stat(2): Deno permits /proc, where such paths often lead, only to who has all permissions.
+    using netns = NetNs.openIfPresent(path);
+    return netns?.dev !== dev || netns.ino !== ino;
+  } catch {
+    return false;
   }
 }

@@ -95,54 +95,71 @@ kernelTest("host-local: an empty bound, gateway or route's gateway is none", (sa
   });
 });
 
-kernelTest("host-local: the address of a container that is known to be gone is free", (sandbox) => {
-  const path = "/run/test/ns";
-  const attach = (containerId: string, ip: string, more: Partial<PluginCall> = {}) =>
-    add(sandbox, containerId, { args: `IP=${ip}`, netns: path, ...more });
-  const start = () => {
-    Deno.writeTextFileSync(path, "");
-    sandbox.run("unshare", [`--net=${path}`, "true"]);
-  };
-  const stop = () => {
+kernelTest(
+  "host-local: the address of a container that is known to be gone is free",
+  async (sandbox) => {
+    const path = "/run/test/ns";
+    const attach = (containerId: string, ip: string, more: Partial<PluginCall> = {}) =>
+      add(sandbox, containerId, { args: `IP=${ip}`, netns: path, ...more });
+    const start = () => {
+      Deno.writeTextFileSync(path, "");
+      sandbox.run("unshare", [`--net=${path}`, "true"]);
+    };
+    const stop = () => {
+      sandbox.run("umount", [path]);
+      Deno.removeSync(path);
+    };
+    const refused = (ip: string, holder: string, more: Partial<PluginCall> = {}) =>
+      fails(sandbox, 11, `it is held by container ${holder}, interface eth0; a DEL of`, {
+        args: `IP=${ip}`,
+        netns: path,
+        containerId: "new",
+        ...more,
+      });
+    start();
+    attach("old", "10.1.0.11");
+    refused("10.1.0.11", "old"); // it lives
+    // Another one at the same path, made before the first goes: inode numbers are used again.
+    Deno.writeTextFileSync(`${path}2`, "");
+    sandbox.run("unshare", [`--net=${path}2`, "true"]);
     sandbox.run("umount", [path]);
-    Deno.removeSync(path);
-  };
-  const refused = (ip: string, holder: string, more: Partial<PluginCall> = {}) =>
-    fails(sandbox, 11, `it is held by container ${holder}, interface eth0; a DEL of`, {
-      args: `IP=${ip}`,
-      netns: path,
-      containerId: "new",
-      ...more,
-    });
-  start();
-  attach("old", "10.1.0.11");
-  refused("10.1.0.11", "old"); // it lives
-  stop();
-  start(); // another one at the same path
-  attach("new", "10.1.0.11");
-  assertEquals(content("10.1.0.11"), "new\r\neth0");
-  del(sandbox, "old");
-  assertEquals(reserved(), ["10.1.0.11", "fd00:1::2"]);
-  stop();
-  add(sandbox, "new", { args: "IP=10.1.0.12" }); // itself, started again
-  assertEquals(reserved(), ["10.1.0.12", "fd00:1::3"]);
-  refused("10.1.0.12", "new", { containerId: "other" }); // nothing was at its path
+    sandbox.run("mount", ["--bind", `${path}2`, path]);
+    attach("new", "10.1.0.11");
+    assertEquals(content("10.1.0.11"), "new\r\neth0");
+    del(sandbox, "old");
+    assertEquals(reserved(), ["10.1.0.11", "fd00:1::2"]);
+    stop();
+    add(sandbox, "new", { args: "IP=10.1.0.12" }); // itself, started again
+    assertEquals(reserved(), ["10.1.0.12", "fd00:1::3"]);
+    refused("10.1.0.12", "new", { containerId: "other" }); // nothing was at its path
+    del(sandbox, "new");
 
-  start();
-  const go = { bin: "/usr/lib/cni", config: { ...config, cniVersion: "1.0.0" } };
-  attach("theirs", "10.1.0.10", go);
-  attach("ours", "10.1.0.11");
-  stop();
-  refused("10.1.0.10", "theirs");
-  attach("next", "10.1.0.11");
-  del(sandbox, "next");
-  start();
-  attach("ours", "10.1.0.11");
-  stop();
-  del(sandbox, "new");
-  add(sandbox, "theirs", { ...go, ifName: "eth1" }); // somebody else has written
-  refused("10.1.0.11", "ours");
-}, { needs: ["/usr/lib/cni/host-local"] });
+    // A path that needs more of Deno's permissions than a file's.
+    const child = new Deno.Command("unshare", { args: ["--net", "sleep", "60"] }).spawn();
+    const proc = `/proc/${child.pid}/ns/net`;
+    attach("process", "10.1.0.11", { netns: proc });
+    refused("10.1.0.11", "process");
+    child.kill("SIGKILL");
+    await child.status;
+    attach("new", "10.1.0.11", { netns: "/none" });
+
+    start();
+    const go = { bin: "/usr/lib/cni", config: { ...config, cniVersion: "1.0.0" } };
+    attach("theirs", "10.1.0.10", go);
+    del(sandbox, "new");
+    attach("ours", "10.1.0.11");
+    stop();
+    refused("10.1.0.10", "theirs");
+    attach("next", "10.1.0.11");
+    del(sandbox, "next");
+    start();
+    attach("late", "10.1.0.11");
+    stop();
+    add(sandbox, "theirs", { ...go, ifName: "eth1" }); // somebody else has written
+    refused("10.1.0.11", "late");
+  },
+  { needs: ["/usr/lib/cni/host-local"] },
+);
 
 kernelTest("host-local: asked for an address it gives that one, or nothing at all", (sandbox) => {
   const both = { ...config, runtimeConfig: { ips: ["fd00:1::5/64"] } };
