@@ -7,15 +7,15 @@ import { CniError } from "../types/error.ts";
 import type { IpConfig, Result } from "../types/result.ts";
 import { Namespaces } from "./namespaces.ts";
 
-/** What the interface must be. */
+/** The expected properties of an interface. */
 export interface ExpectedLink {
   /** Its kind, as `ip -d link` names it; any when absent. */
   kind?: string;
-  /** It was never set up. */
+  /** The interface need not be up. */
   mayBeDown?: boolean;
 }
 
-/** An interface that is what it must be. */
+/** An interface that passed the checks. */
 export interface CheckedLink {
   link: Link;
   namespaces: Namespaces;
@@ -25,9 +25,9 @@ export interface CheckedLink {
 }
 
 /**
- * CHECK of an attachment with one interface in the container: IPAM's reservation, the interface, its
- * MAC address, addresses and routes are as the previous result says.
- * @param more checks what is particular to the plugin
+ * CHECK of an attachment with one interface in the container: IPAM's reservation, the interface,
+ * its MAC address, addresses and routes are as the previous result says.
+ * @param more the plugin's own checks
  * @returns what `more` returns
  * @throws {CniError} code 7 without a previous result, 999 naming what is different
  */
@@ -55,8 +55,8 @@ export async function checkAttachment<T>(
 }
 
 /**
- * One property of an interface is what the configuration asks for.
- * @param wanted undefined, or what nobody asked for: then anything is right
+ * Expects that a property of an interface has the configured value.
+ * @param wanted the value; undefined expects nothing
  * @throws {CniError} code 999 naming both values
  */
 export function expectProperty<T>(

@@ -1,5 +1,5 @@
 /**
- * Who is in the way: the kernel says "in use", and here is found by whom.
+ * Finds the interface for which the kernel answered EBUSY or EEXIST.
  *
  * @module
  */
@@ -13,22 +13,24 @@ import type { Namespaces } from "./namespaces.ts";
 import { findParent, parentSide } from "./parent.ts";
 import { enterVisible } from "./visible.ts";
 
-/** An interface that may be in the way: the parent, what the parent is a port of, or a sibling. */
+/**
+ * An interface that may conflict: the parent, the parent's master, or another one on the parent.
+ */
 export interface Candidate {
   role: "parent" | "controller" | "sibling";
   link: Link;
-  /** A socket where it is, and where that is, for messages. */
+  /** A socket in its namespace, and the namespace's name for messages. */
   rtnl: Rtnl;
   where: string;
 }
 
-/** Something of which only one can be. */
+/** A property that only one interface can have. */
 export interface Conflict {
-  /** The errors by which the kernel tells of it. */
+  /** The kernel's errors. */
   errors: readonly string[];
-  /** What both want: "VLAN 5 of eth1". */
+  /** A description of the property: "VLAN 5 of eth1". */
   what: string;
-  /** Whether this one has it. */
+  /** Whether this interface has it. */
   holds(candidate: Candidate, error: NetlinkError): boolean;
 }
 

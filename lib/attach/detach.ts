@@ -1,5 +1,5 @@
 /**
- * DEL, as plugins do it whose only trace is one interface in the container.
+ * DEL of plugins that make one interface in the container and nothing else.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { ipamDel, releasesOverLink } from "../ipam/delegate.ts";
 import type { DelCall } from "../skel/plugin.ts";
 import { runAll } from "../skel/run_all.ts";
 
-/** Removes the interface and releases its address. Neither needs anything to be there still. */
+/** Removes the interface and releases its address. Either may be gone already. */
 export async function detach(
   call: DelCall,
   remove: () => void | Promise<void>,
@@ -16,8 +16,8 @@ export async function detach(
 }
 
 /**
- * The two steps in their order: an address is free once nothing carries it, but a DHCP lease is given
- * back over the interface.
+ * Makes the two steps in their order: an address is released once no interface has it, but a DHCP
+ * lease is released over the interface.
  */
 export function detachSteps(
   call: DelCall,

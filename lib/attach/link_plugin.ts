@@ -1,5 +1,5 @@
 /**
- * A whole plugin whose only trace is one interface in the container, from what it does its own way.
+ * Makes plugins whose ADD makes one interface in the container and nothing else, from their parts.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import { detach } from "./detach.ts";
 import type { Namespaces } from "./namespaces.ts";
 import { removeLink, takeBackLink } from "./remove_link.ts";
 
-/** The parts of a link plugin: what it does its own way. `O` is the type of its own options. */
+/** The parts of a link plugin: what differs between them. `O` is the type of its options. */
 export interface LinkParts<O> {
   /** The executable's name, and a configuration's `type`. */
   readonly name: string;
@@ -33,19 +33,21 @@ export interface LinkParts<O> {
   readonly options?: () => Schema<O>;
   /** ADD needs an address. */
   readonly requiresIpam?: boolean;
-  /** Uses IPv6 addresses at once: nobody else is on the link who could have them. */
+  /**
+   * Uses IPv6 addresses without duplicate address detection: the link has no other user of them.
+   */
   readonly noDad?: boolean;
-  /** Refuses options that are wrong together. @throws {CniError} code 7 */
+  /** Refuses options that contradict each other. @throws {CniError} code 7 */
   validate?(options: O): void;
   /** Addresses that the plugins before this one reserved; IPAM's when absent or undefined. */
   reserved?(call: AddCall<O>): IpamResult | undefined;
   /** Makes the interface, under its final name and down. */
   create(call: AddCall<O>, namespaces: Namespaces): void | Promise<void>;
-  /** What is set of the interface once it is there. Asked for before it is made. */
+  /** Returns changes of the interface after it is made. Called before that. */
   changes?(call: AddCall<O>, namespaces: Namespaces): LinkChanges;
   /** Whether the interface gets the MAC address that belongs to its IP addresses. */
   macFromAddress?(call: AddCall<O>): boolean;
-  /** Turns an error of the kernel into one that says who is in the way. */
+  /** Turns an error of the kernel into one that names the conflicting interface. */
   explain?(error: unknown, call: AddCall<O>, namespaces: Namespaces): unknown;
   /** CHECK: compares what is particular to the kind. @throws {CniError} code 999 */
   check?(call: AttachmentCall<O>, link: Link, namespaces: Namespaces): void;
@@ -55,7 +57,7 @@ export interface LinkParts<O> {
   gc?(call: GcCall): void;
 }
 
-/** Makes a plugin of its parts. */
+/** Makes a plugin from its parts. */
 export function linkPlugin<O>(parts: LinkParts<O>): Plugin<O> {
   const { name, kind, options } = parts;
   return definePlugin<O>({

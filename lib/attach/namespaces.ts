@@ -2,8 +2,8 @@ import { NetNs } from "../ns/netns.ts";
 import { Rtnl } from "../rtnl/rtnl.ts";
 
 /**
- * The two network namespaces of an attachment, with a socket in each: a socket keeps the namespace it
- * was opened in, so that little has to switch to and fro.
+ * The two network namespaces of an attachment, with a socket in each: a socket stays in the
+ * namespace that it was opened in, so that few calls have to enter one.
  */
 export class Namespaces implements Disposable {
   readonly #opened = new DisposableStack();

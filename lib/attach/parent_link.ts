@@ -13,25 +13,27 @@ import type { LinkParts } from "./link_plugin.ts";
 import { findParent, limitMtu, type ParentOptions, parentSide, requireParent } from "./parent.ts";
 import { removeOrphanLinks } from "./remove_link.ts";
 
-/** What a link plugin does its own way whose interface has a parent. */
+/** The parts of a link plugin whose interface has a parent: what differs between plugins. */
 export interface ParentLinkParts<O extends ParentOptions>
   extends Omit<LinkParts<O>, "create" | "explain" | "status" | "check" | "gc"> {
-  /** Refuses an MTU above the parent's; otherwise that is the kernel's to decide. */
+  /** Refuses an MTU above the parent's; when false the kernel decides. */
   readonly limitsMtu: boolean;
-  /** The parent's name, where another than the configuration's; empty for the default route's. */
+  /**
+   * Chooses the parent's name instead of the configuration's; empty for that of the default route.
+   */
   parentName?(call: AttachmentCall<O>): string;
-  /** What the kernel is told of the interface, beside its name, parent and MTU. */
+  /** Returns the interface's attributes beside name, parent and MTU. */
   link(call: AddCall<O>): Pick<NewLink, "address" | "data">;
   /** CHECK: compares what is particular to the kind. @throws {CniError} code 999 */
   check(call: AttachmentCall<O>, link: Link): void;
   /**
-   * What the kernel refuses because of another interface.
-   * @param own the container's interface, where it came so far
+   * Lists conflicts with other interfaces for which the kernel refuses this one.
+   * @param own the container's interface, where it was made
    */
   conflicts(call: AddCall<O>, own: Link | undefined): Conflict[];
 }
 
-/** Completes the parts. */
+/** Makes the parts of a link plugin from those of one with a parent. */
 export function onParent<O extends ParentOptions>(parts: ParentLinkParts<O>): LinkParts<O> {
   const nameOf = (call: AttachmentCall<O>) => parts.parentName?.(call) ?? call.options.master;
   return {
@@ -87,7 +89,7 @@ function add(rtnl: Rtnl, inside: Rtnl, link: NewLink): void {
   try {
     rtnl.link.add(link);
   } catch (error) {
-    // Before Linux 6.15 the name must be free on the parent's side too, though it is not for there.
+    // Before Linux 6.15 the name must also be free in the parent's namespace.
     if (!(error instanceof NetlinkError) || error.code !== "EEXIST") throw error;
     if (!link.netns || !rtnl.link.find(link.name)) throw error;
     addAndRename(rtnl, inside, link);

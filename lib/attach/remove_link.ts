@@ -1,6 +1,5 @@
 /**
- * Removing the interface of an attachment that has no other trace, whether or not its namespace can
- * still be named.
+ * Removes the interface of an attachment, also where the path of its namespace is unknown.
  *
  * @module
  */
@@ -15,10 +14,11 @@ import { isAnothers } from "./owner.ts";
 import { enterVisible } from "./visible.ts";
 
 /**
- * Removes the container's interface; one that is gone already, with or without its namespace, is fine.
- * Where CNI_NETNS gives no namespace, or that of a newer container, something may keep the old one
- * alive: its interface is looked for, by its alias, in every namespace that can be seen.
- * @param kind what the plugin makes; an interface of another kind is somebody else's, and stays
+ * Removes the container's interface. A missing interface or namespace is no error. Where CNI_NETNS
+ * has no namespace, or that of a newer container, a process may keep the old one alive: the
+ * interface is searched, by its alias, in every visible namespace.
+ * @param kind the kind that the plugin makes; an interface of another kind is another plugin's, and
+ * stays
  */
 export function removeLink(call: DelCall, kind: string): void {
   using sandbox = NetNs.openIfPresent(call.netns);
@@ -37,7 +37,7 @@ export function removeLink(call: DelCall, kind: string): void {
   }
 }
 
-/** Takes back what an ADD made in a place that was free before. */
+/** Undoes an ADD that made an interface of a name that was free before. */
 export function takeBackLink({ netns, ifName }: DelCall, kind: string): void {
   using sandbox = NetNs.openIfPresent(netns);
   if (!sandbox) return; // the interface went away with its namespace
@@ -47,9 +47,9 @@ export function takeBackLink({ netns, ifName }: DelCall, kind: string): void {
 }
 
 /**
- * Removes the interfaces, on parents on the host, of a network's attachments that are not valid: they
- * would go on using their addresses on the parent's network. Others are out of reach there, and go
- * with their namespace.
+ * Removes the interfaces, on parents on the host, of a network's attachments that are not valid:
+ * they would go on using their addresses on the parent's network. Other interfaces are removed with
+ * their namespace.
  */
 export function removeOrphanLinks(
   network: string,
@@ -67,7 +67,7 @@ export function removeOrphanLinks(
   }
 }
 
-/** The interface of an attachment, whatever the container calls it now. */
+/** Finds the interface of an attachment, also where the container has renamed it. */
 function findMarked(
   rtnl: Rtnl,
   { attachment }: DelCall,

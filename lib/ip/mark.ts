@@ -11,7 +11,9 @@ const MAX_ALIAS = 255;
 /** What every alias of ours begins with. */
 const PREFIX = "cni:";
 
-/** The alias of an attachment's links: its three parts, or where they are too long, their hashes. */
+/**
+ * The alias of an attachment's links: its three parts, or where they are too long, their hashes.
+ */
 export function attachmentAlias(attachment: Attachment): string {
   const text = PREFIX + attachmentKey(attachment);
   return new TextEncoder().encode(text).length <= MAX_ALIAS
@@ -39,7 +41,7 @@ export function networkGroup(network: string): number {
   return Number(fnv1a(network, 31)) || 1;
 }
 
-/** What tells whose a link is. */
+/** The properties by which the owner of a link is recognized. */
 interface Marked {
   alias?: string;
   group: number;

@@ -3,7 +3,7 @@ import { Cidr } from "../../lib/ip/cidr.ts";
 import { NetNs } from "../../lib/ns/netns.ts";
 import { Rtnl } from "../../lib/rtnl/rtnl.ts";
 import { createVrf } from "../../plugins/meta/vrf/device.ts";
-import { belongingsOf, changeMaster } from "../../plugins/meta/vrf/membership.ts";
+import { addressesAndRoutesOf, changeMaster } from "../../plugins/meta/vrf/membership.ts";
 import { ping } from "../../scripts/support/ping.ts";
 import { defaultRoutes } from "../support/network.ts";
 import { plugin, pluginDirectory, pluginError } from "../support/plugins.ts";
@@ -30,7 +30,9 @@ const config = (n: number, more = {}) => ({
 });
 type Config = ReturnType<typeof config>;
 
-/** A container with interfaces that have addresses, a default route, and routes as ptp makes them. */
+/**
+ * A container with interfaces that have addresses, a default route, and routes as ptp makes them.
+ */
 function container(sandbox: Sandbox, count = 1): NetNs {
   const netns = sandbox.container();
   const ip = (args: string, netns?: NetNs) => sandbox.run("ip", args.split(" "), { netns });
@@ -174,9 +176,9 @@ kernelTest("vrf: an address that is still looked for on the network is kept", (s
   const vrf = createVrf(inside, { vrfname: "blue", table: 7 });
   const device = inside.link.get("eth1");
   inside.address.add(device, Cidr.parse("fd00:6::2/64"));
-  const belongings = belongingsOf(inside, device);
-  assertEquals(belongings.addresses.map(({ unique }) => unique).sort(), [false, true]);
-  changeMaster(netns, inside, device, vrf, belongings, { from: 254, to: 7 });
+  const kept = addressesAndRoutesOf(inside, device);
+  assertEquals(kept.addresses.map(({ unique }) => unique).sort(), [false, true]);
+  changeMaster(netns, inside, device, vrf, kept, { from: 254, to: 7 });
   const present = inside.address.list({ device, family: 6 }).map(({ address }) => `${address}`);
   assert(present.includes("fd00:6::2/64"), `${present}`);
 }, { needs });
@@ -290,10 +292,10 @@ kernelTest("vrf: an interface that goes back has everything it had before", (san
   const before = [routes(sandbox, netns, "main"), addresses(sandbox, netns, "eth1")];
   const vrf = createVrf(inside, { vrfname: "blue", table: 7 });
   const device = inside.link.get("eth1");
-  const belongings = belongingsOf(inside, device);
-  changeMaster(netns, inside, device, vrf, belongings, { from: 254, to: 7 });
+  const kept = addressesAndRoutesOf(inside, device);
+  changeMaster(netns, inside, device, vrf, kept, { from: 254, to: 7 });
   assertEquals([routes(sandbox, netns, "main"), routes(sandbox, netns, 7)], [[], moved(1)]);
-  changeMaster(netns, inside, device, undefined, belongings, { from: 7, to: 254 });
+  changeMaster(netns, inside, device, undefined, kept, { from: 7, to: 254 });
   assertEquals([routes(sandbox, netns, "main"), addresses(sandbox, netns, "eth1")], before);
 }, { needs });
 
@@ -356,9 +358,9 @@ kernelTest("vrf: routes that interfaces share are whole when one goes back", (sa
   const before = [routes(sandbox, netns, "main"), defaultRoutes(sandbox, netns, "main")];
   const vrf = createVrf(inside, { vrfname: "blue", table: 7 });
   const device = inside.link.get("eth1");
-  const belongings = belongingsOf(inside, device);
-  changeMaster(netns, inside, device, vrf, belongings, { from: 254, to: 7 });
-  changeMaster(netns, inside, device, undefined, belongings, { from: 7, to: 254 });
+  const kept = addressesAndRoutesOf(inside, device);
+  changeMaster(netns, inside, device, vrf, kept, { from: 254, to: 7 });
+  changeMaster(netns, inside, device, undefined, kept, { from: 7, to: 254 });
   assertEquals(
     [routes(sandbox, netns, "main"), defaultRoutes(sandbox, netns, "main")],
     before,

@@ -82,7 +82,7 @@ function sysctlOf(name: string): string {
   return `net/ipv4/conf/${name}/route_localnet`;
 }
 
-/** Resets the sysctl of the recorded interfaces; one whose index is reused is left alone. */
+/** Resets the sysctl of the recorded interfaces; one whose name was reused is left alone. */
 function resetOpened(): void {
   const opened = openedInterfaces();
   using host = Rtnl.open();

@@ -5,21 +5,21 @@ import { CniError } from "../../../lib/types/error.ts";
 import type { RangeSet } from "./range_set.ts";
 import type { Owner, Store } from "./store.ts";
 
-/** A reserved address, and what a result says of it. */
+/** A reserved address, as in a result. */
 export interface Allocation {
   readonly address: IpAddress;
-  /** With the prefix length of its subnet. */
+  /** The address with its subnet's prefix length. */
   readonly cidr: Cidr;
   readonly gateway: IpAddress;
 }
 
-/** What to allocate. */
+/** A request for an address. */
 export interface AllocationRequest {
   readonly owner: Owner;
   readonly set: RangeSet;
-  /** The set's place in the configuration. */
+  /** Index of the set in the configuration. */
   readonly setIndex: number;
-  /** This address and no other. It is in the set. */
+  /** The only acceptable address, which is in the set. */
   readonly requested?: IpAddress;
 }
 
@@ -76,7 +76,7 @@ function reserveNext(store: Store, { owner, set, setIndex }: AllocationRequest):
 }
 
 /**
- * How many addresses of a set are taken, when that is all of them.
+ * Whether all addresses of a set are reserved.
  * @param addresses all that are reserved
  */
 export function isExhausted(set: RangeSet, addresses: readonly IpAddress[]): boolean {
@@ -88,7 +88,7 @@ export function isExhausted(set: RangeSet, addresses: readonly IpAddress[]): boo
   return BigInt(taken.length) >= set.size;
 }
 
-/** The sentence about a set without free addresses. */
+/** Describes a set without free addresses, for an error. */
 export function exhausted(set: RangeSet, taken: number | bigint): string {
   return `no IP addresses available in range set: ${set}: ${taken} of ${set.size} are taken; ` +
     "widen the range, or let the runtime collect garbage (GC)";

@@ -1,5 +1,5 @@
 /**
- * host-local's configuration: what it states, and what it means once the runtime's wishes are in.
+ * host-local's configuration, combined with the runtime's ranges and requested addresses.
  *
  * @module
  */
@@ -24,7 +24,7 @@ import {
 import { atLeast } from "../../../lib/types/versions.ts";
 import { RangeSet } from "./range_set.ts";
 
-/** Where the Go plugin keeps reservations. */
+/** The Go plugin's directory of reservations. */
 const DATA_DIRECTORY = "/var/lib/cni/networks";
 
 /** What host-local reads of a network's configuration. */
@@ -66,7 +66,7 @@ export const options = () => {
 /** @see options */
 export type Options = Infer<ReturnType<typeof options>>;
 
-/** Empty for the default. */
+/** The schema of a directory; empty for the default. */
 function path(): Schema<string> {
   return customSchema(
     "the path of a directory",
@@ -74,7 +74,7 @@ function path(): Schema<string> {
   );
 }
 
-/** An address; a prefix length may follow and says nothing. */
+/** The schema of an address; a prefix length is accepted and ignored. */
 function host(): Schema<IpAddress> {
   return customSchema(
     'an IP address such as "10.1.2.3" or "fd00::3"',
@@ -86,7 +86,10 @@ function parseHost(text: string): IpAddress | undefined {
   return IpAddress.tryParse(text) ?? Cidr.tryParse(text)?.ip;
 }
 
-/** The directory that holds every network's reservations: `ipam.dataDir`, all that is read of `ipam`. */
+/**
+ * The directory that holds every network's reservations: `ipam.dataDir`, all that is read of
+ * `ipam`.
+ */
 export function dataDirectory({ raw }: BareCall): string {
   const directory = findText(raw, "ipam", "dataDir");
   return directory && !directory.includes("\0") ? directory : DATA_DIRECTORY;

@@ -2,7 +2,7 @@ import type { IpAddress } from "../../../lib/ip/address.ts";
 import type { Cidr } from "../../../lib/ip/cidr.ts";
 import { CniError } from "../../../lib/types/error.ts";
 
-/** A range as a configuration states it. */
+/** A range of a configuration. */
 export interface RangeOptions {
   subnet: Cidr;
   rangeStart?: IpAddress;
@@ -10,17 +10,17 @@ export interface RangeOptions {
   gateway?: IpAddress;
 }
 
-/** A stretch of a subnet, both ends included, whose addresses are given to containers. */
+/** A range of a subnet, both ends included, whose addresses are allocated to containers. */
 export class AddressRange {
   readonly subnet: Cidr;
   readonly start: IpAddress;
   readonly end: IpAddress;
-  /** Given to no container. It need not lie in the range. */
+  /** The gateway's address, which is not allocated. It need not be in the range. */
   readonly gateway: IpAddress;
 
   /**
-   * Without bounds it is the whole subnet, but for the network's own address and IPv4's broadcast
-   * address; the gateway is the subnet's first address unless stated.
+   * Makes a range. Without bounds it is the whole subnet, but for the network's own address and
+   * IPv4's broadcast address; the gateway is the subnet's first address unless stated.
    * @throws {CniError} code 7
    */
   constructor({ subnet, rangeStart, rangeEnd, gateway }: RangeOptions) {
@@ -52,7 +52,7 @@ export class AddressRange {
     }
   }
 
-  /** How many addresses it can give out. */
+  /** The number of addresses that it can allocate. */
   get size(): bigint {
     const all = this.end.value - this.start.value + 1n;
     return this.contains(this.gateway) ? all - 1n : all;

@@ -27,12 +27,12 @@ export class RangeSet {
     return this.ranges[0]!.start.family;
   }
 
-  /** How many addresses it can give out. */
+  /** The number of addresses that it can allocate. */
   get size(): bigint {
     return this.ranges.reduce((sum, { size }) => sum + size, 0n);
   }
 
-  /** The range an address is in. */
+  /** Finds the range of an address. */
   rangeOf(address: IpAddress): AddressRange | undefined {
     return this.ranges.find((range) => range.contains(address));
   }
@@ -42,9 +42,9 @@ export class RangeSet {
   }
 
   /**
-   * Every address it can give out, once, beginning behind `last` and going around: an address that
-   * was given back rests until all others had their turn.
-   * @param last the address given out last; where it is not in the set, the beginning is the start
+   * Iterates over the addresses that it can allocate, each once, round-robin from the one after
+   * `last`: a released address is allocated again only after all others.
+   * @param last the address allocated last; where it is not in the set, the first one comes first
    */
   *after(last?: IpAddress): Generator<IpAddress> {
     const { ranges } = this;

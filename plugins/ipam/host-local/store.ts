@@ -1,35 +1,35 @@
 import type { IpAddress } from "../../../lib/ip/address.ts";
 import type { RecordedNetNs } from "../../../lib/ns/recorded.ts";
 
-/** Whom an address is reserved for. */
+/** The attachment that an address is reserved for. */
 export interface Owner {
   readonly containerId: string;
-  /** "" where an old version of the Go plugin noted the container only. */
+  /** "" in reservations of old versions of the Go plugin, which name the container only. */
   readonly ifName: string;
 }
 
 /**
- * The reservations of one network. Whoever has a store has it alone, until it is disposed of.
+ * The reservations of a network. A store is locked until it is disposed of.
  *
- * No method's cost may depend on how many addresses are reserved, but for those that say so.
+ * The cost of a method does not depend on the number of reservations, unless it says so.
  */
 export interface Store extends Disposable {
   /**
-   * The addresses reserved for an attachment; where there are none, those of old reservations that
+   * Lists the addresses reserved for an attachment; without any, those of old reservations that
    * name its container only.
    */
   heldBy(owner: Owner): IpAddress[];
-  /** Whom an address is reserved for; undefined when it is free, or nobody knows. */
+  /** Finds the owner of an address; undefined when it is free, or its owner is unknown. */
   holderOf(address: IpAddress): Owner | undefined;
   /**
-   * Reserves the first of `candidates` that is free. May look at all reservations when many
+   * Reserves the first of `candidates` that is free. May read all reservations when many
    * candidates in a row are taken.
-   * @returns the address, or how many were tried in vain
+   * @returns the address, or the number of candidates that were taken
    */
   reserve(candidates: Iterable<IpAddress>, owner: Owner): Reserved;
-  /** Gives back one address, if it is this owner's. */
+  /** Releases an address, if it is this owner's. */
   release(address: IpAddress, owner: Owner): void;
-  /** Gives back all that {@link Store.heldBy} lists. */
+  /** Releases all addresses that {@link Store.heldBy} lists. */
   releaseAll(owner: Owner): void;
   /**
    * Notes which namespace an owner of reservations is in. The note is lost when somebody else
@@ -41,11 +41,11 @@ export interface Store extends Disposable {
   /** The address of a set that was reserved last, as noted by {@link Store.noteLastReserved}. */
   lastReserved(setIndex: number): IpAddress | undefined;
   noteLastReserved(setIndex: number, address: IpAddress): void;
-  /** All reserved addresses. Looks at all. */
+  /** Lists all reserved addresses. Reads all reservations. */
   addresses(): IpAddress[];
   /**
-   * Gives back what is reserved for nobody that `keep` accepts, and what nobody is noted for.
-   * Looks at all.
+   * Releases the addresses of owners that `keep` rejects, and those without an owner. Reads all
+   * reservations.
    */
   prune(keep: (owner: Owner) => boolean): void;
 }

@@ -26,7 +26,7 @@ import {
 import {
   addGateways,
   gatewayAddresses,
-  type GatewayPlace,
+  type GatewayTarget,
   withDefaultRoutes,
   withGateways,
 } from "./gateway.ts";
@@ -41,7 +41,7 @@ interface ContainerEnd {
   sandbox: NetNs;
   inside: Rtnl;
   near: Link;
-  /** The MAC address that was asked for. */
+  /** The requested MAC address. */
   mac: string | undefined;
 }
 
@@ -75,9 +75,9 @@ export async function add(call: AddCall<Options>): Promise<Result> {
   setPortVlans(host, bridge, far, { ...options, trunk: trunkVlans(options) });
 
   const container = { sandbox, inside, near, mac };
-  const place = { host, hostNs: here, bridge, port: far, options, undo };
+  const target = { host, hostNs: here, bridge, port: far, options, undo };
   const { result, vlanInterface } = hasIpam(call)
-    ? await addLayer3(call, container, place)
+    ? await addLayer3(call, container, target)
     : await addLayer2(call, container, far);
   if (!options.disableContainerInterface) await awaitPort(host.link, far);
 
@@ -90,7 +90,7 @@ export async function add(call: AddCall<Options>): Promise<Result> {
   return { ...result, interfaces, dns: chooseDns(call.config.dns, result.dns) };
 }
 
-/** What is left to do for a container that manages its own addresses. */
+/** Completes an ADD without IPAM. */
 async function addLayer2(
   call: AddCall<Options>,
   { inside, near }: ContainerEnd,
@@ -102,11 +102,11 @@ async function addLayer2(
   return { result: {} };
 }
 
-/** Addresses, routes, gateway and masquerading. */
+/** Completes an ADD with IPAM: addresses, routes, gateway and masquerading. */
 async function addLayer3(
   call: AddCall<Options>,
   { sandbox, inside, near, mac }: ContainerEnd,
-  place: GatewayPlace,
+  target: GatewayTarget,
 ): Promise<{ result: Result; vlanInterface?: string }> {
   const { ifName, options, undo } = call;
   const reserved = await ipamAdd(call);
@@ -116,12 +116,12 @@ async function addLayer3(
   const addresses = ips.map(addressOf);
   const gateways = isGateway(options) ? gatewayAddresses(ips) : [];
 
-  // An interface that is up by now was used to get the address, which may belong to its MAC address.
+  // An interface that is up was used by DHCP, whose lease may belong to its MAC address.
   if (!mac && !inside.link.get(near).up) {
     inside.link.set(near, { address: macForAddresses(addresses.map(({ ip }) => ip)) });
   }
   if (options.macspoofchk) {
-    await guardAddress(call, place.port, inside.link.get(near).address);
+    await guardAddress(call, target.port, inside.link.get(near).address);
   }
   sandbox.run(() => tuneInterface(ifName, options));
   // With accept_dad off addresses are usable at once, without the flag that "no DAD" would leave.
@@ -129,7 +129,7 @@ async function addLayer3(
 
   let vlanInterface: string | undefined;
   if (gateways.length > 0) {
-    vlanInterface = addGateways(place, gateways);
+    vlanInterface = addGateways(target, gateways);
     enableForwarding(gateways.map(({ ip }) => ip.family));
   }
   if (options.ipMasq) {

@@ -2,14 +2,14 @@ import type { Link, Links } from "../../../lib/rtnl/link.ts";
 import { sleep } from "../../../lib/runtime/sleep.ts";
 import { CniError } from "../../../lib/types/error.ts";
 
-/** How long a bridge port may take to come up, and how often it is looked at. Milliseconds. */
+/** Deadline for a bridge port to come up, and the interval of checks. Milliseconds. */
 const DEADLINE = 2500;
 const INTERVAL = 1;
 
 /**
- * Waits until the bridge passes frames of a port on: the kernel does that some time after both ends
+ * Waits until a port's operational state is `up`: the kernel changes it some time after both ends
  * of the pair are up, on a thread of its own.
- * @throws {CniError} code 999 when it does not get there
+ * @throws {CniError} code 999 at the deadline
  */
 export async function awaitPort(
   links: Pick<Links, "get">,

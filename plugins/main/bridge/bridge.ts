@@ -10,9 +10,9 @@ import { CniError } from "../../../lib/types/error.ts";
 import { type Options, wantsVlans } from "./config.ts";
 
 /**
- * The bridge of the configuration, made if there is none, and up. One that exists keeps its MTU
- * and its VLAN filtering: it may be someone else's.
- * @throws {CniError} code 7 when the name belongs to something that is no bridge
+ * Finds the configured bridge, or makes it, and sets it up. An existing one keeps its MTU and its
+ * VLAN filtering: other programs may use it.
+ * @throws {CniError} code 7 when the name is that of an interface of another kind
  */
 export function ensureBridge(host: Rtnl, options: Options, undo: Undo): Link {
   const { bridge: name, mtu, promiscMode, macspoofchk } = options;
@@ -51,9 +51,9 @@ export function ensureBridge(host: Rtnl, options: Options, undo: Undo): Link {
 }
 
 /**
- * Keeps a bridge from learning addresses from frames to 01:80:c2:00:00:0X, and for good: they pass
- * no hook of nftables, so that a forged one would bring a container somebody else's traffic. Linux
- * before 5.0 does not know this.
+ * Disables learning from link-local frames (01:80:c2:00:00:0X), and leaves it so: they pass no hook
+ * of nftables, so that a container could get another's traffic by a forged one. Linux before 5.0
+ * has no such option.
  */
 function learnNothingLinkLocal(host: Rtnl, bridge: Link): void {
   const option = BR_BOOLOPT_NO_LL_LEARN;
@@ -63,7 +63,7 @@ function learnNothingLinkLocal(host: Rtnl, bridge: Link): void {
 }
 
 /**
- * The bridge of that name; undefined when there is no such interface.
+ * Finds the bridge of that name; undefined when there is no such interface.
  * @throws {CniError} code 7 when it is no bridge
  */
 export function findBridge(host: Rtnl, name: string): Link | undefined {
@@ -79,8 +79,8 @@ export function findBridge(host: Rtnl, name: string): Link | undefined {
 }
 
 /**
- * Whether anything but the interfaces of `own` is attached to a bridge. What several attachments
- * share is taken back only where it is not.
+ * Whether a bridge has ports other than `own`. Changes that several attachments share are undone
+ * only without such ports.
  * @param own their indexes
  */
 export function isUsedByOthers(
@@ -91,15 +91,15 @@ export function isUsedByOthers(
   return portsOf(host, bridge).some((port) => !own.includes(port));
 }
 
-/** The indexes of a bridge's ports. */
+/** Lists the indexes of a bridge's ports. */
 function portsOf(host: Rtnl, bridge: Link): number[] {
   return host.link.list({ master: bridge.index }).map(({ index }) => index);
 }
 
 /**
- * No container may advertise routes to the host. Nor does the interface look for another user of its
- * addresses: until it had, a second or two, the host could not ask for a container's hardware
- * address on behalf of packets it forwards.
+ * Disables router advertisements, which containers could send to the host, and duplicate address
+ * detection: until that has ended, after a second or two, the host could not resolve a container's
+ * hardware address for forwarded packets.
  */
 export function prepareHostInterface(name: string, { enabledad }: Options): void {
   trySysctl(`net/ipv6/conf/${name}/accept_ra`, "0");
@@ -107,8 +107,8 @@ export function prepareHostInterface(name: string, { enabledad }: Options): void
 }
 
 /**
- * Whether a bridge's MAC address may be changed: it is of our making, and of no port's, which may be
- * what the host is reached by.
+ * Whether a bridge's MAC address may be changed: this plugin generated it, and it is not that of a
+ * port, over which the host may be reached.
  */
 export function hasOwnMac(host: Rtnl, { index }: Link): boolean {
   const { address } = host.link.get(index);
@@ -116,7 +116,7 @@ export function hasOwnMac(host: Rtnl, { index }: Link): boolean {
     host.link.list({ master: index }).every((port) => port.address !== address);
 }
 
-/** @returns false when somebody else was faster */
+/** Makes a bridge. @returns false when another process made it first */
 function create(host: Rtnl, name: string, mtu: number, vlanFiltering: boolean): boolean {
   try {
     host.link.add({
@@ -135,7 +135,7 @@ function create(host: Rtnl, name: string, mtu: number, vlanFiltering: boolean): 
   }
 }
 
-/** The error for a kernel that refused anything about VLANs. */
+/** Makes the error of a kernel without VLAN filtering. */
 export function withoutVlans(error: NetlinkError): CniError {
   return CniError.internal(
     `${error.message}; "vlan" and "vlanTrunk" need a kernel with CONFIG_BRIDGE_VLAN_FILTERING`,
@@ -148,7 +148,7 @@ function removeUnlessUsed(name: string): void {
   if (bridge && !isUsedByOthers(host, bridge, [])) host.link.removeIfPresent(bridge);
 }
 
-/** @param before the ports that there were before it was promiscuous, which can do without */
+/** Undoes promiscuous mode. @param before the ports from before, which do not need it */
 function notPromiscuous(index: number, before: readonly number[]): void {
   using host = Rtnl.open();
   const bridge = host.link.find(index);

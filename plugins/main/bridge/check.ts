@@ -1,5 +1,5 @@
 /**
- * CHECK: that bridge, pair and addresses are as ADD left them.
+ * CHECK: bridge, pair and addresses are as ADD left them.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { isGateway, type Options, trunkVlans } from "./config.ts";
 import { expectGateways } from "./gateway.ts";
 import { expectPortVlans } from "./port_vlans.ts";
 
-/** What a check found, for those that follow it. */
+/** The result of a check, for those that follow it. */
 export interface Checked {
   /** The host's end of the pair. */
   port: Link;
@@ -27,7 +27,7 @@ export interface Checked {
   ips: IpConfig[];
 }
 
-/** @throws {CniError} code 999 naming what is not as the previous result says */
+/** Expects the links of the previous result. @throws {CniError} code 999 naming what differs */
 export async function checkLinks(call: AttachmentCall<Options>): Promise<Checked> {
   const { options } = call;
   const expected = { kind: "veth", mayBeDown: options.disableContainerInterface };
@@ -49,7 +49,7 @@ function expectBridge(host: Rtnl, options: Options, result: Result): Link {
   const { name } = bridge; // "bridge" may be an alternative one
   const expected = result.interfaces?.find((entry) => entry.name === name && !entry.sandbox);
   if (!expected) throw CniError.internal(`prevResult has no interface ${name} on the host`);
-  // A bridge without an address takes the lowest MAC address of its ports, whoever comes and goes.
+  // A bridge without a MAC address of its own has the lowest of its ports, which change.
   if (isGateway(options) && options.vlan === 0) expectMac(bridge, expected.mac);
   if (bridge.promisc !== promiscMode) {
     throw CniError.internal(
@@ -61,7 +61,7 @@ function expectBridge(host: Rtnl, options: Options, result: Result): Link {
   return bridge;
 }
 
-/** The host's end of the pair: an interface of the result, the other end of `near`, on the bridge. */
+/** Expects the host's end of the pair: in the result, the peer of `near`, a port of the bridge. */
 function expectPort(
   { host, sandbox }: Namespaces,
   bridge: Link,
@@ -94,7 +94,7 @@ function expectPortFlags({ name, port = {} }: Link, options: Options): void {
   ] as const;
   for (const [flag, state, wanted] of flags) {
     if (state === wanted) continue;
-    // A plugin that comes behind may have isolated the port: firewall does.
+    // A later plugin may have isolated the port, as firewall does.
     if (flag === "isolated" && !wanted) continue;
     const words = [wanted, state].map((on) => on ? "on" : "off");
     throw CniError.internal(

@@ -34,7 +34,9 @@ export const options = () =>
     ipMasq: off(),
     /** What masquerades; found out when absent. */
     ipMasqBackend: optional(oneOf(MASQUERADE_BACKENDS)),
-    /** Bytes, of a bridge that is made and of both ends of the pair; 0 keeps the kernel's default. */
+    /**
+     * Bytes, of a bridge that is made and of both ends of the pair; 0 keeps the kernel's default.
+     */
     mtu: withDefault(integer({ min: 0, max: 65535 }), 0),
     /** Let the container reach itself through the bridge. */
     hairpinMode: off(),
@@ -68,13 +70,13 @@ export const options = () =>
 /** @see options */
 export type Options = Infer<ReturnType<typeof options>>;
 
-/** Whether the bridge has a part in the container's addresses. */
+/** Whether the bridge is the container's gateway. */
 export function isGateway(options: Options): boolean {
   return options.isGateway || options.isDefaultGateway;
 }
 
 /**
- * What no single option is wrong about, but several together are.
+ * Refuses options that contradict each other.
  * @throws {CniError} code 7 naming the options
  */
 export function validateOptions(call: AttachmentCall<Options>): void {
@@ -102,7 +104,7 @@ export function validateOptions(call: AttachmentCall<Options>): void {
 }
 
 /**
- * Checks the names of what is to be made: an alternative name serves for a bridge that is there.
+ * Checks the names of new interfaces; an existing bridge may be given by an alternative name.
  * @param present the bridge, where there is one
  * @throws {CniError} code 7
  */
@@ -114,18 +116,18 @@ export function validateNewNames(call: AttachmentCall<Options>, present: Link | 
   }
 }
 
-/** The interface that carries the gateway's address on a VLAN of the bridge. */
+/** Names the interface with the gateway's address in a VLAN of the bridge. */
 export function gatewayName(bridge: { name: string }, { vlan }: Options): string {
   return `${bridge.name}.${vlan}`;
 }
 
-/** Whether the bridge has to tell VLANs apart. */
+/** Whether the bridge needs VLAN filtering. */
 export function wantsVlans({ vlan, vlanTrunk }: Options): boolean {
   return vlan !== 0 || vlanTrunk !== undefined;
 }
 
 /**
- * The VLANs of `vlanTrunk`, each once, in ascending order.
+ * Lists the VLANs of `vlanTrunk`, each once, in ascending order.
  * @throws {CniError} code 7 naming the entry
  */
 export function trunkVlans({ vlanTrunk = [] }: Options): number[] {

@@ -1,6 +1,6 @@
 /**
- * The bridge as the containers' gateway: which address that is, and putting it on the bridge, or on
- * an interface of its own where the containers are in a VLAN of the bridge.
+ * The bridge as the containers' gateway: chooses the address, and adds it to the bridge, or to an
+ * interface of its own where the containers are in a VLAN of the bridge.
  *
  * @module
  */
@@ -21,13 +21,13 @@ import { hasOwnMac, isUsedByOthers, prepareHostInterface } from "./bridge.ts";
 import { gatewayName, isGateway, type Options } from "./config.ts";
 import { setPortVlans } from "./port_vlans.ts";
 
-/** The addresses of a result, each with a gateway where the bridge is to be one. */
+/** Completes the addresses of a result with gateways, where the bridge is one. */
 export function withGateways(ips: readonly IpConfig[], options: Options): IpConfig[] {
   if (!isGateway(options)) return [...ips];
   return ips.map((ip) => ({ ...ip, gateway: ip.gateway || String(firstHost(ip)) }));
 }
 
-/** The routes of a result, with a default route for each family that has none yet. */
+/** Completes the routes of a result with a default route for each family that has none. */
 export function withDefaultRoutes(
   routes: readonly Route[],
   ips: readonly IpConfig[],
@@ -39,7 +39,7 @@ export function withDefaultRoutes(
     const { family } = addressOf(ip).ip;
     const to = Cidr.default(family);
     const given = routes.some((route) =>
-      // One without a gateway is going to get that of its family, and would be there twice.
+      // A route without a gateway gets that of its family, and would be there twice.
       Cidr.tryParse(route.dst)?.equals(to) && (route.gw || isPlain(route))
     );
     if (!given && !defaults.has(family)) defaults.set(family, { dst: String(to), gw: ip.gateway });
@@ -47,12 +47,12 @@ export function withDefaultRoutes(
   return [...routes, ...defaults.values()];
 }
 
-/** Whether a route is in the main table, and nothing is said of how it ranks there. */
+/** Whether a route is in the main table, without a priority. */
 function isPlain({ table = RT_TABLE_MAIN, priority }: Route): boolean {
   return (table === RT_TABLE_MAIN || table === 0) && !priority;
 }
 
-/** The gateways' addresses as the bridge is to have them: with their network's prefix length. */
+/** Lists the gateways' addresses for the bridge, with their network's prefix length. */
 export function gatewayAddresses(ips: readonly IpConfig[]): Cidr[] {
   return ips.map((entry) => {
     const gateway = gatewayOf(entry);
@@ -64,7 +64,7 @@ export function gatewayAddresses(ips: readonly IpConfig[]): Cidr[] {
   });
 }
 
-/** An entry's gateway with the entry's prefix length; undefined for none, or one of no use. */
+/** An entry's gateway with the entry's prefix length; undefined without a usable one. */
 function gatewayOf(entry: IpConfig): Cidr | undefined {
   const own = addressOf(entry);
   const gateway = IpAddress.tryParse(entry.gateway ?? "");
@@ -72,7 +72,7 @@ function gatewayOf(entry: IpConfig): Cidr | undefined {
   return new Cidr(gateway, own.prefix);
 }
 
-/** The first address behind the network's own, which is the gateway's by custom. */
+/** The first host address of the network, the conventional gateway. */
 function firstHost(entry: IpConfig): IpAddress {
   const own = addressOf(entry);
   if (own.prefix < own.ip.bits) return own.first().add(1);
@@ -82,11 +82,11 @@ function firstHost(entry: IpConfig): IpAddress {
   );
 }
 
-/** What a bridge without ports has, unless it was given a MAC address. */
+/** The MAC address of a bridge that has neither ports nor one of its own. */
 const NO_MAC = "00:00:00:00:00:00";
 
-/** Where to put the gateway's addresses. */
-export interface GatewayPlace {
+/** The bridge and port that gateway addresses are added for. */
+export interface GatewayTarget {
   host: Rtnl;
   hostNs: NetNs;
   bridge: Link;
@@ -97,26 +97,25 @@ export interface GatewayPlace {
 }
 
 /**
- * Puts the gateway's addresses on the bridge, or on `BRIDGE.VLAN`. A bridge that is new gets the MAC
- * address that belongs to them; another one keeps its own, and from now on whatever its ports are.
+ * Adds the gateway's addresses to the bridge, or to `BRIDGE.VLAN`. A new bridge gets the MAC
+ * address that belongs to them; another one keeps its own, from now on independent of its ports.
  * @returns the name of `BRIDGE.VLAN`; undefined for the bridge itself
- * @throws {CniError} code 7 when another address is in the way
+ * @throws {CniError} code 7 when another address conflicts
  */
-export function addGateways(place: GatewayPlace, gateways: readonly Cidr[]): string | undefined {
-  const { host, bridge, options } = place;
+export function addGateways(target: GatewayTarget, gateways: readonly Cidr[]): string | undefined {
+  const { host, bridge, options } = target;
   if (options.vlan === 0) {
-    addAddresses(place, host.link.get(bridge), gateways);
+    addAddresses(target, host.link.get(bridge), gateways);
     return undefined;
   }
-  const device = ensureVlanInterface(place, gateways);
-  addAddresses(place, device, gateways);
+  const device = ensureVlanInterface(target, gateways);
+  addAddresses(target, device, gateways);
   return device.name;
 }
 
 /**
- * Expects the gateways' addresses on the bridge, or on `BRIDGE.VLAN`. A plugin that came behind may
- * have given the interface addresses whose gateways are elsewhere: in each family one of them has to
- * be here.
+ * Expects the gateways' addresses on the bridge, or on `BRIDGE.VLAN`. A later plugin may have
+ * added addresses with gateways elsewhere: in each family one gateway has to be present.
  * @throws {CniError} code 999 when there is none
  */
 export function expectGateways(
@@ -139,43 +138,43 @@ export function expectGateways(
   );
 }
 
-function addAddresses(place: GatewayPlace, device: Link, gateways: readonly Cidr[]): void {
-  const { host, options, undo } = place;
+function addAddresses(target: GatewayTarget, device: Link, gateways: readonly Cidr[]): void {
+  const { host, options, undo } = target;
   const global = host.address.list({ device }).filter(({ scope }) => scope !== RT_SCOPE_LINK);
   const present = global.map(({ address }) => address);
   const wanted = gateways.filter((gateway) => !present.some((address) => address.equals(gateway)));
   if (wanted.length === 0) return;
 
-  const inTheWay = present.filter((address) =>
+  const conflicting = present.filter((address) =>
     !gateways.some((gateway) => gateway.equals(address)) &&
     wanted.some((gateway) => conflicts(address, gateway))
   );
-  if (inTheWay.length > 0 && !options.forceAddress) {
+  if (conflicting.length > 0 && !options.forceAddress) {
     throw CniError.invalidConfig(
       `"${device.name}" already has an IP address different from ${wanted.join(", ")}: ` +
-        `${inTheWay.join(", ")}; set "forceAddress" to replace it, or use another "bridge"`,
+        `${conflicting.join(", ")}; set "forceAddress" to replace it, or use another "bridge"`,
     );
   }
   const noDad = !options.enabledad;
-  if (inTheWay.length > 0) {
+  if (conflicting.length > 0) {
     undo.step(
-      `the removal of ${inTheWay.join(", ")} from ${device.name}`,
-      () => inTheWay.forEach((address) => host.address.removeIfPresent(device, address)),
-      // In their order: the first of a subnet is the one that packets are sent from.
+      `the removal of ${conflicting.join(", ")} from ${device.name}`,
+      () => conflicting.forEach((address) => host.address.removeIfPresent(device, address)),
+      // In order: the first address of a subnet is the source address of packets.
       () =>
         onPresent(
           device,
-          (host) => inTheWay.forEach((each) => addIfAbsent(host, device, each, noDad)),
+          (host) => conflicting.forEach((each) => addIfAbsent(host, device, each, noDad)),
         ),
       { ambiguous: true },
     );
   }
-  const isFirst = present.length === inTheWay.length;
-  const address = addressFor(place, device, isFirst ? gateways : []);
+  const isFirst = present.length === conflicting.length;
+  const address = addressFor(target, device, isFirst ? gateways : []);
   undo.step(
     `the MAC address of ${device.name}`,
     () => host.link.set(device, { address }),
-    () => unlessShared(place, device, ({ link }) => link.set(device, { address: device.address })),
+    () => unlessShared(target, device, ({ link }) => link.set(device, { address: device.address })),
   );
   for (const address of wanted) {
     undo.step(
@@ -183,33 +182,33 @@ function addAddresses(place: GatewayPlace, device: Link, gateways: readonly Cidr
       () => addIfAbsent(host, device, address, noDad),
       (isOurs) => {
         if (!isOurs) return;
-        unlessShared(place, device, (host) => host.address.removeIfPresent(device, address));
+        unlessShared(target, device, (host) => host.address.removeIfPresent(device, address));
       },
     );
   }
 }
 
 /**
- * The MAC address that a device is to keep, which is set, be it what it has: a bridge would otherwise
- * take the lowest of its ports' from now on.
- * @param gateways the first addresses it gets; none where it has some, and neighbours that know it
+ * Chooses the MAC address of a device. It is set even where the device has it already: a bridge
+ * without one of its own follows the lowest of its ports.
+ * @param gateways its first addresses; none where it has some, and neighbours have cached its MAC
  */
 function addressFor(
-  { host, bridge, port }: GatewayPlace,
+  { host, bridge, port }: GatewayTarget,
   device: Link,
   gateways: readonly Cidr[],
 ): string {
-  // Read anew: another attachment may have set it since.
+  // Read again: another attachment may have set it since.
   const { index, address } = host.link.get(device);
   if (index !== bridge.index) return address;
   if (gateways.length > 0 && hasOwnMac(host, bridge)) {
     return macForAddresses(gateways.map(({ ip }) => ip));
   }
-  // Somebody else's bridge has taken the new port's, and had none where it had no port.
+  // An existing bridge may have taken the new port's address, or had none without ports.
   return address === port.address && bridge.address !== NO_MAC ? bridge.address : address;
 }
 
-/** @returns false when another attachment came first */
+/** Adds an address. @returns false when another attachment has added it first */
 function addIfAbsent(host: Rtnl, device: Link, address: Cidr, noDad: boolean): boolean {
   try {
     host.address.add(device, address, { noDad });
@@ -226,27 +225,27 @@ function conflicts(present: Cidr, gateway: Cidr): boolean {
   return gateway.ip.family === 4 || present.overlaps(gateway);
 }
 
-/** Takes something back on the host's side, where the device is still there. */
+/** Undoes a step on the host, where the device still exists. */
 function onPresent(device: Link, work: (host: Rtnl) => void): void {
   using host = Rtnl.open();
   if (host.link.find(device.index)) work(host);
 }
 
-/** As {@link onPresent}, where nobody else uses the bridge: others may rely on what they found. */
+/** As {@link onPresent}, where no other attachment uses the bridge. */
 function unlessShared(
-  { bridge, port }: GatewayPlace,
+  { bridge, port }: GatewayTarget,
   device: Link,
   work: (host: Rtnl) => void,
 ): void {
   onPresent(device, (host) => {
-    // `BRIDGE.VLAN` is on the bridge with its other end.
+    // The other end of `BRIDGE.VLAN` is a port of the bridge.
     if (!isUsedByOthers(host, bridge, [port.index, device.parent])) work(host);
   });
 }
 
 /** `BRIDGE.VLAN`: one end of a pair whose other end is a port of the bridge in that VLAN. */
-function ensureVlanInterface(place: GatewayPlace, gateways: readonly Cidr[]): Link {
-  const { host, hostNs, bridge, port, options, undo } = place;
+function ensureVlanInterface(target: GatewayTarget, gateways: readonly Cidr[]): Link {
+  const { host, hostNs, bridge, port, options, undo } = target;
   const name = gatewayName(bridge, options);
   const present = host.link.find(name);
   if (present) return present;

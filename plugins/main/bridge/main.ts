@@ -2,10 +2,10 @@
  * bridge joins containers to a bridge on the host, each with a veth pair, and can make the bridge
  * their gateway.
  *
- * Made, in this order: the bridge where there is none, the pair, its VLANs, the address reservation,
- * the filter against forged MAC addresses, addresses and routes inside, the gateway's addresses on
- * the bridge, forwarding, masquerading. Undone: the pair (addresses, routes and VLANs go with it),
- * the reservation, filter and masquerading. The bridge stays, for the next container.
+ * Made, in this order: the bridge where there is none, the pair, its VLANs, the address
+ * reservation, the filter against forged MAC addresses, addresses and routes inside, the gateway's
+ * addresses on the bridge, forwarding, masquerading. Undone: the pair (addresses, routes and VLANs
+ * go with it), the reservation, filter and masquerading. The bridge stays, for the next container.
  *
  * @module
  */
@@ -40,9 +40,9 @@ const bridge = definePlugin<Options>({
   add,
 
   async del(call) {
-    // Both filters whatever the configuration says by now: looking for them costs next to nothing.
+    // Both filters, independent of the current configuration: looking for them costs little.
     await runAll(
-      // First: what is deleted from the rule set the kernel takes apart while the link goes, too.
+      // First: the kernel frees deleted rules while the link is removed.
       () => unmasquerade(call.attachment),
       ...detachSteps(call, () => removePair(call)),
       () => removeSpoofCheck(call.attachment), // last: no forged frame leaves before

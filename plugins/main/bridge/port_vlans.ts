@@ -5,7 +5,7 @@ import { NetlinkError } from "../../../lib/nl/error.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { withoutVlans } from "./bridge.ts";
 
-/** Which VLANs a port takes part in. */
+/** The VLANs of a port. */
 export interface PortVlans {
   /** Of its untagged frames; 0 for none. */
   vlan: number;
@@ -16,8 +16,8 @@ export interface PortVlans {
 }
 
 /**
- * The VLANs a port is to have beside the bridge's default; none where VLANs play no part. A trunk
- * without a VLAN for untagged frames takes them in VLAN 1.
+ * Lists a port's VLANs beside the bridge's default; none without VLANs in the configuration. A
+ * trunk without a VLAN for untagged frames has them in VLAN 1.
  */
 export function portVlans({ vlan, trunk }: PortVlans): BridgeVlan[] {
   const native = vlan || (trunk.length > 0 ? 1 : 0);
@@ -44,7 +44,7 @@ export function setPortVlans(host: Rtnl, bridge: Link, port: Link, wanted: PortV
   }
 }
 
-/** @throws {CniError} code 999 when a port's VLANs are not those it was given */
+/** Expects a port's VLANs. @throws {CniError} code 999 when they differ */
 export function expectPortVlans(host: Rtnl, bridge: Link, port: Link, wanted: PortVlans): void {
   const vlans = portVlans(wanted);
   if (vlans.length === 0) return;

@@ -1,7 +1,7 @@
 /**
- * The filter against forged MAC addresses: what a container sends with another source address than
- * its own is dropped where it enters the bridge. Table, chains and comments are named as the Go
- * plugin names them, so that either removes the other's.
+ * The filter against forged MAC addresses: frames from a container with another source address than
+ * its own are dropped at the bridge port. Table, chains and comments are named as in the Go plugin,
+ * so that either removes the other's.
  *
  * @module
  */
@@ -38,7 +38,7 @@ const BASE: NftChain = { ...TABLE, chain: "PREROUTING" };
 const COMMENT_PREFIX = "macspoofchk-";
 const CHAIN_PREFIX = "cni-br-iface-";
 
-/** Makes what all filters share: nothing where it is there already. */
+/** Makes the table and base chain that all filters share. Repeatable. */
 export function spoofCheckSkeleton(): Command[] {
   return [
     addTable(TABLE),
@@ -52,7 +52,7 @@ export function spoofCheckSkeleton(): Command[] {
  */
 export function addSpoofCheck(owner: Attachment, port: string, mac: string): void {
   const { id, comment, chain, macChain } = namesOf(owner);
-  // The kernel takes other names too, but `nft` could not read its own listing of them.
+  // The kernel accepts other names, but `nft` cannot read them in its own listing.
   if (!/^[\w./-]{1,127}$/.test(macChain)) {
     throw CniError.invalidEnvironment(
       `"macspoofchk" names an nftables chain after container and interface, and ${id} does not ` +
@@ -66,7 +66,7 @@ export function addSpoofCheck(owner: Attachment, port: string, mac: string): voi
   ];
   const purpose = `let only ${mac} through from ${port}`;
   try {
-    // Nearly always the table is there and the chains are not. To restate what exists would have
+    // Nearly always the table exists and the chains do not. Adding existing ones again would have
     // the kernel wait for a grace period when the process ends, some 15 ms.
     applyBatch(commands, purpose);
   } catch (error) {
@@ -76,7 +76,7 @@ export function addSpoofCheck(owner: Attachment, port: string, mac: string): voi
   }
 }
 
-/** The rules of a filter, each in its chain. */
+/** Makes the rules of a filter, each with its chain. */
 function rulesOf(
   owner: Attachment,
   port: string,
@@ -91,7 +91,7 @@ function rulesOf(
   ];
 }
 
-/** Removes an attachment's filter; one that is not there is fine. Table and base chain stay. */
+/** Removes an attachment's filter; a missing one is no error. Table and base chain stay. */
 export function removeSpoofCheck(owner: Attachment): void {
   const { id, comment, chain, macChain } = namesOf(owner);
   const find = () => {
@@ -104,8 +104,8 @@ export function removeSpoofCheck(owner: Attachment): void {
 }
 
 /**
- * Removes the filters of attachments that are gone. Their names do not say which network they
- * belong to; but a filter whose port does not exist guards nothing, whosever it was.
+ * Removes the filters of attachments that are gone. Their names do not contain the network; but a
+ * filter whose port does not exist has no effect, on any network.
  */
 export function gcSpoofChecks(valid: readonly Attachment[]): void {
   if (!hasChain(BASE)) return;
@@ -120,7 +120,7 @@ export function gcSpoofChecks(valid: readonly Attachment[]): void {
     return !known.has(comment.slice(COMMENT_PREFIX.length)) &&
       (port === undefined || !host.link.find(port));
   });
-  // A chain that nothing jumps to any more guards nothing either; one jumps to the other.
+  // A chain without a jump to it has no effect either; one chain jumps to the other.
   const used = new Set(rules.filter((rule) => !dead.includes(rule)).map(targetOf));
   const first = [...chains].filter((name) =>
     name.startsWith(CHAIN_PREFIX) && !known.has(name.slice(CHAIN_PREFIX.length)) && !used.has(name)
@@ -133,7 +133,7 @@ export function gcSpoofChecks(valid: readonly Attachment[]): void {
   nftDelete(() => commands, "remove the MAC filters of attachments that are gone");
 }
 
-/** @throws {CniError} code 999 when the filter is not as {@link addSpoofCheck} made it */
+/** Expects the filter of {@link addSpoofCheck}. @throws {CniError} code 999 when it differs */
 export function expectSpoofCheck(owner: Attachment, port: string, mac: string): void {
   const present = Map.groupBy(listRules(TABLE), ({ chain }) => chain);
   for (const [where, statements] of rulesOf(owner, port, mac)) {
@@ -148,7 +148,7 @@ export function expectSpoofCheck(owner: Attachment, port: string, mac: string): 
   }
 }
 
-/** The port in a rule's `iifname PORT`. */
+/** Reads the port in a rule's `iifname PORT`. */
 function portOf(rule: NftRule): string | undefined {
   const name = valueOf(stepsOf(readExpressions(rule)), meta.iifname);
   return name && ifname.decode(name);

@@ -1,9 +1,9 @@
 /**
  * ptp joins one container to the host with a veth pair and routes everything over it.
  *
- * Seen from the container the subnet looks ordinary, but no neighbour is reached directly: the
- * route the kernel adds for the subnet gives way to one through the gateway. The gateway's address
- * sits, as /32 or /128, on the host end of every container's pair.
+ * The container has an ordinary address with its subnet's prefix length, but reaches no neighbour
+ * directly: the kernel's route of the subnet is replaced by one through the gateway. The host's end
+ * of every pair has the gateway's address, as /32 or /128.
  *
  * Made, in this order: the address reservation, the pair, addresses and routes inside, address and
  * route on the host, forwarding, masquerading. Undone: the pair (addresses and routes go with it),
@@ -44,7 +44,7 @@ const ptp = definePlugin<Options>({
 
   async del(call) {
     await runAll(
-      // First: what is deleted from the rule set the kernel takes apart while the link goes, too.
+      // First: the kernel frees deleted rules while the link is removed.
       () => unmasquerade(call.attachment),
       ...detachSteps(call, () => removePair(call)),
     );

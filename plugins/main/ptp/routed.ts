@@ -21,7 +21,7 @@ export interface Routed {
   gateway: IpAddress;
 }
 
-/** @throws {CniError} code 7 when the address came without a gateway that could route it */
+/** Finds the gateway of an address. @throws {CniError} code 7 without a usable one */
 export function requireGateway(ip: IpConfig): Routed {
   const own = addressOf(ip);
   const gateway = IpAddress.tryParse(ip.gateway ?? "");
@@ -49,11 +49,11 @@ export function addContainerEnd(inside: Rtnl, device: Link, { own, gateway }: Ro
 /** `ip address add GATEWAY/32 dev HOSTVETH`, `ip route replace OWN/32 dev HOSTVETH scope host`. */
 export function addHostEnd(host: Rtnl, device: Link, { own, gateway }: Routed): void {
   host.address.add(device, Cidr.host(gateway), { noDad: true });
-  // Replaced, not added: a route that a lost container left must not keep this one unreachable.
+  // Replaced, not added: a route that an earlier container left must not prevent this one.
   host.route.replace({ to: Cidr.host(own.ip), device, scope: RT_SCOPE_HOST });
 }
 
-/** The other end of the pair has the gateways' addresses, and leads to the container's. */
+/** Expects the gateways' addresses on the host's end of the pair, and routes to the container's. */
 export function expectHostEnd(
   { host, sandbox }: Namespaces,
   near: Link,

@@ -8,7 +8,7 @@ import { CniError } from "../../../lib/types/error.ts";
 import type { Options } from "./config.ts";
 import { createLabelled, isSelinuxEnabled } from "./selinux.ts";
 
-/** Opening it is the first half of making a TUN or TAP interface. */
+/** The device that is opened to make a TUN or TAP interface. */
 export const TUN_DEVICE = "/dev/net/tun";
 
 /** `linux/if_tun.h` */
@@ -26,13 +26,13 @@ const IFREQ_SIZE = 40;
 const FLAGS_OFFSET = 16;
 
 /**
- * `ip tuntap add NAME mode tap [multi_queue] [user OWNER] [group GROUP]`: an interface that stays
- * when nobody has its other end open. It gets the name it keeps, in the namespace where it stays.
+ * `ip tuntap add NAME mode tap [multi_queue] [user OWNER] [group GROUP]`: a persistent
+ * interface, made under its final name in its final namespace.
  * @throws {CniError} without /dev/net/tun
  * @throws {SystemError} EBUSY when the name is taken
  */
 export async function createTap(netns: NetNs, name: string, options: Options): Promise<void> {
-  // The kernel labels the other end as the task that makes it; without SELinux there are no labels.
+  // The kernel labels the other end like the task that makes it; without SELinux there is no label.
   if (options.selinuxContext && isSelinuxEnabled()) await createLabelled(netns, name, options);
   else netns.run(() => create(name, options));
 }
@@ -45,7 +45,7 @@ function create(name: string, { multiQueue, owner, group }: Options): void {
   request.set(u16.encode(flags), FLAGS_OFFSET);
   const { ioctl } = descriptors();
   call(() => ioctl(tun.number, TUNSETIFF, request), () => `create tap interface ${name}`);
-  // Until the last of these the interface goes when the descriptor is closed.
+  // Until the last of these closing the descriptor removes the interface.
   if (owner !== undefined) set(tun, TUNSETOWNER, owner, `make user ${owner} the owner of ${name}`);
   if (group !== undefined) set(tun, TUNSETGROUP, group, `give ${name} to group ${group}`);
   set(tun, TUNSETPERSIST, 1, `make ${name} persistent`);

@@ -2,8 +2,8 @@
  * tap gives a container an interface whose other end is a program: a virtual machine's network
  * card, or a VPN.
  *
- * Made: the interface, its place on a bridge in the container, the address reservation, addresses
- * and routes. Undone: the interface, then the reservation.
+ * Made: the interface, its membership of a bridge in the container, the address reservation,
+ * addresses and routes. Undone: the interface, then the reservation.
  *
  * @module
  */
@@ -51,7 +51,7 @@ const tap = linkPlugin<Options>({
   },
 });
 
-/** The index of the bridge that the interface is to be a port of. @throws {CniError} code 7 */
+/** Finds the index of the bridge that the interface becomes a port of. @throws {CniError} code 7 */
 function findBridge(inside: Rtnl, { bridge: name }: Options): number | undefined {
   if (!name) return undefined;
   const link = inside.link.find(name);

@@ -15,7 +15,7 @@ import type { Options } from "./config.ts";
 /** The label of the next program that this thread starts. proc_pid_attr(5) */
 const EXEC_LABEL = "/proc/thread-self/attr/exec";
 
-/** Making an interface takes milliseconds; a program that takes this long hangs. */
+/** The timeout of the program, which takes milliseconds. */
 const DEADLINE_MS = 30_000;
 
 /** Whether the kernel labels anything at all. */
@@ -37,7 +37,7 @@ export async function createLabelled(netns: NetNs, name: string, options: Option
   throw CniError.internal(`failed to run ip ${args.join(" ")}: ${words || how}`);
 }
 
-/** A program is born in the namespace, and with the label, that its thread has at that moment. */
+/** Starts a program, which inherits the namespace and the exec label of the starting thread. */
 function startLabelled(
   netns: NetNs,
   label: string,

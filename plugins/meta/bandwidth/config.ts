@@ -15,7 +15,7 @@ import {
 /** How long a packet may wait where nothing is said, as with the Go plugin. Milliseconds. */
 const LATENCY = 25;
 
-/** What a token bucket can hold. Bytes. */
+/** The largest size of a token bucket. Bytes. */
 const MAX_BURST = 2n ** 32n - 1n;
 
 /** What may stand in the configuration itself, and in the runtime's `bandwidth`. */
@@ -50,9 +50,9 @@ export type Options = Infer<ReturnType<typeof options>>;
 export interface Limits {
   ingress?: Tbf;
   egress?: Tbf;
-  /** The networks on the other end whose traffic is treated otherwise than all other. */
+  /** The networks that {@link Limits.shapes} is about. */
   subnets: Cidr[];
-  /** Whether it is the traffic with `subnets` that is limited, or all other traffic. */
+  /** Which traffic is limited: that with `subnets`, or all other. */
   shapes: "subnets" | "others";
 }
 

@@ -1,7 +1,7 @@
 /**
- * What filters are attached to: the discipline `ingress` or `clsact`, of which a device has one.
- * Where somebody else's is there (a network policy's programs, an administrator's counters), the
- * filters go there too, and leave it as it was when they go.
+ * Filters, and the qdisc `ingress` or `clsact` that they are attached to: a device has only one.
+ * One of another program (a network policy, an administrator's counters) is shared, and stays when
+ * the filters are removed.
  *
  * @module
  */
@@ -18,42 +18,42 @@ import { CniError } from "../../../lib/types/error.ts";
 /** Towards the container, or from it. */
 export type Direction = "ingress" | "egress";
 
-/** The disciplines that filters can be attached to. */
+/** The qdiscs that filters can be attached to. */
 export type Kind = "ingress" | "clsact";
 
-/** Where a device's filters are attached. */
+/** The qdisc of a device's filters. */
 export interface Hook {
   kind: Kind;
-  /** TC_H_*, by the direction as the container has it; `ingress` sees only what arrives. */
+  /** TC_H_*, by the container's direction; the qdisc `ingress` has only received packets. */
   parents: { egress: number; ingress?: number };
-  /** What the filters' priorities count from. */
+  /** The number that the filters' priorities are added to. */
   basePriority: number;
 }
 
-/** A filter, and what it is attached to. */
+/** A filter and its parent. */
 interface Attached {
   parent: number;
   filter: Filter;
 }
 
-/** How many priorities the filters have. */
+/** The number of priorities that the filters use. */
 const PRIORITIES = 6;
 
-/** In a discipline of one's own. */
+/** The base priority in the plugin's own qdisc. */
 const OWN_BASE = 0;
 
 /**
- * In somebody else's: behind the low numbers that people and programs write, and before those that
- * `tc` counts down from 49152 for filters without a priority.
+ * The base priority in another program's qdisc: above the low numbers that people and programs
+ * choose, and below those that `tc` assigns downwards from 49152.
  */
 const SHARED_BASE = 0xbb00;
 
-/** A discipline that is made for the filters, and goes with them. */
+/** Describes a qdisc that is made for the filters, and removed with them. */
 export function ownHook(kind: Kind): Hook {
   return { kind, parents: parentsOf(kind), basePriority: OWN_BASE };
 }
 
-/** Somebody else's discipline, or that of filters made before; undefined where there is none. */
+/** Finds the present qdisc, another program's or this plugin's; undefined where there is none. */
 export function presentHook(host: Rtnl, device: Link): Hook | undefined {
   const present = host.qdisc.list(device).find(({ handle }) => handle === INGRESS_HANDLE);
   if (!present) return undefined;
@@ -66,7 +66,9 @@ function parentsOf(kind: Kind): Hook["parents"] {
   return { egress: TC_H_CLSACT_INGRESS, ingress: TC_H_CLSACT_EGRESS };
 }
 
-/** The parent of a direction's filters. @throws {CniError} code 999 where the discipline has none */
+/**
+ * Finds the parent of a direction's filters. @throws {CniError} code 999 where the qdisc has none
+ */
 export function parentOf({ kind, parents }: Hook, direction: Direction, device: Link): number {
   const parent = parents[direction];
   if (parent !== undefined) return parent;
@@ -77,7 +79,7 @@ export function parentOf({ kind, parents }: Hook, direction: Direction, device: 
   );
 }
 
-/** This plugin's filters of one direction, in whichever discipline. */
+/** Lists this plugin's filters of one direction. */
 export function ownFilters(host: Rtnl, device: Link, direction: Direction): Filter[] {
   const hook = presentHook(host, device);
   const parent = hook?.parents[direction];
@@ -86,7 +88,7 @@ export function ownFilters(host: Rtnl, device: Link, direction: Direction): Filt
   return filters.filter((each) => each.parent === parent).map(({ filter }) => filter);
 }
 
-/** The veth device with a filter that sends packets to an ifb device; undefined where none does. */
+/** Finds the veth device whose filter redirects to an ifb device; undefined where none does. */
 export function senderTo(host: Rtnl, ifb: Link): Link | undefined {
   return host.link.list({ kind: "veth" }).find((device) =>
     Object.values(presentHook(host, device)?.parents ?? {}).some((parent) =>
@@ -95,7 +97,7 @@ export function senderTo(host: Rtnl, ifb: Link): Link | undefined {
   );
 }
 
-/** Removes this plugin's filters from a device, and the discipline where it was made for them. */
+/** Removes this plugin's filters from a device, and the qdisc where it was made for them. */
 export function removeFilters(host: Rtnl, device: Link): void {
   const hook = presentHook(host, device);
   if (!hook) return;
@@ -105,7 +107,7 @@ export function removeFilters(host: Rtnl, device: Link): void {
   for (const { parent, filter } of filters) host.filter.removeIfPresent(device, parent, filter);
 }
 
-/** Which of a device's filters are this plugin's, and how many are not. */
+/** Finds this plugin's filters on a device, and the number of others. */
 function findOwn(host: Rtnl, device: Link, { parents }: Hook): {
   filters: Attached[];
   others: number;
@@ -116,7 +118,7 @@ function findOwn(host: Rtnl, device: Link, { parents }: Hook): {
   );
   const shared = all.filter(({ filter }) => isWithin(filter, SHARED_BASE));
   const own = all.filter(({ filter }) => isWithin(filter, OWN_BASE));
-  // Others use low numbers too: what nothing sends to an ifb device is theirs.
+  // Other programs use low numbers too: filters without a redirection to an ifb are theirs.
   const isOurs = own.some(({ filter }) => sendsToIfb(host, filter));
   const filters = shared.length > 0 ? shared : isOurs ? own : [];
   return { filters, others: all.length - filters.length, isShared: shared.length > 0 };
@@ -126,7 +128,7 @@ function isWithin({ kind, priority }: Filter, base: number): boolean {
   return kind === "u32" && priority > base && priority <= base + PRIORITIES;
 }
 
-/** Also to one that is gone by now. */
+/** Whether a filter redirects to an ifb device, also to one that is gone. */
 function sendsToIfb(host: Rtnl, { redirectTo }: Filter): boolean {
   if (redirectTo === undefined) return false;
   const target = host.link.find(redirectTo);

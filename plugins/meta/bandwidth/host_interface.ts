@@ -6,9 +6,8 @@ import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
 
 /**
- * The host's end of the veth pair that a container's interface is one end of, which the previous result
- * knows.
- * @throws {CniError} code 999 saying what is there instead
+ * Finds the host's end of the container's veth pair in the previous result.
+ * @throws {CniError} code 999 naming the interface that is there instead
  */
 export function requirePeer(
   host: Rtnl,

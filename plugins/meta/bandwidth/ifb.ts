@@ -1,8 +1,8 @@
 /**
- * ifb devices, and whose they are. The Go plugin has one for a container on a network, for what the
- * container sends; the attachment that comes first takes that name, so that either plugin can check
- * and remove what the other made. Other attachments, and the other direction, have names of their
- * own. The alias says whose a device is; the Go plugin's have none.
+ * ifb devices and their owners. The Go plugin has one for a container on a network, for packets
+ * from the container; the first attachment uses that name, so that either plugin can check and
+ * remove the other's. Other attachments, and the other direction, have other names. The alias names
+ * the attachment; the Go plugin's devices have none.
  *
  * @module
  */
@@ -16,8 +16,9 @@ import { type Attachment, describeAttachment } from "../../../lib/types/attachme
 import { CniError } from "../../../lib/types/error.ts";
 
 /**
- * Makes an attachment's device, up. Where that fails nothing is left. One from an earlier start of
- * the container is replaced once nothing is sent to it: the filters went with that container's pair.
+ * Makes an attachment's device, and sets it up. After a failure none is left. A device of an
+ * earlier start of the container is replaced where no filter redirects to it: the filters were
+ * removed with that container's pair.
  * @param mtu bytes
  * @throws {CniError} code 999 when the attachment has one already, naming what sends to it
  */
@@ -40,7 +41,7 @@ export function addIfb(
   const { index } = host.link.get(name);
   try {
     host.link.set(index, { alias: attachmentAlias(attachment), group: 0 });
-    // With its alias first: somebody else's DEL takes one without for the Go plugin's.
+    // The alias comes first: a DEL takes a device without one for the Go plugin's.
     if (direction === "egress") rename(host, index, goName(attachment));
     host.link.set(index, { up: true });
     return host.link.get(index);
@@ -59,7 +60,7 @@ function inUse({ name }: Link, attachment: Attachment, sender: Link): CniError {
   );
 }
 
-/** Another attachment of the container may have the name. */
+/** Renames a device, unless another attachment of the container has the name. */
 function rename(host: Rtnl, index: number, name: string): void {
   try {
     host.link.set(index, { name });
@@ -69,7 +70,7 @@ function rename(host: Rtnl, index: number, name: string): void {
 }
 
 /**
- * An attachment's device, the Go plugin's too.
+ * Finds an attachment's device, the Go plugin's too.
  * @throws {CniError} code 999 when there is none, or it is down
  */
 export function requireIfb(host: Rtnl, attachment: Attachment, direction: Direction): Link {
@@ -84,7 +85,7 @@ export function requireIfb(host: Rtnl, attachment: Attachment, direction: Direct
   return ifb;
 }
 
-/** Removes an attachment's devices, the Go plugin's too; none there is fine. */
+/** Removes an attachment's devices, the Go plugin's too; missing ones are no error. */
 export function removeIfbs(host: Rtnl, attachment: Attachment): void {
   for (const ifb of findIfbs(host, attachment, ["egress", "ingress"])) {
     host.link.removeIfPresent(ifb);

@@ -1,8 +1,8 @@
 /**
- * How traffic is limited. A token bucket holds back what a device sends, so it stands at the host's
- * end of the pair for traffic towards the container, and what the container sends is redirected to
- * an ifb device that has one. Where some networks are excepted, filters decide which packets are
- * redirected, in both directions.
+ * Shaping. A token bucket (tbf) limits what a device sends: that of the host's end of the pair
+ * limits traffic towards the container. Packets from the container are redirected to an ifb device
+ * with another. Where some networks are excepted, filters select the packets to redirect, in both
+ * directions.
  *
  * @module
  */
@@ -30,16 +30,16 @@ import { addIfb, requireIfb } from "./ifb.ts";
 interface Redirection {
   direction: Direction;
   bucket: Tbf;
-  /** Which address of a packet is the other end's. */
+  /** The field of a packet that has the other end's address. */
   end: "source" | "destination";
   /**
    * The filters' priorities: for networks of either family, then for all other packets. The kernel
-   * lists filters of one priority together, whichever way the packets go.
+   * lists filters of one priority together, of both directions.
    */
   priorities: { 4: number; 6: number; others: number };
 }
 
-/** What some limits redirect, and the discipline that their filters need. */
+/** Lists the redirections of limits, and the kind of qdisc that their filters need. */
 function redirections({ ingress, egress, subnets }: Limits): { kind: Kind; list: Redirection[] } {
   const list: Redirection[] = [];
   const kind = subnets.length > 0 ? "clsact" : "ingress";
@@ -51,7 +51,7 @@ function redirections({ ingress, egress, subnets }: Limits): { kind: Kind; list:
       priorities: { 4: 1, 6: 2, others: subnets.length > 0 ? 3 : 1 },
     });
   }
-  // What the host sends to the container leaves by its end of the pair.
+  // Packets from the host to the container leave by the host's end of the pair.
   if (ingress && kind === "clsact") {
     list.push({
       direction: "ingress",
@@ -66,7 +66,7 @@ function redirections({ ingress, egress, subnets }: Limits): { kind: Kind; list:
 /**
  * Limits the traffic of an attachment.
  * @param device the host's end of the pair
- * @param undo takes back each step when the ADD fails
+ * @param undo undoes each step when the ADD fails
  * @returns the ifb devices that were made
  * @throws {CniError} code 999 when the device is limited already
  */
@@ -78,7 +78,7 @@ export function shape(
   undo: Undo,
 ): Link[] {
   const { kind, list } = redirections(limits);
-  // `host` may be closed by the time a step is taken back.
+  // `host` may be closed by the time a step is undone.
   const again = (work: (host: Rtnl) => void) => {
     using host = Rtnl.open();
     work(host);
@@ -162,7 +162,7 @@ function addFilters(
 }
 
 /**
- * Takes the limits off a device that goes on living; there may be none.
+ * Removes the limits from a device that stays; there may be none.
  * @param device the host's end of the pair
  */
 export function unshape(host: Rtnl, device: Link): void {
@@ -171,7 +171,7 @@ export function unshape(host: Rtnl, device: Link): void {
 }
 
 /**
- * Everything is as {@link shape} made it.
+ * Expects everything that {@link shape} made.
  * @throws {CniError} code 999 naming the device and what differs
  */
 export function expectShaped(

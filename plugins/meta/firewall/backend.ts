@@ -1,4 +1,4 @@
-/** Who lets a container's packets through. */
+/** Chooses the backend that accepts a container's packets. */
 import { availableBackend } from "../../../lib/firewall/available.ts";
 import type { Backend } from "../../../lib/firewall/backend.ts";
 import { firewalldRuns } from "../../../lib/firewall/filter/firewalld.ts";
@@ -7,13 +7,15 @@ import type { FilterBackend } from "../../../lib/firewall/filter/types.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { adminChainOf, type Options } from "./config.ts";
 
-/** Whether it is firewalld: asked for, or found out, since it would drop what only others let through. */
+/**
+ * Whether the backend is firewalld: configured, or running, since it drops what it does not accept.
+ */
 export function usesFirewalld({ backend }: Options): boolean {
   return backend === "firewalld" || (backend === "" && firewalldRuns());
 }
 
 /**
- * Finds the backend that is asked for, or what the host has.
+ * Finds the configured backend, or one that works on the host.
  * @throws {CniError} code 50 when it does not work
  */
 export async function availableFilter(options: Options): Promise<FilterBackend> {

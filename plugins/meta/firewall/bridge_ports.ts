@@ -1,12 +1,12 @@
-/** The ports of a bridge whose containers are kept apart from each other. */
+/** The ports of a bridge whose containers are isolated from each other. */
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
 
 /**
- * Isolates a container's ports. Frames that a bridge passes on by itself meet no rules, unless the
- * host is set up so; between isolated ports it passes none.
+ * Isolates a container's ports. Frames that a bridge forwards pass no iptables rules, unless
+ * br_netfilter is in use; between isolated ports it forwards none.
  */
 export function isolatePorts(result: Result): void {
   using host = Rtnl.open();

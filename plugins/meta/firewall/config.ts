@@ -14,7 +14,7 @@ import {
   withDefault,
 } from "../../../lib/types/schema.ts";
 
-/** No option of iptables, and no chain that is there for something else. */
+/** A chain's name that is no option of iptables, and none of its built-in chains and targets. */
 const ADMIN_CHAIN =
   /^(?!(-.*|INPUT|FORWARD|OUTPUT|CNI-FORWARD|CNI-ISOLATION-STAGE-[12]|forward|isolation)$)[\w.-]{0,28}$/;
 
@@ -39,30 +39,30 @@ export const options = () =>
 /** @see options */
 export type Options = Infer<ReturnType<typeof options>>;
 
-/** The word that stands for no backend and is not "": the Go plugin takes it, and so may a typo be. */
+/** Finds a backend's name that is unknown: the Go plugin ignores it, and it may be a typo. */
 export function unknownBackend(raw: JsonObject): string | undefined {
   const word = findText(raw, "backend") || undefined;
   return FILTER_BACKENDS.some((each) => each === word) ? undefined : word;
 }
 
-/** What may reach the container. */
+/** Reads the policy. */
 export function policyOf({ ingressPolicy }: Pick<Options, "ingressPolicy">): IngressPolicy {
   return ingressPolicy || "open";
 }
 
-/** The zone that firewalld puts the container in. */
+/** Reads firewalld's zone. */
 export function zoneOf({ firewalldZone }: Pick<Options, "firewalldZone">): string {
   return firewalldZone || "trusted";
 }
 
-/** The administrator's chain. */
+/** Reads the administrator's chain. */
 export function adminChainOf(
   { iptablesAdminChainName }: Pick<Options, "iptablesAdminChainName">,
 ): string {
   return iptablesAdminChainName || "CNI-ADMIN";
 }
 
-/** The options that say what there is to remove where nothing was noted; a wrong one is absent. */
+/** Reads the options that select rules for removal without a note; a wrong one is absent. */
 export function optionsForRemoval(
   raw: JsonObject,
 ): Pick<Options, "ingressPolicy" | "firewalldZone" | "iptablesAdminChainName"> {
@@ -75,7 +75,7 @@ export function optionsForRemoval(
   };
 }
 
-/** A backend; any other word is as good as none, as it is to the Go plugin. */
+/** The schema of a backend; any other word is absent, as in the Go plugin. */
 function backend(): Schema<FilterBackend | ""> {
   const read = (value: JsonValue) =>
     typeof value === "string" ? FILTER_BACKENDS.find((each) => each === value) ?? "" : undefined;

@@ -1,4 +1,4 @@
-/** What the options and the result of the plugins before say of an attachment. */
+/** Makes an attachment's entry from the options and the previous result. */
 import type { Backend } from "../../../lib/firewall/backend.ts";
 import type {
   FilterBackend,
@@ -17,7 +17,7 @@ import { adminChainOf, type Options, policyOf, zoneOf } from "./config.ts";
 
 /**
  * Makes an attachment's entry.
- * @param enforcer who enforces the policy, where firewalld is the backend
+ * @param enforcer the backend of the policy, where firewalld accepts the packets
  * @throws {CniError} code 7 where the policy needs a bridge and the result has none
  */
 export function entryOf(
@@ -46,7 +46,7 @@ export function addressesOf({ ips = [] }: Result): IpAddress[] {
 }
 
 /**
- * The bridge that a policy is about: the first interface of the result.
+ * Finds the bridge of a policy: the first interface of the result.
  * @throws {CniError} code 7 when the plugin before made no interface that could be a bridge
  */
 export function bridgeOf({ interfaces = [] }: Result, policy: IngressPolicy): string {

@@ -1,11 +1,11 @@
 /**
- * firewall lets a container's packets through where the host forwards nothing else, and keeps
- * bridges apart where its policy says so. It comes behind the plugin that gave the container its
- * address, and passes that plugin's result on.
+ * firewall accepts a container's packets where the host forwards no others, and isolates bridges by
+ * its policy. It is chained after the plugin that gave the container its address, and returns that
+ * plugin's result.
  *
- * Made, in this order: a note on disk of what is to be there; the rules. Undone: the rules, unless
- * another attachment needs them, the chains that nobody uses any more, the note. The note is what
- * `cni firewall-reload` puts rules back from, and what a DEL goes by that is told nothing.
+ * Made, in this order: a note on disk of the rules; the rules. Undone: the rules, unless another
+ * attachment needs them, unused chains, the note. `cni firewall-reload` restores rules from the
+ * note, and a DEL without prevResult reads it.
  *
  * @module
  */

@@ -5,15 +5,15 @@ import { NFT_DELTABLE } from "../../../lib/netlink/nftables.ts";
 import { Notifications } from "../../../lib/nl/notifications.ts";
 import { NETLINK_NETFILTER } from "../../../lib/nl/socket.ts";
 
-/** `linux/netfilter/nfnetlink.h`: the group that hears of every change to nftables. */
+/** `linux/netfilter/nfnetlink.h`: the multicast group of changes to nftables. */
 const NFNLGRP_NFTABLES = 7;
 
-/** A reload is many changes. How long it must be quiet before it counts as over. Milliseconds. */
+/** A reload is many changes: it is over after this time without any. Milliseconds. */
 const QUIET_MS = 250;
 
 /**
- * Hears of what takes rules away: firewalld's reload or restart, and nftables' tables deleted, as
- * `nft flush ruleset` does.
+ * Watches for events that remove rules: firewalld's reload or restart, and deletions of nftables'
+ * tables, as by `nft flush ruleset`.
  */
 export class RulesetEvents implements Disposable {
   readonly #kernel = Notifications.open(NETLINK_NETFILTER, [NFNLGRP_NFTABLES]);
@@ -28,16 +28,16 @@ export class RulesetEvents implements Disposable {
   }
 
   /**
-   * Waits until something was taken away and nothing more is.
-   * @param longestMs after this time it has waited enough
+   * Waits for such an event, and for the end of those that follow.
+   * @param longestMs the timeout
    * @throws when the bus goes away
    */
   wait(longestMs = Infinity): void {
     const deadline = performance.now() + longestMs;
     for (let left = longestMs; left > 0; left = deadline - performance.now()) {
-      if (this.#heard(left === Infinity ? -1 : Math.ceil(left))) break;
+      if (this.#received(left === Infinity ? -1 : Math.ceil(left))) break;
     }
-    while (this.#heard(QUIET_MS));
+    while (this.#received(QUIET_MS));
   }
 
   [Symbol.dispose](): void {
@@ -45,8 +45,8 @@ export class RulesetEvents implements Disposable {
     this.#bus?.[Symbol.dispose]();
   }
 
-  /** Whether something of interest was heard before the time was over. */
-  #heard(ms: number): boolean {
+  /** Whether an event came within `ms`. */
+  #received(ms: number): boolean {
     const kernel = this.#kernel.socket;
     if (!Socket.waitForAny(this.#bus ? [kernel, this.#bus.socket] : [kernel], ms)) return false;
     const table = this.#deletedTable();
@@ -57,7 +57,7 @@ export class RulesetEvents implements Disposable {
 
   #deletedTable(): boolean {
     const { messages, lost } = this.#kernel.receive();
-    // Where some were lost, so much has happened that it is reason enough to look.
+    // Lost messages may have been such events.
     return lost || messages.some(({ type }) => type === NFT_DELTABLE);
   }
 }

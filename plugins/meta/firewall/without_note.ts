@@ -1,5 +1,5 @@
 /**
- * What an attachment has of which nothing is noted: the Go plugins made it, or the note is lost.
+ * The rules of an attachment without a note: the Go plugins made them, or the note is lost.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { availableFilter } from "./backend.ts";
 import { adminChainOf, type Options, optionsForRemoval, policyOf, zoneOf } from "./config.ts";
 import { bridgeOf, entryOf } from "./entry.ts";
 
-/** What a DEL looks for: what prevResult says, or whatever else is known of the container. */
+/** Selects the rules that DEL removes: by prevResult, or by other records of the container. */
 export function removalWithoutNote(call: DelCall): Removal {
   const { attachment, prevResult, raw } = call;
   const options = optionsForRemoval(raw);
@@ -27,7 +27,7 @@ export function removalWithoutNote(call: DelCall): Removal {
   try {
     if (prevResult && policy !== "open") bridges = [bridgeOf(prevResult, policy)];
   } catch {
-    // There is no bridge of which anything could have been made.
+    // Without a bridge there are no rules of one.
   }
   return {
     attachment,
@@ -38,7 +38,7 @@ export function removalWithoutNote(call: DelCall): Removal {
   };
 }
 
-/** A container's addresses, by what others noted of it and by its interface where that is there. */
+/** Finds a container's addresses in other notes, and on its interface where that exists. */
 function addressesElsewhere({ attachment, netns, ifName }: DelCall): IpAddress[] {
   return [
     ...(masqueradeNotes().read(attachment)?.ips ?? []).map(({ ip }) => ip),
@@ -62,8 +62,8 @@ function addressesInside(path: string, ifName: string): IpAddress[] {
 }
 
 /**
- * What CHECK expects, one of these. The Go plugins know neither nftables nor a note; what was made
- * with nftables may have lost its.
+ * Lists the entries of which CHECK expects one. The Go plugins neither use nftables nor write
+ * notes; the note of an attachment with nftables may be lost.
  */
 export async function expectedWithoutNote(
   call: AttachmentCall<Options>,

@@ -29,7 +29,9 @@ export const options = () =>
     snat: withDefault(boolean(), true),
     /** Change every source address. */
     masqAll: withDefault(boolean(), false),
-    /** Bit of the packet mark that says "change the source address"; 13 when absent. iptables only. */
+    /**
+     * Bit of the packet mark that says "change the source address"; 13 when absent. iptables only.
+     */
     markMasqBit: optional(integer({ min: 0, max: 31 })),
     /** A chain of somebody else's that sets that mark. iptables only. */
     externalSetMarkChain: optional(chain()),
@@ -42,7 +44,7 @@ export const options = () =>
 /** @see options */
 export type Options = Infer<ReturnType<typeof options>>;
 
-/** A chain's name; iptables has 28 characters for it. */
+/** The schema of a chain's name: at most 28 characters in iptables. */
 function chain() {
   return customSchema(
     "the name of an iptables chain",
@@ -50,17 +52,16 @@ function chain() {
   );
 }
 
-/** Part of a rule. */
+/** The schema of a word of a rule. */
 function token() {
   return customSchema("text without line breaks", (value) =>
-    // deno-lint-ignore no-control-regex -- these are what must not be there
+    // deno-lint-ignore no-control-regex -- these are refused
     typeof value === "string" && !/[\x00-\x1f]/.test(value) ? value : undefined);
 }
 
 /**
- * Expects that conditions in nft's language are part of one rule: they end neither that rule nor
- * its line, where another one could begin.
- * @throws {CniError} code 7 naming what must not be there
+ * Expects that conditions in nft's language cannot end their rule or its line and begin another.
+ * @throws {CniError} code 7 naming what is not permitted
  */
 function expectOneRule(key: string, conditions: readonly string[]): void {
   const text = conditions.join(" ");
@@ -74,8 +75,7 @@ function expectOneRule(key: string, conditions: readonly string[]): void {
 }
 
 /**
- * The ports to publish for each address family, from `runtimeConfig`. Read by the commands that
- * need them only: DEL must work with whatever the runtime still knows.
+ * Reads the ports to publish from `runtimeConfig`. DEL does not: it must work without them.
  * @throws {CniError} code 7 naming the value
  */
 export function readMappings(
@@ -91,7 +91,7 @@ export function readMappings(
   }));
   const of = (family: 4 | 6) =>
     requested.filter(({ hostIP }) => !hostIP || hostIP.family === family)
-      // Bound to every address of a family: as good as no address.
+      // An unspecified address is every address of a family, as without `hostIP`.
       .map(({ hostIP, ...mapping }) =>
         hostIP && !hostIP.isUnspecified() ? { ...mapping, hostIp: hostIP } : mapping
       );
@@ -135,7 +135,7 @@ function protocol() {
   });
 }
 
-/** An address; "" is as good as absent. */
+/** The schema of an address; "" is absent. */
 function hostIp() {
   return customSchema(
     "an IP address, or nothing for every address of the host",
@@ -152,8 +152,8 @@ function port(whose: "host" | "container", number: number): number {
 }
 
 /**
- * The options in the form of the library, and the backend that they ask for.
- * @throws {CniError} code 7 when they are for different backends
+ * Converts the options for lib/firewall, and chooses the backend that they require.
+ * @throws {CniError} code 7 when they require different backends
  */
 export function readBackend(options: Options): { backend?: Backend; snat: SnatOptions } {
   const { backend, snat, masqAll, markMasqBit, externalSetMarkChain } = options;

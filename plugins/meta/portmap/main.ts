@@ -1,11 +1,12 @@
 /**
- * portmap publishes ports of a container at the host: what reaches a host port goes to the
- * container. It comes behind the plugin that gave the container its address.
+ * portmap publishes ports of a container on the host: packets to a host port are forwarded to the
+ * container. It is chained after the plugin that gave the container its address.
  *
  * Made, in this order: the rules; `route_localnet` on the interface that leads to the container,
- * so that 127.0.0.1 works, and before it a rule that keeps 127.0.0.0/8 from the outside. UDP and
- * SCTP connections from before the rules are forgotten, or their packets would not meet them.
- * Undone: the rules, and the connections that they made. The sysctl stays: others may need it.
+ * so that 127.0.0.1 works, and before it a rule that drops packets to 127.0.0.0/8 from outside. The
+ * conntrack entries of earlier UDP and SCTP connections are removed, or the rules would not apply
+ * to them. Undone: the rules, the connections that they made, and the sysctl
+ * once no ports are published any more.
  *
  * @module
  */
@@ -78,7 +79,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
   return prevResult;
 }
 
-/** What is to be published at each of the container's addresses: the first of each family. */
+/** Lists the ports to publish at the container's first address of each family. */
 function publicationsOf(call: AttachmentCall<Options>, result: Result): Publication[] {
   const requested = readMappings(call.config.runtimeConfig);
   const { conditionsV4, conditionsV6 } = call.options;
@@ -90,7 +91,7 @@ function publicationsOf(call: AttachmentCall<Options>, result: Result): Publicat
   });
 }
 
-/** The first address of a family that is not known to be on another interface. */
+/** Finds the first address of a family that is not on another interface by the result. */
 function containerAddress(
   { ifName }: AttachmentCall<Options>,
   { ips = [], interfaces = [] }: Result,

@@ -28,7 +28,7 @@ export const options = () =>
 export type Options = Infer<ReturnType<typeof options>>;
 
 /**
- * What is wrong with several values together.
+ * Refuses options that contradict each other.
  * @throws {CniError} code 7 naming them
  */
 export function validateOptions({ gateways, addSourceHints, keepMainRoutes }: Options): void {
@@ -51,7 +51,7 @@ export function validateOptions({ gateways, addSourceHints, keepMainRoutes }: Op
   }
 }
 
-/** The gateway of traffic from an address: the configured one of its family, or its own. */
+/** Chooses the gateway of traffic from an address: the configured one of its family, or its own. */
 export function gatewayOf(
   { gateways }: Options,
   family: 4 | 6,

@@ -1,9 +1,10 @@
 /**
- * sbr lets what comes from an interface's addresses leave by that interface, whatever the main
- * routing table says: source based routing, for containers with several networks.
+ * sbr routes packets from an interface's addresses out of that interface, independent of the main
+ * routing table: source based routing, for containers with several networks.
  *
- * Made, for each address: a rule and a table of its own, filled from the main table, which then
- * gives up the interface's routes. Undone: rules and tables; a failing ADD gives the routes back.
+ * Made, for each address: a rule and a table of its own, filled from the main table, from
+ * which the interface's routes are then removed. Undone: rules and tables; a failing ADD restores
+ * the routes.
  *
  * @module
  */
@@ -91,7 +92,7 @@ const sbr = definePlugin<Options>({
   },
 
   gc() {
-    // Rules and tables are in the containers' namespaces, and go with them.
+    // Rules and tables are in the containers' namespaces, and removed with them.
   },
 });
 

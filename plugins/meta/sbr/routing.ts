@@ -1,6 +1,6 @@
 /**
- * Routing by source: a rule sends what comes from an address to a table of its own, which holds
- * what the main table knows about the interface. Whoever calls holds the namespace's lock.
+ * Source based routing: a rule for packets from an address leads to a table of its own, with the
+ * interface's routes of the main table. Callers hold the namespace's lock.
  *
  * @module
  */
@@ -12,18 +12,18 @@ import type { Link } from "../../../lib/rtnl/link.ts";
 import { onDevice, type Route, whole } from "../../../lib/rtnl/route.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 
-/** Tables are taken from here on, as the Go plugin does. */
+/** The first table that may be used, as in the Go plugin. */
 const FIRST_TABLE = 100;
 
-/** An address, and the gateway of what comes from it. */
+/** An address, and the gateway of packets from it. */
 export interface Source {
   own: Cidr;
   gateway?: IpAddress;
 }
 
 /**
- * A step of ADD, and how to take it back; both hold the namespace's lock.
- * @param ambiguous it makes several changes, and some may be there when it fails
+ * Runs a step of ADD that can be undone; both hold the namespace's lock.
+ * @param ambiguous the step makes several changes, and may have made some when it fails
  */
 export type Step = (
   what: string,
@@ -44,8 +44,8 @@ export function addRule({ own }: Source, table: number, step: Step): void {
 
 /**
  * Finds a free table for an address and fills it: a default route by the gateway, then every route
- * of the main table that concerns the address or nobody in particular.
- * @param routes what the main table has about the interface
+ * of the main table with a preferred source or gateway in the address's subnet, or with neither.
+ * @param routes the interface's routes in the main table
  */
 export function addTable(
   inside: Rtnl,
@@ -72,9 +72,9 @@ export function addTable(
 }
 
 /**
- * Gives the subnets in the main table the addresses as preferred source, and keeps what else is on
- * the link.
- * @returns the routes of the main table that are to go
+ * Sets the addresses as preferred source of their subnets in the main table; other routes of scope
+ * link stay.
+ * @returns the routes to remove from the main table
  */
 export function addSourceHints(
   inside: Rtnl,
@@ -85,7 +85,7 @@ export function addSourceHints(
   const hinted: Cidr[] = [];
   for (const { own } of sources) {
     const to = own.network();
-    // The second address of a subnet would only take the hint from the first.
+    // A second address of a subnet would replace the hint of the first.
     if (own.prefix === own.ip.bits || hinted.some((subnet) => subnet.equals(to))) continue;
     const present = routes.find((route) => route.to.equals(to) && !route.via);
     const { priority, protocol } = present ?? {};
@@ -100,24 +100,24 @@ export function addSourceHints(
 }
 
 /**
- * Takes a device out of routes, which others by other devices may share; those that the kernel took
- * with another are fine.
+ * Removes a device from routes, which may have next hops on other devices. Routes that the kernel
+ * has removed with another one are no error.
  */
 export function removeMain(inside: Rtnl, device: Link, routes: readonly Route[]): void {
   for (const route of routes) inside.route.removeDevice(route, device);
 }
 
-/** Puts routes back that were there before. */
+/** Restores removed routes. */
 export function restoreMain(inside: Rtnl, device: Link, routes: readonly Route[]): void {
   inside.route.ensureAll(routes.map((route) => whole(route, device)));
 }
 
-/** The routes of an interface in the main table. */
+/** Lists the routes of an interface in the main table. */
 export function mainRoutes(inside: Rtnl, device: Link): Route[] {
   return inside.route.list({ table: RT_TABLE_MAIN, device });
 }
 
-/** `ip route flush table TABLE dev DEVICE`, for those tables that sbr may have taken. */
+/** `ip route flush table TABLE dev DEVICE`, for tables that sbr may have filled. */
 export function removeRoutes(inside: Rtnl, device: Link, tables: readonly number[]): void {
   for (const route of inside.route.list({ device })) {
     const own = route.table >= FIRST_TABLE && !isReserved(route.table);

@@ -1,6 +1,5 @@
 /**
- * Where traffic comes from that is to be routed by its source: the addresses of an interface, and the
- * rules that there are for them.
+ * The sources of source based routing: the addresses of an interface, and the rules for them.
  *
  * @module
  */
@@ -16,7 +15,7 @@ import { gatewayOf, type Options } from "./config.ts";
 import type { Source } from "./routing.ts";
 
 /**
- * The addresses that a result has on an interface.
+ * Lists the addresses that a result has on an interface.
  * @throws {CniError} code 7 when there are none
  */
 export function requireSources(
@@ -37,7 +36,7 @@ export function requireSources(
   });
 }
 
-/** Addresses that do not say whose they are belong to this interface. */
+/** Lists the addresses of this interface; those without an index belong to it too. */
 export function ipsOf({ ips = [], interfaces = [] }: Result, ifName: string): IpConfig[] {
   return ips.filter((entry) => {
     const owner = entry.interface === undefined ? undefined : interfaces[entry.interface];
@@ -45,7 +44,9 @@ export function ipsOf({ ips = [], interfaces = [] }: Result, ifName: string): Ip
   });
 }
 
-/** The rules for traffic from these addresses: all of them, or those of the configured table. */
+/**
+ * Lists the rules for traffic from these addresses: all of them, or those of the configured table.
+ */
 export function findRules(
   inside: Rtnl,
   configured: number | undefined,

@@ -3,12 +3,12 @@ import { runtime } from "../../../lib/runtime/mod.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { isShared, type Sysctl } from "./sysctls.ts";
 
-/** One regular expression per line; the administrator's word on what may be set. */
+/** The administrator's list of permitted sysctls: a regular expression per line. */
 export const ALLOW_LIST = "/etc/cni/tuning/allowlist.conf";
 
 /**
- * Refuses a sysctl that may not be set: with an allow-list whatever it does not match, without one
- * what the kernel does not keep for each namespace.
+ * Refuses a sysctl that may not be set: with an allow-list one that it does not match, without one
+ * a parameter that namespaces share.
  * @throws {CniError} code 7 naming the key and what would allow it; 5 or 7 for an unusable list
  */
 export function checkAllowed(sysctls: readonly Sysctl[]): void {
@@ -36,7 +36,7 @@ function shared(key: string): CniError {
 }
 
 /**
- * The list; undefined when there is none, which is not the same as an empty one.
+ * Reads the list; undefined when there is none. An empty one permits nothing.
  * @throws {CniError} code 5 when it cannot be read, 7 naming a line that is no regular expression
  */
 export function readAllowList(): RegExp[] | undefined {
@@ -52,7 +52,7 @@ export function readAllowList(): RegExp[] | undefined {
   });
 }
 
-/** What the Go plugin's syntax has, and JavaScript's would take for something else. */
+/** Syntax of Go's regular expressions that JavaScript reads differently. */
 const FOREIGN = /\\[AzQECpP]|\[:\^?\w+:\]/;
 
 function compile(pattern: string, line: number): RegExp {
@@ -62,7 +62,7 @@ function compile(pattern: string, line: number): RegExp {
     );
   const foreign = FOREIGN.exec(pattern.replaceAll("\\\\", ""));
   if (foreign) throw fail(`${foreign[0]} is not understood; write it otherwise`);
-  // The Go plugin's syntax has flags in front, JavaScript's beside.
+  // Go's syntax has flags in front, JavaScript's has them apart from the pattern.
   const [, flags = "", rest = ""] = /^(?:\(\?([ims]+)\))?(.*)$/.exec(pattern)!;
   try {
     return new RegExp(rest, flags);

@@ -1,6 +1,6 @@
 /**
- * What an ADD found before it changed it, kept in a file until DEL. The file is the Go plugin's:
- * its name, its place and its keys, and more keys that the Go plugin passes over.
+ * The values from before an ADD, kept in a file until DEL. Name, directory and keys are the Go
+ * plugin's, which ignores the additional keys.
  *
  * @module
  */
@@ -15,20 +15,19 @@ import { boolean, goObject, integer, optional, string } from "../../../lib/types
 import { type LinkSettings, sysctlTable } from "./config.ts";
 import { isBelowNet } from "./sysctls.ts";
 
-/** The values that were there before. */
+/** The values from before an ADD. */
 export interface Backup {
   link: LinkSettings;
   /** The MTU of the host's end of the pair, where that changes too. Bytes. */
   hostMtu?: number;
-  /** Path below /proc/sys to value. */
+  /** Path relative to /proc/sys, to value. */
   sysctl: Record<string, string>;
-  /** The network's name, by which GC knows the files that are its own. */
+  /** The network's name, by which GC selects files. */
   network: string;
 }
 
 /**
- * Keeps the values until DEL. What an earlier ADD kept, and no DEL has restored, was there before:
- * it stays.
+ * Writes a backup. Values of an earlier ADD that no DEL has restored are the older ones, and stay.
  * @throws {CniError} code 5 naming the file
  */
 export function writeBackup(directory: string, attachment: Attachment, backup: Backup): void {
@@ -50,12 +49,12 @@ export function writeBackup(directory: string, attachment: Attachment, backup: B
   }
 }
 
-/** The backup of one attachment, the Go plugin's too; undefined when there is none to restore. */
+/** Reads the backup of an attachment, the Go plugin's too; undefined without one. */
 export function readBackup(directory: string, attachment: Attachment): Backup | undefined {
   return storeIn(directory).read(nameOf(attachment));
 }
 
-/** Removes the backup of one attachment; none there is fine. */
+/** Removes the backup of an attachment; a missing one is no error. */
 export function removeBackup(directory: string, attachment: Attachment): void {
   storeIn(directory).remove(nameOf(attachment));
 }
@@ -69,12 +68,12 @@ export function removeStaleBackups(
   const store = storeIn(directory);
   const keep = new Set(valid.map(nameOf));
   for (const name of store.names()) {
-    // The Go plugin's files do not say whose they are.
+    // The Go plugin's files do not name their network.
     if (!keep.has(name) && store.read(name)?.network === network) store.remove(name);
   }
 }
 
-/** The Go plugin's name for the file. */
+/** The file's name, as in the Go plugin. */
 function nameOf({ containerId, ifName }: Attachment): string {
   return `${containerId}_${ifName}`;
 }

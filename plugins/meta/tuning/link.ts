@@ -1,5 +1,5 @@
 /**
- * The settings of an interface that another plugin made: reading, changing and expecting them.
+ * Reads, changes and checks the settings of an interface that another plugin made.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import type { LinkSettings } from "./config.ts";
 
-/** Whether anything of the interface is to change. */
+/** Whether any setting of the interface is to change. */
 export function changesLink(wanted: LinkSettings): boolean {
   return Object.values(wanted).some((value) => value !== undefined);
 }
 
-/** What an interface has now of the settings that are to change. */
+/** Reads an interface's current values of the settings that are to change. */
 export function currentSettings(link: Link, wanted: LinkSettings): LinkSettings {
   const all: LinkSettings = {
     mac: link.address,
@@ -23,14 +23,14 @@ export function currentSettings(link: Link, wanted: LinkSettings): LinkSettings 
     allmulti: link.allmulti,
     txQLen: link.txqlen,
   };
-  // An interface without hardware address has none to go back to.
+  // An interface without hardware address has none to restore.
   const changed = Object.entries(all).filter(([key, value]) =>
     wanted[key as keyof LinkSettings] !== undefined && value !== ""
   );
   return Object.fromEntries(changed);
 }
 
-/** One request per setting, so that an error names the one that was refused. */
+/** Changes settings, with a request for each, so that an error names the refused one. */
 export function changeLink(
   inside: Rtnl,
   link: Link,
@@ -50,7 +50,7 @@ export function changeLink(
   }
 }
 
-/** @throws {CniError} code 999 naming the first setting that is another */
+/** Expects settings. @throws {CniError} code 999 naming the first that differs */
 export function expectLink(link: Link, wanted: LinkSettings): void {
   const current = currentSettings(link, wanted);
   for (const [key, value] of Object.entries(wanted) as [keyof LinkSettings, unknown][]) {
@@ -63,7 +63,7 @@ export function expectLink(link: Link, wanted: LinkSettings): void {
   }
 }
 
-/** The interface in the container as it is now. */
+/** Updates the container's interface in a result. */
 export function updateResult(result: Result, ifName: string, { mac, mtu }: LinkSettings): Result {
   const interfaces = result.interfaces?.map((entry) =>
     entry.name !== ifName || !entry.sandbox ? entry : {

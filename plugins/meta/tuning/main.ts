@@ -98,7 +98,7 @@ function add(call: AddCall<Options>): Result {
   return updateResult(prevResult, call.ifName, wanted);
 }
 
-/** The directory, or what it would be made in, is one. */
+/** Expects that a path, where it exists, is a directory. */
 function expectDirectory(path: string): void {
   const info = ifPresent(() => runtime.files.stat(path));
   if (!info || info.isDirectory) return;

@@ -1,5 +1,5 @@
 /**
- * Setting everything again that a backup holds.
+ * Restores the values of a backup.
  *
  * @module
  */
@@ -16,8 +16,8 @@ import { changeLink } from "./link.ts";
 import { setAll } from "./sysctls.ts";
 
 /**
- * Restores what an attachment's backup holds, and removes the backup, even where that fails. A
- * backup that cannot be read is named on standard error, and removed.
+ * Restores the values of an attachment's backup, and removes it, even where that fails. A backup
+ * that cannot be read is named on standard error, and removed.
  * @param directory where backups are kept
  */
 export async function restore(call: DelCall, directory: string): Promise<void> {
@@ -49,7 +49,7 @@ async function restoreValues(
       const end = findHostEnd(host, sandbox, link);
       if (end) host.link.set(end, { mtu: hostMtu });
     },
-    // Last changed, first restored: some set others.
+    // In reverse order: some parameters change others.
     ...Object.entries(sysctl).reverse().map((entry) => () => {
       sandbox.run(() => {
         const present = ifPresent(() => runtime.files.stat(`/proc/sys/${entry[0]}`));

@@ -1,5 +1,5 @@
 /**
- * Sysctls of one network namespace. Everything here that touches /proc/sys runs inside it.
+ * Sysctls of a network namespace. Every function that reads or writes /proc/sys runs inside it.
  *
  * @module
  */
@@ -11,9 +11,9 @@ import { CniError } from "../../../lib/types/error.ts";
 
 /** A kernel parameter to set. */
 export interface Sysctl {
-  /** As the configuration spells it. */
+  /** The key in the configuration. */
   key: string;
-  /** Below /proc/sys. */
+  /** The path relative to /proc/sys. */
   path: string;
   value: string;
 }
@@ -39,8 +39,8 @@ export function isShared(path: string): boolean {
 }
 
 /**
- * Where a key is below /proc/sys: dots and slashes both separate, and the first `IFNAME` stands
- * for the interface, whose name may have dots of its own.
+ * Makes the path of a key relative to /proc/sys: dots and slashes both separate, and the first
+ * `IFNAME` is replaced by the interface's name, which may have dots.
  * @throws {CniError} code 7 for a key that is not below `net`
  */
 export function locate(key: string, ifName: string): string {
@@ -53,14 +53,14 @@ export function locate(key: string, ifName: string): string {
   );
 }
 
-/** Whether a path below /proc/sys belongs to a network namespace, and leads nowhere else. */
+/** Whether a path relative to /proc/sys is below `net`, without `..`. */
 export function isBelowNet(path: string): boolean {
   const [first, ...rest] = path.split("/");
   return first === "net" && rest.length > 0 && !rest.includes("..") && !path.includes("\0");
 }
 
 /**
- * The values that the parameters have now, by path; without those that have none.
+ * Reads the current values of parameters, by path; without those that have none.
  * @throws {CniError} code 7 for a parameter that does not exist, or cannot be set in a container
  */
 export function currentValues(sysctls: readonly Sysctl[]): Record<string, string> {
@@ -86,7 +86,7 @@ export function setAll(values: Iterable<readonly [path: string, value: string]>)
 }
 
 /**
- * Every parameter has its value.
+ * Expects that every parameter has its value.
  * @throws {CniError} code 7 for one that does not exist, 999 naming the one that has another value
  */
 export function expectSysctls(sysctls: readonly Sysctl[]): void {
@@ -110,7 +110,7 @@ function requireFile({ key, path }: Sysctl): FileInfo {
   );
 }
 
-/** Undefined for what has no value until it is set: net.ipv6.conf.IFNAME.stable_secret. */
+/** Reads a value; undefined for one that is not set yet: net.ipv6.conf.IFNAME.stable_secret. */
 function valueOf(path: string): string | undefined {
   try {
     return runtime.files.readText(`/proc/sys/${path}`).trim();
@@ -120,12 +120,12 @@ function valueOf(path: string): string | undefined {
   }
 }
 
-/** The kernel writes tabs between the numbers of a list. */
+/** Normalizes white space: the kernel writes tabs between the numbers of a list. */
 function words(value: string): string {
   return value.trim().split(/\s+/).join(" ");
 }
 
-/** Some, such as net.ipv4.route.flush, are commands. */
+/** Whether a parameter can be read; some, such as net.ipv4.route.flush, are only written. */
 function isReadable(mode: number): boolean {
   return (mode & 0o444) !== 0;
 }

@@ -15,7 +15,7 @@ export const options = () =>
 export type Options = Infer<ReturnType<typeof options>>;
 
 /**
- * An alternative name serves for a VRF that is there.
+ * Checks `vrfname`, which may be an alternative name of an existing VRF.
  * @throws {CniError} code 7 when `vrfname` is missing, or no name that an interface can have
  */
 export function validateOptions({ vrfname }: Options): void {

@@ -6,8 +6,9 @@ import { CniError } from "../../../lib/types/error.ts";
 import type { Options } from "./config.ts";
 
 /**
- * The VRF of this name; undefined when there is none.
- * @throws {CniError} code 7 when the name is another sort of device's, or its table is another
+ * Finds the VRF of this name; undefined when there is none.
+ * @throws {CniError} code 7 when the name is that of another kind of device, or its table is
+ * another
  */
 export function findVrf(inside: Rtnl, { vrfname, table }: Options): Link | undefined {
   const device = inside.link.find(vrfname);
@@ -29,7 +30,7 @@ export function findVrf(inside: Rtnl, { vrfname, table }: Options): Link | undef
 }
 
 /**
- * `ip link add VRFNAME up type vrf table TABLE`. Whoever calls holds the namespace's lock.
+ * `ip link add VRFNAME up type vrf table TABLE`. The caller holds the namespace's lock.
  * @throws {CniError} code 999 on a kernel without VRFs
  */
 export function createVrf(inside: Rtnl, { vrfname, table }: Options): Link {
@@ -43,13 +44,13 @@ export function createVrf(inside: Rtnl, { vrfname, table }: Options): Link {
   return inside.link.get(vrfname);
 }
 
-/** Removes a VRF that has no interface any more. */
+/** Removes a VRF without interfaces. */
 export function removeIfEmpty(inside: Rtnl, vrf: Link): void {
   if (inside.link.list({ master: vrf.index }).length === 0) inside.link.removeIfPresent(vrf);
 }
 
 /**
- * Asks the kernel for a VRF without a table, which it refuses in one way or the other.
+ * Asks the kernel for a VRF without a table, which it refuses in either case: the error differs.
  * @throws {CniError} code 999 on a kernel without VRFs
  */
 export function expectVrfSupport(inside: Rtnl): void {

@@ -2,7 +2,7 @@
  * vrf puts a container's interface into a VRF, a device with a routing table of its own for the
  * interfaces that belong to it. All of it is in the container's namespace.
  *
- * Made, in this order: the VRF where there is none, the membership; addresses and routes move along.
+ * Made, in this order: the VRF where there is none, the membership, with addresses and routes.
  * Undone: the membership, and the VRF with the last one.
  *
  * @module
@@ -23,7 +23,7 @@ import type { Result } from "../../../lib/types/result.ts";
 import { versionsFrom } from "../../../lib/types/versions.ts";
 import { type Options, options, validateOptions } from "./config.ts";
 import { createVrf, expectVrfSupport, findVrf, removeIfEmpty } from "./device.ts";
-import { belongingsOf, changeMaster, leaveTable } from "./membership.ts";
+import { addressesAndRoutesOf, changeMaster, leaveTable } from "./membership.ts";
 
 const vrf = definePlugin<Options>({
   name: "vrf",
@@ -40,7 +40,7 @@ const vrf = definePlugin<Options>({
     const name = findText(raw, "vrfname");
     const link = inside.link.find(ifName);
     if (link && isNewerContainers(call, sandbox, link)) return;
-    // Where the configuration names no VRF any more, the one that the interface is in.
+    // Without a VRF in the configuration, the one that the interface is in.
     const named = name ? inside.link.find(name) : undefined;
     const device = named?.kind === "vrf" ? named : link?.master && inside.link.find(link.master);
     if (!device || device.kind !== "vrf") return;
@@ -79,7 +79,7 @@ const vrf = definePlugin<Options>({
   },
 
   gc() {
-    // VRFs are in the containers' namespaces, and go with them.
+    // VRFs are in the containers' namespaces, and removed with them.
   },
 });
 
@@ -88,7 +88,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
   const prevResult = requirePrevResult(call);
   validateOptions(options);
   using sandbox = NetNs.open(netns);
-  // Two interfaces that join at a time must not both make the VRF, or take one table for two.
+  // Two concurrent ADDs must not both make the VRF, or choose the same table.
   using _lock = await lock(sandbox);
   using inside = Rtnl.open(sandbox);
   const link = inside.link.get(ifName);
@@ -109,7 +109,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
     () => createVrf(inside, options),
     (made) => again((_, inside) => removeIfEmpty(inside, made)),
   );
-  const belongings = belongingsOf(inside, link);
+  const kept = addressesAndRoutesOf(inside, link);
   const table = device.data.table ?? 0;
   const [joining, leaving] = [
     { from: RT_TABLE_MAIN, to: table },
@@ -117,17 +117,14 @@ async function add(call: AddCall<Options>): Promise<Result> {
   ];
   undo.step(
     `the membership of ${ifName} in ${device.name}`,
-    () => changeMaster(sandbox, inside, link, device, belongings, joining),
-    () =>
-      again((sandbox, inside) =>
-        changeMaster(sandbox, inside, link, undefined, belongings, leaving)
-      ),
+    () => changeMaster(sandbox, inside, link, device, kept, joining),
+    () => again((sandbox, inside) => changeMaster(sandbox, inside, link, undefined, kept, leaving)),
     { ambiguous: true }, // a route may be refused after the interface has joined
   );
   return prevResult;
 }
 
-/** The file that everybody locks who chooses a routing table in a namespace: its own. */
+/** Locks the namespace's own file, as every plugin does that chooses a routing table in it. */
 function lock(sandbox: NetNs): Promise<FileLock> {
   return FileLock.acquire(sandbox.path, { create: false });
 }

@@ -1,7 +1,7 @@
 /**
- * An interface that joins or leaves a VRF keeps its addresses and routes. The kernel takes it down
- * for a moment, upon which IPv6 addresses (unless keep_addr_on_down is set) and all routes but those
- * of the subnets are lost, and the new ones belong into another table.
+ * Moves an interface into or out of a VRF with its addresses and routes. The kernel sets it down
+ * for a moment, which removes IPv6 addresses (unless keep_addr_on_down is set) and all routes but
+ * those of subnets, and the routes belong into another table afterwards.
  *
  * @module
  */
@@ -22,23 +22,23 @@ import { onDevice, type Route, whole } from "../../../lib/rtnl/route.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { CniError } from "../../../lib/types/error.ts";
 
-/** The kernel needs a fraction of a millisecond for an address's route. Milliseconds. */
+/** How long to wait for the kernel's route of an address. Milliseconds. */
 const DEADLINE_MS = 3000;
 
-/** What an interface is to keep. */
-export interface Belongings {
-  /** Its global IPv6 addresses; those that are `unique` were looked for on the network before. */
+/** The addresses and routes that an interface keeps. */
+export interface AddressesAndRoutes {
+  /** Its global IPv6 addresses; `unique` ones have passed duplicate address detection. */
   addresses: { address: Cidr; unique: boolean }[];
   /** Its routes but those that come with the addresses. */
   routes: Route[];
-  /** Subnets of its addresses whose route somebody removed: ptp does, its gateway leads there. */
+  /** Subnets of its addresses whose route was removed, as by ptp, which routes over its gateway. */
   bare: Cidr[];
 }
 
-/** What an interface has. */
-export function belongingsOf(inside: Rtnl, device: Link): Belongings {
+/** Reads an interface's addresses and routes. */
+export function addressesAndRoutesOf(inside: Rtnl, device: Link): AddressesAndRoutes {
   const routes = inside.route.list({ device }).filter(({ type }) => type === RTN_UNICAST);
-  // Copies in other tables are somebody's own.
+  // Copies in other tables were made by other programs.
   const subnets = routes.filter((route) => isSubnet(route) && route.table === RT_TABLE_MAIN);
   return {
     addresses: ipv6Of(inside, device).map((entry) => ({
@@ -54,10 +54,11 @@ export function belongingsOf(inside: Rtnl, device: Link): Belongings {
 }
 
 /**
- * `ip link set DEVICE master MASTER`, or `nomaster`, and everything is there again. Routes of the
- * main table move to the VRF's, or back; those of other tables stay where they are.
- * @param tables the one that the interface leaves and the one it comes to
- * @throws {NetlinkError} where the kernel refuses; {CniError} code 999 when an address does not come
+ * `ip link set DEVICE master MASTER`, or `nomaster`, then restores addresses and routes. Routes of
+ * the main table move to the VRF's, or back; those of other tables stay.
+ * @param tables the table that the interface leaves, and the one that it joins
+ * @throws {NetlinkError} where the kernel refuses; {CniError} code 999 when an address does not
+ * come
  *   back
  */
 export function changeMaster(
@@ -65,7 +66,7 @@ export function changeMaster(
   inside: Rtnl,
   device: Link,
   master: Link | undefined,
-  { addresses, routes, bare }: Belongings,
+  { addresses, routes, bare }: AddressesAndRoutes,
   tables: { from: number; to: number },
 ): void {
   using changes = Changes.in(netns, [RTNLGRP_IPV6_ROUTE]);
@@ -74,7 +75,7 @@ export function changeMaster(
   for (const { address, unique } of addresses) {
     const found = present.find((entry) => entry.address.equals(address));
     if (found && (isUsable(found) || !unique)) continue;
-    // It was found to be unique before: looking again would take more than a second.
+    // It has passed duplicate address detection before, which takes more than a second.
     if (found) inside.address.remove(device, address);
     inside.address.add(device, address, { noDad: unique });
   }
@@ -103,8 +104,8 @@ export function changeMaster(
 }
 
 /**
- * Takes an interface out of the routes that it shares with others in a table: those stay, where the
- * kernel removes what leads by this interface alone.
+ * Removes an interface from routes with next hops on several interfaces. The kernel itself removes
+ * the routes of this interface alone.
  */
 export function leaveTable(inside: Rtnl, device: Link, table: number): void {
   for (const route of inside.route.list({ device, table })) {
@@ -112,7 +113,7 @@ export function leaveTable(inside: Rtnl, device: Link, table: number): void {
   }
 }
 
-/** What the kernel makes with an address. */
+/** Whether a route is the one that the kernel adds for an address's subnet. */
 function isSubnet({ protocol, type }: Route): boolean {
   return protocol === RTPROT_KERNEL && type === RTN_UNICAST;
 }

@@ -1,6 +1,6 @@
 /**
- * firewall-reload puts back the rules of living attachments: masquerading, published ports and the
- * firewall's own. Somebody flushed them, not knowing whose they were.
+ * firewall-reload restores flushed rules of existing attachments: masquerading, published ports and
+ * the firewall's own.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   if (option === undefined) {
-    // Container runtimes start whatever is in the plugin directory to see what it is.
+    // Container runtimes start every file of the plugin directory to read its version.
     runtime.write(2, HELP);
     return 2;
   }
@@ -53,10 +53,10 @@ async function reload(): Promise<void> {
   });
 }
 
-/** How long after something could not be put back it is tried again. Milliseconds. */
+/** The pause before another attempt after a failure. Milliseconds. */
 const RETRY_MS = 10_000;
 
-/** Never returns. @throws when the bus goes away, for a service manager to start this again */
+/** Watches for ever. @throws when the bus closes the connection; a service manager restarts it */
 async function watch(): Promise<never> {
   using events = new RulesetEvents(); // before the first reload, so that nothing is missed
   for (let said: string | undefined;;) {
