@@ -12,7 +12,7 @@ export const YES_OPTION: Option = { name: "yes", short: "y", help: "do it withou
  *
  * @throws {UsageError} where nobody is at a terminal to answer
  */
-export function isWanted(line: CommandLine, question: string): boolean {
+export function isConfirmed(line: CommandLine, question: string): boolean {
   if (line.has("yes")) return true;
   if (!runtime.isTerminal(0)) {
     throw new UsageError(`${question} Nobody is there to answer: --yes does it without asking`);

@@ -7,10 +7,12 @@ import { Rtnl } from "../rtnl/rtnl.ts";
 import { parseResult } from "../types/read_result.ts";
 import type { Result } from "../types/result.ts";
 
-/** Whether an attachment still is: its namespace, and its interface in there. */
+/** The state of an attachment: of its namespace, and of its interface in it. */
 export type AttachmentState = "attached" | "namespace gone" | "interface gone";
 
-/** Looks whether an attachment still is. @throws {CniError} without the privilege to look */
+/**
+ * Reads the state of an attachment. @throws {CniError} without the privilege to enter namespaces
+ */
 export function stateOf({ netns: path, ifName }: CachedAttachment): AttachmentState {
   using netns = NetNs.openIfPresent(path);
   if (!netns) return "namespace gone";
@@ -18,7 +20,7 @@ export function stateOf({ netns: path, ifName }: CachedAttachment): AttachmentSt
   return inside.link.find(ifName) ? "attached" : "interface gone";
 }
 
-/** When ADD ended, in milliseconds since 1970; undefined when it is cached no more. */
+/** When ADD ended, in milliseconds since 1970; undefined when it is no longer cached. */
 export function addedMs(attachment: CachedAttachment): number | undefined {
   return ifPresent(() => runtime.files.stat(new Cache().path(attachment)).modifiedMs);
 }

@@ -3,7 +3,7 @@ import { printJson } from "../cli/output.ts";
 import { runtime } from "../runtime/mod.ts";
 import { CniError } from "../types/error.ts";
 import { explain } from "./explain.ts";
-import { heedSignals } from "./interruption.ts";
+import { handleSignals } from "./interruption.ts";
 import { Progress } from "./terminal.ts";
 
 /** What is attempted, for whoever reads that it failed. */
@@ -22,7 +22,7 @@ export async function attempt(
   { what, facts, remedy }: Attempt,
   work: (progress: Progress) => Promise<void>,
 ): Promise<number> {
-  heedSignals();
+  handleSignals();
   try {
     using progress = new Progress();
     await work(progress);

@@ -1,7 +1,7 @@
 import { CniError, ErrorCode } from "../types/error.ts";
 import { red } from "./terminal.ts";
 
-/** What the specification calls its codes. */
+/** The specification's names of error codes. */
 const CODES: Readonly<Record<number, string>> = {
   [ErrorCode.unknown]: "no code",
   [ErrorCode.incompatibleVersion]: "incompatible CNI version",
@@ -18,7 +18,7 @@ const CODES: Readonly<Record<number, string>> = {
   [ErrorCode.internal]: "internal error",
 };
 
-/** What helps, where the message itself cannot know. */
+/** The remedies by code, where the message has none. */
 const REMEDIES: Readonly<Record<number, string>> = {
   [ErrorCode.incompatibleVersion]:
     '"cniVersion" must be one that every plugin supports: cnitool version NETWORK lists them',

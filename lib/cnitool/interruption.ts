@@ -5,10 +5,10 @@ import { CniError } from "../types/error.ts";
 let told: EndSignal | undefined;
 
 /**
- * From now on a signal to end is heeded between two plugins, and only a second one at once: plugins
- * run inside this process, and what one had made that was ended in the middle would stay.
+ * Handles signals to end: the first one ends the command between two plugins, a second one at once.
+ * Plugins run inside this process, and one that is killed in the middle could not undo its work.
  */
-export function heedSignals(): void {
+export function handleSignals(): void {
   runtime.onSignal(["SIGINT", "SIGTERM", "SIGHUP"], (signal) => {
     if (told !== undefined) runtime.exit(1);
     told = signal;

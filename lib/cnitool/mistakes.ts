@@ -10,7 +10,7 @@ import { pluginPath } from "./settings.ts";
  *
  * @throws {CniError} code 7 with `--strict`, where anything is wrong
  */
-export async function tellMistakes(line: CommandLine): Promise<void> {
+export async function reportMistakes(line: CommandLine): Promise<void> {
   const isStrict = line.has("strict");
   if (!isStrict && !runtime.isTerminal(2)) return;
   const { validate } = await import("./validate/mod.ts");

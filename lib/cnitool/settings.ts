@@ -1,4 +1,4 @@
-/** What the environment says, and what holds where it does not. */
+/** The settings in the environment, and their defaults. */
 import { splitPath } from "../invoke/find.ts";
 import { parseObject } from "../libcni/conf.ts";
 import { runtime } from "../runtime/mod.ts";

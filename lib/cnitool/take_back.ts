@@ -5,8 +5,8 @@ import { type CniError, ErrorCode } from "../types/error.ts";
 import { pluginPath } from "./settings.ts";
 
 /**
- * What helps after an ADD that failed: the command that takes back what plugins had done, and what
- * it needs first; "" where nothing was done.
+ * Makes the remedy after an ADD that failed: the command that undoes it, and its precondition; ""
+ * where nothing was done.
  *
  * @param called the plugins that were called, in order
  * @param del the command line

@@ -1,4 +1,4 @@
-/** What `gc` is to leave alone. */
+/** The attachments that `gc` keeps. */
 import type { CommandLine } from "../cli/command_line.ts";
 import { UsageError } from "../cli/usage_error.ts";
 import type { CachedAttachment } from "../libcni/cache.ts";
@@ -16,15 +16,15 @@ import { warn } from "./open_cni.ts";
 /** A list of this many bytes has room for 100,000 attachments. */
 const MAX_LIST = 16 << 20;
 
-/** An attachment of the network that is spoken of. */
+/** An attachment of the network of the command line. */
 type OnNetwork = Omit<Attachment, "network">;
 
 /**
  * The attachments of a network that are to stay, as `--keep`, `--valid` and `--all` say.
  *
  * @throws {UsageError} when nothing was said, or two things that exclude each other
- * @throws {CniError} code 7 for a `--keep` that is none of the network's cached attachments: what was
- * meant would be deleted
+ * @throws {CniError} code 7 for a `--keep` that is none of the network's cached attachments: what
+ * was meant would be deleted
  */
 export function readValid(network: string, line: CommandLine, cni: Cni): Attachment[] {
   const [keep, valid, all] = [line.texts("keep"), line.text("valid"), line.has("all")];

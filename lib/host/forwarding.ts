@@ -3,7 +3,7 @@ import { readSysctl, writeSysctl } from "./sysctl.ts";
 const KEYS = { 4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding" } as const;
 
 /**
- * Lets the host pass packets on between its interfaces, for each address family given:
+ * Enables forwarding between the host's interfaces, for each address family given:
  * `sysctl -w net.ipv4.ip_forward=1`, `net.ipv6.conf.all.forwarding=1`. What is on already is not
  * written again, so that a read-only /proc/sys is no obstacle then.
  * @throws {CniError} code 5

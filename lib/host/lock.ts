@@ -21,7 +21,7 @@ const DEADLINE_MS = 30_000;
 /** The longest pause between two tries. Milliseconds. */
 const MAX_PAUSE_MS = 16;
 
-/** How to wait for a lock. */
+/** Options of taking a lock. */
 export interface LockOptions {
   /** Give up after this many milliseconds; 30 seconds when absent. */
   deadlineMs?: number;
@@ -36,8 +36,8 @@ export interface LockOptions {
    */
   create?: boolean;
   /**
-   * Programs that the call runs in order to change rules hold the lock too: it lasts until they have
-   * ended, also when this process is killed before.
+   * Programs that the call runs in order to change rules hold the lock too: it lasts until they
+   * have ended, also when this process is killed before.
    */
   inherited?: boolean;
 }
@@ -45,8 +45,8 @@ export interface LockOptions {
 /**
  * An exclusive lock, held until it goes out of scope or the process ends.
  *
- * Whoever holds one waits for no other: that is the order of locks, whether they are held over an
- * `await` or not. Among those of this process who want the same lock, first come, first served.
+ * A holder waits for no other lock, so that there can be no deadlock. Within this process a lock is
+ * given in the order of requests.
  */
 export class FileLock implements Disposable {
   readonly #descriptor: Descriptor;
@@ -62,7 +62,7 @@ export class FileLock implements Disposable {
   /**
    * Takes the lock, creating its file where there is none.
    * @param path the file; its directory must exist
-   * @throws {CniError} code 11 when somebody else holds it all the time, naming who; 5 when the
+   * @throws {CniError} code 11 at the deadline, naming the holder; 5 when the
    *   file cannot be opened
    */
   static async acquire(path: string, options: LockOptions = {}): Promise<FileLock> {
@@ -86,7 +86,7 @@ export class FileLock implements Disposable {
     }
   }
 
-  /** Lets go; doing so twice is harmless. */
+  /** Releases the lock. Repeatable. */
   [Symbol.dispose](): void {
     this.#inherited?.[Symbol.dispose]();
     this.#descriptor[Symbol.dispose]();
@@ -95,12 +95,12 @@ export class FileLock implements Disposable {
 }
 
 /**
- * Who in this process waits for a lock, by its path, in the order in which they came. A path that is
- * no key has no holder. Without this they would poll, and some be served much later than others.
+ * The queues of this process, by the path of the lock. A path without a queue has no holder.
+ * Without them every waiter would poll, and some would get the lock much later than others.
  */
 const queues = new Map<string, (() => void)[]>();
 
-/** One's turn to take the lock, until it is disposed of; undefined when it did not come in time. */
+/** Waits for the turn in the queue, which ends when disposed of; undefined at the deadline. */
 async function takeTurn(path: string, deadlineMs: number): Promise<Disposable | undefined> {
   const queue = queues.get(path);
   if (!queue) {
@@ -140,7 +140,7 @@ function open(path: string, flags: number, mode: number): Descriptor {
   }
 }
 
-/** Whether the lock was free. */
+/** Takes the lock if it is free. Returns whether it was. */
 function tryLock(descriptor: Descriptor, path: string): boolean {
   if (descriptors().flock(descriptor.number, LOCK_EX | LOCK_NB) === 0) return true;
   const errno = runtime.errno();
@@ -156,17 +156,17 @@ function heldTooLong(path: string, deadlineMs: number): CniError {
   );
 }
 
-/** Who holds the lock, from /proc; undefined where that says nothing. */
+/** Describes the holder of the lock, from /proc; undefined where it is unknown. */
 function holderOf(path: string): string | undefined {
   try {
     const { dev, ino } = runtime.files.stat(path);
     const locks = runtime.files.readText("/proc/locks");
     let pid = findHolder(locks, dev, ino);
-    // Who took it may be gone, and a program that it started hold it still.
+    // The process that took it may be gone, while a program that it started still holds it.
     if (pid && !commandOf(pid)) pid = findHeir(dev, ino) ?? pid;
     return pid && `process ${pid}${commandOf(pid)}`;
   } catch {
-    // Not permitted, or /proc is not mounted: an error message is all that suffers.
+    // Not permitted, or /proc is not mounted: the error then does not name the holder.
     return undefined;
   }
 }
@@ -189,7 +189,7 @@ function findHeir(dev: number, ino: number): string | undefined {
 }
 
 /**
- * The process that holds a `flock` on a file.
+ * Finds the process that holds a `flock` on a file.
  * @param locks the text of /proc/locks: `1: FLOCK  ADVISORY  WRITE 312 08:01:5423 0 EOF`, device
  *   numbers in hexadecimal; proc_locks(5)
  * @param dev the file's device as `stat(2)` gives it

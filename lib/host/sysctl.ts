@@ -36,7 +36,7 @@ export function readSysctl(key: string): string {
 export function writeSysctl(key: string, value: string): void {
   const path = pathOf(key);
   try {
-    // A write of nothing never reaches the kernel: a list could not be emptied.
+    // An empty write(2) does not reach the kernel: a list could not be emptied.
     runtime.files.write(path, value || "\n", { create: "never" });
   } catch (error) {
     throw CniError.io(
@@ -46,7 +46,7 @@ export function writeSysctl(key: string, value: string): void {
   }
 }
 
-/** Sets a parameter that this kernel, or a read-only /proc/sys, may not offer. Says whether it did. */
+/** Sets a parameter that may be missing or read-only. Returns whether it did. */
 export function trySysctl(key: string, value: string): boolean {
   try {
     writeSysctl(key, value);

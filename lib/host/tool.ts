@@ -4,7 +4,7 @@ import { runtime } from "../runtime/mod.ts";
 import { CniError } from "../types/error.ts";
 import { UnknownOutcome } from "../types/unknown_outcome.ts";
 
-/** A rule set takes milliseconds; a program that takes this long hangs. */
+/** The timeout of a program, which takes milliseconds. */
 const DEADLINE_MS = 30_000;
 
 /** Debian's package of each program. */
@@ -18,7 +18,7 @@ const PACKAGES = {
   "ip6tables-restore": "iptables",
 } as const;
 
-/** The programs that the firewall is driven with. */
+/** The programs of the firewall's backends. */
 export type Tool = keyof typeof PACKAGES;
 
 /** A program is not installed. */
@@ -72,7 +72,7 @@ export async function runTool(
   return { code: output.code, stdout: text(output.stdout), stderr: text(output.stderr) };
 }
 
-/** What to do about the commonest reasons, to be put behind an error's text. */
+/** Makes the remedy for common errors, which is appended to an error's text. */
 export function remedy(stderr: string, kernel: string): string {
   if (/operation not permitted|permission denied|you must be root/i.test(stderr)) {
     return "; this needs root, or CAP_NET_ADMIN over the network namespace";

@@ -1,4 +1,4 @@
-/** Names cut out of hashes, where the kernel allows too few characters for the real ones. */
+/** Names made from hashes, where the kernel allows too few characters for full ones. */
 import { runtime } from "../runtime/mod.ts";
 import { type Attachment, attachmentKey } from "../types/attachment.ts";
 
@@ -29,15 +29,15 @@ export function attachmentIfbName(
 }
 
 /**
- * The host's end of an attachment's veth pair: `veth` and 11 digits. Where somebody else has it, the
- * name is a random one.
+ * The host's end of an attachment's veth pair: `veth` and 11 digits. Where somebody else has it,
+ * the name is a random one.
  */
 export function hostVethName(attachment: Attachment): string {
   return `veth${fnv1a(attachmentKey(attachment), 44).toString(16).padStart(11, "0")}`;
 }
 
 /**
- * What stands for a name in the comments of nftables rules, which have 128 bytes: 16 hex digits.
+ * Hashes a name for the comments of nftables rules, which have 128 bytes: 16 hex digits.
  */
 export function nftHash(text: string): string {
   return runtime.sha512Hex(text).slice(0, 16);
@@ -63,12 +63,12 @@ export function fnv1a(text: string, bits: number): bigint {
   return BigInt.asUintN(bits, hash ^ hash >> BigInt(bits));
 }
 
-/** What the comments of all nftables rules of a network begin with. */
+/** The prefix of the comments of a network's nftables rules. */
 export function networkHash(network: string): string {
   return nftHash(network);
 }
 
-/** What the comments of an attachment's nftables rules begin with: two hashes of 16 digits. */
+/** The prefix of the comments of an attachment's nftables rules: two hashes of 16 digits. */
 export function attachmentHash({ network, containerId, ifName }: Attachment): string {
   return `${networkHash(network)}-${nftHash(`${ifName}:${containerId}`)}`;
 }

@@ -36,13 +36,13 @@ export function formatMac(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
 }
 
-/** What the MAC addresses begin with that are made here. Locally administered. */
+/** The prefix of generated MAC addresses. Locally administered. */
 const OWN_PREFIX = "0a:58:";
 
 /**
  * The MAC address that belongs to an IP address: `0a:58`, locally administered, then the four bytes
- * of an IPv4 address or the first four of the SHA-512 of the 16 bytes of an IPv6 address. Whoever
- * gets the IP address again gets the same MAC address again, so that neighbours' caches stay right.
+ * of an IPv4 address or the first four of the SHA-512 of the 16 bytes of an IPv6 address. The
+ * same IP address has the same MAC address again, so that neighbours' caches stay right.
  */
 export function macForAddress(ip: IpAddress): string {
   const tail = ip.family === 4
@@ -61,7 +61,9 @@ export function isOwnMac(mac: string): boolean {
   return mac.startsWith(OWN_PREFIX);
 }
 
-/** The MAC address of an interface with several addresses: the first IPv4 one's, or the first one's. */
+/**
+ * The MAC address of an interface with several addresses: the first IPv4 one's, or the first one's.
+ */
 export function macForAddresses(ips: readonly IpAddress[]): string {
   return macForAddress(ips.find(({ family }) => family === 4) ?? ips[0]!);
 }

@@ -1,14 +1,14 @@
 /**
- * Marks on links, by which DEL and GC find whose they are: the alias (`ip link set … alias …`), and
- * until a link has one, which the kernel takes only from links that are there, its group.
+ * Marks on links, by which DEL and GC find their attachment: the alias (`ip link set … alias …`),
+ * and the group, until a link has an alias, which cannot be set when it is made.
  */
 import { type Attachment, attachmentKey } from "../types/attachment.ts";
 import { attachmentHash, fnv1a, networkHash } from "./hash_names.ts";
 
-/** What the kernel takes as a link's alias. Bytes. */
+/** The largest length of a link's alias. Bytes. */
 const MAX_ALIAS = 255;
 
-/** What every alias of ours begins with. */
+/** The prefix of every attachment's alias. */
 const PREFIX = "cni:";
 
 /**
@@ -21,14 +21,14 @@ export function attachmentAlias(attachment: Attachment): string {
     : PREFIX + attachmentHash(attachment);
 }
 
-/** The attachment that an alias names; undefined for its hashes, and where it names none. */
+/** Reads the attachment that an alias names; undefined for its hashes, and where it names none. */
 export function namedAttachment(alias: string | undefined): Attachment | undefined {
   const [, network, containerId, ifName] = /^cni:([^/]+)\/([^/]+)\/([^/]+)$/.exec(alias ?? "") ??
     [];
   return network && containerId && ifName ? { network, containerId, ifName } : undefined;
 }
 
-/** Tells whether an alias names an attachment; others are an administrator's notes. */
+/** Whether an alias names an attachment; others are an administrator's notes. */
 export function isAttachmentAlias(alias: string | undefined): alias is string {
   return alias !== undefined && alias.startsWith(PREFIX);
 }
@@ -48,8 +48,8 @@ interface Marked {
 }
 
 /**
- * Tells which links belong to a network, but to none of its valid attachments. One that was left
- * before it had an alias belongs to an ADD that did not end.
+ * Makes a filter for links of a network that belong to none of its valid attachments. A link
+ * without an alias was left by an ADD that was killed.
  */
 export function orphans(network: string, valid: readonly Attachment[]): (link: Marked) => boolean {
   const aliases = new Set(valid.map(attachmentAlias));

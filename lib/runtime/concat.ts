@@ -1,4 +1,4 @@
-/** The bytes of all `chunks`, one behind the other. */
+/** Concatenates the bytes of all `chunks`. */
 export function concat(chunks: readonly Uint8Array[]): Uint8Array {
   if (chunks.length === 1) return chunks[0]!;
   const all = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.length, 0));

@@ -1,6 +1,6 @@
 /**
- * What belongs to a call, where one process serves many at the same time: whoever awaits something
- * goes on with the values of its own call.
+ * The context of a call, where one process serves many at the same time: asynchronous code
+ * continues with the context of its own call.
  *
  * @module
  */

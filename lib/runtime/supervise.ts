@@ -17,8 +17,8 @@ export interface Child {
 /**
  * Waits until a program has ended and its pipes are closed, and reads them meanwhile.
  *
- * At the deadline, or when it is aborted, the program is killed, and what it has left running in the
- * background may hold its pipes for as long as it likes: they are read no further.
+ * At the deadline, or when it is aborted, the program is killed, and what it has left running in
+ * the background may hold its pipes for as long as it likes: they are read no further.
  */
 export async function supervise(
   child: Child,
@@ -51,7 +51,7 @@ export async function supervise(
   }
 }
 
-/** What comes out of a pipe. */
+/** The output of a pipe. */
 class Output {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #chunks: Uint8Array[] = [];
@@ -71,7 +71,7 @@ class Output {
     }
   }
 
-  /** Reads no further. Returns what came. */
+  /** Stops reading. Returns the bytes so far. */
   close(): Uint8Array {
     void this.#reader.cancel();
     return concat(this.#chunks);

@@ -4,7 +4,7 @@ import { runtime } from "../../runtime/mod.ts";
 import { encodeJson } from "../../types/json.ts";
 import { factsOf, findTarget, newRuntimeConf } from "../attachment.ts";
 import { attempt } from "../attempt.ts";
-import { tellMistakes } from "../mistakes.ts";
+import { reportMistakes } from "../mistakes.ts";
 import { findNetwork } from "../network.ts";
 import { openCni } from "../open_cni.ts";
 import { ATTACHMENT_JSON, IFNAME, NETNS, NETWORK, STRICT } from "../operands.ts";
@@ -21,7 +21,7 @@ export const add: Command = {
 { ${ATTACHMENT_JSON}; error: Error }`,
   async run(line) {
     const network = findNetwork(line.operands[0]!);
-    await tellMistakes(line);
+    await reportMistakes(line);
     const target = findTarget(line, network.name, openCni());
     const rt = newRuntimeConf(target);
     const del = `cnitool del ${line.operands.join(" ")} -i ${rt.ifName}`;

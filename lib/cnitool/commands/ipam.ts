@@ -1,4 +1,4 @@
-import { isWanted, YES_OPTION } from "../../cli/ask.ts";
+import { isConfirmed, YES_OPTION } from "../../cli/ask.ts";
 import { type Command, JSON_OPTION } from "../../cli/command.ts";
 import type { CommandLine } from "../../cli/command_line.ts";
 import { print } from "../../cli/output.ts";
@@ -132,7 +132,7 @@ async function free(
           `cnitool del gives back what an attachment has`,
       );
     }
-    if (!isWanted(line, questionAbout(held, holderState(held, network, cni)))) return 1;
+    if (!isConfirmed(line, questionAbout(held, holderState(held, network, cni)))) return 1;
     await free(held);
     print(line, { network: network.name, freed: held.address }, () => [
       `${network.name}: ${held.address} is free again (${type}, ${source})`,

@@ -13,7 +13,7 @@ import { stateOf } from "../attachment_state.ts";
 import { findNetworkOrCached } from "../network.ts";
 import { openCni } from "../open_cni.ts";
 import { NETWORK } from "../operands.ts";
-import { planRepairs, Workplace } from "../repair/plan.ts";
+import { AttachmentNamespaces, planRepairs } from "../repair/plan.ts";
 
 /** `cnitool repair` */
 export const repair: Command = {
@@ -70,9 +70,9 @@ async function repairOne(
   const amiss = await check(attachment, cni);
   const facts = { containerID, ifname, netns, ...amiss && { amiss: amiss.toJson() } };
   if (!amiss) return { ...facts, repairs: [] };
-  using place = new Workplace(NetNs.open(netns));
+  using namespaces = new AttachmentNamespaces(NetNs.open(netns));
   const repairs: Repaired["repairs"] = [];
-  for (const { what, apply } of planRepairs(attachment, place)) {
+  for (const { what, apply } of planRepairs(attachment, namespaces)) {
     repairs.push({ what, ...line.has("yes") ? await attempt(apply) : { done: false } });
   }
   if (makesRules(attachment)) {

@@ -2,7 +2,7 @@ import { type Command, JSON_OPTION } from "../../cli/command.ts";
 import { print } from "../../cli/output.ts";
 import { atLeast } from "../../types/versions.ts";
 import { attempt } from "../attempt.ts";
-import { tellMistakes } from "../mistakes.ts";
+import { reportMistakes } from "../mistakes.ts";
 import { findNetwork } from "../network.ts";
 import { openCni } from "../open_cni.ts";
 import { NETWORK, STRICT, UNUSED_NETNS } from "../operands.ts";
@@ -20,7 +20,7 @@ export const status: Command = {
   error?: Error }`,
   async run(line) {
     const network = findNetwork(line.operands[0]!);
-    await tellMistakes(line);
+    await reportMistakes(line);
     const { name, cniVersion } = network;
     const isAsked = atLeast(cniVersion, "1.1.0");
     const facts = { network: name, asked: isAsked };

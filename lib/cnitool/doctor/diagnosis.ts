@@ -8,21 +8,21 @@ import { getFold, isObject } from "../../types/json.ts";
  */
 export type State = "fine" | "note" | "warning" | "problem";
 
-/** One thing that was looked at. */
+/** A finding about one thing that was examined. */
 export interface Diagnosis {
   state: State;
   message: string;
-  /** What to do about it. */
+  /** The remedy. */
   remedy?: string;
 }
 
-/** What is looked at together, and what came of it. */
+/** A heading, and the findings under it. */
 export interface Area {
   area: string;
   diagnoses: Diagnosis[];
 }
 
-/** What is configured on this host. */
+/** The configuration of this host. */
 export interface Configured {
   /** NETCONFPATH. */
   directory: string;
@@ -43,8 +43,10 @@ export function typesIn(files: readonly NetworkFile[]): Set<string> {
   );
 }
 
-/** What `look` finds; that it failed, where it does: nothing keeps the rest from being looked at. */
-export async function lookInto(
+/**
+ * What `look` finds; that it failed, where it does: nothing keeps the rest from being looked at.
+ */
+export async function examineArea(
   area: string,
   look: () => Diagnosis[] | Promise<Diagnosis[]>,
 ): Promise<Area> {

@@ -8,10 +8,10 @@ import type { Configured, Diagnosis } from "./diagnosis.ts";
 
 /** Plugins that make rules. */
 const USERS = ["bridge", "ptp", "portmap", "firewall"];
-/** iptables' chains of ours, with their tables. */
+/** Chains of iptables that plugins make, with their tables. */
 const CHAINS = [["filter", "CNI-FORWARD"], ["nat", "CNI-HOSTPORT-DNAT"]] as const;
 
-/** Which backends work, which are in use, and who drops what containers send. */
+/** Examines the backends, those in use, and base chains that drop containers' packets. */
 export async function firewall({ types }: Configured): Promise<Diagnosis[]> {
   const isNeeded = USERS.some((user) => types.has(user));
   const iptables = await iptablesWorks(4);
@@ -34,7 +34,7 @@ export async function firewall({ types }: Configured): Promise<Diagnosis[]> {
     });
   }
   found.push({ state: "fine", message: `rules of ours are in ${inUse(chains)}` });
-  return [...found, ...chains.filter(isInTheWay).map(describeDrop)];
+  return [...found, ...chains.filter(dropsForwarded).map(describeDrop)];
 }
 
 async function flavour(): Promise<string> {
@@ -54,8 +54,8 @@ function inUse(chains: readonly BaseChain[]): string {
   return backends.join(" and ") || "no backend yet";
 }
 
-/** What a base chain drops no other can accept. */
-function isInTheWay({ table, hook, policy }: BaseChain): boolean {
+/** Whether a base chain drops forwarded packets, which no other one can accept. */
+function dropsForwarded({ table, hook, policy }: BaseChain): boolean {
   return hook === "forward" && policy === "drop" && !table.startsWith("cni");
 }
 

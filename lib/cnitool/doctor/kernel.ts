@@ -6,7 +6,7 @@ import type { LinkData } from "../../netlink/link_data.ts";
 import type { Link } from "../../rtnl/link.ts";
 import type { Configured, Diagnosis } from "./diagnosis.ts";
 
-/** A part of the kernel: what proves that it is there, which plugins need it, what it is called. */
+/** A part of the kernel: its name, a test of it, and the plugins that need it. */
 interface Part {
   name: string;
   option: string;
@@ -54,7 +54,7 @@ const PARTS: readonly Part[] = [
   },
 ];
 
-/** What of the kernel there is that plugins need. Tried in a namespace that is gone afterwards. */
+/** Tests the parts of the kernel that plugins need, in a temporary namespace. */
 export function kernel({ types }: Configured): Diagnosis[] {
   const release = runtime.files.readText("/proc/sys/kernel/osrelease").trim();
   using netns = scratchNetNs();

@@ -1,4 +1,4 @@
-/** What is left of containers and networks that are gone. */
+/** Finds the remains of containers and networks that are gone. */
 import type { CachedAttachment } from "../../libcni/cache.ts";
 import { NETNS_DIRECTORY } from "../../ns/named.ts";
 import { NetNs } from "../../ns/netns.ts";
@@ -39,7 +39,7 @@ function describeAttached(attachment: CachedAttachment): Diagnosis[] {
   }];
 }
 
-/** Files that namespaces were mounted on, before the machine was started anew. */
+/** Finds files on which namespaces were mounted before a reboot. */
 function deadNamespaces(): Diagnosis[] {
   return (ifPresent(() => runtime.files.list(NETNS_DIRECTORY)) ?? []).sort().flatMap((name) => {
     using netns = NetNs.openIfPresent(`${NETNS_DIRECTORY}/${name}`);
@@ -51,7 +51,7 @@ function deadNamespaces(): Diagnosis[] {
   });
 }
 
-/** Host ends, whose alias says whose they are, of attachments that nobody remembers. */
+/** Finds host ends whose alias names an attachment that is not in the cache. */
 function links(attached: readonly CachedAttachment[]): Diagnosis[] {
   using host = Rtnl.open();
   const isKnown = membership(attached);

@@ -9,7 +9,7 @@ import type { Configured, Diagnosis } from "./diagnosis.ts";
 const NETWORK_MANAGER = "org.freedesktop.NetworkManager";
 const SETTINGS = ["/etc/NetworkManager/conf.d", "/usr/lib/NetworkManager/conf.d"];
 
-/** Who else manages the network here, and what to tell them. */
+/** Finds other managers of the host's network, and how to configure them. */
 export function managers({ types }: Configured): Diagnosis[] {
   return [...docker(), ...firewalld(), ...networkManager(), ...networkd(types)];
 }

@@ -1,8 +1,8 @@
-/** Looking a host over: what would keep networks from working, and what is left of those gone. */
+/** Examines a host: obstacles to networks, and remains of those that are gone. */
 import { loadNetworks } from "../../libcni/load.ts";
 import { openCni } from "../open_cni.ts";
 import { networkDirectory, pluginPath } from "../settings.ts";
-import { type Area, type Configured, lookInto, typesIn } from "./diagnosis.ts";
+import { type Area, type Configured, examineArea, typesIn } from "./diagnosis.ts";
 import { firewall } from "./firewall.ts";
 import { kernel } from "./kernel.ts";
 import { leftovers } from "./leftovers.ts";
@@ -10,18 +10,18 @@ import { managers } from "./managers.ts";
 import { permissions } from "./permissions.ts";
 import { plugins } from "./plugins.ts";
 
-/** Looks at everything, and changes nothing. */
+/** Examines everything, and changes nothing. */
 export async function examine(): Promise<Area[]> {
   const directory = networkDirectory();
   const files = loadNetworks(directory);
   const configured: Configured = { directory, files, types: typesIn(files), path: pluginPath() };
   const cni = openCni();
   return [
-    await lookInto("permissions", permissions),
-    await lookInto("kernel", () => kernel(configured)),
-    await lookInto("firewall", () => firewall(configured)),
-    await lookInto("other managers", () => managers(configured)),
-    await lookInto("plugins and networks", () => plugins(configured, cni)),
-    await lookInto("leftovers", () => leftovers(configured, cni.getCachedAttachments())),
+    await examineArea("permissions", permissions),
+    await examineArea("kernel", () => kernel(configured)),
+    await examineArea("firewall", () => firewall(configured)),
+    await examineArea("other managers", () => managers(configured)),
+    await examineArea("plugins and networks", () => plugins(configured, cni)),
+    await examineArea("leftovers", () => leftovers(configured, cni.getCachedAttachments())),
   ];
 }

@@ -4,7 +4,7 @@ import type { Diagnosis } from "./diagnosis.ts";
 /** `linux/capability.h`: what plugins cannot do without. */
 const CAPABILITIES = { CAP_NET_ADMIN: 12, CAP_SYS_ADMIN: 21 };
 
-/** Whether this process may do what plugins do. */
+/** Checks whether this process has the capabilities of plugins. */
 export function permissions(): Diagnosis[] {
   const status = runtime.files.readText("/proc/self/status");
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);

@@ -6,7 +6,7 @@ import { atLeast } from "../../types/versions.ts";
 import { validate } from "../validate/mod.ts";
 import type { Configured, Diagnosis } from "./diagnosis.ts";
 
-/** Where plugins and configurations are, and whether networks could serve. */
+/** Examines the directories of plugins and configurations, and the STATUS of networks. */
 export async function plugins(configured: Configured, cni: Cni): Promise<Diagnosis[]> {
   const { directory, files, path } = configured;
   const networks = files.flatMap(({ network }) => network ?? []);

@@ -1,4 +1,4 @@
-/** Where the kernel and the cache do not agree. */
+/** Differences between the kernel and the cache. */
 import type { CachedAttachment } from "../../libcni/cache.ts";
 import type { NetNs } from "../../ns/netns.ts";
 import { ifPresent } from "../../runtime/errors.ts";

@@ -1,4 +1,4 @@
-/** What of the network there is on a host, as a graph: what is drawn, and what `--json` prints. */
+/** The network of a host as a graph, which is drawn, and printed by `--json`. */
 
 /** An interface on the host. */
 export interface HostInterface {
@@ -10,9 +10,9 @@ export interface HostInterface {
   addresses: string[];
   /** The bridge, bond or VRF that it is a port of. */
   master?: string;
-  /** What it is made on. */
+  /** Its parent: `ip link … link PARENT`. */
   parent?: string;
-  /** VLANs of a bridge's port, like `5 untagged, 7-9`; absent where the bridge tells none apart. */
+  /** VLANs of a bridge's port, like `5 untagged, 7-9`; absent without VLAN filtering. */
   vlans?: string;
   /** The host's default route leads out here. */
   isUplink: boolean;
@@ -25,14 +25,14 @@ export interface ContainerInterface {
   up: boolean;
   mac: string;
   addresses: string[];
-  /** What it hangs on: the other end of its veth pair, or its parent, by its name on the host. */
+  /** The interface of the host that it is on: its veth peer, or its parent. */
   host?: string;
   /** The network that it is attached to, where the cache or the host end's alias tells. */
   network?: string;
   containerID?: string;
   /** Ports of the host that lead here, like `8080/tcp` or `192.0.2.1:53/udp`. */
   ports: string[];
-  /** What is not as the cache says. */
+  /** Differences from the cache. */
   differences: string[];
 }
 

@@ -1,4 +1,4 @@
-/** The graph as the kernel has it. */
+/** Reads the graph from the kernel. */
 import { portMapperIptables } from "../../firewall/ports/iptables.ts";
 import { portMapperNft } from "../../firewall/ports/nftables.ts";
 import type { Claim } from "../../firewall/ports/types.ts";
@@ -17,7 +17,7 @@ import { isParent, isPeer } from "../links.ts";
 import { compareWithCache, goneAttachments } from "./differences.ts";
 import type { Container, ContainerInterface, HostGraph, HostInterface } from "./model.ts";
 
-/** Reads what there is. @throws {CniError} without the privilege to look into namespaces */
+/** Reads the graph. @throws {CniError} without the privilege to enter namespaces */
 export async function readGraph(cached: readonly CachedAttachment[]): Promise<HostGraph> {
   using hostNs = NetNs.current();
   using host = Rtnl.open(hostNs);
@@ -39,14 +39,14 @@ export async function readGraph(cached: readonly CachedAttachment[]): Promise<Ho
 }
 
 /** What is known of the host while containers are looked into. */
-interface Surroundings {
+interface HostState {
   host: Rtnl;
   links: readonly Link[];
   claims: readonly Claim[];
   cached: readonly CachedAttachment[];
 }
 
-function readContainer(netns: NetNs, hostNs: NetNs, around: Surroundings): Container {
+function readContainer(netns: NetNs, hostNs: NetNs, around: HostState): Container {
   using inside = Rtnl.open(netns);
   const { host, links, claims, cached } = around;
   const [fromHost, toHost] = [netnsId(host, netns), netnsId(inside, hostNs)];
@@ -81,7 +81,9 @@ function isNoLoopback({ flags }: Link): boolean {
   return (flags & IFF_LOOPBACK) === 0;
 }
 
-/** Tunnel devices that the kernel puts into each namespace by itself tell nothing. */
+/**
+ * Whether an interface was made by somebody, unlike the kernel's tunnel devices of each namespace.
+ */
 function isMade({ name }: Link): boolean {
   return !/^(tunl0|sit0|ip6tnl0|gre0|gretap0|erspan0|ip_vti0|ip6_vti0|ip6gre0)$/.test(name);
 }

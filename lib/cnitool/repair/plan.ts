@@ -1,6 +1,5 @@
 /**
- * What can be put right of an attachment without taking anything away: what its result says is
- * there, and is not.
+ * Repairs of an attachment that remove nothing: they restore missing parts of its result.
  *
  * @module
  */
@@ -18,15 +17,15 @@ import type { Result } from "../../types/result.ts";
 import { resultOf } from "../attachment_state.ts";
 import { isPeer } from "../links.ts";
 
-/** One thing that is amiss, and putting it right. */
+/** A missing part, and its repair. */
 export interface Repair {
   /** Completes "to be done", like `add 10.1.0.2/24 to eth0`. */
   what: string;
   apply(): void;
 }
 
-/** An attachment's namespaces, and a socket in each; open while repairs are applied. */
-export class Workplace implements Disposable {
+/** The namespaces of an attachment, with a socket in each, open while repairs are applied. */
+export class AttachmentNamespaces implements Disposable {
   readonly #hostNs = NetNs.current();
   readonly host: Rtnl = Rtnl.open(this.#hostNs);
   readonly inside: Rtnl;
@@ -49,22 +48,27 @@ export class Workplace implements Disposable {
   }
 }
 
-/** The repairs of an attachment whose interface is there, in the order in which they are applied. */
-export function planRepairs(attachment: CachedAttachment, place: Workplace): Repair[] {
-  const { inside } = place;
+/**
+ * The repairs of an attachment whose interface is there, in the order in which they are applied.
+ */
+export function planRepairs(
+  attachment: CachedAttachment,
+  namespaces: AttachmentNamespaces,
+): Repair[] {
+  const { inside } = namespaces;
   const link = inside.link.get(attachment.ifName);
   const result = resultOf(attachment);
   return [
-    ...planLinks(place, link, result),
+    ...planLinks(namespaces, link, result),
     ...planAddresses(inside, link, result),
     ...planRoutes(inside, link, result),
-    ...planSysctls(attachment, place.netns),
+    ...planSysctls(attachment, namespaces.netns),
   ];
 }
 
-function planLinks(place: Workplace, link: Link, result: Result): Repair[] {
-  const { host, inside } = place;
-  const peer = place.peerOf(link);
+function planLinks(namespaces: AttachmentNamespaces, link: Link, result: Result): Repair[] {
+  const { host, inside } = namespaces;
+  const peer = namespaces.peerOf(link);
   const [first] = result.interfaces ?? [];
   const bridge = first && !first.sandbox ? host.link.find(first.name) : undefined;
   return [

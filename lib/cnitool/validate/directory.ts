@@ -1,4 +1,4 @@
-/** What the files of a directory say together, and those that nobody reads. */
+/** Compares the files of a directory, and finds those that no runtime reads. */
 import { loadNetworks } from "../../libcni/load.ts";
 import { ifPresent } from "../../runtime/errors.ts";
 import { runtime } from "../../runtime/mod.ts";
@@ -13,7 +13,7 @@ export function configurationFiles(directory: string): string[] {
   return loadNetworks(directory).map(({ file }) => file);
 }
 
-/** Files that look like configurations, and that nobody reads. */
+/** Finds files that look like configurations, and that no runtime reads. */
 export function ignoredFiles(directory: string): Finding[] {
   const names = ifPresent(() => runtime.files.list(directory)) ?? [];
   return names.filter((name) => !EXTENSIONS.some((extension) => name.endsWith(extension)))

@@ -1,4 +1,4 @@
-/** Whether what a network calls is there, and speaks its version. */
+/** Checks that the plugins of a network are installed, and support its version. */
 import { didYouMean } from "../../cli/suggest.ts";
 import { findInPath } from "../../invoke/find.ts";
 import type { Cni } from "../../libcni/cni.ts";
@@ -17,7 +17,9 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "ptp ipMasqBackend iptables": "iptables-restore",
 };
 
-/** Notes plugins and programs that are not installed, and versions that a plugin does not speak. */
+/**
+ * Notes plugins and programs that are not installed, and versions that a plugin does not support.
+ */
 export async function checkInstalled(
   network: CheckedNetwork,
   path: readonly string[],

@@ -1,4 +1,4 @@
-/** Keys that nobody reads: misspelt, or in the wrong place. */
+/** Finds keys that no plugin reads: misspelt, or in the wrong object. */
 import { didYouMean } from "../../cli/suggest.ts";
 import { isObject, type JsonObject, type JsonValue } from "../../types/json.ts";
 import type { Document } from "./finding.ts";

@@ -1,4 +1,4 @@
-/** A list: its keys, its plugins, and what they make of it together. */
+/** Checks a list: its keys, its plugins, and their combination. */
 import { didYouMean } from "../../cli/suggest.ts";
 import { knownPlugin } from "../../skel/known_plugins.ts";
 import { parseNetworkList } from "../../libcni/conf.ts";
@@ -169,7 +169,7 @@ function bridgeOf(config: JsonObject): string {
   return textOf(config, "type") === "bridge" ? textOf(config, "bridge") || "cni0" : "";
 }
 
-/** One plugin makes the interface, and the others come behind it. */
+/** Checks that the first plugin makes the interface, and that the others are chained. */
 async function checkOrder(document: Document, plugins: readonly PluginPart[]): Promise<void> {
   let maker: string | undefined;
   for (const [index, { path, type }] of plugins.entries()) {

@@ -1,6 +1,6 @@
 /**
- * What is wrong with network configurations, before anybody uses them: each file by itself, and the
- * files of a directory together.
+ * Validates network configurations before their use: each file, and the files of a directory
+ * together.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { parseTree, type Position, repeatedKeys } from "./json_tree.ts";
 import type { ValidationTarget } from "./target.ts";
 import { checkDocument, type CheckedNetwork } from "./list.ts";
 
-/** What was looked at, and what was found. */
+/** The validated files, and the findings. */
 export interface Validation {
   files: { file: string; network: string; findings: Finding[] }[];
 }

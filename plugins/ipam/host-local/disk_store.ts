@@ -5,8 +5,8 @@
  * - `last_reserved_ip.N`, the address of set N that was given out last;
  * - `lock`, on which `flock(2)` is held around everything.
  *
- * The Go plugin reads every file, subdirectories' too, to find an owner's; what this one adds for
- * not having to is elsewhere, see {@link OwnerIndex}.
+ * The Go plugin finds an owner's files by reading all, in subdirectories too. The index that saves
+ * this here is in another directory, see {@link OwnerIndex}.
  *
  * @module
  */
@@ -21,16 +21,16 @@ import { type Holding, type Note, OwnerIndex } from "./owner_index.ts";
 import type { Owner, Reserved, Store } from "./store.ts";
 
 /**
- * What a file is written under before it gets its name. Only one process has the lock, so one name
- * will do; it is no address, so a file that a killed process left counts for nothing until the next
- * one removes it.
+ * The temporary name of a file while it is written. One suffices, since only one process has the
+ * lock. It is no address: a file that a killed process left is no reservation, and the next call
+ * removes it.
  */
 const TEMPORARY = ".writing";
 
-/** A container ID, an interface name and what is between them. Bytes. */
+/** The largest size of a reservation: container ID, separator and interface name. Bytes. */
 const MAX_RESERVATION = 256;
 
-/** After so many taken addresses in a row, reading the directory once is cheaper than going on. */
+/** Taken addresses in a row after which reading the whole directory is cheaper. */
 const DIRECT_ATTEMPTS = 64;
 
 /** Reservations below a directory, locked. @see Store */
@@ -39,12 +39,12 @@ export class DiskStore implements Store {
   readonly #directory: string;
   readonly #lock: FileLock;
   readonly #index: OwnerIndex;
-  /** Who is known to hold what: whose reservations changed; once all files were read, everybody. */
+  /** Holdings by owner: of those whose reservations changed; of all once every file was read. */
   readonly #known = new Map<string, Holding>();
   #knowsAll = false;
-  /** Whether that, and the index for all others, is in accord with the files. */
+  /** Whether the known holdings, and the index for all others, agree with the files. */
   #indexIsValid = false;
-  /** Whether we did what changes a directory's modification time. */
+  /** Whether this store has changed a directory's modification time. */
   #hasChanged = false;
 
   private constructor(dataDir: string, network: string, lock: FileLock) {
@@ -56,7 +56,8 @@ export class DiskStore implements Store {
 
   /**
    * Locks a network's reservations, making their directory where there is none.
-   * @throws {CniError} code 11 when somebody keeps the lock, 5 when the directory is not usable
+   * @throws {CniError} code 11 when another process keeps the lock, 5 when the directory is not
+   * usable
    */
   static async open(dataDir: string, network: string): Promise<DiskStore> {
     inDirectory(dataDir, () => runtime.files.makeDirectory(`${dataDir}/${network}`, 0o755));
@@ -82,8 +83,8 @@ export class DiskStore implements Store {
   }
 
   reserve(candidates: Iterable<IpAddress>, owner: Owner): Reserved {
-    // The name comes last, for a file that is complete: whoever is killed on the way leaves a
-    // whole reservation or none. A link, unlike a rename, replaces nothing.
+    // A complete file gets its name last: a process that is killed leaves a whole reservation or
+    // none. A link, unlike a rename, replaces nothing.
     const text = `${owner.containerId}\r\n${owner.ifName}`;
     return this.#withTemporary(text, { sync: true }, () => this.#linkFirst(candidates, owner));
   }
@@ -123,7 +124,7 @@ export class DiskStore implements Store {
   }
 
   noteLastReserved(setIndex: number, address: IpAddress): void {
-    // Not worth waiting for the disk: it says where to start looking.
+    // Without fsync: the file only says where the search starts.
     this.#withTemporary(
       address.toString(),
       { sync: false },
@@ -131,7 +132,7 @@ export class DiskStore implements Store {
     );
   }
 
-  /** Every reservation, by address; whose it is where that is noted. Looks at all. */
+  /** Lists every reservation with its owner, where one is noted. Reads all reservations. */
   all(): { address: IpAddress; owner?: Owner; sinceMs: number }[] {
     return inDirectory(this.#dataDir, () =>
       this.addresses().sort(byAddress).map((address) => {
@@ -141,7 +142,7 @@ export class DiskStore implements Store {
       }));
   }
 
-  /** Gives back one address, whoever it is reserved for. */
+  /** Releases an address of any owner. */
   free(address: IpAddress): void {
     this.#work(() => {
       const name = address.toString();
@@ -168,7 +169,7 @@ export class DiskStore implements Store {
 
   /** Proves that a reservation could be written. @throws {CniError} code 5 */
   requireWritable(): void {
-    // As much as a reservation can be: an empty file fits onto a disk that is full.
+    // The largest reservation: an empty file fits onto a full disk.
     this.#withTemporary("-".repeat(MAX_RESERVATION), { sync: true }, () => {});
   }
 
@@ -184,11 +185,11 @@ export class DiskStore implements Store {
       this.#index.stamp();
     } catch {
       // A full disk must not keep an address from being released. Without its stamp the index is
-      // believed by nobody, and made anew when there is room.
+      // invalid, and rebuilt by a later call.
     }
   }
 
-  /** Makes sure of who holds what, works, and says of what goes wrong where it did. */
+  /** Validates the holdings and runs `work`; an error names the directory. */
   #work<T>(work: () => T): T {
     return inDirectory(this.#dataDir, () => {
       if (!this.#indexIsValid && !this.#index.isCurrent()) this.#readAll();
@@ -199,7 +200,7 @@ export class DiskStore implements Store {
     });
   }
 
-  /** What an owner holds, and the owner as noted: old files name no interface. */
+  /** Finds the addresses of an owner, and the owner as noted: old files name no interface. */
   #held(owner: Owner): { owner: Owner; addresses: string[] } {
     const old = { containerId: owner.containerId, ifName: "" };
     for (const noted of [owner, old]) {
@@ -214,7 +215,7 @@ export class DiskStore implements Store {
     if (known) return [...known.addresses];
     const { addresses } = this.#noteOf(owner);
     if (addresses.every((name) => this.#isOwner(name, owner))) return [...addresses];
-    // Somebody rewrote a file in place.
+    // A file was rewritten in place.
     this.#readAll();
     return this.#noted(owner);
   }
@@ -235,7 +236,7 @@ export class DiskStore implements Store {
     }
   }
 
-  /** The names of all files that are reservations. */
+  /** Lists the names of all files that are reservations. */
   #names(): string[] {
     return this.#list().filter((name) => IpAddress.tryParse(name));
   }
@@ -251,7 +252,7 @@ export class DiskStore implements Store {
     return { containerId, ifName };
   }
 
-  /** Undefined for what is no file, too: a directory that somebody made there is no reservation. */
+  /** Reads a file; undefined for a missing one, and for a directory of that name. */
   #read(name: string): string | undefined {
     try {
       return ifPresent(() => runtime.files.readText(this.#path(name)))?.trim();
@@ -279,7 +280,7 @@ export class DiskStore implements Store {
     return { address: undefined, tried };
   }
 
-  /** What an owner holds, to be changed with what its files say. */
+  /** The holding of an owner, which is changed together with its files. */
   #holdingOf(owner: Owner): Holding {
     const key = keyOf(owner);
     let known = this.#known.get(key);
@@ -297,7 +298,7 @@ export class DiskStore implements Store {
     if (holding.addresses.size === 0) holding.netns = undefined;
   }
 
-  /** A directory that somebody made in its place stays, where there is something in it. */
+  /** Removes a file, or an empty directory of its name. */
   #removeFile(name: string): void {
     this.#hasChanged = true;
     try {
@@ -313,7 +314,7 @@ export class DiskStore implements Store {
     return this.#work(() => {
       this.#hasChanged = true;
       try {
-        // Never one that is there: it may be another name of a reservation.
+        // Never an existing file: it may be a hard link of a reservation.
         runtime.files.write(path, text, { create: "new", mode: 0o600, sync });
         return work();
       } finally {
@@ -322,7 +323,7 @@ export class DiskStore implements Store {
     });
   }
 
-  /** Gives the temporary file another name; false when there is a file of that name. */
+  /** Links the temporary file to a name; false when there is a file of that name. */
   #linkTemporary(name: string): boolean {
     try {
       runtime.files.link(this.#path(TEMPORARY), this.#path(name));

@@ -1,8 +1,9 @@
 /**
  * host-local gives each attachment an address of every range set, from files on this host.
  *
- * Made: one file per address, and a note of the one given out last. Undone: the files. What is
- * where is in `disk_store.ts`; the Go plugin understands it, and the two can take turns.
+ * Made: a file per address, and a note of the one allocated last. Undone: the files.
+ * `disk_store.ts` describes the layout, which is the Go plugin's: either plugin can be used on the
+ * same files.
  *
  * @module
  */
@@ -92,9 +93,9 @@ async function add(call: AddCall<Options>): Promise<Result> {
 }
 
 /**
- * Whether an ADD would find the directory writable. Without a free address it would fail, too, but
- * the next DEL changes that, and a runtime that takes the node for unable to serve evicts the pods
- * that hold the addresses: that is said on standard error.
+ * STATUS: expects that an ADD would find the directory writable. An exhausted range is only a
+ * warning on standard error: the next DEL ends it, and a runtime that considers the node not ready
+ * may evict the pods that hold the addresses.
  */
 async function status(call: Call<Options>): Promise<void> {
   const sets = rangeSets(call);
@@ -113,7 +114,9 @@ async function status(call: Call<Options>): Promise<void> {
   }
 }
 
-/** Old reservations name a container only: they are valid as long as any of its interfaces is. */
+/**
+ * Whether an owner is valid; old reservations name a container only: any of its interfaces counts.
+ */
 function isValid({ containerId, ifName }: Owner, { validAttachments }: GcCall): boolean {
   return validAttachments.some((valid) =>
     valid.containerId === containerId && (ifName === "" || valid.ifName === ifName)

@@ -1,16 +1,15 @@
 /**
- * Which addresses an attachment holds, and which namespace it is in, without reading every
- * reservation. The Go plugin finds them by reading all files of a network; this index is beside
- * those files, where it does not see it:
+ * The index by owner of addresses and namespaces, which saves reading every reservation. The Go
+ * plugin reads all files of a network; this index is outside of that directory.
  * `DATADIR/.owners/NETWORK/` has a symbolic link per owner, whose name is `CONTAINER:INTERFACE`
- * and whose target is the list of addresses, not a path: `10.1.2.3,fd00::3`. Behind a space the
- * namespace's device, inode and path may follow, which nothing but an ADD of ours can have noted:
- * `10.1.2.3 4 4026532177 /run/netns/blue`. A link is made in one step, and cannot be half written.
+ * and whose target is the list of addresses, not a path: `10.1.2.3,fd00::3`. After a space
+ * the namespace's device, inode and path may follow, which only an ADD of this plugin notes:
+ * `10.1.2.3 4 4026532177 /run/netns/blue`. symlink(2) is atomic: no link can be half written.
  *
- * The Go plugin knows nothing of it, and neither does an administrator who removes a file by hand.
- * So each change ends with giving both directories one and the same modification time, a second
- * back and without a fraction. Whoever adds or removes a file later changes the time of one. Only
- * while both are equal is the index believed; otherwise it is made anew from the files.
+ * The Go plugin does not update it, nor does an administrator who removes a file by hand. So each
+ * change ends with setting the modification time of both directories to the same value, a second in
+ * the past and without a fraction. Adding or removing a file later changes the time of one. The
+ * index is valid only while both are equal; otherwise it is rebuilt from the files.
  *
  * @module
  */
@@ -20,7 +19,7 @@ import { removeIfPresent } from "../../../lib/runtime/write_atomic.ts";
 import type { RecordedNetNs } from "../../../lib/ns/recorded.ts";
 import type { Owner } from "./store.ts";
 
-/** What replaces a link is made under this name; owners' names begin with a letter or digit. */
+/** The temporary name of a new link; owners' names begin with a letter or digit. */
 const NEW = ".new";
 
 /** The longest target of a link that every file system takes (XFS: 1024). Bytes. */
@@ -34,7 +33,7 @@ export interface Note {
   readonly netns?: RecordedNetNs;
 }
 
-/** What one owner holds. */
+/** The addresses of an owner. */
 export interface Holding {
   readonly owner: Owner;
   /** Addresses, as text. */
@@ -53,7 +52,7 @@ export class OwnerIndex {
     this.#directory = `${this.#parent}/${network}`;
   }
 
-  /** Whether nobody changed the reservations since {@link OwnerIndex.stamp}. */
+  /** Whether the reservations are unchanged since {@link OwnerIndex.stamp}. */
   isCurrent(): boolean {
     const index = ifPresent(() => runtime.files.stat(this.#directory));
     return index !== undefined && index.modifiedMs % 1000 === 0 &&
@@ -75,12 +74,12 @@ export class OwnerIndex {
     if (isFileName(name)) this.#write(name, targetOf(holding));
   }
 
-  /** Notes these owners and no others. */
+  /** Replaces the index by these owners. */
   rebuild(holdings: Iterable<Holding>): void {
     const wanted = new Map<string, string>();
     for (const holding of holdings) {
       const name = nameOf(holding.owner);
-      // Nobody can ask for an owner whose name no runtime may use.
+      // No call has an owner with an invalid name.
       if (holding.addresses.size > 0 && isFileName(name)) wanted.set(name, targetOf(holding));
     }
     runtime.files.makeDirectory(this.#directory, 0o755);
@@ -91,14 +90,14 @@ export class OwnerIndex {
     for (const [name, target] of wanted) this.#write(name, target);
   }
 
-  /** Removes an index of nobody. Says whether it did. */
+  /** Removes an empty index. Returns whether it did. */
   removeIfEmpty(): boolean {
     const isRemoved = removeDirectory(this.#directory);
     if (isRemoved) removeDirectory(this.#parent);
     return isRemoved;
   }
 
-  /** Declares the index to be in accord with the reservations as they are now. */
+  /** Marks the index as valid for the current reservations. */
   stamp(): void {
     // In the past, so that no later change can have the same time; whole, so that all clocks and
     // file systems can express it.

@@ -1,4 +1,4 @@
-/** What is reserved in a network's directory, for people to see and to give back. */
+/** Lists and releases the reservations of a network's directory, for cnitool. */
 import { IpAddress } from "../../../lib/ip/address.ts";
 import type { Call } from "../../../lib/skel/plugin.ts";
 import type { ReservationBook } from "../../../lib/skel/reservations.ts";

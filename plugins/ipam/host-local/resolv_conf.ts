@@ -3,7 +3,7 @@ import { runtime } from "../../../lib/runtime/mod.ts";
 import type { Dns } from "../../../lib/types/config.ts";
 import { CniError } from "../../../lib/types/error.ts";
 
-/** A resolver's settings from a file. @throws {CniError} code 5 when it cannot be read */
+/** Reads a resolver's settings from a file. @throws {CniError} code 5 when it cannot be read */
 export function readResolvConf(path: string): Dns {
   try {
     return parseResolvConf(runtime.files.readText(path));
@@ -13,8 +13,8 @@ export function readResolvConf(path: string): Dns {
 }
 
 /**
- * resolv.conf(5), with the Go plugin's leniency: lists grow with each line, of `domain` the last
- * one counts, and what is neither is skipped.
+ * Parses resolv.conf(5) as the Go plugin does: lists grow with each line, the last `domain` counts,
+ * and other lines are skipped.
  */
 export function parseResolvConf(text: string): Dns {
   const dns: Dns = {};
