@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type Backend, BACKENDS } from "../../lib/firewall/backend.ts";
+import { attachmentHash } from "../../lib/ip/hash_names.ts";
+import type { JsonObject } from "../../lib/types/json.ts";
 import { bridgeNetwork, HOST, type Member } from "../support/bridge_network.ts";
 import { hasFile, interruptedAdd } from "../support/interrupted_add.ts";
 import { plugin, pluginDirectory, pluginError, tryPlugin } from "../support/plugins.ts";
@@ -8,6 +10,11 @@ import { type Protocol, Server } from "../support/traffic.ts";
 
 const PROTOCOLS: readonly Protocol[] = ["tcp", "udp", "sctp"];
 const NEEDS = { nftables: ["nft"], iptables: ["iptables"] };
+/** The backend's own way to lose every published port. */
+const FLUSH = {
+  nftables: ["nft", "delete", "table", "inet", "cni_portmap"],
+  iptables: ["iptables", "-t", "nat", "-F"],
+};
 
 interface Mapping {
   hostPort: number;
@@ -670,6 +677,50 @@ for (const backend of BACKENDS) {
     assertEquals(sandbox.run(`${pluginDirectory()}/firewall-reload`, ["--once"]), "");
     assertEquals(leftovers(sandbox), []);
   });
+
+  for (
+    const [what, namesOf] of [
+      ["network", (i: number) => ({ network: `n${i}`, ifName: "eth0" })],
+      ["interface", (i: number) => ({ network: "n", ifName: `net${i}` })],
+    ] as const
+  ) {
+    for (const flush of [["nft", "flush", "ruleset"], [...FLUSH[backend]]]) {
+      contract(`firewall-reload after ${flush.join(" ")}: the first ${what} serves`, (sandbox) => {
+        const { containers, outside } = bridgeNetwork(sandbox, 3);
+        const ports = [map(8080), map(8081, "tcp", HOST[4].outer)];
+        const attachments = containers.map((_, i) => ({ containerId: "c1", ...namesOf(i) }))
+          .sort((a, b) => attachmentHash(a) < attachmentHash(b) ? 1 : -1); // files' order, reversed
+        const added = containers.map((member, i) => {
+          const { containerId, network: name, ifName } = attachments[i]!;
+          const [bridge, port, inside] = member.result.interfaces as JsonObject[];
+          const interfaces = [bridge, port, { ...inside, name: ifName }];
+          const prevResult = { ...member.result, interfaces };
+          const about = (command: Command) => ({
+            ...(command === "DEL"
+              ? call(member, command, undefined, { name })
+              : call(member, command, ports, { backend, name, prevResult })),
+            containerId,
+            ifName,
+          });
+          return { member, about };
+        });
+        for (const { about } of added) plugin(sandbox, about("ADD"));
+        const [program, ...args] = flush;
+        sandbox.run(program!, args);
+        sandbox.run(`${pluginDirectory()}/firewall-reload`, ["--once"]);
+        for (const { about } of added) plugin(sandbox, about("CHECK"));
+        for (const { member, about } of added) {
+          using server = new Server(member.netns, "tcp", { address: member.ipv4, port: 80 });
+          for (const { hostPort } of ports) {
+            const target = { address: HOST[4].outer, port: hostPort };
+            assert(server.reachedBy(outside, target), `${about("DEL").config.name} ${hostPort}`);
+          }
+          plugin(sandbox, about("DEL"));
+        }
+        assertEquals([leftovers(sandbox), notes()], [[], []]);
+      });
+    }
+  }
 
   contract("CHECK notices a rule that is gone", (sandbox) => {
     const { containers: [first] } = bridgeNetwork(sandbox, 1);

@@ -21,7 +21,7 @@ import {
 import { lockForRemoval, lockRules } from "../notes/lock.ts";
 import { isGone, recordNetNs } from "../../ns/recorded.ts";
 import { warn } from "../../runtime/caller.ts";
-import { addSibling, removeSibling, siblingsOf } from "./siblings.ts";
+import { addSibling, inOrderOfAdds, removeSibling, siblingsOf } from "./siblings.ts";
 import { removeConnectionsThrough, removeEarlierConnections } from "./connections.ts";
 import { expectUnclaimed, forwardingsOf, PortTakenError, type Published } from "./types.ts";
 import { MissingTool } from "../../host/tool.ts";
@@ -198,7 +198,8 @@ export async function restorePorts(
       const own = notes.filter((note) => note.backend === backend);
       if (own.length === 0) return;
       const missing = await PORT_MAPPERS[backend].missing(own);
-      const lacking = own.filter((_, i) => missing[i] !== undefined);
+      // Of attachments that publish the same ports the one that is restored first serves.
+      const lacking = inOrderOfAdds(own.filter((_, i) => missing[i] !== undefined));
       await runEach(lacking.map((note) => async () => {
         if (containerIsGone(note)) return await unpublish(note.attachment);
         const siblings = siblingsOf(note.attachment).filter((each) => each.backend === backend);

@@ -24,6 +24,17 @@ export function siblingsOf(attachment: Attachment): PortsNote[] {
     .flatMap((hash) => notes.readHash(hash) ?? []);
 }
 
+/** Sorts notes so that those of a container follow the order of its ADDs; unlisted ones go first. */
+export function inOrderOfAdds(notes: readonly PortsNote[]): PortsNote[] {
+  const containers = Map.groupBy(notes, ({ attachment }) => attachment.containerId).values();
+  return Array.from(containers).flatMap((own) => {
+    if (own.length === 1) return own;
+    const hashes = hashesOf(own[0]!.attachment);
+    const place = ({ attachment }: PortsNote) => hashes.indexOf(attachmentHash(attachment));
+    return own.toSorted((a, b) => place(a) - place(b));
+  });
+}
+
 /** Notes that an attachment of its container has published ports. */
 export function addSibling(attachment: Attachment): void {
   const own = attachmentHash(attachment);
