@@ -90,6 +90,7 @@ export const NFT_RULE = message(
     handle: attr(3, be64), //      NFTA_RULE_HANDLE
     // Expressions, for NFT_EXPRESSIONS: of few received rules they are ever looked at.
     expressions: attr(4, raw), //  NFTA_RULE_EXPRESSIONS
+    position: attr(6, be64), //    NFTA_RULE_POSITION
     userData: attr(7, COMMENT), // NFTA_RULE_USERDATA
   }),
 );

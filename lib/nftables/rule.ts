@@ -21,23 +21,38 @@ export interface NftRule extends NftChain {
  *     addRule(chain, [ip.saddr.is(own), ip.daddr.isNotIn(network), masquerade], "c1's")
  */
 export function addRule(
-  { family, table, chain }: NftChain,
+  chain: NftChain,
   statements: readonly Statement[],
   comment?: string,
 ): Command {
+  return newRule(chain, statements, { comment });
+}
+
+/** `insert rule FAMILY TABLE CHAIN handle HANDLE STATEMENTS`: right before the rule `next`. */
+export function insertRule(next: NftRule, statements: readonly Statement[]): Command {
+  return newRule(next, statements, { before: next.handle });
+}
+
+function newRule(
+  { family, table, chain }: NftChain,
+  statements: readonly Statement[],
+  { comment, before }: { comment?: string; before?: bigint },
+): Command {
   const text = [
-    `add rule ${family} ${table} ${chain}`,
+    `${before === undefined ? "add" : "insert"} rule ${family} ${table} ${chain}`,
+    ...before === undefined ? [] : [`handle ${before}`],
     ...statements.map(({ text }) => text),
     ...comment === undefined ? [] : [`comment "${comment}"`],
   ];
   return {
     type: NFT_NEWRULE,
-    flags: NLM_F_CREATE | NLM_F_APPEND,
+    flags: NLM_F_CREATE | (before === undefined ? NLM_F_APPEND : 0),
     payload: NFT_RULE.encode({
       family: NFPROTO[family],
       table,
       chain,
       expressions: NFT_EXPRESSIONS.encode({ list: expressionsOf(family, statements) }),
+      position: before,
       userData: comment === undefined ? undefined : { comment },
     }),
     purpose: text.join(" "),

@@ -1,11 +1,13 @@
-import { assertEquals, fail } from "@std/assert";
+import { assert, assertEquals, fail } from "@std/assert";
 import { filterNft } from "../../lib/firewall/filter/nftables.ts";
 import type { FilterEntry } from "../../lib/firewall/filter/types.ts";
 import { IpAddress } from "../../lib/ip/address.ts";
 import { NFT_GETSETELEM } from "../../lib/netlink/nftables.ts";
 import { NetlinkSocket } from "../../lib/nl/socket.ts";
+import { addBridge, bridgeNetwork } from "../support/bridge_network.ts";
 import { assertSameRuleset } from "../support/nft_oracle.ts";
-import { kernelTest } from "../support/sandbox.ts";
+import { kernelTest, type Sandbox } from "../support/sandbox.ts";
+import { Server } from "../support/traffic.ts";
 
 function entry(id: string, ips: readonly string[], more: Partial<FilterEntry> = {}): FilterEntry {
   return {
@@ -111,3 +113,172 @@ kernelTest("filter (nftables): what others have is not read by an ADD, CHECK or 
   }
   assertEquals(dumped.includes(NFT_GETSETELEM), false);
 });
+
+/** Lists the rules of a chain, each with its handle at the end. */
+function rulesOf(sandbox: Sandbox, chain: string): string[] {
+  return sandbox.run("nft", ["-a", "list", "chain", "inet", "cni_firewall", chain]).split("\n")
+    .filter((line) => /# handle/.test(line) && !/chain /.test(line)).map((line) => line.trim());
+}
+
+/** Deletes the rules of a chain that `which` picks. */
+function deleteRules(sandbox: Sandbox, chain: string, which: (rule: string) => boolean): void {
+  for (const rule of rulesOf(sandbox, chain).filter((each) => which(withoutHandle(each)))) {
+    sandbox.run("nft", [`delete rule inet cni_firewall ${chain} ${handleOf(rule)}`]);
+  }
+}
+
+/** `handle N`, as commands name a rule. */
+function handleOf(rule: string): string {
+  return rule.slice(rule.lastIndexOf("handle"));
+}
+
+const withoutHandle = (rule: string) => rule.replace(/ # handle \d+$/, "");
+
+const ISOLATION_RULES = [
+  'iifname "first0" return',
+  "iifname . oifname @within return",
+  'iifname "between0" return',
+  "iifname @bridges oifname @bridges drop",
+  'iifname "last0" return',
+];
+const FORWARD_RULES = [
+  'iifname "first0" drop',
+  "jump isolation",
+  "jump CNI-ADMIN",
+  'iifname "between0" drop',
+  "ct state established,related ip daddr @containers4 accept",
+  "ip saddr @containers4 accept",
+  "ct state established,related ip6 daddr @containers6 accept",
+  "ip6 saddr @containers6 accept",
+  'iifname "last0" drop',
+];
+
+/** Whether a rule is the administrator's: his interfaces are first0, between0 and last0. */
+const isHis = (rule: string) => rule.includes('0"');
+
+/** Adds {@link B}, and rules of an administrator before, between and behind the shared ones. */
+async function withRulesOfHis(sandbox: Sandbox) {
+  await filterNft.add([B], () => [B]);
+  for (const [chain, verdict] of [["isolation", "return"], ["forward", "drop"]] as const) {
+    const nft = (command: string, where = "") =>
+      sandbox.run("nft", [`${command} rule inet cni_firewall ${chain} ${where}`]);
+    const ours = rulesOf(sandbox, chain);
+    const behind = handleOf(ours[chain === "isolation" ? 0 : 1]!);
+    nft("insert", `iifname first0 ${verdict}`);
+    nft("add", `${behind} iifname between0 ${verdict}`);
+    nft("add", `iifname last0 ${verdict}`);
+  }
+  const list = (chain: string) => rulesOf(sandbox, chain).map(withoutHandle);
+  assertEquals([list("isolation"), list("forward")], [ISOLATION_RULES, FORWARD_RULES]);
+  return {
+    list,
+    /** Deletes those of our rules in both chains that `which` names. */
+    remove(which: (rule: string) => boolean) {
+      for (const chain of ["isolation", "forward"]) {
+        deleteRules(sandbox, chain, (rule) => !isHis(rule) && which(rule));
+      }
+    },
+  };
+}
+
+kernelTest(
+  "filter (nftables): an ADD keeps an administrator's rules: new chain",
+  async (sandbox) => {
+    const { list } = await withRulesOfHis(sandbox);
+    await filterNft.add([C], () => [B, C]);
+    assertEquals(list("isolation"), ISOLATION_RULES);
+    assertEquals(list("forward"), FORWARD_RULES.toSpliced(4, 0, "jump MINE"));
+    assertEquals(await filterNft.missing([B, C], () => [B, C]), [undefined, undefined]);
+  },
+  { needs: ["nft"] },
+);
+
+kernelTest(
+  "filter (nftables): an ADD keeps an administrator's rules: ours gone",
+  async (sandbox) => {
+    const { list, remove } = await withRulesOfHis(sandbox);
+    const ours = [...ISOLATION_RULES, ...FORWARD_RULES].filter((rule) => !isHis(rule));
+    const his = (rules: readonly string[]) => rules.filter(isHis);
+    for (const gone of ours) {
+      remove((rule) => rule === gone);
+      const [lack] = await filterNft.missing([B], () => [B]);
+      assertEquals(lack, "chains forward and isolation of inet cni_firewall lack rules", gone);
+      await filterNft.add([B], () => [B]);
+      const chains = [list("isolation"), list("forward")] as const;
+      assertEquals(chains.map(his), [ISOLATION_RULES, FORWARD_RULES].map(his), gone);
+      assertEquals(
+        chains.flatMap((rules) => rules.filter((rule) => !isHis(rule))).sort(),
+        [...ours].sort(),
+      );
+      assertEquals(await filterNft.missing([B], () => [B]), [undefined], gone);
+      const at = (rule: string) => list("forward").indexOf(rule);
+      for (const accept of FORWARD_RULES.filter((rule) => rule.endsWith("accept"))) {
+        assert(at(accept) > at("jump CNI-ADMIN") && at(accept) < at('iifname "last0" drop'), gone);
+      }
+      assert(at("jump isolation") < at("jump CNI-ADMIN"), gone);
+      assertEquals(chains[0].filter((rule) => !isHis(rule)), ours.slice(0, 2));
+    }
+    remove(() => true);
+    await filterNft.add([B], () => [B]);
+    for (
+      const [chain, rules] of [["isolation", ISOLATION_RULES], ["forward", FORWARD_RULES]] as const
+    ) {
+      assertEquals(list(chain), [...his(rules), ...rules.filter((rule) => !isHis(rule))]);
+    }
+  },
+  { needs: ["nft"] },
+);
+
+kernelTest(
+  "filter (nftables): an ADD mends its own rules' order, not a rule of his that is alike",
+  async (sandbox) => {
+    const { list } = await withRulesOfHis(sandbox);
+    deleteRules(sandbox, "forward", (rule) => rule === "jump isolation");
+    const add = (rule: string) =>
+      sandbox.run("nft", [`add rule inet cni_firewall forward ${rule}`]);
+    add("jump isolation");
+    await filterNft.add([B], () => [B]);
+    assertEquals(list("forward"), FORWARD_RULES);
+    const his = ["jump CNI-ADMIN", 'jump isolation comment "mine"'];
+    his.forEach(add);
+    await filterNft.add([C], () => [B, C]);
+    assertEquals(list("forward"), [...FORWARD_RULES.toSpliced(4, 0, "jump MINE"), ...his]);
+    deleteRules(sandbox, "forward", (rule) => rule === "jump isolation");
+    assert(await filterNft.missing([B], () => [B, C]).then(([lack]) => lack));
+  },
+  { needs: ["nft"] },
+);
+
+kernelTest("filter (nftables): packets pass or are kept apart after a repair", async (sandbox) => {
+  const { containers: [one], outside } = bridgeNetwork(sandbox, 1);
+  const [other] = addBridge(sandbox, 6, 1);
+  assert(one && other);
+  const policy = { policy: "same-bridge" } as const;
+  const first = entry("one", [one.ipv4, one.ipv6], { ...policy, bridge: "br0" });
+  const second = entry("other", [other.ipv4, other.ipv6], { ...policy, bridge: "br1" });
+  const renamed = { ...second, adminChain: "MINE" };
+  await filterNft.add([first, second], () => [first, second]);
+  sandbox.run("nft", ["add rule inet cni_firewall forward meta l4proto tcp drop"]);
+  for (const address of [one.ipv4, one.ipv6]) {
+    const outer = address === one.ipv4 ? "192.0.2.2" : "2001:db8::2";
+    using kept = new Server(one.netns, "tcp", { address, port: 80 });
+    using open = new Server(outside, "tcp", { address: outer, port: 80 });
+    const expectWorking = (what: string) => {
+      assert(open.reachedBy(one.netns, open.endpoint), `${what}: ${outer} is reached`);
+      assert(kept.missedBy(other.netns, kept.endpoint), `${what}: bridges are kept apart`);
+    };
+    expectWorking("at first");
+    for (const [chain, rule] of [["forward", "jump isolation"], ["isolation", "drop"]] as const) {
+      deleteRules(sandbox, chain, (each) => each.includes(rule));
+      assert(!kept.missedBy(other.netns, kept.endpoint), `without "${rule}" they are not`);
+      await filterNft.add([second], () => [first, second]);
+      expectWorking(`with "${rule}" again`);
+    }
+    deleteRules(sandbox, "forward", (rule) => rule.includes("accept"));
+    assert(open.missedBy(one.netns, open.endpoint), "his rule drops what nothing accepts");
+    await filterNft.add([second], () => [first, second]);
+    expectWorking("with the accepting rules again");
+    await filterNft.add([renamed], () => [first, renamed]);
+    expectWorking("with a new administrator's chain");
+  }
+}, { needs: ["nft"] });

@@ -11,12 +11,18 @@
  */
 import type { IpAddress } from "../../ip/address.ts";
 import { addTo, applyBatch } from "../../nftables/batch.ts";
-import { addChain, flushChain, type NftChain, PRIORITY } from "../../nftables/chain.ts";
+import { addChain, type NftChain, PRIORITY } from "../../nftables/chain.ts";
 import type { Command } from "../../nftables/command.ts";
 import { concatenated, ifname, ipv4_addr, ipv6_addr } from "../../nftables/data_types.ts";
 import { nftDelete } from "../../nftables/delete.ts";
 import { concat, ct, ip, ip6, meta } from "../../nftables/field.ts";
-import { addRule, expressionsOf } from "../../nftables/rule.ts";
+import {
+  addRule,
+  deleteRule,
+  expressionsOf,
+  insertRule,
+  type NftRule,
+} from "../../nftables/rule.ts";
 import { addElement, addSet, deleteElement, type NftSet } from "../../nftables/set.ts";
 import {
   commentsOfChains,
@@ -27,10 +33,9 @@ import {
   listSets,
   type NftElement,
   readExpressions,
-  targetOf,
 } from "../../nftables/state.ts";
 import { accept, drop, jump, return_, type Statement } from "../../nftables/statement.ts";
-import { doSame, stepsOf } from "../../nftables/steps.ts";
+import { doSame, type Step, stepsOf } from "../../nftables/steps.ts";
 import { addTable, deleteTable } from "../../nftables/table.ts";
 import { attachmentHash } from "../../ip/hash_names.ts";
 import type { Attachment } from "../../types/attachment.ts";
@@ -71,7 +76,7 @@ export const filterNft: Filter = {
     const commands = uniqueElements(wanted.flat()).flatMap((each) => changes(each, find(each)));
     const ids = entries.map(({ attachment }) => attachment.containerId).join(", ");
     const purpose = `let packets of ${ids} through`;
-    const skeleton = () => filterSkeleton(adminChains(all().filter(isOurs)));
+    const skeleton = () => filterSkeleton(adminChains(all().filter(isOurs)), listRules(TABLE));
     if (isComplete(adminChains(entries))) addTo(skeleton, commands, purpose);
     else applyBatch([...skeleton(), ...commands], purpose);
   },
@@ -116,50 +121,113 @@ function elementsOfAll(
   return [entries.map((entry) => elementsOf(entry, isIsolated(entry))), find];
 }
 
-/** Whether table and chains exist with all of their rules. */
+/** Whether the chains have all of their rules, in an order that works. */
 function isComplete(adminChains: readonly string[]): boolean {
-  const rules = Map.groupBy(listRules(TABLE), ({ chain }) => chain);
-  const forward = (rules.get(FORWARD.chain) ?? []).map(targetOf);
-  return [ISOLATION.chain, ...adminChains].every((chain) => forward.includes(chain)) &&
-    forward.filter((target) => target === undefined).length >= 4 &&
-    (rules.get(ISOLATION.chain)?.length ?? 0) >= 2;
+  return skeletonRepair(adminChains, listRules(TABLE)).length === 0;
 }
 
-/** Makes the table, sets and chains that all attachments share. Repeatable. */
-export function filterSkeleton(adminChains: readonly string[]): Command[] {
+/**
+ * Makes the commands for what all attachments share: the table, its sets and chains, and those of
+ * the rules that are missing. An administrator's rules in these chains stay.
+ * @param present the rules of the table
+ */
+export function filterSkeleton(
+  adminChains: readonly string[],
+  present: readonly NftRule[] = [],
+): Command[] {
   const admins = adminChains.map(chainNamed);
-  const rules = skeletonRules(adminChains);
-  const rulesOf = (chain: NftChain) =>
-    rules.filter(([where]) => where === chain).map(([, statements]) => addRule(chain, statements));
   return [
     addTable(TABLE, "CNI plugin firewall"),
     ...SETS.map(addSet),
     ...admins.map((chain) => addChain(chain, { comment: ADMIN_COMMENT })),
     addChain(ISOLATION),
-    flushChain(ISOLATION),
-    ...rulesOf(ISOLATION),
     addChain(FORWARD, { type: "filter", hook: "forward", priority: PRIORITY.filter }),
-    flushChain(FORWARD),
-    ...rulesOf(FORWARD),
+    ...skeletonRepair(adminChains, present),
   ];
 }
 
-/** The rules that everybody shares, each with its chain. */
-function skeletonRules(
+/** Makes the commands that add the missing shared rules; none where all are there. */
+function skeletonRepair(
   adminChains: readonly string[],
-): (readonly [chain: NftChain, statements: readonly Statement[]])[] {
+  present: readonly NftRule[],
+): Command[] {
+  const wanted = skeletonRules(adminChains);
+  return [ISOLATION, FORWARD].flatMap((chain) =>
+    chainRepair(
+      wanted.filter((rule) => rule.chain === chain),
+      present.filter((rule) => rule.chain === chain.chain),
+    )
+  );
+}
+
+/**
+ * Makes the commands that add those of `wanted` which a chain lacks, each in its place among the
+ * present ones. An administrator's rules stay where they are, before, between and behind those;
+ * where none of `wanted` is left, his come first. One of `wanted` in the wrong place is moved.
+ */
+function chainRepair(wanted: readonly SharedRule[], present: readonly NftRule[]): Command[] {
+  const steps = wanted.map(stepsOfShared);
+  const kept = new Map<SharedRule, number>();
+  const misplaced: NftRule[] = [];
+  let reached = 0;
+  for (const [index, rule] of present.entries()) {
+    const own = readSteps(rule);
+    const shared = wanted[steps.findIndex((each) => doSame(each, own))];
+    // With a comment it is an administrator's. One that is there twice changes nothing.
+    if (shared === undefined || rule.comment !== undefined || kept.has(shared)) continue;
+    if (shared.rank < reached) {
+      misplaced.push(rule);
+      continue;
+    }
+    kept.set(shared, index);
+    reached = shared.rank;
+  }
+  const last = Math.max(-1, ...kept.values());
+  const added = wanted.filter((shared) => !kept.has(shared)).map(({ chain, statements, rank }) => {
+    const later = [...kept].find(([shared]) => shared.rank > rank)?.[1];
+    // What an administrator has behind the last one, such as a `drop`, stays behind.
+    const next = last < 0 ? undefined : present[later ?? last + 1];
+    return next ? insertRule(next, statements) : addRule(chain, statements);
+  });
+  // A rule that goes may be the one before which another is inserted.
+  return [...added, ...misplaced.map(deleteRule)];
+}
+
+/** A rule that all attachments share. */
+interface SharedRule {
+  readonly chain: NftChain;
+  /** Rules of a lower rank come first; those of the same rank in any order. */
+  readonly rank: number;
+  readonly statements: readonly Statement[];
+}
+
+/** Lists the rules that all attachments share, in their order. */
+function skeletonRules(adminChains: readonly string[]): SharedRule[] {
   const [v4, v6] = [CONTAINERS[4], CONTAINERS[6]];
   const answers = ct.state.has("established", "related");
+  const rule = (chain: NftChain, rank: number, ...statements: Statement[]): SharedRule => ({
+    chain,
+    rank,
+    statements,
+  });
   return [
-    [ISOLATION, [concat(meta.iifname, meta.oifname).in(WITHIN), return_]],
-    [ISOLATION, [meta.iifname.in(BRIDGES), meta.oifname.in(BRIDGES), drop]],
-    [FORWARD, [jump(ISOLATION.chain)]],
-    ...adminChains.map((chain) => [FORWARD, [jump(chain)]] as const),
-    [FORWARD, [answers, ip.daddr.in(v4), accept]],
-    [FORWARD, [ip.saddr.in(v4), accept]],
-    [FORWARD, [answers, ip6.daddr.in(v6), accept]],
-    [FORWARD, [ip6.saddr.in(v6), accept]],
+    rule(ISOLATION, 0, concat(meta.iifname, meta.oifname).in(WITHIN), return_),
+    rule(ISOLATION, 1, meta.iifname.in(BRIDGES), meta.oifname.in(BRIDGES), drop),
+    rule(FORWARD, 0, jump(ISOLATION.chain)),
+    ...adminChains.map((chain) => rule(FORWARD, 1, jump(chain))),
+    rule(FORWARD, 2, answers, ip.daddr.in(v4), accept),
+    rule(FORWARD, 2, ip.saddr.in(v4), accept),
+    rule(FORWARD, 2, answers, ip6.daddr.in(v6), accept),
+    rule(FORWARD, 2, ip6.saddr.in(v6), accept),
   ];
+}
+
+function stepsOfShared({ statements }: SharedRule): Step[] {
+  return stepsOf(expressionsOf(TABLE.family, statements));
+}
+
+function readSteps(rule: NftRule): Step[] {
+  return stepsOf(readExpressions(rule));
 }
 
 function chainNamed(chain: string): NftChain {
@@ -314,12 +382,13 @@ function hasForeign(): boolean {
   if (!chains.every(([name]) => ours.includes(name))) return true;
   const sets = SETS.map(({ set }) => set);
   if (!listSets(TABLE).every((name) => sets.includes(name))) return true;
-  const own = skeletonRules(admins).map(([{ chain }, statements]) =>
-    [chain, stepsOf(expressionsOf(TABLE.family, statements))] as const
+  const own = skeletonRules(admins).map((shared) =>
+    [shared.chain.chain, stepsOfShared(shared)] as const
   );
   return !listRules(TABLE).every((rule) => {
-    const steps = stepsOf(readExpressions(rule));
-    return own.some(([chain, wanted]) => chain === rule.chain && doSame(steps, wanted));
+    const steps = readSteps(rule);
+    return rule.comment === undefined &&
+      own.some(([chain, wanted]) => chain === rule.chain && doSame(steps, wanted));
   });
 }
 
