@@ -130,6 +130,17 @@ kernelTest("sbr: with a table there are rules only", (sandbox) => {
   assertEquals(rules(sandbox, netns), ["10.2.0.2 5"]);
 });
 
+kernelTest("sbr: table 0 is a table that is found, as if there was none", (sandbox) => {
+  const netns = container(sandbox);
+  const call = { config: config(2, { table: 0 }), netns, ifName: "eth2" };
+  plugin(sandbox, { command: "ADD", ...call });
+  assertEquals(rules(sandbox, netns), ["10.2.0.2 100", "fd00:2::2 101"]);
+  plugin(sandbox, { command: "CHECK", ...call });
+  plugin(sandbox, { command: "DEL", ...call });
+  assertEquals(rules(sandbox, netns), []);
+  assertEquals([100, 101].map((table) => routes(sandbox, netns, table, "eth2")), [[], []]);
+});
+
 kernelTest("sbr: gateways, addSourceHints and keepMainRoutes", (sandbox) => {
   const netns = container(sandbox);
   const before = routes(sandbox, netns, "main", "eth2");
@@ -224,7 +235,7 @@ kernelTest("sbr: a failing ADD leaves everything as it was", (sandbox) => {
     [{ gateways: ["10.2.0.1", "10.2.0.3"] }, 7, "multiple IPv4 addresses: 10.2.0.1 and 10.2.0.3"],
     [{ gateways: ["10.2.0.1", "::1", "::2"] }, 7, "more than 2 entries"],
     [{ gateways: ["10.2.0"] }, 7, '"gateways[0]" is "10.2.0"'],
-    [{ table: 0 }, 7, '"table" is 0'],
+    [{ table: -1 }, 7, '"table" is -1'],
     [{ addSourceHints: true, keepMainRoutes: true }, 7, "remove one"],
     [{ gateways: ["192.0.2.99"] }, 999, "via 192.0.2.99 dev eth2"],
     // The second family fails when the first is done.

@@ -7,15 +7,14 @@ import {
   type Infer,
   integer,
   list,
-  optional,
   withDefault,
 } from "../../../lib/types/schema.ts";
 
 /** sbr's own options. */
 export const options = () =>
   goObject({
-    /** The table to look up, which somebody else fills; one is found and filled when absent. */
-    table: optional(integer({ min: 1, max: 2 ** 32 - 1 })),
+    /** The table to look up, which somebody else fills; 0: one is found and filled. */
+    table: withDefault(integer({ min: 0, max: 2 ** 32 - 1 }), 0),
     /** At most one per family, in place of the addresses' own. */
     gateways: withDefault(list(ip()), () => []),
     /** Keep the subnets in the main table, with the address as preferred source. */

@@ -46,13 +46,13 @@ const sbr = definePlugin<Options>({
     const link = inside.link.find(call.ifName);
     if (link && isNewerContainers(call, sandbox, link)) return;
     const configured = findOption(call.raw, "table");
-    const table = typeof configured === "number" ? configured : undefined;
+    const table = typeof configured === "number" ? configured : 0;
     const rules = findRules(inside, table, [
       ...ipsOf(call.prevResult ?? {}, call.ifName).map(({ address }) => Cidr.tryParse(address)),
       ...link ? inside.address.list({ device: link }).map(({ address }) => address) : [],
     ]);
     for (const rule of rules) inside.rule.removeIfPresent(rule);
-    const filled = configured === undefined ? rules.map((rule) => rule.table) : [];
+    const filled = configured ? [] : rules.map((rule) => rule.table);
     if (link) removeRoutes(inside, link, filled);
   },
 
@@ -65,10 +65,10 @@ const sbr = definePlugin<Options>({
     for (const { own, gateway } of sources) {
       const rules = findRules(inside, call.options.table, [own]);
       if (rules.length === 0) {
-        const { table = "of its own" } = call.options;
+        const table = call.options.table || "of its own";
         throw CniError.internal(`no rule sends what comes from ${own.ip} to table ${table}`);
       }
-      if (call.options.table !== undefined || !gateway) continue;
+      if (call.options.table !== 0 || !gateway) continue;
       const found = routes.some(({ table, to, via }) =>
         to.prefix === 0 && via?.equals(gateway) && rules.some((rule) => rule.table === table)
       );
@@ -113,7 +113,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
       remove(inside);
     }, { ambiguous });
 
-  if (options.table !== undefined) {
+  if (options.table !== 0) {
     for (const source of sources) addRule(source, options.table, step);
     return prevResult;
   }

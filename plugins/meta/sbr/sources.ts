@@ -45,16 +45,17 @@ export function ipsOf({ ips = [], interfaces = [] }: Result, ifName: string): Ip
 }
 
 /**
- * Lists the rules for traffic from these addresses: all of them, or those of the configured table.
+ * Lists the rules for traffic from these addresses: those of the configured table, or, where that
+ * is 0, all of them.
  */
 export function findRules(
   inside: Rtnl,
-  configured: number | undefined,
+  configured: number,
   sources: readonly (Cidr | undefined)[],
 ): Rule[] {
   return inside.rule.list().filter(({ from, table }) =>
     from?.prefix === from?.ip.bits &&
     sources.some((source) => source && from?.ip.equals(source.ip)) &&
-    (configured === undefined || configured === table)
+    (configured === 0 || configured === table)
   );
 }
