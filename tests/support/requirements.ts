@@ -9,7 +9,7 @@ import { hasProgram, isFile } from "../../scripts/support/files.ts";
  * A thing a test cannot do without: privileges, a program (or its path), a kind of link in the
  * kernel, the test kernel's machine, which nobody misses.
  */
-export type Requirement = "root" | "test-kernel" | `kernel:${string}` | string;
+export type Requirement = "root" | "test-kernel" | "newer-go-plugins" | `kernel:${string}` | string;
 
 /** Why a test is skipped, and the one command that would change it. */
 export interface Reason {
@@ -53,6 +53,22 @@ export function missing(needs: readonly Requirement[]): Reason | undefined {
   return undefined;
 }
 
+/** The directory of the Go plugins to compare with: Debian's, unless `CNI_TEST_GO` names another. */
+export const GO_PLUGINS = Deno.env.get("CNI_TEST_GO") ?? "/usr/lib/cni";
+
+/** Whether the Go plugins support version 1.1.0 of the specification, as those since 1.5 do. */
+function lackingNewerPlugins(): Reason | undefined {
+  const bridge = `${GO_PLUGINS}/bridge`;
+  if (isFile(bridge)) {
+    const { stdout } = new Deno.Command(bridge, { env: { CNI_COMMAND: "VERSION" } }).outputSync();
+    if (new TextDecoder().decode(stdout).includes('"1.1.0"')) return undefined;
+  }
+  return {
+    lacks: `Go plugins newer than those in ${GO_PLUGINS}`,
+    remedy: "CNI_TEST_GO=DIRECTORY deno task test tests/interop/zero_values_test.ts",
+  };
+}
+
 /** Debian's package of a program, or of one of the Go plugins, which are named by their path. */
 function packageOf(need: string): string {
   return need.startsWith("/usr/lib/cni/") ? "containernetworking-plugins" : PACKAGES[need] ?? need;
@@ -64,6 +80,7 @@ function lacking(need: Requirement): Reason | undefined {
     if (isFile("/test-kernel/control/session.sh")) return undefined;
     return { lacks: "hardware to do without", remedy: "deno task test:kernel" };
   }
+  if (need === "newer-go-plugins") return lackingNewerPlugins();
   if (need.startsWith("kernel:")) return lackingInKernel(need.slice("kernel:".length));
   if (need.startsWith("/") ? isFile(need) : hasProgram(need)) return undefined;
   return { lacks: `the program ${need}`, remedy: `apt-get install ${packageOf(need)}` };
