@@ -42,6 +42,8 @@ for (const [type, { needs }] of Object.entries(PLUGINS)) {
       sandbox.run("ip", ["link", "add", "card2", "type", "veth", "peer", "name", "card3"]);
       Object.assign(config, { device: "card2" });
     }
+    // Another VLAN: an interface has one of a number, whoever asks.
+    if (type === "vlan") Object.assign(config, { vlanId: 8 });
     const error = pluginError(sandbox, { command: "ADD", config, netns: second, containerId });
     assertStringIncludes(error.msg, "duplicate allocation is not allowed");
     assertEquals(error.details, undefined);
