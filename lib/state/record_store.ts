@@ -47,6 +47,9 @@ export interface Records<T> {
   readonly unreadable: readonly string[];
 }
 
+/** No writer takes so long, whatever the disk. Milliseconds. */
+export const ABANDONED_MS = 60_000;
+
 /** The key of a file that holds the number of its format. */
 const FORMAT_KEY = "format";
 
@@ -145,11 +148,16 @@ export class RecordStore<T> {
       .map((path) => path.slice(directory.length + 1, path.length - suffix.length));
   }
 
-  /** Removes temporary files of killed writers. The caller holds the lock of writers. */
-  sweep(): void {
+  /**
+   * Removes what killed writers left.
+   * @param abandonedMs how long a file must not have been written to, in milliseconds; 0 for a caller
+   * that holds the lock that writers hold
+   */
+  sweep(abandonedMs = 0): void {
     for (const path of this.#paths(`${this.#kind.suffix}.tmp`)) {
       try {
-        removeIfPresent(path);
+        const file = ifPresent(() => runtime.files.lstat(path));
+        if (file && Date.now() - file.modifiedMs >= abandonedMs) removeIfPresent(path);
       } catch (error) {
         const why = messageOf(error);
         this.#warn(`cannot remove ${path}, which a killed writer left: ${why}`);

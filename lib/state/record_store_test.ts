@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { CniError } from "../types/error.ts";
-import { type RecordKind, RecordStore } from "./record_store.ts";
+import { ABANDONED_MS, type RecordKind, RecordStore } from "./record_store.ts";
 
 interface Color {
   name: string;
@@ -124,6 +124,13 @@ Deno.test("RecordStore.sweep() removes what a killed writer left, of its own kin
   fixture.put("blue.color.json.tmp", "{");
   fixture.put("blue.other.json.tmp", "{");
   assertEquals(fixture.store.list(), { records: [RED], unreadable: [] });
+  fixture.store.sweep(ABANDONED_MS);
+  assertEquals(fixture.files().length, 3, "its writer may be at it");
+  const old = new Date(Date.now() - ABANDONED_MS);
+  Deno.utimeSync(`${fixture.directory}/colors/blue.color.json.tmp`, old, old);
+  fixture.store.sweep(ABANDONED_MS);
+  assertEquals(fixture.files(), ["blue.other.json.tmp", "red.color.json"]);
+  fixture.put("blue.color.json.tmp", "{");
   fixture.store.sweep();
   assertEquals(fixture.files(), ["blue.other.json.tmp", "red.color.json"]);
 });

@@ -397,6 +397,9 @@ kernelTest("tuning: GC removes the backups of its network's dead attachments", (
   add("alive", "net");
   add("other", "othernet");
   Deno.writeTextFileSync("/run/cni/tuning/upstream_eth0.json", '{\n "mtu": 1500\n}');
+  const killed = "/run/cni/tuning/killed_eth0.json.tmp"; // its writer
+  Deno.writeTextFileSync(killed, "{");
+  Deno.utimeSync(killed, new Date(0), new Date(0));
   const valid = [{ containerID: "alive", ifname: "eth0" }];
   plugin(sandbox, {
     command: "GC",

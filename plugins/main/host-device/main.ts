@@ -24,7 +24,14 @@ import { type Options, options } from "./config.ts";
 import { configuredDevice, select } from "./device.ts";
 import { findOnHost, requireDevice } from "./lookup.ts";
 import { moveIn, returnToHost } from "./move.ts";
-import { findRecord, type Holder, keepRecord, listRecords, lockDevices } from "./record.ts";
+import {
+  findRecord,
+  type Holder,
+  keepRecord,
+  listRecords,
+  lockDevices,
+  sweepRecords,
+} from "./record.ts";
 
 const hostDevice = definePlugin<Options>({
   name: "host-device",
@@ -48,6 +55,7 @@ const hostDevice = definePlugin<Options>({
   },
 
   async gc(call) {
+    sweepRecords();
     await runAll(...orphans(call).map((record) => () => returnToHost(record)), () => ipamGc(call));
   },
 });

@@ -10,7 +10,7 @@ import type { Link } from "../../../lib/rtnl/link.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { readRecordedNetNs, type RecordedNetNs, recordNetNs } from "../../../lib/ns/recorded.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
-import { RecordStore } from "../../../lib/state/record_store.ts";
+import { ABANDONED_MS, RecordStore } from "../../../lib/state/record_store.ts";
 import type { Attachment } from "../../../lib/types/attachment.ts";
 import { isObject } from "../../../lib/types/json.ts";
 
@@ -75,6 +75,11 @@ export function keepRecord(holder: Holder, host: Rtnl, link: Link): DeviceRecord
 /** The record of an attachment; undefined without one, or where it is damaged. */
 export function findRecord(attachment: Attachment): DeviceRecord | undefined {
   return store().read(nameOf(attachment));
+}
+
+/** Removes what killed ADDs left of records. */
+export function sweepRecords(): void {
+  store().sweep(ABANDONED_MS);
 }
 
 /** The records of all attachments. */

@@ -6,7 +6,7 @@
  */
 import { mac } from "../../../lib/ip/schema.ts";
 import { messageOf } from "../../../lib/runtime/errors.ts";
-import { RecordStore } from "../../../lib/state/record_store.ts";
+import { ABANDONED_MS, RecordStore } from "../../../lib/state/record_store.ts";
 import type { Attachment } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { JsonObject } from "../../../lib/types/json.ts";
@@ -66,6 +66,7 @@ export function removeStaleBackups(
   valid: readonly Attachment[],
 ): void {
   const store = storeIn(directory);
+  store.sweep(ABANDONED_MS);
   const keep = new Set(valid.map(nameOf));
   for (const name of store.names()) {
     // The Go plugin's files do not name their network.
