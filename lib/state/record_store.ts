@@ -156,8 +156,8 @@ export class RecordStore<T> {
   sweep(abandonedMs = 0): void {
     for (const path of this.#paths(`${this.#kind.suffix}.tmp`)) {
       try {
-        const file = ifPresent(() => runtime.files.lstat(path));
-        if (file && Date.now() - file.modifiedMs >= abandonedMs) removeIfPresent(path);
+        // The calendar may have been set back since: who holds the lock need not ask.
+        if (abandonedMs === 0 || isOlder(path, abandonedMs)) removeIfPresent(path);
       } catch (error) {
         const why = messageOf(error);
         this.#warn(`cannot remove ${path}, which a killed writer left: ${why}`);
@@ -205,6 +205,12 @@ export class RecordStore<T> {
     }
     return decode(rest, format);
   }
+}
+
+/** Tells whether a file was last written to at least `ms` milliseconds ago. */
+function isOlder(path: string, ms: number): boolean {
+  const file = ifPresent(() => runtime.files.lstat(path));
+  return file !== undefined && Date.now() - file.modifiedMs >= ms;
 }
 
 /** Reads a regular file: opening a FIFO instead would block forever. */
