@@ -69,11 +69,7 @@ export class Addresses {
    */
   add(device: Link, address: Cidr, options: { noDad?: boolean } = {}): void {
     const payload = ADDRESS.encode({
-      family: familyOf(address.ip.family),
-      prefix: address.prefix,
-      index: device.index,
-      address: address.ip,
-      local: address.ip,
+      ...identityOf(device, address),
       broadcast: address.broadcast(),
       flags: options.noDad ? IFA_F_NODAD : undefined,
     });
@@ -88,11 +84,7 @@ export class Addresses {
    */
   setPreferred(device: Link, address: Cidr, preferred: boolean): void {
     const payload = ADDRESS.encode({
-      family: familyOf(address.ip.family),
-      prefix: address.prefix,
-      index: device.index,
-      address: address.ip,
-      local: address.ip,
+      ...identityOf(device, address),
       lifetimes: { preferred: preferred ? FOREVER : 0, valid: FOREVER, created: 0, updated: 0 },
     });
     const purpose = `${preferred ? "prefer" : "deprecate"} address ${address} of ${nameOf(device)}`;
@@ -101,13 +93,7 @@ export class Addresses {
 
   /** `ip address del ADDRESS dev DEVICE`. @throws {NetlinkError} EADDRNOTAVAIL when it has not got it */
   remove(device: Link, address: Cidr): void {
-    const payload = ADDRESS.encode({
-      family: familyOf(address.ip.family),
-      prefix: address.prefix,
-      index: device.index,
-      address: address.ip,
-      local: address.ip,
-    });
+    const payload = ADDRESS.encode(identityOf(device, address));
     const purpose = `remove address ${address} from ${nameOf(device)}`;
     this.socket.request({ type: RTM_DELADDR, payload, purpose });
   }
@@ -123,4 +109,9 @@ export class Addresses {
       if (!(error instanceof NetlinkError && error.code === "EADDRNOTAVAIL")) throw error;
     }
   }
+}
+
+/** What tells an address from every other one: its interface, prefix length and value. */
+function identityOf({ index }: Link, { ip, prefix }: Cidr) {
+  return { family: familyOf(ip.family), prefix, index, address: ip, local: ip };
 }

@@ -1,3 +1,4 @@
+import { columns, duration } from "../../../lib/cli/text.ts";
 import type { BindingReport, LeaseReport } from "./protocol.ts";
 import type { Time } from "./time.ts";
 
@@ -16,13 +17,12 @@ const HEAD = [
 export function leaseTable(leases: readonly LeaseReport[]): string {
   if (leases.length === 0) return "no leases\n";
   const rows = leases.flatMap((lease) => lease.bindings.map((binding) => row(lease, binding)));
-  const widths = HEAD.map((title, column) =>
-    Math.max(title.length, ...rows.map(({ cells }) => cells[column]!.length))
-  );
-  const line = (cells: readonly string[]) =>
-    cells.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd() + "\n";
-  return line(HEAD) +
-    rows.map(({ cells, problem }) => line(cells) + (problem ? `  ${problem}\n` : "")).join("");
+  const [head, ...lines] = columns([HEAD, ...rows.map(({ cells }) => cells)]);
+  const text = lines.flatMap((line, index) => {
+    const { problem } = rows[index]!;
+    return problem ? [line, `  ${problem}`] : [line];
+  });
+  return [head, ...text].map((line) => `${line}\n`).join("");
 }
 
 function row(
@@ -47,14 +47,5 @@ function fromNow(time: Time | undefined): string {
   if (time === undefined) return "-";
   if (time === null) return "never";
   const seconds = Math.round((time - Date.now()) / 1000);
-  if (seconds <= 0) return "now";
-  const parts = [
-    [Math.floor(seconds / 86_400), "d"],
-    [Math.floor(seconds / 3600) % 24, "h"],
-    [Math.floor(seconds / 60) % 60, "m"],
-    [seconds % 60, "s"],
-  ] as const;
-  const first = parts.findIndex(([count]) => count > 0);
-  return "in " + parts.slice(first, first + 2).filter(([count]) => count > 0)
-    .map(([count, unit]) => `${count}${unit}`).join("");
+  return seconds <= 0 ? "now" : `in ${duration(seconds * 1000)}`;
 }
