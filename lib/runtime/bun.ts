@@ -5,6 +5,7 @@
 import { bunFiles, FILE_SYMBOLS, type FileLibrary } from "./bun_files.ts";
 import { messageOf } from "./errors.ts";
 import { findProgram } from "./find_program.ts";
+import { post } from "./post.ts";
 import { readToEnd } from "./read_to_end.ts";
 import { supervise } from "./supervise.ts";
 import type { Bound, CType, Files, RunOptions, RunOutput, Runtime, Symbols } from "./types.ts";
@@ -154,6 +155,10 @@ export function bunRuntime(): Runtime {
     errno: () => libc.errno[0]!,
     addressOf: (buffer) => BigInt(libc.ffi.ptr(buffer)),
     run: async (program, args, options) => await run(globals, files, program, args, options),
+    http: (tls = {}) => ({
+      post: (request) => post(request, { proxy: false, tls }),
+      [Symbol.dispose]: () => {},
+    }),
     sha512Hex: (input) => new Bun.CryptoHasher("sha512").update(input).digest("hex"),
     readStdin: (limit) => readToEnd((into) => untilReady(() => read(0, into)), limit),
     write(descriptor, text) {

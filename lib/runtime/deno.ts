@@ -4,6 +4,8 @@ import type {
   CType,
   FileInfo,
   Files,
+  HttpClient,
+  HttpIdentity,
   RunOptions,
   RunOutput,
   Runtime,
@@ -11,6 +13,7 @@ import type {
   WriteOptions,
 } from "./types.ts";
 import { findProgram } from "./find_program.ts";
+import { post } from "./post.ts";
 import { readToEnd } from "./read_to_end.ts";
 import { sha512Hex } from "./sha512.ts";
 import { supervise } from "./supervise.ts";
@@ -46,6 +49,7 @@ export function denoRuntime(): Runtime {
     addressOf: (buffer) =>
       Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer as ArrayBufferView<ArrayBuffer>)),
     run,
+    http,
     sha512Hex,
     readStdin: (limit) =>
       readToEnd((into) => untilReady(() => Deno.stdin.readSync(into) ?? 0), limit),
@@ -158,6 +162,30 @@ async function run(
     throw Object.assign(new Error(`${file} is no program for this machine`), { code: "ENOEXEC" });
   }
   return output;
+}
+
+/** What Deno takes proxies from, whatever its client is told, when the client is made. */
+const PROXIES = ["http_proxy", "https_proxy", "all_proxy"]
+  .flatMap((name) => [name, name.toUpperCase()]);
+
+function http({ ca, cert, key }: HttpIdentity = {}): HttpClient {
+  const proxies = PROXIES.flatMap((name) => {
+    const value = Deno.env.get(name);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  for (const [name] of proxies) Deno.env.delete(name);
+  try {
+    const client = Deno.createHttpClient({
+      ...ca === undefined ? {} : { caCerts: [ca] },
+      ...cert === undefined || key === undefined ? {} : { cert, key },
+    });
+    return {
+      post: (request) => post(request, { client }),
+      [Symbol.dispose]: () => client.close(),
+    };
+  } finally {
+    for (const [name, value] of proxies) Deno.env.set(name, value);
+  }
 }
 
 /** `fcntl.h` */

@@ -116,6 +116,42 @@ export interface Files {
 /** Signals that a process may be asked to end with. */
 export type EndSignal = "SIGTERM" | "SIGINT" | "SIGHUP";
 
+/** What proves who a server is, and who asks. PEM texts. */
+export interface HttpIdentity {
+  /** Certificates of the authorities that may vouch for a server; the runtime's own when absent. */
+  ca?: string;
+  /** The certificate, and those between it and its authority, that is shown to a server. */
+  cert?: string;
+  /** The private key of `cert`. */
+  key?: string;
+}
+
+/** A request by POST. */
+export interface HttpPost {
+  /** `http:` or `https:`. */
+  url: string;
+  headers?: Readonly<Record<string, string>>;
+  body: string;
+  /** Milliseconds after which the request is given up, wherever it is. */
+  timeoutMs: number;
+}
+
+/** What a server answered. */
+export interface HttpAnswer {
+  status: number;
+  body: string;
+}
+
+/** Requests to servers; connections stay open between them. */
+export interface HttpClient extends Disposable {
+  /**
+   * Sends a request and waits for the whole answer. Redirections are not followed.
+   * @throws {Error} when there is no whole answer, which names the URL: the server may have done
+   *   what it was asked, unless no connection came about
+   */
+  post(request: HttpPost): Promise<HttpAnswer>;
+}
+
 /** What differs between the programs that can run this library. */
 export interface Runtime {
   readonly name: "deno" | "bun";
@@ -157,6 +193,11 @@ export interface Runtime {
    * @throws {Error} with `code` (`ENOENT`, `EACCES`, `ETXTBSY`, …) when it cannot be started.
    */
   run(program: string, args: readonly string[], options: RunOptions): Promise<RunOutput>;
+  /**
+   * Makes a client of HTTP servers. Proxies that the environment names are not used.
+   * @throws {Error} when a certificate or the key cannot be read
+   */
+  http(identity?: HttpIdentity): HttpClient;
   /** The SHA-512 hash of bytes, or of a text in UTF-8, in 128 lower-case hex digits. FIPS 180-4 */
   sha512Hex(input: string | Uint8Array): string;
   /** Reads standard input to its end, or until more than `limit` bytes have come. */
