@@ -10,11 +10,13 @@
 import { findings as calls } from "./check/calls.ts";
 import { findings as circles } from "./check/circles.ts";
 import { findings as docs, pages } from "./check/docs.ts";
+import { findings as exported } from "./check/exports.ts";
 import { findings as layers } from "./check/layers.ts";
 import { findings as runtimes } from "./check/runtimes.ts";
 import { findings as schemas } from "./check/schemas.ts";
 import { findings as plugins } from "./check/plugins.ts";
 import { sources } from "./check/sources.ts";
+import { publicEntries } from "./support/public_entries.ts";
 
 const files = sources();
 const found = [
@@ -22,6 +24,7 @@ const found = [
   ...circles(files),
   ...runtimes(files),
   ...calls(files),
+  ...exported(files, publicEntries()),
   ...docs(pages()),
   ...await plugins(),
   ...await schemas(),

@@ -6,20 +6,12 @@
  *
  * @module
  */
-// In a project of your own: the URL of mod.ts, with a version in it.
-import {
-  CniError,
-  definePlugin,
-  goObject,
-  type Infer,
-  integer,
-  type Link,
-  NetNs,
-  requirePrivileges,
-  type Result,
-  Rtnl,
-  runPlugin,
-} from "../../mod.ts";
+// In a project of your own: "@cni/cni/netlink" and so on, or the URLs of the files.
+import { type Link, requirePrivileges, Rtnl } from "../../netlink.ts";
+import { NetNs } from "../../netns.ts";
+import { definePlugin, requirePrevResult, runPlugin } from "../../plugin.ts";
+import { goObject, type Infer, integer } from "../../schema.ts";
+import { CniError, type Result } from "../../types.ts";
 
 /** What a configuration says beside "type". */
 const options = () => goObject({ group: integer({ min: 1, max: 0xffffffff }) });
@@ -28,12 +20,9 @@ const plugin = definePlugin<Infer<ReturnType<typeof options>>>({
   name: "link-group",
   options,
 
-  add({ netns, ifName, options: { group }, prevResult, undo }): Result {
-    if (!prevResult) {
-      throw CniError.invalidConfig(
-        'link-group must be chained: put it behind a plugin that makes an interface, in "plugins"',
-      );
-    }
+  add(call): Result {
+    const { netns, ifName, options: { group }, undo } = call;
+    const prevResult = requirePrevResult(call); // it must be chained behind another plugin
     using container = NetNs.open(netns);
     using inside = Rtnl.open(container);
     const before = inside.link.get(ifName).group;

@@ -7,8 +7,9 @@
  * @module
  */
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
-// In a project of your own: the URL of mod.ts, as in main.ts.
-import { createNetNs, dispatch, removeNetNs } from "../../mod.ts";
+// In a project of your own from where main.ts imports.
+import { createNetNs, removeNetNs } from "../../netns.ts";
+import { dispatch } from "../../plugin.ts";
 import plugin from "./main.ts";
 
 const NAME = "link-group-test";

@@ -17,10 +17,13 @@ export interface ExpectedLink {
 
 /** An interface that passed the checks. */
 export interface CheckedLink {
+  /** As the kernel has it. */
   link: Link;
+  /** The namespaces, open until the checks return. */
   namespaces: Namespaces;
-  /** The previous result, and those of its addresses that are this interface's. */
+  /** The previous result. */
   result: Result;
+  /** Those of its addresses that are this interface's. */
   ips: IpConfig[];
 }
 

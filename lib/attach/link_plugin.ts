@@ -16,7 +16,7 @@ import {
 } from "../skel/plugin.ts";
 import { runAll } from "../skel/run_all.ts";
 import type { Result } from "../types/result.ts";
-import type { Schema } from "../types/schema.ts";
+import type { Schema } from "../types/schema_type.ts";
 import { attach } from "./attach.ts";
 import { checkAttachment } from "./check.ts";
 import { detach } from "./detach.ts";

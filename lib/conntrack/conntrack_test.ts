@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { IpAddress } from "../ip/address.ts";
 import { PROTOCOL_NUMBERS } from "../ip/port_protocol.ts";
 import { CONNECTION, CT_DELETE } from "../netlink/conntrack.ts";
-import type { Request } from "../nl/socket.ts";
+import type { NetlinkRequest } from "../nl/socket.ts";
 import { AF_INET, AF_INET6 } from "../libc/sockaddr.ts";
 import { removeConnections, type StaleConnections } from "./conntrack.ts";
 
@@ -17,7 +17,7 @@ class Table {
 
   constructor(private readonly ports: readonly number[]) {}
 
-  dump({ payload }: Request): Uint8Array[] {
+  dump({ payload }: NetlinkRequest): Uint8Array[] {
     const { family, original } = CONNECTION.decode(payload);
     const { number, destinationPort } = original!.protocol!;
     this.dumps.push([family, number, destinationPort]);
@@ -30,7 +30,7 @@ class Table {
     );
   }
 
-  request({ type, payload }: Request): Uint8Array[] {
+  request({ type, payload }: NetlinkRequest): Uint8Array[] {
     assertEquals(type, CT_DELETE);
     this.removed.push(CONNECTION.decode(payload).original!.protocol!.destinationPort!);
     return [];

@@ -1,5 +1,6 @@
 /** Building blocks for the options of a plugin that hold addresses. */
-import { customSchema, type Schema } from "../types/schema.ts";
+import { customSchema } from "../types/schema.ts";
+import type { Schema } from "../types/schema_type.ts";
 import { IpAddress } from "./address.ts";
 import { Cidr } from "./cidr.ts";
 import { tryParseMac } from "./mac.ts";

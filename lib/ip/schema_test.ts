@@ -2,7 +2,8 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { CniError } from "../types/error.ts";
 import type { JsonValue } from "../types/json.ts";
 import { readOptions } from "../types/options.ts";
-import { goObject, type Schema } from "../types/schema.ts";
+import { goObject } from "../types/schema.ts";
+import type { Schema } from "../types/schema_type.ts";
 import { cidr, ip, mac } from "./schema.ts";
 
 function read<T>(schema: Schema<T>, value: JsonValue): T {

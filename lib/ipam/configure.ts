@@ -12,7 +12,7 @@ import type { Link } from "../rtnl/link.ts";
 import type { NewRoute } from "../rtnl/route.ts";
 import type { Rtnl } from "../rtnl/rtnl.ts";
 import { CniError } from "../types/error.ts";
-import type { IpConfig, Result, Route } from "../types/result.ts";
+import type { IpConfig, Result, ResultRoute } from "../types/result.ts";
 import { awaitUnique } from "./unique_addresses.ts";
 
 /** The interface that a result is applied to. */
@@ -108,7 +108,7 @@ export function addressOf({ address }: IpConfig): Cidr {
  * of its family that IPAM gave; `"gw": "0.0.0.0"` or `"::"` says there is none.
  */
 export function resolveRoutes(
-  routes: readonly Route[],
+  routes: readonly ResultRoute[],
   ips: readonly IpConfig[],
   device: Link,
 ): NewRoute[] {

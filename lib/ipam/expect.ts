@@ -10,7 +10,7 @@ import { RT_TABLE_MAIN } from "../netlink/route.ts";
 import type { Link } from "../rtnl/link.ts";
 import type { Rtnl } from "../rtnl/rtnl.ts";
 import { CniError } from "../types/error.ts";
-import type { IpConfig, Result, Route } from "../types/result.ts";
+import type { IpConfig, Result, ResultRoute } from "../types/result.ts";
 import { addressOf } from "./configure.ts";
 
 /**
@@ -36,7 +36,7 @@ export function expectAddresses(inside: Rtnl, link: Link, ips: readonly IpConfig
  * that a rule leads to for packets from an address of the interface.
  * @throws {CniError} code 999 naming the route and its table
  */
-export function expectRoutes(inside: Rtnl, link: Link, routes: readonly Route[]): void {
+export function expectRoutes(inside: Rtnl, link: Link, routes: readonly ResultRoute[]): void {
   if (routes.length === 0) return;
   const present = inside.route.list();
   for (const { dst, gw, table } of routes) {
@@ -52,7 +52,7 @@ export function expectRoutes(inside: Rtnl, link: Link, routes: readonly Route[])
     if (isIn([table ?? RT_TABLE_MAIN])) continue;
     if (table === undefined && isIn(tablesFor(inside, link))) continue;
     throw CniError.internal(
-      `Expected Route ${dst}${gw ? ` via ${gw}` : ""} not found in routing table ` +
+      `Expected ResultRoute ${dst}${gw ? ` via ${gw}` : ""} not found in routing table ` +
         `${table === undefined || table === RT_TABLE_MAIN ? "main" : table}`,
     );
   }

@@ -1,8 +1,9 @@
 import type { IpAddress } from "../ip/address.ts";
 import type { Cidr } from "../ip/cidr.ts";
 import { cidr, ip } from "../ip/schema.ts";
-import type { Route } from "../types/result.ts";
-import { goObject, integer, list, optional, optionalText, type Schema } from "../types/schema.ts";
+import type { ResultRoute } from "../types/result.ts";
+import { goObject, integer, list, optional, optionalText } from "../types/schema.ts";
+import type { Schema } from "../types/schema_type.ts";
 
 /** A route of an IPAM configuration. */
 export interface ConfiguredRoute {
@@ -30,7 +31,9 @@ export function routeList(): Schema<ConfiguredRoute[]> {
 }
 
 /** Converts routes for a result; a 0 without meaning is left out, as by the Go plugins. */
-export function resultRoutes(routes: readonly ConfiguredRoute[] | undefined): Route[] | undefined {
+export function resultRoutes(
+  routes: readonly ConfiguredRoute[] | undefined,
+): ResultRoute[] | undefined {
   if (!routes?.length) return undefined;
   return routes.map(({ dst, gw, mtu, advmss, priority, table, scope }) => ({
     dst: dst.toString(),

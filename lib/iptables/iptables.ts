@@ -8,7 +8,7 @@
 import { errnoCode, ifPresent } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { CniError, ErrorCode } from "../types/error.ts";
-import type { Request } from "../nl/socket.ts";
+import type { NetlinkRequest } from "../nl/socket.ts";
 import { deleteChain, flushChain } from "../nftables/chain.ts";
 import { chainRemoval, nftDelete, nftDeleteSince, RulesetChanged } from "../nftables/delete.ts";
 import { deleteRule, type NftRule } from "../nftables/rule.ts";
@@ -169,13 +169,13 @@ function deletionsByPosition(
   table: string,
   saved: SavedTable,
   commands: readonly RuleLine[],
-): Request[] | undefined {
+): NetlinkRequest[] | undefined {
   if (mayBeLegacy(family, table)) return undefined;
   const where = { family: nftFamily(family), table };
   const present = Map.groupBy(listRules(where), ({ chain }) => chain);
   /** By chain and command the rules that it deletes: a chain may contain the same rule twice. */
   const deletable = new Map<string, Map<string, NftRule[]>>();
-  const requests: Request[] = [];
+  const requests: NetlinkRequest[] = [];
   for (const command of commands) {
     const [action, chain] = command.split(" ", 2) as [string, string];
     if (action === "-F") requests.push(flushChain({ ...where, chain }));

@@ -10,11 +10,15 @@ export const RTM_GETLINK = 18;
 export const RTM_SETLINK = 19;
 export const RTM_DELLINKPROP = 109;
 
-/** `linux/if.h` */
+/** Set up by an administrator. `linux/if.h` */
 export const IFF_UP = 0x1;
+/** A loopback device. */
 export const IFF_LOOPBACK = 0x8;
+/** The device has no neighbours to resolve: no ARP, no neighbour discovery. */
 export const IFF_NOARP = 0x80;
+/** Receives every frame, whomever it is for. */
 export const IFF_PROMISC = 0x100;
+/** Receives every multicast frame. */
 export const IFF_ALLMULTI = 0x200;
 
 /** Of a passthru macvlan: do not make the master promiscuous. `linux/if_link.h` */

@@ -7,7 +7,9 @@
 import { align, unpackAttributes } from "./attributes.ts";
 import { type Codec, cstring, type Fixed, s32, struct, u16, u32 } from "./codec.ts";
 
+/** The type of an error, and of the acknowledgement, which is error 0. netlink(7) */
 export const NLMSG_ERROR = 2;
+/** The type of the message that ends a dump. netlink(7) */
 export const NLMSG_DONE = 3;
 
 export const NLM_F_REQUEST = 0x1;
@@ -59,7 +61,7 @@ export function unpackMessages(bytes: Uint8Array): Message[] {
 }
 
 /** What NLMSG_ERROR (and NLMSG_DONE) say. */
-export interface Outcome {
+export interface NetlinkOutcome {
   /** The C error number, positive; 0 for success. */
   errno: number;
   /** NLMSGERR_ATTR_MSG: the extended acknowledgement's text. */
@@ -67,7 +69,7 @@ export interface Outcome {
 }
 
 /** Reads the payload of NLMSG_ERROR: `struct nlmsgerr`, then extended attributes. */
-export function readOutcome({ flags, payload, type }: Message): Outcome {
+export function readOutcome({ flags, payload, type }: Message): NetlinkOutcome {
   const errno = -s32.decode(payload);
   if (!(flags & NLM_F_ACK_TLVS)) return { errno };
   let offset = 4;

@@ -7,10 +7,13 @@ export const RTM_NEWNEIGH = 28;
 export const RTM_DELNEIGH = 29;
 export const RTM_GETNEIGH = 30;
 
-/** NUD_*: states of RFC 4861, section 7.3.2, and the kernel's own. */
+/** The neighbour answered lately. States: RFC 4861, section 7.3.2; `linux/neighbour.h` */
 export const NUD_REACHABLE = 0x02;
+/** The neighbour is being asked. */
 export const NUD_PROBE = 0x10;
+/** The neighbour did not answer. A state of the kernel's own. */
 export const NUD_FAILED = 0x20;
+/** An entry that does not expire and is not asked for. A state of the kernel's own. */
 export const NUD_PERMANENT = 0x80;
 
 /** The kernel is to use the entry: it looks for the neighbour. */

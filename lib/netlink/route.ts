@@ -9,18 +9,29 @@ export const RTM_GETROUTE = 26;
 /** The multicast group that is notified of IPv6 routes. */
 export const RTNLGRP_IPV6_ROUTE = 11;
 
+/** The table of routes that nobody put elsewhere: `main` of `ip route`. `linux/rtnetlink.h` */
 export const RT_TABLE_MAIN = 254;
+/** The table of the host's own addresses, which the kernel keeps: `local`. */
 export const RT_TABLE_LOCAL = 255;
+/** Nobody says who made the route. */
 export const RTPROT_UNSPEC = 0;
+/** Made by the kernel, such as the route to the network of an address. */
 export const RTPROT_KERNEL = 2;
+/** Made by hand, or while the host started: what `ip route` writes. */
 export const RTPROT_BOOT = 3;
+/** A route of no type; in a dump, of any. */
 export const RTN_UNSPEC = 0;
+/** A route to a device or by way of a router. */
 export const RTN_UNICAST = 1;
 /** A route to an address of this host. */
 export const RTN_LOCAL = 2;
+/** The destination may be anywhere: `global`. */
 export const RT_SCOPE_UNIVERSE = 0;
+/** The destination is on the link: no router is in between. */
 export const RT_SCOPE_LINK = 253;
+/** The destination is this host. */
 export const RT_SCOPE_HOST = 254;
+/** There is no such destination; in a request, any scope. */
 export const RT_SCOPE_NOWHERE = 255;
 /** The gateway is on the link although no route says so. */
 export const RTNH_F_ONLINK = 4;

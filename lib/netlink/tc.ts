@@ -21,17 +21,22 @@ export const RTM_NEWTFILTER = 44;
 export const RTM_DELTFILTER = 45;
 export const RTM_GETTFILTER = 46;
 
-/** Parents: a device's root, and what filters of incoming and (of clsact) outgoing packets have. */
+/** The parent of a device's own discipline: `root`. `linux/pkt_sched.h` */
 export const TC_H_ROOT = 0xffffffff;
+/** The parent of an `ingress` or `clsact` discipline. */
 export const TC_H_INGRESS = 0xfffffff1;
+/** The parent of filters on what a `clsact` receives. */
 export const TC_H_CLSACT_INGRESS = 0xfffffff2;
+/** The parent of filters on what a `clsact` sends. */
 export const TC_H_CLSACT_EGRESS = 0xfffffff3;
 /** The one handle that an `ingress` or `clsact` discipline may have: `ffff:`. */
 export const INGRESS_HANDLE = 0xffff0000;
 
 /** Any protocol, for a filter. `linux/if_ether.h` */
 export const ETH_P_ALL = 0x0003;
+/** IPv4, for a filter. */
 export const ETH_P_IP = 0x0800;
+/** IPv6, for a filter. */
 export const ETH_P_IPV6 = 0x86dd;
 
 /** `struct tcmsg` */

@@ -1,5 +1,5 @@
 import { SystemError } from "../libc/system_error.ts";
-import type { Outcome } from "../netlink/message.ts";
+import type { NetlinkOutcome } from "../netlink/message.ts";
 import { errnoInfo } from "../runtime/errno.ts";
 
 /** A request that the kernel refused. `code` is errno's name; the message has the kernel's words. */
@@ -8,13 +8,13 @@ export class NetlinkError extends SystemError {
   override readonly name: string = "NetlinkError";
 
   /** The error of an answer. @param purpose what the request was for: "add route 10.1.0.0/16" */
-  static from(purpose: string, { errno, text }: Outcome): NetlinkError {
+  static from(purpose: string, { errno, text }: NetlinkOutcome): NetlinkError {
     return new NetlinkError(purpose, errno, explain(errno, text));
   }
 }
 
 /** A message of a batch that the kernel refused. */
-export interface Refusal extends Outcome {
+export interface Refusal extends NetlinkOutcome {
   /** Which of the requests it was, from 0 on. */
   index: number;
 }
@@ -62,7 +62,7 @@ export class BatchError extends NetlinkError {
   }
 
   /** An error of the batch as a whole. @param count how many messages it has */
-  static whole(purpose: string, count: number, { errno, text }: Outcome): BatchError {
+  static whole(purpose: string, count: number, { errno, text }: NetlinkOutcome): BatchError {
     return new BatchError(`${purpose} (${count} messages)`, errno, explain(errno, text));
   }
 }

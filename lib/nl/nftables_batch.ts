@@ -14,7 +14,7 @@ import { netfilter } from "./netfilter.ts";
 import { CniError } from "../types/error.ts";
 import { UnknownOutcome } from "../types/unknown_outcome.ts";
 import { BatchError } from "./error.ts";
-import type { NetlinkSocket, Request } from "./socket.ts";
+import type { NetlinkRequest, NetlinkSocket } from "./socket.ts";
 import { DatagramTooLarge } from "./transport.ts";
 
 /** What a batch is for, and when it may be done. */
@@ -37,7 +37,7 @@ export interface BatchOptions {
  * @throws {BatchError} with what the kernel refused; nothing was done
  * @throws {UnknownOutcome} the kernel's answer was lost, and it may have been done or not
  */
-export function nftablesBatch(requests: readonly Request[], options: BatchOptions): void {
+export function nftablesBatch(requests: readonly NetlinkRequest[], options: BatchOptions): void {
   const { purpose, generation, socket = netfilter() } = options;
   const frame = { resource: NFNL_BATCH_NFTABLES };
   try {
@@ -58,9 +58,12 @@ export function nftablesBatch(requests: readonly Request[], options: BatchOption
  * @throws {BatchError} with what the kernel refused in the first batch that it did not do
  * @throws {UnknownOutcome} as {@link nftablesBatch}
  */
-export function nftablesBatchInParts(requests: readonly Request[], options: BatchOptions): void {
+export function nftablesBatchInParts(
+  requests: readonly NetlinkRequest[],
+  options: BatchOptions,
+): void {
   let { generation } = options;
-  const send = (part: readonly Request[]): void => {
+  const send = (part: readonly NetlinkRequest[]): void => {
     try {
       nftablesBatch(part, { ...options, generation });
       generation &&= following(generation);

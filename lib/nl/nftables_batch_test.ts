@@ -4,10 +4,10 @@ import { errnoNumber } from "../runtime/errno.ts";
 import { UnknownOutcome } from "../types/unknown_outcome.ts";
 import { BatchError } from "./error.ts";
 import { nftablesBatch, nftablesBatchInParts } from "./nftables_batch.ts";
-import type { BatchFrame, Request } from "./socket.ts";
+import type { BatchFrame, NetlinkRequest } from "./socket.ts";
 import { DatagramTooLarge } from "./transport.ts";
 
-const requests = ["a", "b", "c", "d", "e"].map((purpose): Request => ({
+const requests = ["a", "b", "c", "d", "e"].map((purpose): NetlinkRequest => ({
   type: 0,
   payload: new Uint8Array(4),
   purpose,
@@ -16,7 +16,7 @@ const requests = ["a", "b", "c", "d", "e"].map((purpose): Request => ({
 /** A socket that takes no more than so many requests at once. */
 function limitedTo(most: number) {
   const sent: { purposes: string; generation: Uint8Array | undefined }[] = [];
-  const batch = (requests: readonly Request[], purpose: string, { begin }: BatchFrame) => {
+  const batch = (requests: readonly NetlinkRequest[], purpose: string, { begin }: BatchFrame) => {
     if (requests.length > most) throw new DatagramTooLarge(purpose, requests.length, most);
     const { generation } = NFNL_BATCH.decode(begin.payload);
     sent.push({ purposes: requests.map(({ purpose }) => purpose).join(""), generation });

@@ -23,8 +23,9 @@ import { errnoNumber } from "../runtime/errno.ts";
 import { BatchError, NetlinkError, type Refusal } from "./error.ts";
 import { DatagramTooLarge, KernelTransport, type Transport } from "./transport.ts";
 
-/** `linux/netlink.h` */
+/** The protocol of links, addresses, routes and traffic control: rtnetlink(7). */
 export const NETLINK_ROUTE = 0;
+/** The protocol of nftables and of connection tracking. `linux/netlink.h` */
 export const NETLINK_NETFILTER = 12;
 
 /** The kernel answers at once: what has not come by then was lost. */
@@ -44,7 +45,7 @@ const DUMP_ATTEMPTS = 100;
 const LAST_SEQUENCE = 0x7fffffff;
 
 /** One request. */
-export interface Request {
+export interface NetlinkRequest {
   /** RTM_* */
   type: number;
   /** NLM_F_* beyond those every request has. */
@@ -58,9 +59,9 @@ export interface Request {
 /** What a subsystem wants around the requests of a batch. */
 export interface BatchFrame {
   /** The first message. */
-  begin: Pick<Request, "type" | "payload">;
+  begin: Pick<NetlinkRequest, "type" | "payload">;
   /** The last message. */
-  end: Pick<Request, "type" | "payload">;
+  end: Pick<NetlinkRequest, "type" | "payload">;
 }
 
 /** An open netlink socket. */
@@ -88,7 +89,7 @@ export class NetlinkSocket implements Disposable {
    * @returns the payloads that came before it, such as the link that was asked for
    * @throws {NetlinkError} when the kernel refuses
    */
-  request({ type, flags = 0, payload, purpose }: Request): Uint8Array[] {
+  request({ type, flags = 0, payload, purpose }: NetlinkRequest): Uint8Array[] {
     const sequence = this.#send(type, flags | NLM_F_ACK, payload);
     const { payloads, lost } = this.#collect(sequence, purpose);
     if (!lost) return payloads;
@@ -100,7 +101,7 @@ export class NetlinkSocket implements Disposable {
    * faster than it was read.
    * @throws {NetlinkError} when the kernel refuses, or the table changes during every attempt
    */
-  dump({ type, flags = 0, payload, purpose }: Request): Uint8Array[] {
+  dump({ type, flags = 0, payload, purpose }: NetlinkRequest): Uint8Array[] {
     for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
       const sequence = this.#send(type, flags | NLM_F_DUMP, payload);
       const { payloads, interrupted, lost } = this.#collect(sequence, purpose);
@@ -121,7 +122,7 @@ export class NetlinkSocket implements Disposable {
    * @throws {BatchError} with what the kernel refused; nothing was done. ENOBUFS or EAGAIN: its
    * answer was lost or did not come, and it may have been done or not
    */
-  batch(requests: readonly Request[], purpose: string, { begin, end }: BatchFrame): void {
+  batch(requests: readonly NetlinkRequest[], purpose: string, { begin, end }: BatchFrame): void {
     if (requests.length === 0) return;
     const count = requests.length;
     const messages = [this.#message(begin.type, 0, begin.payload)];

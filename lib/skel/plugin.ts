@@ -9,7 +9,7 @@ import type { Attachment } from "../types/attachment.ts";
 import type { NetConf } from "../types/config.ts";
 import type { JsonObject } from "../types/json.ts";
 import type { Result } from "../types/result.ts";
-import type { Schema } from "../types/schema.ts";
+import type { Schema } from "../types/schema_type.ts";
 import type { ReservationBook } from "./reservations.ts";
 import type { Undo } from "./undo.ts";
 

@@ -8,7 +8,7 @@ import { IpAddress } from "../ip/address.ts";
 import { Cidr } from "../ip/cidr.ts";
 import { mismatch } from "../types/fields.ts";
 import { ALT_IF_NAME_BYTES, validateIfName } from "../types/names.ts";
-import type { Interface, IpConfig, Result, Route } from "../types/result.ts";
+import type { Interface, IpConfig, Result, ResultRoute } from "../types/result.ts";
 
 /** Describes the first invalid value in a sentence; undefined where all are valid. */
 export function wrongValue(result: Result): string | undefined {
@@ -59,7 +59,7 @@ function isIpConfig({ address, gateway }: IpConfig): boolean {
   return Cidr.tryParse(address) !== undefined && isAddress(gateway);
 }
 
-function isRoute({ dst, gw }: Route): boolean {
+function isRoute({ dst, gw }: ResultRoute): boolean {
   return Cidr.tryParse(dst) !== undefined && isAddress(gw);
 }
 
@@ -67,7 +67,7 @@ function isAddress(text: string | undefined): boolean {
   return !text || IpAddress.tryParse(text) !== undefined;
 }
 
-function textOf(entry: IpConfig | Route): string {
-  const { address, dst, gateway, gw } = entry as Partial<IpConfig & Route>;
+function textOf(entry: IpConfig | ResultRoute): string {
+  const { address, dst, gateway, gw } = entry as Partial<IpConfig & ResultRoute>;
   return [address ?? dst, gateway ?? gw].filter(Boolean).join(" by ");
 }

@@ -1,7 +1,8 @@
 /** Schemas as JSON Schema, for editors and for tools that read configurations. */
 import * as z from "../deps/zod.ts";
 import { isObject, type JsonObject, type JsonValue } from "./json.ts";
-import { jsonOfCustomSchema, type Schema } from "./schema.ts";
+import { jsonOfCustomSchema } from "./schema.ts";
+import type { Schema } from "./schema_type.ts";
 
 /**
  * What a schema takes, as JSON Schema (draft 2020-12), with keys in the spelling that is documented.

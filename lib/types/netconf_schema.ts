@@ -6,7 +6,8 @@
  * @module
  */
 import { isObject, type JsonValue } from "./json.ts";
-import { customSchema, goObject, list, optional, type Schema, string } from "./schema.ts";
+import { customSchema, goObject, list, optional, string } from "./schema.ts";
+import type { Schema } from "./schema_type.ts";
 
 const texts = () => optional(list(string()));
 const object = () =>

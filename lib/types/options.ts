@@ -8,7 +8,7 @@
 import { CniError } from "./error.ts";
 import { mismatch } from "./fields.ts";
 import { getFold, isObject, type JsonObject, type JsonValue } from "./json.ts";
-import type { Issue, ParseResult, Schema } from "./schema.ts";
+import type { Issue, ParseResult, Schema } from "./schema_type.ts";
 
 /**
  * Reads a plugin's options.

@@ -10,7 +10,7 @@ import {
   IP_KEYS_01,
   type IpConfig,
   type Result,
-  type Route,
+  type ResultRoute,
   ROUTE_KEYS,
 } from "./result.ts";
 import { requireFamily, type VersionFamily } from "./versions.ts";
@@ -95,7 +95,7 @@ function readIp01(fields: Fields): IpConfig {
   return { ...values, address: requirePrefix(fields, "ip") };
 }
 
-function readRoute(fields: Fields): Route {
+function readRoute(fields: Fields): ResultRoute {
   fields.string("gw");
   for (const key of ["mtu", "advmss", "priority", "table", "scope"]) fields.integer(key, 0);
   return { ...fields.values, dst: requirePrefix(fields, "dst") };

@@ -34,7 +34,7 @@ export interface IpConfig {
 }
 
 /** A route in the container. */
-export interface Route {
+export interface ResultRoute {
   /** Destination with its prefix length. */
   dst: string;
   /** Address of the gateway; without one the route goes by the address's own gateway. */
@@ -58,7 +58,7 @@ export interface Result {
   /** Every address that the container was given. */
   ips?: IpConfig[];
   /** Every route that was added in the container. */
-  routes?: Route[];
+  routes?: ResultRoute[];
   /** What the container's resolver needs. */
   dns?: Dns;
 }
@@ -74,7 +74,7 @@ export const INTERFACE_KEYS = [
 ] as const satisfies (keyof Interface)[];
 /** Those of {@linkcode IpConfig} and, from 0.3.0 to 0.4.0, the family. */
 export const IP_KEYS = ["version", "interface", "address", "gateway"] as const;
-/** Those of {@linkcode Route}. */
+/** Those of {@linkcode ResultRoute}. */
 export const ROUTE_KEYS = [
   "dst",
   "gw",
@@ -83,6 +83,6 @@ export const ROUTE_KEYS = [
   "priority",
   "table",
   "scope",
-] as const satisfies (keyof Route)[];
+] as const satisfies (keyof ResultRoute)[];
 /** Those of `ip4` and `ip6` before 0.3.0. */
 export const IP_KEYS_01 = ["ip", "gateway", "routes"] as const;

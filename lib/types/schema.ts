@@ -5,32 +5,7 @@
  */
 import * as z from "../deps/zod.ts";
 import { foldKeys, isObject, type JsonObject, type JsonValue, parseJson } from "./json.ts";
-
-/** What is wrong with one part of a value. */
-export interface Issue {
-  /** Where: keys of objects and indices of lists, from the outside in. */
-  readonly path: readonly PropertyKey[];
-  /** What the part must be, or a sentence. */
-  readonly message: string;
-  /** The part as it was found. */
-  readonly input?: unknown;
-  /** Of an issue that a {@linkcode customSchema} found: the message completes "must be". */
-  readonly params?: { readonly expected?: boolean };
-}
-
-/** What came of reading a value: the data, or everything that is wrong with it. */
-export type ParseResult<T> =
-  | { success: true; data: T }
-  | { success: false; error: { readonly issues: readonly Issue[] } };
-
-/**
- * Reads JSON into `T`. The functions of this file make schemas, and only those can be fields and
- * items of others; what they are inside is zod's business.
- */
-export interface Schema<T> {
-  /** Reads a value; use `readOptions` or `readValue`, which make a sentence of what is wrong. */
-  safeParse(value: unknown, how: { jitless: boolean; reportInput: boolean }): ParseResult<T>;
-}
+import type { Schema } from "./schema_type.ts";
 
 /** What a schema reads. */
 export type Infer<S extends Schema<unknown>> = S extends Schema<infer T> ? T : never;

@@ -11,11 +11,11 @@ import {
   oneOf,
   optional,
   optionalText,
-  type Schema,
   string,
   uint64,
   withDefault,
 } from "./schema.ts";
+import type { Schema } from "./schema_type.ts";
 
 /** The message for `value` under the key "v", without what comes before the value's description. */
 function failure(schema: Schema<unknown>, value: JsonValue): string {

@@ -16,6 +16,5 @@ export function findings(files: readonly Source[]): string[] {
 
 function isProduct(path: string): boolean {
   if (path.endsWith("_test.ts") || path.startsWith("lib/runtime/")) return false;
-  return /^(lib|plugins)\//.test(path) || path === "mod.ts" || path === "cnitool.ts" ||
-    path === "cni.ts";
+  return /^(lib|plugins)\//.test(path) || !path.includes("/");
 }

@@ -12,14 +12,21 @@ import { kernelTest } from "../support/sandbox.ts";
 const ROOT = new URL("../..", import.meta.url);
 
 /** Where there is an example, and what it calls the library. */
-const URL_OF_MOD = "https://example.com/cni/mod.ts";
+const URL_OF_LIBRARY = "https://example.com/cni/";
 const EXAMPLES = {
-  "mod.ts": "./mod.ts",
-  "README.md": URL_OF_MOD,
-  "docs/be-a-runtime.md": URL_OF_MOD,
-  "docs/write-a-plugin.md": URL_OF_MOD,
+  "mod.ts": "./",
+  "plugin.ts": "./",
+  "README.md": URL_OF_LIBRARY,
+  "docs/be-a-runtime.md": URL_OF_LIBRARY,
+  "docs/write-a-plugin.md": URL_OF_LIBRARY,
 };
-const PATHS = ["mod.ts", "README.md", "docs/be-a-runtime.md", "docs/write-a-plugin.md"] as const;
+const PATHS = [
+  "mod.ts",
+  "plugin.ts",
+  "README.md",
+  "docs/be-a-runtime.md",
+  "docs/write-a-plugin.md",
+] as const;
 
 Deno.test("the examples in the documentation are correct TypeScript", () => {
   const directory = Deno.makeTempDirSync({ prefix: "cni-examples-" });
@@ -106,5 +113,5 @@ function exampleIn(path: keyof typeof EXAMPLES): string {
   const text = Deno.readTextFileSync(fromFileUrl(new URL(path, ROOT)));
   const [, lines] = /^(?: \* )?```ts\n([^]*?)^(?: \* )?```$/m.exec(text) ?? [];
   if (!lines) throw new Error(`${path} has no example`);
-  return lines.replace(/^ \* ?/gm, "").replace(EXAMPLES[path], `${ROOT}mod.ts`);
+  return lines.replace(/^ \* ?/gm, "").replace(`"${EXAMPLES[path]}`, `"${ROOT}`);
 }

@@ -86,6 +86,49 @@ Deno.test("mod.ts from a URL: a type error of the user's is one", async () => {
   assertStringIncludes(error, "Type 'Cidr' is not assignable to type 'string'");
 });
 
+for (
+  const [entry, name] of Object.entries({
+    plugin: "checkAttachment",
+    schema: "goObject",
+    netlink: "Rtnl",
+    netns: "NetNs",
+    runtime: "loadNetworks",
+    types: "CniError",
+  })
+) {
+  Deno.test(`${entry}.ts from a URL: it is the same as in mod.ts, and type-checked`, async () => {
+    using server = await TreeServer.start();
+    using user = new EmptyDirectory();
+    const program = `
+      import { ${name} } from "${server.url}${entry}.ts";
+      import * as all from "${server.url}mod.ts";
+      const same: typeof all.${name} = ${name};
+      console.log(same === all.${name});
+    `;
+    assertEquals(user.run("same.ts", program, ["--check"]), "true\n");
+  });
+}
+
+Deno.test("plugin.ts from a URL: a plugin without options loads no package", async () => {
+  using server = await TreeServer.start();
+  using user = new EmptyDirectory();
+  const program = (options: string) => `
+    import { definePlugin } from "${server.url}plugin.ts";
+    import { Rtnl } from "${server.url}netlink.ts";
+    import { NetNs } from "${server.url}netns.ts";
+    import { CniError, type Result } from "${server.url}types.ts";
+    ${options}
+    console.log(typeof definePlugin, typeof Rtnl, typeof NetNs, typeof CniError);
+  `;
+  const noPackages = ["--no-npm"];
+  assertEquals(
+    user.run("bare.ts", program(""), noPackages),
+    "function function function function\n",
+  );
+  const schema = `import "${server.url}schema.ts";`;
+  assertStringIncludes(user.fails("options.ts", program(schema), noPackages), "zod");
+});
+
 Deno.test("cnitool.ts runs from a URL", async () => {
   using server = await TreeServer.start();
   using user = new EmptyDirectory();

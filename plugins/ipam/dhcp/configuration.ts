@@ -1,14 +1,14 @@
 import type { IpAddress } from "../../../lib/ip/address.ts";
 import type { Watcher } from "../../../lib/libc/poller.ts";
 import type { Dns } from "../../../lib/types/config.ts";
-import type { IpConfig, Route } from "../../../lib/types/result.ts";
+import type { IpConfig, ResultRoute } from "../../../lib/types/result.ts";
 import type { Timing } from "./retransmission.ts";
 import { now, type Time } from "./time.ts";
 
 /** What a server granted, of one address family; on disk in this form, too. */
 export interface Configuration {
   ips: IpConfig[];
-  routes: Route[];
+  routes: ResultRoute[];
   dns: Dns;
   /** The server, in words. */
   server: string;
@@ -25,7 +25,7 @@ export interface Configuration {
 
 /** Routes that an interface has, and why they are not the ones of its configuration. */
 export interface InstalledRoutes {
-  routes: Route[];
+  routes: ResultRoute[];
   problem: string;
 }
 

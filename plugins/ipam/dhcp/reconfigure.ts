@@ -10,7 +10,7 @@ import type { NewRoute } from "../../../lib/rtnl/route.ts";
 import { NetlinkError } from "../../../lib/nl/error.ts";
 import { messageOf } from "../../../lib/runtime/errors.ts";
 import { encodeJson } from "../../../lib/types/json.ts";
-import type { Route } from "../../../lib/types/result.ts";
+import type { ResultRoute } from "../../../lib/types/result.ts";
 import type { Configuration, InstalledRoutes } from "./configuration.ts";
 import { type InterfaceId, OpenInterface } from "./interface.ts";
 
@@ -47,8 +47,11 @@ export function reconfigure(
   };
   const oldRoutes = before?.installed?.routes ?? before?.routes ?? [];
   const wanted = after?.routes ?? [];
-  const state = (addresses: Cidr[], { deprecated }: Partial<Configuration> = {}, routes: Route[]) =>
-    encodeJson([addresses.map(String), deprecated ?? [], routes]);
+  const state = (
+    addresses: Cidr[],
+    { deprecated }: Partial<Configuration> = {},
+    routes: ResultRoute[],
+  ) => encodeJson([addresses.map(String), deprecated ?? [], routes]);
   if (state(old, before, oldRoutes) === state(fresh, after, wanted)) return;
   addFresh();
   setPreferred();
@@ -72,12 +75,13 @@ export function reconfigure(
 /** Adds what is new before it removes what is over. */
 function replaceRoutes(
   open: OpenInterface,
-  old: readonly Route[],
-  wanted: readonly Route[],
-): { installed: Route[]; refused: string[] } {
-  const isOld = (route: Route) => old.some((other) => encodeJson(other) === encodeJson(route));
-  const problems = new Map<Route, string>();
-  const add = (route: Route) => {
+  old: readonly ResultRoute[],
+  wanted: readonly ResultRoute[],
+): { installed: ResultRoute[]; refused: string[] } {
+  const isOld = (route: ResultRoute) =>
+    old.some((other) => encodeJson(other) === encodeJson(route));
+  const problems = new Map<ResultRoute, string>();
+  const add = (route: ResultRoute) => {
     // Never in the place of somebody else's route to the same destination.
     const replaces = old.some((other) => slotOf(other) === slotOf(route));
     try {
@@ -101,7 +105,7 @@ function replaceRoutes(
   return { installed: [...accepted, ...kept], refused: [...problems.values()] };
 }
 
-function addRoute(open: OpenInterface, route: Route, replace: boolean): void {
+function addRoute(open: OpenInterface, route: ResultRoute, replace: boolean): void {
   for (const resolvedRoute of resolved(open, [route])) {
     if (replace) open.inside.route.replace(resolvedRoute);
     else tolerate(() => open.inside.route.prepend(resolvedRoute), ["EEXIST"]);
@@ -109,12 +113,12 @@ function addRoute(open: OpenInterface, route: Route, replace: boolean): void {
 }
 
 /** Every route that a server states has its gateway, so that addresses do not matter here. */
-function resolved({ link }: OpenInterface, routes: readonly Route[]): NewRoute[] {
+function resolved({ link }: OpenInterface, routes: readonly ResultRoute[]): NewRoute[] {
   return resolveRoutes(routes, [], link);
 }
 
 /** What the kernel has one route for: destination, table and metric. */
-function slotOf({ dst, table, priority }: Route): string {
+function slotOf({ dst, table, priority }: ResultRoute): string {
   return encodeJson([dst, table ?? null, priority ?? null]);
 }
 

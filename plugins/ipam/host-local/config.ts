@@ -18,9 +18,9 @@ import {
   list,
   optional,
   optionalText,
-  type Schema,
   string,
 } from "../../../lib/types/schema.ts";
+import type { Schema } from "../../../lib/types/schema_type.ts";
 import { atLeast } from "../../../lib/types/versions.ts";
 import { RangeSet } from "./range_set.ts";
 

@@ -16,7 +16,7 @@ import { NetlinkError } from "../../../lib/nl/error.ts";
 import { addVethPair } from "../../../lib/rtnl/veth.ts";
 import type { Undo } from "../../../lib/skel/undo.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import type { IpConfig, Route } from "../../../lib/types/result.ts";
+import type { IpConfig, ResultRoute } from "../../../lib/types/result.ts";
 import { hasOwnMac, isUsedByOthers, prepareHostInterface } from "./bridge.ts";
 import { gatewayName, isGateway, type Options } from "./config.ts";
 import { setPortVlans } from "./port_vlans.ts";
@@ -29,12 +29,12 @@ export function withGateways(ips: readonly IpConfig[], options: Options): IpConf
 
 /** Completes the routes of a result with a default route for each family that has none. */
 export function withDefaultRoutes(
-  routes: readonly Route[],
+  routes: readonly ResultRoute[],
   ips: readonly IpConfig[],
   { isDefaultGateway }: Options,
-): Route[] {
+): ResultRoute[] {
   if (!isDefaultGateway) return [...routes];
-  const defaults = new Map<number, Route>();
+  const defaults = new Map<number, ResultRoute>();
   for (const ip of ips) {
     const { family } = addressOf(ip).ip;
     const to = Cidr.default(family);
@@ -48,7 +48,7 @@ export function withDefaultRoutes(
 }
 
 /** Whether a route is in the main table, without a priority. */
-function isPlain({ table = RT_TABLE_MAIN, priority }: Route): boolean {
+function isPlain({ table = RT_TABLE_MAIN, priority }: ResultRoute): boolean {
   return (table === RT_TABLE_MAIN || table === 0) && !priority;
 }
 

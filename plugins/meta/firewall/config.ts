@@ -6,13 +6,8 @@ import {
 } from "../../../lib/firewall/filter/types.ts";
 import type { JsonObject, JsonValue } from "../../../lib/types/json.ts";
 import { findText } from "../../../lib/types/options.ts";
-import {
-  customSchema,
-  goObject,
-  type Infer,
-  type Schema,
-  withDefault,
-} from "../../../lib/types/schema.ts";
+import { customSchema, goObject, type Infer, withDefault } from "../../../lib/types/schema.ts";
+import type { Schema } from "../../../lib/types/schema_type.ts";
 
 /** A chain's name that is no option of iptables, and none of its built-in chains and targets. */
 const ADMIN_CHAIN =

@@ -6,7 +6,7 @@
 import type { IpAddress } from "../../../../lib/ip/address.ts";
 import { Cidr } from "../../../../lib/ip/cidr.ts";
 import type { Dns } from "../../../../lib/types/config.ts";
-import type { IpConfig, Route } from "../../../../lib/types/result.ts";
+import type { IpConfig, ResultRoute } from "../../../../lib/types/result.ts";
 import { type Configuration, times } from "../configuration.ts";
 import { decodeNames } from "../names.ts";
 import type { Time } from "../time.ts";
@@ -144,7 +144,7 @@ function routesOf(
   { routers: [router], mtu, onLink }: LinkState,
   ips: readonly IpConfig[],
   priority: number | undefined,
-): Route[] {
+): ResultRoute[] {
   const more = { ...(mtu && { mtu }), ...(priority && { priority }) };
   const addresses = ips.map(({ address }) => Cidr.parse(address));
   const further = onLink.map(({ network }) => Cidr.parse(network)).filter((network) =>
