@@ -1,7 +1,7 @@
 /**
  * Checks that no compiler makes: that folders import only from below and no file in a circle, that
  * only `lib/runtime` names a runtime, and that what users see is documented and its links lead
- * somewhere.
+ * somewhere; and that JSR would take the library.
  *
  *     deno task check
  *
@@ -12,6 +12,7 @@ import { findings as circles } from "./check/circles.ts";
 import { findings as docs, pages } from "./check/docs.ts";
 import { findings as exported } from "./check/exports.ts";
 import { findings as layers } from "./check/layers.ts";
+import { findings as publish } from "./check/publish.ts";
 import { findings as runtimes } from "./check/runtimes.ts";
 import { findings as schemas } from "./check/schemas.ts";
 import { findings as plugins } from "./check/plugins.ts";
@@ -28,6 +29,7 @@ const found = [
   ...docs(pages()),
   ...await plugins(),
   ...await schemas(),
+  ...await publish(),
 ];
 for (const finding of found) console.error(finding);
 if (found.length > 0) console.error(`${found.length} findings in ${files.length} files`);
