@@ -37,13 +37,11 @@ export class Addresses {
   /** {@link Rtnl} makes one. */
   constructor(private readonly socket: NetlinkSocket) {}
 
-  /** `ip address show [dev DEVICE]` */
+  /** `ip address show [dev DEVICE]`; a device that is gone has none. */
   list(filter: { device?: Link | number; family?: 4 | 6 } = {}): Address[] {
     const family = familyOf(filter.family);
     const device = indexOf(filter.device);
-    // With strict checking the kernel filters by device itself.
-    const payload = ADDRESS.encode({ family, index: device });
-    const answers = this.socket.dump({ type: RTM_GETADDR, payload, purpose: "list addresses" });
+    const answers = this.#dump(ADDRESS.encode({ family, index: device }));
     const addresses: Address[] = [];
     for (const answer of answers) {
       const message = ADDRESS.decode(answer);
@@ -60,6 +58,16 @@ export class Addresses {
       });
     }
     return addresses;
+  }
+
+  /** The kernel looks for the device itself, which may have gone since somebody saw it. */
+  #dump(payload: Uint8Array): Uint8Array[] {
+    try {
+      return this.socket.dump({ type: RTM_GETADDR, payload, purpose: "list addresses" });
+    } catch (error) {
+      if (error instanceof NetlinkError && error.code === "ENODEV") return [];
+      throw error;
+    }
   }
 
   /**

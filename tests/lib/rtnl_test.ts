@@ -136,6 +136,15 @@ kernelTest("address: add, list and remove agree with `ip address`", (sandbox) =>
   assertEquals(rtnl.address.list({ device: link, family: 4 }).length, 1);
 });
 
+kernelTest("address, route, neighbour: an interface that has gone meanwhile has none", () => {
+  using rtnl = Rtnl.open();
+  const gone = device(rtnl);
+  rtnl.link.remove(gone);
+  assertEquals(rtnl.address.list({ device: gone }), []);
+  assertEquals(rtnl.route.list({ device: gone }), []);
+  assertEquals(rtnl.neighbour.list({ device: gone }), []);
+});
+
 kernelTest("address: setPreferred() deprecates an address, and takes that back", (sandbox) => {
   using rtnl = Rtnl.open();
   const link = device(rtnl);
