@@ -6,13 +6,9 @@
 import { ROOT } from "../support/root.ts";
 import { testFiles } from "../support/test_files.ts";
 
-/** It compares how options are read, which takes many ADDs, and no kernel decides. */
-const OPTIONS = "tests/interop/zero_values_test.ts";
-
 /** The test files that name such a need (`tests/support/requirements.ts`), in order. */
 export function linkTests(): string[] {
   return testFiles("tests").filter((path) =>
-    path !== OPTIONS &&
     /"(kernel:[a-z-]+|test-kernel)"/.test(Deno.readTextFileSync(`${ROOT}/${path}`))
   );
 }

@@ -56,6 +56,11 @@ export function missing(needs: readonly Requirement[]): Reason | undefined {
 /** The directory of the Go plugins to compare with: Debian's, unless `CNI_TEST_GO` names another. */
 export const GO_PLUGINS = Deno.env.get("CNI_TEST_GO") ?? "/usr/lib/cni";
 
+/** Whether this is the machine that `deno task test:kernel` starts. */
+function onTestKernel(): boolean {
+  return isFile("/test-kernel/control/session.sh");
+}
+
 /** Whether the Go plugins support version 1.1.0 of the specification, as those since 1.5 do. */
 function lackingNewerPlugins(): Reason | undefined {
   const bridge = `${GO_PLUGINS}/bridge`;
@@ -65,7 +70,7 @@ function lackingNewerPlugins(): Reason | undefined {
   }
   return {
     lacks: `Go plugins newer than those in ${GO_PLUGINS}`,
-    remedy: "CNI_TEST_GO=DIRECTORY deno task test tests/interop/zero_values_test.ts",
+    remedy: `CNI_TEST_GO=DIRECTORY deno task ${onTestKernel() ? "test:kernel" : "test"}`,
   };
 }
 
@@ -77,7 +82,7 @@ function packageOf(need: string): string {
 function lacking(need: Requirement): Reason | undefined {
   if (need === "root") return lackingPrivilege();
   if (need === "test-kernel") {
-    if (isFile("/test-kernel/control/session.sh")) return undefined;
+    if (onTestKernel()) return undefined;
     return { lacks: "hardware to do without", remedy: "deno task test:kernel" };
   }
   if (need === "newer-go-plugins") return lackingNewerPlugins();
