@@ -2,7 +2,7 @@ import type { IpAddress } from "../../../lib/ip/address.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { warn } from "../../../lib/runtime/caller.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import type { RangeSet } from "./range_set.ts";
+import type { RangeSet } from "../../../lib/ipam/range_set.ts";
 import type { Owner, Store } from "./store.ts";
 
 /** A reserved address, as in a result. */

@@ -4,7 +4,7 @@ import { Cidr } from "../../../lib/ip/cidr.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { MemoryStore } from "../../../tests/support/memory_store.ts";
 import { allocate, isExhausted } from "./allocator.ts";
-import { RangeSet } from "./range_set.ts";
+import { RangeSet } from "../../../lib/ipam/range_set.ts";
 
 const ip = IpAddress.parse;
 const set = new RangeSet([{ subnet: Cidr.parse("10.1.1.0/29") }]); // .2 to .6; .1 is the gateway

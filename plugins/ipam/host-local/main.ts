@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { requestedAddresses } from "../../../lib/ipam/range_options.ts";
 import { resultRoutes } from "../../../lib/ipam/routes.ts";
 import { recordNetNsIfPresent } from "../../../lib/ns/recorded.ts";
 import { warn } from "../../../lib/runtime/caller.ts";
@@ -16,9 +17,9 @@ import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { allocate, type Allocation, exhausted, isExhausted } from "./allocator.ts";
 import { check } from "./check.ts";
-import { dataDirectory, type Options, options, rangeSets, requestedAddresses } from "./config.ts";
+import { dataDirectory, type Options, options, rangeSets } from "./config.ts";
 import { DiskStore } from "./disk_store.ts";
-import { readResolvConf } from "./resolv_conf.ts";
+import { readResolvConf } from "../../../lib/ipam/resolv_conf.ts";
 import type { Owner } from "./store.ts";
 import { openIfPresent, ownerOf } from "./stores.ts";
 

@@ -1,5 +1,5 @@
-import type { IpAddress } from "../../../lib/ip/address.ts";
-import { CniError } from "../../../lib/types/error.ts";
+import type { IpAddress } from "../ip/address.ts";
+import { CniError } from "../types/error.ts";
 import { AddressRange, type RangeOptions } from "./range.ts";
 
 /** Ranges of one address family. An attachment is given one address of each set. */

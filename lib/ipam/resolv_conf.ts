@@ -1,7 +1,7 @@
-import { messageOf } from "../../../lib/runtime/errors.ts";
-import { runtime } from "../../../lib/runtime/mod.ts";
-import type { Dns } from "../../../lib/types/config.ts";
-import { CniError } from "../../../lib/types/error.ts";
+import { messageOf } from "../runtime/errors.ts";
+import { runtime } from "../runtime/mod.ts";
+import type { Dns } from "../types/config.ts";
+import { CniError } from "../types/error.ts";
 
 /** Reads a resolver's settings from a file. @throws {CniError} code 5 when it cannot be read */
 export function readResolvConf(path: string): Dns {

@@ -1,6 +1,6 @@
-import type { IpAddress } from "../../../lib/ip/address.ts";
-import type { Cidr } from "../../../lib/ip/cidr.ts";
-import { CniError } from "../../../lib/types/error.ts";
+import type { IpAddress } from "../ip/address.ts";
+import type { Cidr } from "../ip/cidr.ts";
+import { CniError } from "../types/error.ts";
 
 /** A range of a configuration. */
 export interface RangeOptions {

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { IpAddress } from "../../../lib/ip/address.ts";
-import { Cidr } from "../../../lib/ip/cidr.ts";
-import { CniError } from "../../../lib/types/error.ts";
+import { IpAddress } from "../ip/address.ts";
+import { Cidr } from "../ip/cidr.ts";
+import { CniError } from "../types/error.ts";
 import { AddressRange, type RangeOptions } from "./range.ts";
 import { RangeSet } from "./range_set.ts";
 
