@@ -52,7 +52,7 @@ export function expectRoutes(inside: Rtnl, link: Link, routes: readonly ResultRo
     if (isIn([table ?? RT_TABLE_MAIN])) continue;
     if (table === undefined && isIn(tablesFor(inside, link))) continue;
     throw CniError.internal(
-      `Expected ResultRoute ${dst}${gw ? ` via ${gw}` : ""} not found in routing table ` +
+      `Expected Route ${dst}${gw ? ` via ${gw}` : ""} not found in routing table ` +
         `${table === undefined || table === RT_TABLE_MAIN ? "main" : table}`,
     );
   }
