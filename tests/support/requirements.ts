@@ -7,9 +7,15 @@ import { hasProgram, isFile } from "../../scripts/support/files.ts";
 
 /**
  * A thing a test cannot do without: privileges, a program (or its path), a kind of link in the
- * kernel, the test kernel's machine, which nobody misses.
+ * kernel, control groups of version 1, the test kernel's machine, which nobody misses.
  */
-export type Requirement = "root" | "test-kernel" | "newer-go-plugins" | `kernel:${string}` | string;
+export type Requirement =
+  | "root"
+  | "cgroup-v1"
+  | "test-kernel"
+  | "newer-go-plugins"
+  | `kernel:${string}`
+  | string;
 
 /** Why a test is skipped, and the one command that would change it. */
 export interface Reason {
@@ -39,6 +45,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   prlimit: "util-linux",
   firewalld: "firewalld",
   "firewall-cmd": "firewalld",
+  ctr: "containerd",
+  newuidmap: "uidmap",
 };
 
 const found = new Map<Requirement, Reason | undefined>();
@@ -74,6 +82,15 @@ function lackingNewerPlugins(): Reason | undefined {
   };
 }
 
+/** Whether control groups are those of version 1, or both, as the runtimes' tests make them. */
+function lackingHierarchies(): Reason | undefined {
+  if (/^\d+:.*\bmemory\b.*:/m.test(Deno.readTextFileSync("/proc/self/cgroup"))) return undefined;
+  return {
+    lacks: "control groups of version 1",
+    remedy: "systemd.unified_cgroup_hierarchy=0 on the kernel's command line",
+  };
+}
+
 /** Debian's package of a program, or of one of the Go plugins, which are named by their path. */
 function packageOf(need: string): string {
   return need.startsWith("/usr/lib/cni/") ? "containernetworking-plugins" : PACKAGES[need] ?? need;
@@ -85,6 +102,7 @@ function lacking(need: Requirement): Reason | undefined {
     if (onTestKernel()) return undefined;
     return { lacks: "hardware to do without", remedy: "deno task test:kernel" };
   }
+  if (need === "cgroup-v1") return lackingHierarchies();
   if (need === "newer-go-plugins") return lackingNewerPlugins();
   if (need.startsWith("kernel:")) return lackingInKernel(need.slice("kernel:".length));
   if (need.startsWith("/") ? isFile(need) : hasProgram(need)) return undefined;

@@ -1,0 +1,217 @@
+/**
+ * `deno task test:runtimes`: see {@link USAGE}.
+ *
+ * @module
+ */
+import { parseArgs } from "../lib/deps/parse_args.ts";
+import { resolve } from "../lib/deps/path.ts";
+import { build } from "./build/build.ts";
+import { hostTarget } from "./build/targets.ts";
+import { bold, dim, green, red, yellow } from "./support/style.ts";
+import { GO_PLUGINS, missing, type Reason } from "../tests/support/requirements.ts";
+import { type Outcome, type Run, runScenario } from "../tests/runtimes/run.ts";
+import { ROOT } from "./support/root.ts";
+import { SCENARIOS } from "../tests/runtimes/scenarios.ts";
+import type { Scenario } from "../tests/runtimes/scenario.ts";
+import { writeTable } from "../tests/runtimes/table.ts";
+
+const USAGE = `Runs containers with real container runtimes, which execute the plugins.
+
+usage: deno task test:runtimes [OPTION...]
+
+Every scenario is run with our executables and with the Go plugins, and where it says so with
+the ones exchanged for the others while containers run. Containers must get the same addresses and
+routes and reach the same, and at the end nothing may be left. Each run has namespaces and control
+groups of its own, for which this must be root; it ends everything that it started.
+
+options:
+  --bin DIR        our executables (default: built with Bun first)
+  --resident DIR   clients of the resident server, for the short form
+  --filter TEXT    only runs with TEXT in what they are called
+  --jobs N         runs side by side (default: one a processor)
+  --timeout SECONDS  stop a run after so long (default: 240)
+  --write-table    write to docs/install.md what was run, and with which versions
+  --help           print this
+
+CNI_TEST_GO is the directory of the Go plugins (default: Debian's, /usr/lib/cni). The exit status
+is 1 when a run failed.
+`;
+
+const CALLED_FROM = Deno.env.get("INIT_CWD") ?? Deno.cwd();
+
+interface Options {
+  bin?: string;
+  resident?: string;
+  filter: string;
+  jobs: number;
+  seconds: number;
+  table: boolean;
+}
+
+/** @throws {Error} when the command line is not understood */
+function readOptions(args: readonly string[]): Options | undefined {
+  const parsed = parseArgs(args, {
+    boolean: ["help", "write-table"],
+    string: ["bin", "resident", "filter", "jobs", "timeout"],
+    unknown(argument) {
+      throw new Error(`unknown argument ${argument}; see --help`);
+    },
+  });
+  if (parsed.help) return undefined;
+  const number = (name: string, otherwise: number) => {
+    const text = parsed[name] as string | undefined;
+    if (text === undefined) return otherwise;
+    if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+    throw new Error(`--${name} must be a number, not ${JSON.stringify(text)}`);
+  };
+  const directory = (name: string) => {
+    const path = parsed[name] as string | undefined;
+    return path === undefined ? undefined : Deno.realPathSync(resolve(CALLED_FROM, path));
+  };
+  return {
+    bin: directory("bin"),
+    resident: directory("resident"),
+    filter: (parsed.filter ?? "") as string,
+    jobs: number("jobs", navigator.hardwareConcurrency),
+    seconds: number("timeout", 240),
+    table: Boolean(parsed["write-table"]),
+  };
+}
+
+async function main(options: Options): Promise<number> {
+  const start = performance.now();
+  const skips = new Map<Scenario, Reason>();
+  for (const scenario of SCENARIOS) {
+    const reason = missing(needsOf(scenario));
+    if (reason) skips.set(scenario, reason);
+  }
+  const runs = SCENARIOS.filter((scenario) => !skips.has(scenario))
+    .flatMap((scenario) => runsOf(scenario, options))
+    .filter(({ scenario, label }) => `${scenario} ${label}`.includes(options.filter));
+  if (runs.some(({ plugins }) => plugins.ours === "")) {
+    const bin = await build({
+      root: ROOT,
+      output: `${ROOT}/dist/test-runtimes`,
+      names: [],
+      runtime: "bun",
+      separate: false,
+      resident: false,
+      target: hostTarget(),
+    });
+    for (const { plugins } of runs) plugins.ours ||= bin;
+  }
+  const interrupted = new AbortController();
+  Deno.addSignalListener("SIGINT", () => interrupted.abort("interrupted"));
+  Deno.addSignalListener("SIGTERM", () => interrupted.abort("ended by SIGTERM"));
+  const outcomes = await runAll(runs, options, interrupted.signal);
+  const failures = [
+    ...outcomes.flatMap(({ run, failure }) =>
+      failure === undefined ? [] : [`${run.scenario}, ${run.label}: ${failure}`]
+    ),
+    ...differences(outcomes),
+  ];
+  for (const failure of failures) console.log(`\n${red("FAILED")} ${failure}`);
+  for (const [{ name }, { lacks, remedy }] of skips) {
+    console.log(yellow(`\nskipped: ${name}, for want of ${lacks}; to run it: ${remedy}`));
+  }
+  if (options.table) writeTable(SCENARIOS, outcomes);
+  const took = Math.round((performance.now() - start) / 1000);
+  console.log(
+    `\n${bold(failures.length === 0 ? green("ok") : red("FAILED"))} ${outcomes.length} runs, ` +
+      `${failures.length} failures, ${skips.size} scenarios skipped ${dim(`(${took} s)`)}`,
+  );
+  if (runs.length === 0 && skips.size === 0) {
+    console.error(`no run has ${JSON.stringify(options.filter)} in what it is called`);
+    return 1;
+  }
+  return failures.length === 0 ? 0 : 1;
+}
+
+function needsOf({ clients, needs = [] }: Scenario): string[] {
+  const programs = clients.map(({ program }) => program);
+  return [
+    "root",
+    "cgroup-v1",
+    "catatonit",
+    "busybox",
+    "ip",
+    "nft",
+    "iptables",
+    `${GO_PLUGINS}/bridge`,
+    ...programs,
+    ...needs,
+  ];
+}
+
+/** A scenario's runs. */
+function runsOf(scenario: Scenario, { bin = "", resident }: Options): Run[] {
+  const plugins = { ours: bin, go: GO_PLUGINS };
+  const run = (label: string, first: "ours" | "go", then = first, ours = bin): Run => (
+    { scenario: scenario.name, label, plugins: { ...plugins, ours }, first, then }
+  );
+  return [
+    run("our plugins", "ours"),
+    run("Go plugins", "go"),
+    ...scenario.exchange
+      ? [run("ours, then Go's", "ours", "go"), run("Go's, then ours", "go", "ours")]
+      : [],
+    ...scenario.short && resident !== undefined
+      ? [run("resident server", "ours", "ours", resident)]
+      : [],
+  ];
+}
+
+/** Runs everything, as many side by side as were asked for. */
+async function runAll(
+  runs: readonly Run[],
+  { jobs, seconds }: Options,
+  interrupted: AbortSignal,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const waiting = [...runs];
+  const work = async () => {
+    for (let run = waiting.shift(); run && !interrupted.aborted; run = waiting.shift()) {
+      const { scenario, label } = run;
+      const name = `${scenario}, ${label}`;
+      const deadline = AbortSignal.timeout(seconds * 1000);
+      const onStep = (step: string) => console.log(dim(`     ${name}: ${step}`));
+      const outcome = await runScenario(run, onStep, AbortSignal.any([deadline, interrupted]));
+      outcomes.push(outcome);
+      const verdict = outcome.failure === undefined ? green("ok  ") : red("FAIL");
+      console.log(`${verdict} ${name} ${dim(`(${outcome.seconds.toFixed(1)} s)`)}`);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+  return outcomes;
+}
+
+/** What a scenario's runs observed that is not the same in all of them. */
+function differences(outcomes: readonly Outcome[]): string[] {
+  const scenarios = Map.groupBy(
+    outcomes.filter(({ failure }) => failure === undefined),
+    ({ run }) => run.scenario,
+  );
+  return Array.from(scenarios).flatMap(([scenario, [first, ...others]]) =>
+    others.flatMap((other) =>
+      [...new Set([...first!.observed.keys(), ...other.observed.keys()])].flatMap((key) => {
+        const [a, b] = [first!, other].map(({ observed }) => JSON.stringify(observed.get(key)));
+        return a === b ? [] : [
+          `${scenario}: ${key} is not the same\n  ${
+            first!.run.label
+          }: ${a}\n  ${other.run.label}: ${b}`,
+        ];
+      })
+    )
+  );
+}
+
+if (import.meta.main) {
+  try {
+    const options = readOptions(Deno.args);
+    if (!options) console.log(USAGE.trimEnd());
+    else Deno.exit(await main(options));
+  } catch (error) {
+    console.error(`test_runtimes: ${error instanceof Error ? error.message : error}`);
+    Deno.exit(2);
+  }
+}

@@ -1,0 +1,64 @@
+import type { Host, Output } from "./host.ts";
+import type { Exec } from "./observe.ts";
+
+export const PODMAN = { name: "podman", program: "podman" };
+export const CRUN = { name: "crun", program: "crun" };
+
+const CONFIG = `[network]
+network_backend = "cni"
+cni_plugin_dirs = ["/opt/cni/bin"]
+network_config_dir = "/etc/cni/net.d"
+default_network = "chain"
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "crun"
+[containers]
+cgroupns = "host"
+`;
+
+/** What a container runs that serves a page at port 80. */
+export const SERVE = "mkdir -p /w; echo served >/w/index.html; exec httpd -f -p 80 -h /w";
+
+/** podman with its CNI backend. */
+export class Podman {
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
+    Deno.writeTextFileSync("/run/containers.conf", CONFIG);
+  }
+
+  /** Runs podman. @throws {Error} with its output when it fails */
+  async run(...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.try(...args);
+    if (code === 0) return stdout.trim();
+    throw new Error(`podman ${args.join(" ")}: exit status ${code}\n${stderr}${stdout}`);
+  }
+
+  /** Starts a container with a root file system of its own. */
+  async create(
+    name: string,
+    network: string,
+    options: readonly string[],
+    script: string,
+  ): Promise<void> {
+    this.#host.step(`run ${name}`);
+    const root = await this.#host.rootfs(name);
+    const attached = ["--network", network, ...options];
+    const command = ["--rootfs", root, "/bin/sh", "-c", script];
+    this.#host.mark(await this.run("run", "--detach", "--name", name, ...attached, ...command));
+  }
+
+  /** What runs programs in a container. */
+  exec(name: string): Exec {
+    return (...command) => this.run("exec", name, ...command);
+  }
+
+  /** Runs podman to its end. */
+  try(...args: readonly string[]): Promise<Output> {
+    return this.#host.try("podman", ["--storage-driver=vfs", ...args], {
+      env: { CONTAINERS_CONF: "/run/containers.conf" },
+    });
+  }
+}
