@@ -20,30 +20,30 @@ import { enterVisible } from "./visible.ts";
  * @param kind the kind that the plugin makes; an interface of another kind is another plugin's, and
  * stays
  */
-export function removeLink(call: DelCall, kind: string): void {
+export async function removeLink(call: DelCall, kind: string): Promise<void> {
   using sandbox = NetNs.openIfPresent(call.netns);
   if (sandbox) {
     using inside = Rtnl.open(sandbox);
     const named = inside.link.find(call.ifName);
     const isOurs = named?.kind === kind && named.name === call.ifName;
     if (!isOurs || !isAnothers(call, named)) {
-      removeIfPresent(inside, isOurs ? named : findMarked(inside, call, kind));
+      await remove(inside, isOurs ? named : findMarked(inside, call, kind));
       return;
     }
   }
   using hostNs = NetNs.current();
   for (const { rtnl } of enterVisible(hostNs)) {
-    if (removeIfPresent(rtnl, findMarked(rtnl, call, kind))) return;
+    if (await remove(rtnl, findMarked(rtnl, call, kind))) return;
   }
 }
 
 /** Undoes an ADD that made an interface of a name that was free before. */
-export function takeBackLink({ netns, ifName }: DelCall, kind: string): void {
+export async function takeBackLink({ netns, ifName }: DelCall, kind: string): Promise<void> {
   using sandbox = NetNs.openIfPresent(netns);
   if (!sandbox) return; // the interface went away with its namespace
   using inside = Rtnl.open(sandbox);
   const link = inside.link.find(ifName);
-  if (link?.kind === kind && link.name === ifName) removeIfPresent(inside, link);
+  if (link?.kind === kind && link.name === ifName) await remove(inside, link);
 }
 
 /**
@@ -51,18 +51,18 @@ export function takeBackLink({ netns, ifName }: DelCall, kind: string): void {
  * they would go on using their addresses on the parent's network. Other interfaces are removed with
  * their namespace.
  */
-export function removeOrphanLinks(
+export async function removeOrphanLinks(
   network: string,
   valid: readonly Attachment[],
   kind: string,
-): void {
+): Promise<void> {
   const isOrphan = orphans(network, valid);
   using hostNs = NetNs.current();
   for (const { rtnl } of enterVisible(hostNs)) {
     const host = netnsId(rtnl, hostNs);
     if (host === undefined) continue; // nothing there has a parent on the host
     for (const link of rtnl.link.list({ kind })) {
-      if (link.parentNetnsId === host && isOrphan(link)) removeIfPresent(rtnl, link);
+      if (link.parentNetnsId === host && isOrphan(link)) await remove(rtnl, link);
     }
   }
 }
@@ -77,6 +77,6 @@ function findMarked(
   return rtnl.link.list({ kind }).find((link) => link.alias === alias);
 }
 
-function removeIfPresent({ link: links }: Rtnl, link: Link | undefined): boolean {
-  return link !== undefined && links.removeIfPresent(link);
+async function remove({ link: links }: Rtnl, link: Link | undefined): Promise<boolean> {
+  return link !== undefined && await links.removeMeanwhile(link);
 }

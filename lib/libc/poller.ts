@@ -51,6 +51,17 @@ export class Poller implements Disposable {
     };
   }
 
+  /** Waits until there is something to read. Returns whether there is: false when `ms` are over before. */
+  readable(descriptor: number, ms: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(resolve, ms, false);
+    const watch = this.watch({ descriptor }, () => resolve(true));
+    return promise.finally(() => {
+      watch[Symbol.dispose]();
+      clearTimeout(timer);
+    });
+  }
+
   /** Stops waiting, and ends the thread. */
   [Symbol.dispose](): void {
     this.#watched.clear();

@@ -27,6 +27,12 @@ export const transfers = group({
   write: ["i64", "i32", "buffer", "usize"], //            ssize_t write(int fd, const void *, size_t)
 });
 
+/** Writing by another thread. `aio.h` */
+export const asyncIo = group({
+  aio_write: ["i32", "buffer"], //                        int aio_write(struct aiocb *)
+  aio_error: ["i32", "buffer"], //                        int aio_error(const struct aiocb *)
+});
+
 /** How full a pipe is. `fcntl.h`, `sys/ioctl.h` */
 export const pipes = group({
   fcntl: ["i32", "i32", "i32", "i32"], //                 int fcntl(int fd, int cmd, int arg)

@@ -91,9 +91,22 @@ export class NetlinkSocket implements Disposable {
    */
   request({ type, flags = 0, payload, purpose }: NetlinkRequest): Uint8Array[] {
     const sequence = this.#send(type, flags | NLM_F_ACK, payload);
-    const { payloads, lost } = this.#collect(sequence, purpose);
-    if (!lost) return payloads;
-    throw new NetlinkError(purpose, ENOBUFS, "the kernel's answer was lost");
+    return this.#answer(sequence, purpose);
+  }
+
+  /**
+   * As {@link request}, for what takes the kernel long: a process that serves many calls goes on with
+   * the others meanwhile.
+   * @throws {NetlinkError} when the kernel refuses
+   */
+  async requestMeanwhile(
+    { type, flags = 0, payload, purpose }: NetlinkRequest,
+  ): Promise<Uint8Array[]> {
+    const message = this.#message(type, flags | NLM_F_ACK, payload);
+    const sequence = this.#sequence;
+    if (this.#transport.sendMeanwhile) await this.#transport.sendMeanwhile(message);
+    else this.#transport.send(message);
+    return this.#answer(sequence, purpose);
   }
 
   /**
@@ -173,6 +186,12 @@ export class NetlinkSocket implements Disposable {
   #message(type: number, flags: number, payload: Uint8Array): Uint8Array<ArrayBuffer> {
     const sequence = this.#sequence = this.#sequence % LAST_SEQUENCE + 1;
     return packMessage({ type, flags: flags | NLM_F_REQUEST, sequence, payload });
+  }
+
+  #answer(sequence: number, purpose: string): Uint8Array[] {
+    const { payloads, lost } = this.#collect(sequence, purpose);
+    if (!lost) return payloads;
+    throw new NetlinkError(purpose, ENOBUFS, "the kernel's answer was lost");
   }
 
   /** Receives until the answer to `sequence` is complete. @throws {NetlinkError} a refusal */

@@ -1,6 +1,8 @@
+import { AsyncWrite } from "../libc/async_write.ts";
 import { SOCK_RAW, Socket, SOL_SOCKET } from "../libc/socket.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { u16, u32 } from "../netlink/codec.ts";
+import { readableMeanwhile } from "../runtime/caller.ts";
 import { errnoNumber } from "../runtime/errno.ts";
 
 /** `bits/socket.h` */
@@ -19,6 +21,9 @@ const NETLINK_GET_STRICT_CHK = 12;
 /** The kernel puts a datagram's bookkeeping into the send buffer, too: `netlink_sendmsg()`. */
 const SEND_OVERHEAD = 32;
 
+/** How often to look whether a request that another thread sends has failed. Milliseconds. */
+const LOOK_MS = 1000;
+
 const SENDING = "send a netlink request";
 
 /** Carries netlink datagrams to the kernel and back. */
@@ -29,6 +34,13 @@ export interface Transport extends Disposable {
    * @throws {SystemError}
    */
   send(datagram: Uint8Array<ArrayBuffer>): void;
+  /**
+   * Sends one datagram by another thread, for a request that the kernel takes long to do, and waits
+   * until there is an answer, while this thread serves other calls. A process that serves one call
+   * has no others, and sends as {@link send} does; so does a transport without this.
+   * @throws {SystemError}
+   */
+  sendMeanwhile?(datagram: Uint8Array<ArrayBuffer>): Promise<void>;
   /**
    * The next datagram from the kernel, valid until the next call.
    * @param waitMs how long to wait for one; 0 takes what is there
@@ -90,6 +102,18 @@ export class KernelTransport implements Transport {
       if (!(error instanceof SystemError && error.code === "EMSGSIZE")) throw error;
       this.#growSendBuffer(datagram.length);
       this.#send(datagram);
+    }
+  }
+
+  async sendMeanwhile(datagram: Uint8Array<ArrayBuffer>): Promise<void> {
+    const readable = readableMeanwhile();
+    if (!readable) return this.send(datagram);
+    const { descriptor } = this.socket;
+    const write = AsyncWrite.start(descriptor, datagram);
+    while (!await readable(descriptor, LOOK_MS)) {
+      const { hasEnded, errno } = write;
+      if (hasEnded && errno !== 0) throw new SystemError(SENDING, errno);
+      if (hasEnded) return; // without an answer, unless it has come just now
     }
   }
 

@@ -268,6 +268,22 @@ export class Links {
     }) ?? false;
   }
 
+  /**
+   * `ip link del LINK`, while other calls go on: taking a link apart waits for RCU grace periods. One
+   * that is not there is fine. Says whether there was one.
+   */
+  async removeMeanwhile(link: Link): Promise<boolean> {
+    const purpose = `remove interface ${link.name}`;
+    const payload = LINK.encode({ index: link.index });
+    try {
+      await this.socket.requestMeanwhile({ type: RTM_DELLINK, payload, purpose });
+      return true;
+    } catch (error) {
+      if (error instanceof NetlinkError && error.code === "ENODEV") return false;
+      throw error;
+    }
+  }
+
   /** A request about one link. @throws {NetlinkError} ENODEV when there is none */
   #ask(type: number, ref: LinkRef, purpose: string): Uint8Array[] {
     const target = address(ref);

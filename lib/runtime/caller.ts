@@ -48,6 +48,14 @@ export function fromCaller(path: string): string {
   return call && !path.startsWith("/") ? `${call.directory}/${path}` : path;
 }
 
+/**
+ * How to wait for a descriptor while other calls go on; undefined in a process that serves one call,
+ * which has nothing else to do. See {@link CallContext.readable}.
+ */
+export function readableMeanwhile(): CallContext["readable"] | undefined {
+  return currentCall()?.readable;
+}
+
 /** Aborts when what the call executes is to end: {@link endExecuted}. */
 export function untilEnded(): AbortSignal {
   return (currentCall() ?? PROCESS).ending.signal;

@@ -16,6 +16,11 @@ export interface CallContext {
   readonly umask: number;
   /** Takes what is written to standard error. */
   readonly writeError: (text: string) => void;
+  /**
+   * Waits until a descriptor can be read, while other calls go on. Returns whether it can: false
+   * when `ms` are over before.
+   */
+  readonly readable: (descriptor: number, ms: number) => Promise<boolean>;
   /** Ends the plugins and programs that are executed for the call. Replaced once it has aborted. */
   ending: AbortController;
   /** Descriptors that a program that changes rules inherits; see `RunOptions.inherit`. */

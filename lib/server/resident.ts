@@ -4,7 +4,7 @@
  * @module
  */
 import { Descriptor } from "../libc/descriptor.ts";
-import type { Watcher } from "../libc/poller.ts";
+import type { Poller } from "../libc/poller.ts";
 import type { Socket } from "../libc/socket.ts";
 import { endExecuted } from "../runtime/caller.ts";
 import { type CallContext, runInCall } from "../runtime/current_call.ts";
@@ -43,7 +43,7 @@ export interface ServedCall {
 
 /** Options of a {@link ResidentServer}. */
 export interface ResidentOptions {
-  readonly poller: Watcher;
+  readonly poller: Poller;
   /** Returns why a call is not to be served; undefined where it is. */
   refuse(argv0: string, environment: Readonly<Record<string, string>>): string | undefined;
   /** Does a call. */
@@ -245,6 +245,7 @@ export class ResidentServer implements Disposable {
       environment,
       directory: `/proc/${runtime.pid}/fd/${directory.number}`,
       umask: caller.umask,
+      readable: (descriptor, ms) => this.#options.poller.readable(descriptor, ms),
       writeError: (text) => void streams.write(2, text).catch(() => {}),
       ending: new AbortController(),
       inherited: new Set(),

@@ -1,7 +1,15 @@
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { IpAddress } from "../../lib/ip/address.ts";
 import { Cidr } from "../../lib/ip/cidr.ts";
 import { errnoNumber } from "../../lib/runtime/errno.ts";
+import { type CallContext, runInCall } from "../../lib/runtime/current_call.ts";
+import { Poller } from "../../lib/libc/poller.ts";
 import { AF_INET } from "../../lib/libc/sockaddr.ts";
 import { SystemError } from "../../lib/libc/system_error.ts";
 import { NUD_FAILED, NUD_REACHABLE } from "../../lib/netlink/neighbour.ts";
@@ -49,6 +57,38 @@ kernelTest("link: a link goes by its alternative names too, however long", (sand
   assertEquals(rtnl.link.get(index).name, "br1");
   assertEquals([rtnl.link.removeIfPresent(long), rtnl.link.find(index)], [true, undefined]);
 });
+
+kernelTest(
+  "link: several are removed at the same time, in a process that serves many calls",
+  async (sandbox) => {
+    using poller = new Poller();
+    const call: CallContext = {
+      environment: {},
+      directory: "/",
+      umask: 0o022,
+      writeError: () => {},
+      ending: new AbortController(),
+      inherited: new Set(),
+      readable: (descriptor, ms) => poller.readable(descriptor, ms),
+    };
+    using host = Rtnl.open();
+    const links = Array.from({ length: 8 }, (_, i) => {
+      host.link.add({ name: `br${i}`, kind: "bridge" });
+      return host.link.get(`br${i}`);
+    });
+    const remove = async (link: Link) => {
+      using rtnl = Rtnl.open();
+      return await rtnl.link.removeMeanwhile(link);
+    };
+    await runInCall(call, async () => {
+      assertEquals(await Promise.all(links.map(remove)), links.map(() => true));
+      assertEquals(sandbox.ip("link show type bridge"), []);
+      assertEquals(await remove(links[0]!), false);
+      const error = await assertRejects(() => remove(host.link.get("lo")), NetlinkError);
+      assertEquals(error.code, "EOPNOTSUPP");
+    });
+  },
+);
 
 kernelTest("link: add, set, get, list and remove agree with `ip link`", (sandbox) => {
   using rtnl = Rtnl.open();

@@ -1,0 +1,65 @@
+/**
+ * Writing by another thread: aio(7). The C library starts and ends the threads, which need some
+ * kilobytes each.
+ *
+ * @module
+ */
+import { errnoNumber } from "../runtime/errno.ts";
+import { runtime } from "../runtime/mod.ts";
+import { call } from "./call.ts";
+import { asyncIo } from "./symbols.ts";
+
+/** `struct aiocb` of the GNU C library, 64 bits: its size, and the places of its members. */
+const AIOCB_SIZE = 168;
+const AIO_BUF = 16;
+const AIO_NBYTES = 24;
+const SIGEV_NOTIFY = 44;
+/** `bits/sigevent-consts.h` */
+const SIGEV_NONE = 1;
+
+const EINPROGRESS = errnoNumber("EINPROGRESS")!;
+
+/** A write of one datagram or more, which may wait in the kernel while this thread goes on. */
+export class AsyncWrite {
+  /** What the other thread uses until the write has ended: it must not be collected before. */
+  static readonly #underWay = new Set<AsyncWrite>();
+  readonly #control = new Uint8Array(new ArrayBuffer(AIOCB_SIZE));
+  readonly #data: Uint8Array<ArrayBuffer>;
+
+  private constructor(data: Uint8Array) {
+    // A copy of its own, whose address nothing changes.
+    this.#data = new Uint8Array(new ArrayBuffer(data.length));
+    this.#data.set(data);
+  }
+
+  /**
+   * `aio_write(3)`. Writes to the same descriptor follow one another.
+   * @throws {SystemError} EAGAIN where there is no thread for it
+   */
+  static start(descriptor: number, data: Uint8Array): AsyncWrite {
+    for (const write of AsyncWrite.#underWay) {
+      if (write.hasEnded) AsyncWrite.#underWay.delete(write);
+    }
+    const write = new AsyncWrite(data);
+    const control = write.#control;
+    const view = new DataView(control.buffer);
+    view.setInt32(0, descriptor, true);
+    view.setBigUint64(AIO_BUF, runtime.addressOf(write.#data), true);
+    view.setBigUint64(AIO_NBYTES, BigInt(data.length), true);
+    view.setInt32(SIGEV_NOTIFY, SIGEV_NONE, true);
+    const { aio_write } = asyncIo();
+    call(() => aio_write(control), () => "write by another thread");
+    AsyncWrite.#underWay.add(write);
+    return write;
+  }
+
+  /** Whether the write has returned. */
+  get hasEnded(): boolean {
+    return this.errno !== EINPROGRESS;
+  }
+
+  /** `aio_error(3)`: EINPROGRESS while it is under way, 0 once it has succeeded, else its error. */
+  get errno(): number {
+    return asyncIo().aio_error(this.#control);
+  }
+}
