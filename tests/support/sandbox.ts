@@ -102,12 +102,19 @@ export function kernelTest(
     // libc is loaded when it is first used, and stays.
     sanitizeResources: false,
     async fn() {
-      using _home = new Home();
-      enterSandbox();
-      await using _server = await startResident(Deno.env.get("CNI_TEST_BIN"));
-      await test(new Sandbox());
+      await inSandbox(async (sandbox) => {
+        await using _server = await startResident(Deno.env.get("CNI_TEST_BIN"));
+        await test(sandbox);
+      });
     },
   });
+}
+
+/** Runs something with its thread in a sandbox of its own, and leaves it. */
+export async function inSandbox(work: (sandbox: Sandbox) => void | Promise<void>): Promise<void> {
+  using _home = new Home();
+  enterSandbox();
+  await work(new Sandbox());
 }
 
 /** Where the thread was before the test, and the way back. */

@@ -1,0 +1,144 @@
+/**
+ * A container runtime that calls the plugins of a network one by one, as executables, and can put
+ * another program before the last of them.
+ *
+ * @module
+ */
+import { outputWithInput, type PluginReply } from "../plugins.ts";
+import { programPath } from "../../../scripts/support/files.ts";
+import type { FaultAttachment, FaultNetwork } from "./networks.ts";
+import type { FaultRoom } from "./suite.ts";
+
+/** How to call. */
+export interface CallOptions {
+  /** Words to put before the last plugin's executable. */
+  before?: readonly string[];
+  /** More of the environment. */
+  env?: Record<string, string>;
+}
+
+/** Calls a network's plugins. */
+export class FaultRuntime {
+  readonly #room: FaultRoom;
+  readonly #network: FaultNetwork;
+  readonly #bin: string;
+  #attachments = 0;
+
+  constructor(room: FaultRoom, network: FaultNetwork, bin = room.bin) {
+    this.#room = room;
+    this.#network = network;
+    this.#bin = bin;
+    network.host?.(room.sandbox);
+  }
+
+  /** A container that is not attached yet. */
+  container(containerId: string): FaultAttachment {
+    const { sandbox } = this.#room;
+    const options = this.#network.attachment?.(sandbox, ++this.#attachments) ?? {};
+    return { containerId, netns: sandbox.container(containerId), options };
+  }
+
+  /** ADD of all plugins. @throws {Error} when one before the last fails */
+  add(attachment: FaultAttachment, options: CallOptions = {}): PluginReply {
+    const { plugins } = this.#network;
+    let prevResult: unknown;
+    for (const [i] of plugins.entries()) {
+      const isLast = i === plugins.length - 1;
+      const reply = this.#call("ADD", i, attachment, prevResult, isLast ? options : {});
+      this.#room.count("ADD");
+      if (isLast) {
+        if (reply.code === 0) attachment.result = reply.json;
+        return reply;
+      }
+      prevResult = expectSuccess(`ADD of ${plugins[i]!.type}`, reply).json;
+    }
+    throw new Error("a network has plugins");
+  }
+
+  /** CHECK of all plugins. @returns the last one's reply */
+  check(attachment: FaultAttachment, options: CallOptions = {}): PluginReply {
+    this.#room.count("CHECK");
+    return this.#network.plugins.map((_, i, { length }) =>
+      this.#call("CHECK", i, attachment, attachment.result, i === length - 1 ? options : {})
+    ).at(-1)!;
+  }
+
+  /** DEL of all plugins, the last first. @returns the last one's reply */
+  del(attachment: FaultAttachment, options: CallOptions = {}): PluginReply {
+    const last = this.#network.plugins.length - 1;
+    this.#room.count("DEL");
+    const reply = this.#call("DEL", last, attachment, attachment.result, options);
+    for (let i = last - 1; i >= 0; i--) {
+      const { type } = this.#network.plugins[i]!;
+      expectSuccess(
+        `DEL of ${type}`,
+        this.#call("DEL", i, attachment, attachment.result, {}),
+      );
+    }
+    return reply;
+  }
+
+  /** GC of all plugins, the last first, where only these are valid. @returns the last one's reply */
+  gc(valid: readonly FaultAttachment[], options: CallOptions = {}): PluginReply {
+    const last = this.#network.plugins.length - 1;
+    this.#room.count("GC");
+    const list = valid.map(({ containerId }) => ({ containerID: containerId, ifname: "eth0" }));
+    const call = (i: number, options: CallOptions) =>
+      this.#execute(i, { CNI_COMMAND: "GC" }, { "cni.dev/valid-attachments": list }, options);
+    const reply = call(last, options);
+    for (let i = last - 1; i >= 0; i--) {
+      expectSuccess(`GC of ${this.#network.plugins[i]!.type}`, call(i, {}));
+    }
+    return reply;
+  }
+
+  #call(
+    command: string,
+    i: number,
+    { containerId, netns, options }: FaultAttachment,
+    prevResult: unknown,
+    how: CallOptions,
+  ): PluginReply {
+    const env = {
+      CNI_COMMAND: command,
+      CNI_CONTAINERID: containerId,
+      CNI_NETNS: netns.path,
+      CNI_IFNAME: "eth0",
+    };
+    const own = i === this.#network.plugins.length - 1 ? options : {};
+    return this.#execute(i, env, prevResult === undefined ? own : { ...own, prevResult }, how);
+  }
+
+  #execute(
+    i: number,
+    cniEnv: Record<string, string>,
+    fields: Record<string, unknown>,
+    { before = [], env = {} }: CallOptions,
+  ): PluginReply {
+    const plugin = this.#network.plugins[i]!;
+    const config = { cniVersion: "1.1.0", name: this.#room.network, ...plugin, ...fields };
+    const [program = "", ...args] = [...before, `${this.#bin}/${plugin.type}`];
+    const path = { PATH: programPath(), CNI_PATH: this.#bin };
+    const output = outputWithInput(
+      program,
+      JSON.stringify(config),
+      { ...path, ...cniEnv, ...env },
+      args,
+    );
+    return { ...output, json: parsed(output.stdout) };
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws {Error} with what a plugin said, when it failed */
+export function expectSuccess(what: string, reply: PluginReply): PluginReply {
+  if (reply.code === 0) return reply;
+  throw new Error(`${what} ended with ${reply.code}: ${reply.stdout}${reply.stderr}`);
+}

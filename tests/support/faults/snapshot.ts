@@ -1,0 +1,223 @@
+/**
+ * Everything that a plugin could have changed, read by iproute2, nft, tc, conntrack and find: an
+ * entry a thing, such as `host route …`.
+ *
+ * @module
+ */
+import type { NetNs } from "../../../lib/ns/netns.ts";
+import type { Sandbox } from "../sandbox.ts";
+
+/** What there is, and how: values by the names of things. */
+export type Snapshot = Map<string, string>;
+
+/** A batch of ip(8): commands by the kind of what they print. */
+interface Batch {
+  family: string;
+  commands: Readonly<Record<string, string>>;
+}
+
+/** iproute2's programs take as long to start as to answer. */
+const BATCHES: readonly Batch[] = [
+  {
+    family: "",
+    commands: {
+      link: "link show",
+      address: "address show",
+      neighbour: "neigh show nud permanent",
+    },
+  },
+  { family: "-4", commands: { route4: "route show table all", rule4: "rule show" } },
+  { family: "-6", commands: { route6: "route show table all", rule6: "rule show" } },
+];
+
+/** Programs by the kind of what they print, in every namespace. */
+const EVERYWHERE: Readonly<Record<string, string>> = {
+  qdisc: "tc -j qdisc show",
+  sysctl: "grep -rs . /proc/sys/net || true",
+};
+
+/** Programs by the kind of what they print, on the host. */
+const ON_HOST: Readonly<Record<string, string>> = {
+  vlan: "bridge -j vlan show",
+  nftables: "nft -j list ruleset",
+  // conntrack(8) takes longer: it waits as its socket is closed.
+  conntrack:
+    "cat /proc/net/nf_conntrack 2>/dev/null || conntrack -L -o extended 2>/dev/null || true",
+  legacy: "if [ -s /proc/net/ip_tables_names ]; then iptables-legacy-save; fi",
+};
+
+/** What changes by itself, and what tells one making of the same thing from another. */
+const VOLATILE =
+  /^(ifindex|link_index|link_netnsid|handle|operstate|flags|.*_timer|.*life_time|tentative|dynamic|index|refcnt|promiscuity|allmulti|topology_change\w*|state|config_pending|id|no|designated_port|root_port|root_path_cost|designated_cost|mcast_router|metainfo|packets|bytes|.*_max_s\w+|protocol|qdisc|bridge_id|root_id|designated_bridge)$/;
+
+/** Sysctls that count, that time, or that the kernel sets by itself. */
+const VOLATILE_SYSCTL =
+  /nf_conntrack_(count|max)|\/(route|fib_multipath|stable_secret|nf_log|ip_local_port|tcp_.*mem)|random|conntrack_buckets|nexthop_compat/;
+
+/** Directories whose files are looked at; what the test itself needs is in /run/test. */
+const DIRECTORIES = ["/run", "/var/lib/cni", "/etc/cni"];
+
+/** Files whose content is nobody's: locks, where a search goes on, and namespaces. */
+const CONTENT_FREE = /\/(lock|last_reserved_ip\.\d+|xtables\.lock)$|^\/run\/netns\//;
+
+/** Reads what the sandbox's host, and the containers of these names, have. */
+export function snapshot(
+  sandbox: Sandbox,
+  containers: Readonly<Record<string, NetNs>> = {},
+): Snapshot {
+  const found: Snapshot = new Map();
+  readNetwork(found, "host", sandbox);
+  for (const [name, netns] of Object.entries(containers)) readNetwork(found, name, sandbox, netns);
+  for (const directory of DIRECTORIES) readFiles(found, directory);
+  readProcesses(found);
+  return found;
+}
+
+/**
+ * What the snapshots `before` and `after` differ by, a line each.
+ * @param also a snapshot whose things may be there as well, as they are in it
+ */
+export function differences(before: Snapshot, after: Snapshot, also?: Snapshot): string[] {
+  const lines: string[] = [];
+  for (const [name, value] of after) {
+    if (value === before.get(name) || value === also?.get(name)) continue;
+    lines.push(before.has(name) ? `now ${name}: ${value}` : `left ${name}: ${value}`);
+  }
+  for (const [name, value] of before) {
+    if (after.get(name) === value) continue;
+    if (!after.has(name)) lines.push(`gone ${name}: ${value}`);
+    else if (after.get(name) !== also?.get(name)) lines.push(`was ${name}: ${value}`);
+  }
+  return lines;
+}
+
+const SEPARATOR = "\x1e";
+
+/** A shell script that prints what programs do, with a separator behind each. */
+function scriptOf(programs: Readonly<Record<string, string>>): string {
+  const batches = BATCHES.map(({ family, commands }) =>
+    `ip -j -d ${family} -batch - <<'END'\n${Object.values(commands).join("\n")}\nEND`
+  );
+  return [...batches, ...Object.values(programs)].map((line) => `${line}\nprintf '\\036'\n`).join(
+    "",
+  );
+}
+
+function readNetwork(found: Snapshot, where: string, sandbox: Sandbox, netns?: NetNs): void {
+  const programs = netns ? EVERYWHERE : { ...EVERYWHERE, ...ON_HOST };
+  const texts = sandbox.run("/bin/sh", ["-c", scriptOf(programs)], { netns }).split(SEPARATOR);
+  const many = new Map<string, number>();
+  const put: Put = (kind, name, value) => {
+    // Two alike are two.
+    const key = `${where} ${kind} ${name}`;
+    const number = (many.get(key) ?? 0) + 1;
+    many.set(key, number);
+    found.set(number > 1 ? `${key} #${number}` : key, value);
+  };
+  BATCHES.forEach(({ commands }, i) => {
+    // A line a command; one that finds nothing may print nothing.
+    const lists = texts[i]!.split("\n").filter((line) => line.startsWith("["));
+    const kinds = Object.keys(commands);
+    if (lists.length !== kinds.length) throw new Error(`ip -batch printed ${texts[i]}`);
+    lists.forEach((list, n) => {
+      for (const entry of JSON.parse(list)) readEntry(kinds[n]!, entry, put);
+    });
+  });
+  Object.keys(programs).forEach((kind, i) =>
+    READERS[kind]!(texts[BATCHES.length + i]!.trim(), put)
+  );
+}
+
+/** What reads the output of each program. */
+const READERS: Readonly<Record<string, (text: string, put: Put) => void>> = {
+  sysctl(text, put) {
+    for (const line of text.split("\n")) {
+      const colon = line.indexOf(":");
+      const path = line.slice("/proc/sys/net/".length, colon);
+      if (!VOLATILE_SYSCTL.test(path)) put("sysctl", path, line.slice(colon + 1));
+    }
+  },
+  conntrack(text, put) {
+    // What the kernel sends by itself, such as IGMP, is nobody's.
+    for (const line of text.split("\n").filter((line) => /\b(tcp|udp|sctp) /.test(line))) {
+      put("conntrack", line.replace(/(tcp|udp|sctp)( +\d+) \d+|use=\d+/, "$1$2"), "");
+    }
+  },
+  legacy(text, put) {
+    for (const line of text.split("\n").filter((line) => /^[^#]/.test(line))) {
+      put("legacy", line.replace(/\[\d+:\d+\]/, ""), "");
+    }
+  },
+  nftables: (text, put) =>
+    JSON.parse(text).nftables.forEach((entry: unknown) => readNft(entry, put)),
+  qdisc: (text, put) =>
+    JSON.parse(text || "[]").forEach((it: unknown) => put("qdisc", stable(it), "")),
+  vlan: (text, put) =>
+    JSON.parse(text || "[]").forEach((it: unknown) => put("vlan", stable(it), "")),
+};
+
+type Put = (kind: string, name: string, value: string) => void;
+
+// deno-lint-ignore no-explicit-any -- iproute2's JSON has no types
+function readEntry(kind: string, entry: any, put: Put): void {
+  // The kernel gives link-local addresses, and the routes that go with them, in its own time.
+  if (/^route/.test(kind) && /^(fe80|ff00|multicast)/.test(entry.dst)) return;
+  if (kind === "link") put(kind, entry.ifname, stable({ ...entry, up: isUp(entry.flags) }));
+  else if (kind === "address") {
+    for (const address of entry.addr_info ?? []) {
+      if (address.scope !== "link") put(kind, `${entry.ifname} ${address.local}`, stable(address));
+    }
+  } else if (Object.keys(entry).length > 0) put(kind, stable(entry), "");
+}
+
+function isUp(flags: readonly string[]): boolean {
+  return flags.includes("UP");
+}
+
+// deno-lint-ignore no-explicit-any -- nft's JSON has no types
+function readNft(entry: any, put: Put): void {
+  const [[type, thing]] = Object.entries(entry) as [[string, Record<string, unknown>]];
+  if (type === "metainfo") return;
+  const { elem, ...rest } = thing;
+  put("nftables", `${type} ${stable(rest)}`, "");
+  for (const element of (elem ?? []) as unknown[]) {
+    put("nftables", `element ${thing.table} ${thing.name} ${stable(element)}`, "");
+  }
+}
+
+/** JSON without what is {@link VOLATILE}. */
+function stable(value: unknown): string {
+  return JSON.stringify(value, (key, inner) => VOLATILE.test(key) ? undefined : inner);
+}
+
+function readFiles(found: Snapshot, directory: string): void {
+  for (const { name, isDirectory, isSymlink, isFile } of Deno.readDirSync(directory)) {
+    const path = `${directory}/${name}`;
+    if (path === "/run/test") continue;
+    if (isSymlink) found.set(`symlink ${path}`, Deno.readLinkSync(path));
+    else if (isDirectory) {
+      found.set(`directory ${path}`, modeOf(path));
+      readFiles(found, path);
+    } else if (isFile && !CONTENT_FREE.test(path)) {
+      found.set(`file ${path}`, `${modeOf(path)} ${Deno.readTextFileSync(path)}`);
+    } else found.set(`file ${path}`, modeOf(path));
+  }
+}
+
+function modeOf(path: string): string {
+  return (Deno.lstatSync(path).mode! & 0o7777).toString(8);
+}
+
+/** Programs that run, without the test's own: a job has a PID namespace, and is its process 1. */
+function readProcesses(found: Snapshot): void {
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(name) || name === "1") continue;
+    try {
+      const [, comm, state] = /\((.*)\) (\w)/.exec(Deno.readTextFileSync(`/proc/${name}/stat`))!;
+      // Nobody waits for those whose parent was killed.
+      if (state !== "Z") found.set(`process ${name} ${comm}`, "");
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * A program's system calls that change something, counted by strace, and failed or killed at one of
+ * them. Only the program's main thread is looked at, which does all of the work.
+ *
+ * @module
+ */
+
+/** The k-th call of a system call, from 1, as a program makes it. */
+export interface CallPoint {
+  readonly syscall: string;
+  readonly nth: number;
+  /** How strace writes the call, for people. */
+  readonly text: string;
+}
+
+/** Calls that can change what another process sees. */
+const CHANGING = [
+  ...["sendto", "sendmsg", "write", "pwrite64", "openat", "open", "ioctl", "flock"],
+  ...["mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2"],
+  ...["link", "linkat", "symlink", "symlinkat", "utimensat", "chmod", "fchmod", "ftruncate"],
+  ...["mount", "umount2", "vfork", "clone", "clone3", "kill", "bind"],
+];
+
+/** The words to put before a program, for its calls to be written to a file. */
+export function countCalls(file: string, syscalls: readonly string[] = CHANGING): string[] {
+  return ["strace", "-qq", "-y", "-s", "64", "-o", file, "-e", `trace=${syscalls.map(optional)}`];
+}
+
+/**
+ * The words to put before a program, for it to be killed as it makes a call: before the call does
+ * anything.
+ */
+export function killAt({ syscall, nth }: CallPoint): string[] {
+  return inject(syscall, `signal=SIGKILL:when=${nth}`);
+}
+
+/** The words to put before a program, for one of its calls to fail. */
+export function failAt({ syscall, nth }: CallPoint, error: string): string[] {
+  return inject(syscall, `error=${error}:when=${nth}`);
+}
+
+function inject(syscall: string, how: string): string[] {
+  const filter = ["-e", `trace=${syscall}`, `--inject=${syscall}:${how}`];
+  return ["strace", "-qq", "-o", "/dev/null", ...filter];
+}
+
+/** A name that strace may not know on this machine's processor. */
+function optional(syscall: string): string {
+  return `?${syscall}`;
+}
+
+/** The calls of a file that {@link countCalls} had written that changed something, in their order. */
+export function changingCalls(file: string): CallPoint[] {
+  return callsOf(file).filter(({ text }) => isChange(text));
+}
+
+/** All calls of a file that {@link countCalls} had written. */
+export function callsOf(file: string): CallPoint[] {
+  const numbers = new Map<string, number>();
+  return Deno.readTextFileSync(file).split("\n").flatMap((text) => {
+    const syscall = /^(\w+)\(/.exec(text)?.[1];
+    if (syscall === undefined) return [];
+    const nth = (numbers.get(syscall) ?? 0) + 1;
+    numbers.set(syscall, nth);
+    return [{ syscall, nth, text }];
+  });
+}
+
+function isChange(text: string): boolean {
+  const [, name, first] = /^(\w+)\((\d+<[^>]*>|[^,)]*)/.exec(text)!;
+  if (/ = -1 E/.test(text)) return false;
+  switch (name) {
+    case "openat":
+    case "open":
+      return /O_CREAT|O_TRUNC/.test(text);
+    case "write":
+    case "pwrite64":
+      // To files, and to standard output.
+      return /^\d+<\//.test(first!) && !first!.includes("/dev/null") || /^1</.test(first!);
+    case "ioctl":
+      return text.includes("TUNSET");
+    case "clone":
+    case "clone3":
+      return text.includes("CLONE_VFORK");
+    case "sendto":
+    case "sendmsg":
+      return !/(RTM|NFT_MSG|IPCTNL_MSG)_\w*GET/.test(text) || /_(NEW|DEL|SET)/.test(text);
+    default:
+      return true;
+  }
+}
