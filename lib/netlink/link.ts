@@ -1,7 +1,7 @@
 /** Network interfaces: `linux/if_link.h`, `struct ifinfomsg` of `linux/rtnetlink.h`. */
 import { attr, type Attributes, attributes, attrs, linkInfo, nested } from "./attributes.ts";
 import { be16, type Codec, cstring, mac, s32, struct, u16, u32, u8, type Value } from "./codec.ts";
-import type { BridgePort, LinkData } from "./link_data.ts";
+import type { BridgePort, LinkData, VethPeer } from "./link_data.ts";
 import { message } from "./message.ts";
 
 export const RTM_NEWLINK = 16;
@@ -40,8 +40,9 @@ const common = {
   name: attr(3, cstring), //          IFLA_IFNAME        at most 15 bytes
   mtu: attr(4, u32), //               IFLA_MTU           bytes
   txqlen: attr(13, u32), //           IFLA_TXQLEN        packets
+  group: attr(27, u32), //            IFLA_GROUP
   netnsFd: attr(28, u32), //          IFLA_NET_NS_FD     descriptor of the namespace to be in
-};
+} satisfies Record<keyof VethPeer, unknown>;
 
 const BRIDGE = attributes({
   ageingTime: attr(4, u32), //        IFLA_BR_AGEING_TIME       hundredths of a second
@@ -113,7 +114,6 @@ const rows = {
   info: attr(18, linkInfo(kinds, { bridge: BRIDGE_PORT })), // IFLA_LINKINFO
   netnsPid: attr(19, u32), //         IFLA_NET_NS_PID
   alias: attr(20, cstring), //        IFLA_IFALIAS
-  group: attr(27, u32), //            IFLA_GROUP
   promiscuity: attr(30, u32), //      IFLA_PROMISCUITY    how many users asked for it
   carrier: attr(33, u8), //           IFLA_CARRIER
   properties: nested(52, attributes({ altNames: attrs(53, cstring) })), // IFLA_PROP_LIST: IFLA_ALT_IFNAME

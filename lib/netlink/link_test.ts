@@ -27,6 +27,14 @@ Deno.test("LINK writes a veth pair as iproute2 does", () => {
   assertEquals(encoded, NEW_VETH);
 });
 
+Deno.test("LINK writes all of a veth's peer", () => {
+  const peer = { name: "vp0", mtu: 1400, address: "0a:58:0a:01:00:01", txqlen: 1, group: 7 };
+  const { info } = LINK.decode(LINK.encode({ info: { kind: "veth", data: { peer } } }));
+  for (const [key, value] of Object.entries(peer)) {
+    assertEquals(info?.data?.peer?.[key as keyof typeof peer], value, key);
+  }
+});
+
 Deno.test("LINK reads back what it writes", () => {
   const { name, mtu, address, info } = LINK.decode(NEW_VETH);
   assertEquals([name, mtu, address, info?.kind], ["eth0", 1400, "0a:58:0a:01:00:02", "veth"]);

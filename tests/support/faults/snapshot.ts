@@ -194,7 +194,7 @@ function readFiles(found: Snapshot, directory: string): void {
   for (const { name, isDirectory, isSymlink, isFile } of Deno.readDirSync(directory)) {
     const path = `${directory}/${name}`;
     if (path === "/run/test") continue;
-    if (isSymlink) found.set(`symlink ${path}`, Deno.readLinkSync(path));
+    if (isSymlink) found.set(`symlink ${path}`, targetOf(path));
     else if (isDirectory) {
       found.set(`directory ${path}`, modeOf(path));
       readFiles(found, path);
@@ -202,6 +202,15 @@ function readFiles(found: Snapshot, directory: string): void {
       found.set(`file ${path}`, `${modeOf(path)} ${Deno.readTextFileSync(path)}`);
     } else found.set(`file ${path}`, modeOf(path));
   }
+}
+
+/**
+ * A symbolic link's target: of host-local's index the addresses, in their order. Of a namespace it
+ * only has a note until somebody else has written.
+ */
+function targetOf(path: string): string {
+  const target = Deno.readLinkSync(path);
+  return path.includes("/.owners/") ? target.split(" ")[0]!.split(",").sort().join() : target;
 }
 
 function modeOf(path: string): string {
