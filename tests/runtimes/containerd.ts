@@ -1,4 +1,6 @@
 import { type BackgroundProcess, eventually } from "../support/process.ts";
+import { Cri } from "./cri.ts";
+import { archive } from "./image.ts";
 import type { Host, Output } from "./host.ts";
 import type { Exec } from "./observe.ts";
 
@@ -34,6 +36,17 @@ export class Containerd {
   private constructor(host: Host, daemon: BackgroundProcess) {
     this.#host = host;
     this.#daemon = daemon;
+  }
+
+  /** Starts the daemon with the images that pods are made of, and waits until pods can be run. */
+  static async startForPods(host: Host): Promise<{ containerd: Containerd; cri: Cri }> {
+    const containerd = await Containerd.start(host);
+    const images = await archive(host, ["localhost/pause:1", "localhost/busybox:1"]);
+    const imported = await containerd.ctr("--namespace", "k8s.io", "images", "import", images);
+    if (imported.code !== 0) throw new Error(`import ${images}: ${imported.stderr}`);
+    const cri = new Cri(SOCKET);
+    await cri.ready();
+    return { containerd, cri };
   }
 
   /** Starts the daemon, and waits until it answers. */
