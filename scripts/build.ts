@@ -6,6 +6,7 @@
 import { parseArgs } from "../lib/deps/parse_args.ts";
 import { resolve } from "../lib/deps/path.ts";
 import { build, type BuildOptions } from "./build/build.ts";
+import { buildOutside } from "./build/build_outside.ts";
 import { findTarget, hostTarget, readRuntime } from "./build/targets.ts";
 import { ROOT } from "./support/root.ts";
 
@@ -28,6 +29,8 @@ options:
                       its permissions.json (Bun has no permissions)
   --target MACHINE    x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu, or Bun's name for it
                       (default: this machine)
+  --plugin PATH       instead of this project's: the plugin at PATH, its main.ts or the directory of
+                      that, wherever it imports the library from; DIR/bin/NAME
   --out DIR           where to (default: dist in the project's directory)
   --help              print this
 
@@ -36,10 +39,10 @@ environment:
 `;
 
 /** @throws {Error} when the command line is not understood */
-function readOptions(args: readonly string[]): BuildOptions | undefined {
+function readOptions(args: readonly string[]): BuildOptions & { plugin?: string } | undefined {
   const parsed = parseArgs(args, {
     boolean: ["separate", "resident", "help"],
-    string: ["runtime", "target", "out"],
+    string: ["runtime", "target", "out", "plugin"],
     default: { runtime: "deno" },
     alias: { help: "h" },
     unknown(argument, key) {
@@ -51,13 +54,17 @@ function readOptions(args: readonly string[]): BuildOptions | undefined {
   if (parsed.separate && parsed.resident) {
     throw new Error("--resident needs one executable that is every plugin; leave out --separate");
   }
-  for (const option of ["target", "out"]) {
+  if (parsed.plugin && (parsed._.length > 0 || parsed.separate || parsed.resident)) {
+    throw new Error("--plugin builds that one; leave out other plugins, --separate, --resident");
+  }
+  for (const option of ["target", "out", "plugin"]) {
     if (parsed[option] === "") throw new Error(`--${option} needs a value; see --help`);
   }
   return {
     root: ROOT,
     output: parsed.out ? resolve(CALLED_FROM, parsed.out as string) : `${ROOT}/dist`,
     names: parsed._.map(String),
+    plugin: parsed.plugin ? resolve(CALLED_FROM, parsed.plugin as string) : undefined,
     runtime: readRuntime(parsed.runtime as string),
     separate: parsed.separate as boolean,
     resident: parsed.resident as boolean,
@@ -68,8 +75,9 @@ function readOptions(args: readonly string[]): BuildOptions | undefined {
 if (import.meta.main) {
   try {
     const options = readOptions(Deno.args);
-    if (options) await build(options);
-    else console.log(USAGE.trimEnd());
+    if (!options) console.log(USAGE.trimEnd());
+    else if (options.plugin) await buildOutside({ ...options, plugin: options.plugin });
+    else await build(options);
   } catch (error) {
     console.error(`build: ${error instanceof Error ? error.message : error}`);
     Deno.exit(1);

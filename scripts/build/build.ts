@@ -11,16 +11,14 @@ import {
   misnamedPlugins,
   selectCommands,
 } from "./commands.ts";
-import { compileWithBun } from "./compile_bun.ts";
-import { compileWithDeno } from "./compile_deno.ts";
+import { compile } from "./compile.ts";
 import { multicallEntry, singleEntry } from "./entry.ts";
 import { SIBLING } from "../../lib/server/client_file.ts";
 import { makeClient } from "../client/client.ts";
 import { install, installLink, linksTo } from "./install.ts";
 import { Progress, size } from "./progress.ts";
-import { ProgramError, run } from "./run.ts";
 import { withStaging } from "./staging.ts";
-import { checkMachine, hostTarget, type RuntimeName, type Target } from "./targets.ts";
+import type { RuntimeName, Target } from "./targets.ts";
 
 /** What to build, and where. */
 export interface BuildOptions {
@@ -109,45 +107,8 @@ async function compileOne(making: Making): Promise<string> {
     },
   );
   const path = `${staging}/${name}`;
-  await progress.step(
-    "compile",
-    `${name} for ${target[runtime]}`,
-    async () => {
-      if (runtime === "deno") {
-        await compileWithDeno(bundled, path, target, permissions);
-        return `Deno ${Deno.version.deno}`;
-      }
-      return `Bun ${(await compileWithBun(bundled, path, target)).version}`;
-    },
-    (by) => `${name}: ${size(Deno.statSync(path).size)} with ${by} for ${target[runtime]}`,
-  );
-  checkMachine(path, target);
-  if (target === hostTarget()) await checkRuns(path, version);
-  else progress.note(`${name} is for another machine, so it was not tried`);
+  await compile(bundled, { path, name, version, runtime, target, permissions, progress });
   return path;
-}
-
-/** Starts what was compiled: a base executable of another version makes executables that fail. */
-async function checkRuns(path: string, version: string): Promise<void> {
-  let said: string;
-  try {
-    said = (await run(path, ["--version"], {
-      clearEnv: true,
-      env: { NO_COLOR: "1" },
-      cwd: "/",
-    })).stdout;
-  } catch (error) {
-    if (!(error instanceof ProgramError)) throw error;
-    said = error.stderr;
-  }
-  if (said.includes(version)) return;
-  const hint = Deno.env.has("DENORT_BIN")
-    ? `; DENORT_BIN must name the denort of Deno ${Deno.version.deno}`
-    : "";
-  throw new Error(
-    `what was compiled does not run: asked for its version, ${version}, it said ` +
-      JSON.stringify(said) + hint,
-  );
 }
 
 /** Puts the multi-call executable and its names into place; says what was done. */

@@ -1,5 +1,6 @@
 import * as esbuild from "esbuild";
 import type { BuildCommand } from "./commands.ts";
+import { outsidePlugin, type OutsideSources } from "./outside_sources.ts";
 import { sourcePlugin } from "./source_plugin.ts";
 
 /** What to bundle. */
@@ -14,6 +15,8 @@ export interface BundleOptions {
   entry: string;
   /** Where the modules go: a directory of their own. */
   directory: string;
+  /** The plugin that is bundled, where it is not this project's. */
+  outside?: OutsideSources;
 }
 
 /** A bundle on disk. */
@@ -42,7 +45,7 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
         { in: "entry:main", out: "main" },
         ...known.map(([path, name]) => ({ in: path, out: name })),
       ],
-      plugins: [plugin],
+      plugins: [...options.outside ? [outsidePlugin(options.outside, workers)] : [], plugin],
       absWorkingDir: root,
       outdir: directory,
       bundle: true,

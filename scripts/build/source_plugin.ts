@@ -64,13 +64,21 @@ async function loadSource({ path }: OnLoadArgs, options: SourceOptions): Promise
   if (path === `${options.root}/lib/skel/plugin_list.ts`) {
     return { contents: pluginList(options.plugins), loader: "ts" };
   }
-  const toOutput = (_: string, relative: string) => {
+  const toWorker = (relative: string) => {
     const worker = resolve(dirname(path), relative);
     const name = worker.slice(options.root.length + 1).replace(/\.ts$/, "").replaceAll("/", "-");
     options.workers.set(worker, name);
-    return `new URL("./${name}.js", import.meta.url)`;
+    return name;
   };
-  const source = await Deno.readTextFile(path);
-  const contents = source.replace(CODE_LINE, (line) => line.replace(MODULE_URL, toOutput));
-  return { contents, loader: "ts" };
+  return { contents: withOutputUrls(await Deno.readTextFile(path), toWorker), loader: "ts" };
+}
+
+/**
+ * A source text in which the URLs of modules that are loaded by them are the bundle's.
+ * @param toWorker gives the name in the bundle of the module at a relative path
+ */
+export function withOutputUrls(source: string, toWorker: (relative: string) => string): string {
+  const toOutput = (_: string, relative: string) =>
+    `new URL("./${toWorker(relative)}.js", import.meta.url)`;
+  return source.replace(CODE_LINE, (line) => line.replace(MODULE_URL, toOutput));
 }

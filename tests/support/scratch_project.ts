@@ -8,6 +8,7 @@ const PARTS = [
   "scripts/build",
   "scripts/client",
   "scripts/build.ts",
+  "scripts/support/files.ts",
   "scripts/support/root.ts",
   "deno.json",
   "deno.lock",

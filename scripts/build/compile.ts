@@ -1,0 +1,72 @@
+import type { Bundle } from "./bundle.ts";
+import { compileWithBun } from "./compile_bun.ts";
+import { compileWithDeno } from "./compile_deno.ts";
+import { type Progress, size } from "./progress.ts";
+import { ProgramError, run } from "./run.ts";
+import { checkMachine, hostTarget, type RuntimeName, type Target } from "./targets.ts";
+
+/** What an executable is to be. */
+export interface CompileOptions {
+  /** Where it goes. */
+  path: string;
+  /** What it is called in messages. */
+  name: string;
+  /** The version that it says when it is asked. */
+  version: string;
+  runtime: RuntimeName;
+  target: Target;
+  /** `--allow-…` arguments, for Deno. */
+  permissions: readonly string[];
+  progress: Progress;
+}
+
+/**
+ * Compiles a bundle, and tries what came out.
+ * @returns what the executable says when it is asked for its version; undefined where it is for
+ * another machine
+ * @throws {NoBaseExecutable} when `deno compile` lacks what it must download
+ */
+export async function compile(
+  bundled: Bundle,
+  { path, name, version, runtime, target, permissions, progress }: CompileOptions,
+): Promise<string | undefined> {
+  await progress.step(
+    "compile",
+    `${name} for ${target[runtime]}`,
+    async () => {
+      if (runtime === "deno") {
+        await compileWithDeno(bundled, path, target, permissions);
+        return `Deno ${Deno.version.deno}`;
+      }
+      return `Bun ${(await compileWithBun(bundled, path, target)).version}`;
+    },
+    (by) => `${name}: ${size(Deno.statSync(path).size)} with ${by} for ${target[runtime]}`,
+  );
+  checkMachine(path, target);
+  if (target === hostTarget()) return await checkRuns(path, version);
+  progress.note(`${name} is for another machine, so it was not tried`);
+  return undefined;
+}
+
+/** Starts what was compiled: a base executable of another version makes executables that fail. */
+async function checkRuns(path: string, version: string): Promise<string> {
+  let said: string;
+  try {
+    said = (await run(path, ["--version"], {
+      clearEnv: true,
+      env: { NO_COLOR: "1" },
+      cwd: "/",
+    })).stdout;
+  } catch (error) {
+    if (!(error instanceof ProgramError)) throw error;
+    said = error.stderr;
+  }
+  if (said.includes(version)) return said;
+  const hint = Deno.env.has("DENORT_BIN")
+    ? `; DENORT_BIN must name the denort of Deno ${Deno.version.deno}`
+    : "";
+  throw new Error(
+    `what was compiled does not run: asked for its version, ${version}, it said ` +
+      JSON.stringify(said) + hint,
+  );
+}

@@ -1,0 +1,77 @@
+/**
+ * What esbuild has to be told about sources that are not this project's.
+ *
+ * @module
+ */
+import type { OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from "esbuild";
+import type { ModuleGraph } from "./module_graph.ts";
+import { withOutputUrls } from "./source_plugin.ts";
+
+/** The sources of a plugin from outside this project. */
+export interface OutsideSources {
+  /** The absolute path of its entry point: the only module that is the program. */
+  main: string;
+  /** Where its imports lead. */
+  graph: ModuleGraph;
+}
+
+/** Modules that are not files, by their URL. */
+const REMOTE = "remote";
+
+/**
+ * - What Deno finds is taken from where Deno has it: URLs, `jsr:`, `npm:`, names of an import map.
+ * - Anything else is esbuild's: relative paths, packages in `node_modules`.
+ * - `import.meta.main` is true in the entry point.
+ *
+ * @param workers as in {@link import("./source_plugin.ts").SourceOptions}
+ */
+export function outsidePlugin(
+  { main, graph }: OutsideSources,
+  workers: Map<string, string>,
+): Plugin {
+  return {
+    name: "outside",
+    setup(build) {
+      build.onResolve({ filter: /^/ }, (args) => resolveOutside(build, graph, args));
+      build.onLoad({ filter: /^/, namespace: REMOTE }, async ({ path }) => {
+        await graph.add(path); // A Worker's: no import leads there.
+        const { text, loader } = graph.source(path);
+        const toWorker = (relative: string) => outputOf(new URL(relative, path).href, workers);
+        return { contents: withOutputUrls(text, toWorker), loader };
+      });
+      build.onLoad({ filter: /\.m?[jt]sx?$/ }, ({ path }) => {
+        if (path !== main) return undefined;
+        const text = Deno.readTextFileSync(path).replaceAll(/\bimport\.meta\.main\b/g, "true");
+        const toWorker = (relative: string) => {
+          const worker = new URL(relative, `file://${path}`).pathname;
+          return outputOf(decodeURIComponent(worker), workers);
+        };
+        return { contents: withOutputUrls(text, toWorker), loader: "ts" };
+      });
+    },
+  };
+}
+
+async function resolveOutside(
+  build: PluginBuild,
+  graph: ModuleGraph,
+  { path, importer, namespace, kind }: OnResolveArgs,
+): Promise<OnResolveResult | undefined> {
+  if (kind === "entry-point") {
+    return /^https?:/.test(path) ? { path, namespace: REMOTE } : undefined;
+  }
+  if (namespace !== "file" && namespace !== REMOTE) return undefined;
+  const referrer = namespace === REMOTE ? importer : new URL(`file://${importer}`).href;
+  const target = graph.resolve(referrer, path);
+  if (target === undefined) return undefined;
+  if (target.startsWith("file:")) return { path: decodeURIComponent(new URL(target).pathname) };
+  if (!target.startsWith("npm:")) return { path: target, namespace: REMOTE };
+  return await build.resolve(target.replace("npm:/", "npm:"), { kind, resolveDir: "/" });
+}
+
+/** The name of a Worker's module in the bundle, which is noted as an entry point. */
+function outputOf(source: string, workers: Map<string, string>): string {
+  const name = source.replace(/^\w+:\/+|^\//, "").replace(/\.\w+$/, "").replaceAll(/[^\w.-]/g, "-");
+  workers.set(source, name);
+  return name;
+}
