@@ -15,6 +15,11 @@ export interface BundleOptions {
   entry: string;
   /** Where the modules go: a directory of their own. */
   directory: string;
+  /**
+   * Code of further entry points, by name: those of a library, which is left as readable as it is,
+   * for whoever imports it to make small.
+   */
+  library?: Readonly<Record<string, string>>;
   /** The plugin that is bundled, where it is not this project's. */
   outside?: OutsideSources;
 }
@@ -35,14 +40,14 @@ export interface Bundle {
  */
 export async function bundle(options: BundleOptions): Promise<Bundle> {
   const { root, version, plugins, directory } = options;
-  const entries = new Map([["main", options.entry]]);
+  const entries = new Map([["main", options.entry], ...Object.entries(options.library ?? {})]);
   const workers = new Map<string, string>();
   const plugin = sourcePlugin({ root, version, plugins, entries, workers });
   for (;;) {
     const known = [...workers];
     const { metafile, outputFiles } = await esbuild.build({
       entryPoints: [
-        { in: "entry:main", out: "main" },
+        ...[...entries.keys()].map((name) => ({ in: `entry:${name}`, out: name })),
         ...known.map(([path, name]) => ({ in: path, out: name })),
       ],
       plugins: [...options.outside ? [outsidePlugin(options.outside, workers)] : [], plugin],
@@ -50,7 +55,7 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
       outdir: directory,
       bundle: true,
       splitting: true,
-      minify: true,
+      minify: !options.library,
       format: "esm",
       charset: "utf8",
       legalComments: "none",

@@ -35,7 +35,10 @@ export class ModuleGraph {
    */
   async add(specifier: string): Promise<void> {
     if (this.#modules.has(specifier)) return;
-    const { stdout } = await runDeno(["info", "--json", "--no-lock", specifier], this.#directory);
+    const { stdout } = await runDeno(
+      ["info", "--json", "--no-lock", "--allow-import", specifier],
+      this.#directory,
+    );
     const { roots, modules, redirects }: Info = JSON.parse(stdout);
     for (const module of modules) this.#modules.set(module.specifier, module);
     for (const [from, to] of Object.entries(redirects)) this.#redirects.set(from, to);

@@ -1,0 +1,188 @@
+/**
+ * A plugin that somebody else wrote, in a directory of its own: built with `build --plugin`, and by
+ * a Bun author from the npm package. What comes out is called as a runtime calls it.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import ts from "npm:typescript@5.9.3";
+import { buildPackage } from "../../scripts/build/build_package.ts";
+import { bundle, stopBundler } from "../../scripts/build/bundle.ts";
+import { findBun } from "../../scripts/build/find_bun.ts";
+import { ModuleGraph } from "../../scripts/build/module_graph.ts";
+import { ROOT } from "../../scripts/support/root.ts";
+import { tryPlugin } from "../support/plugins.ts";
+import { kernelTest, type Sandbox } from "../support/sandbox.ts";
+import { TreeServer } from "../support/tree_server.ts";
+
+/** The example, with what it imports from elsewhere. */
+function exampleFrom(library: (part: string) => string): string {
+  return Deno.readTextFileSync(`${ROOT}/examples/plugin/main.ts`)
+    .replaceAll(/"\.\.\/\.\.\/(\w+)\.ts"/g, (_, part) => JSON.stringify(library(part)));
+}
+
+/** A directory of the author's, with a space in its name. */
+class Author implements Disposable {
+  readonly path = Deno.makeTempDirSync({ prefix: "cni author-" });
+
+  constructor(files: Readonly<Record<string, string>>) {
+    for (const [name, text] of Object.entries(files)) {
+      Deno.writeTextFileSync(`${this.path}/${name}`, text);
+    }
+  }
+
+  async run(program: string, args: string[], env: Record<string, string> = {}): Promise<string> {
+    const { success, stdout, stderr } = await new Deno.Command(program, {
+      args,
+      cwd: this.path,
+      env: { NO_COLOR: "1", INIT_CWD: this.path, ...env },
+      stdin: "null",
+    }).output();
+    const [said, complained] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    if (!success) throw new Error(`${program} ${args.join(" ")}: ${complained}${said}`);
+    return said!;
+  }
+
+  /** Runs the build script. */
+  async build(...args: string[]): Promise<void> {
+    await this.run(Deno.execPath(), [
+      "run",
+      "-A",
+      "--no-check",
+      `${ROOT}/scripts/build.ts`,
+      ...args,
+    ]);
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+/** Calls the executable as a runtime does: it puts an interface into a group. */
+function worksFrom(bin: string, sandbox: Sandbox): void {
+  using netns = sandbox.container();
+  sandbox.run("ip", ["link", "add", "eth0", "type", "bridge"], { netns });
+  const prevResult = { cniVersion: "1.1.0", interfaces: [{ name: "eth0", sandbox: netns.path }] };
+  const call = (command: "ADD" | "DEL", config: object) =>
+    tryPlugin(sandbox, {
+      command,
+      config: { cniVersion: "1.1.0", name: "n", type: "link-group", ...config },
+      netns,
+      bin,
+    });
+  const group = () => sandbox.ip("link show dev eth0", netns)[0].group;
+  const added = call("ADD", { group: 42, prevResult });
+  assertEquals([added.code, added.stderr, added.json, group()], [0, "", prevResult, "42"]);
+  assertStringIncludes(call("ADD", { group: 0, prevResult }).json.msg, '"group" is 0 (a number)');
+  assertEquals([call("DEL", {}).code, group()], [0, "default"]);
+}
+
+kernelTest("build --plugin: the example, with imports that its deno.json maps", async (sandbox) => {
+  using author = new Author({
+    "main.ts": exampleFrom((part) => `cni/${part}.ts`),
+    "deno.json": JSON.stringify({ imports: { "cni/": `file://${ROOT}/` } }),
+  });
+  await author.build("--plugin", "main.ts", "--runtime", "bun", "--out", "out");
+  worksFrom(`${author.path}/out/bin`, sandbox);
+});
+
+kernelTest(
+  "the npm package: bun adds it, compiles the example with it, and types are there",
+  async (sandbox) => {
+    using author = new Author({
+      "main.ts": exampleFrom((part) => `@cni/cni/${part}`).replace("import.meta.main", "true"),
+      "all.ts": `
+      import { type Cni as OfAll, loadNetworks as all, NetNs } from "@cni/cni";
+      import { type Cni, loadNetworks } from "@cni/cni/runtime";
+      export const same: typeof loadNetworks = all;
+      export const cni = (value: OfAll): Cni => value;
+      export const wrong: string = NetNs;
+    `,
+      "package.json": JSON.stringify({ name: "author", type: "module" }),
+    });
+    await buildPackage(ROOT, `${author.path}/package`);
+    const bun = (await findBun()).path;
+    await author.run(bun, ["add", `file:${author.path}/package`], { HOME: author.path });
+    await author.run(bun, ["build", "--compile", "--outfile=bin/link-group", "main.ts"]);
+    worksFrom(`${author.path}/bin`, sandbox);
+
+    const files = ["main.ts", "all.ts"].map((name) => `${author.path}/${name}`);
+    assertEquals(typeErrors(files), ["Type 'typeof NetNs' is not assignable to type 'string'."]);
+
+    // Built by our script it is bundled the same way, from node_modules.
+    await author.build("--plugin", ".", "--runtime", "bun", "--out", "out");
+    worksFrom(`${author.path}/out/bin`, sandbox);
+  },
+);
+
+function typeErrors(files: string[]): string[] {
+  const program = ts.createProgram(files, {
+    strict: true,
+    noEmit: true,
+    target: ts.ScriptTarget.ESNext,
+    module: ts.ModuleKind.ESNext,
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+    lib: ["lib.esnext.d.ts", "lib.dom.d.ts"],
+    types: [],
+  });
+  return ts.getPreEmitDiagnostics(program)
+    .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"));
+}
+
+Deno.test("build --plugin: of a library at a URL, a plugin without options has no zod, and its Workers run", async () => {
+  using server = await TreeServer.start();
+  using author = new Author({
+    "main.ts": `
+      import { startPinnedWorker, NetNs } from "${server.url}netns.ts";
+      import { definePlugin, runPlugin } from "${server.url}plugin.ts";
+      const plugin = definePlugin({
+        name: "far",
+        async status() {
+          using netns = NetNs.current();
+          const job = new URL("./job.ts", import.meta.url);
+          const worker = await startPinnedWorker(netns, job);
+          const { promise, resolve } = Promise.withResolvers<MessageEvent<string>>();
+          worker.onmessage = resolve;
+          worker.postMessage("hello");
+          const { data } = await promise;
+          worker.terminate();
+          throw new Error(data);
+        },
+        add: () => ({}), del() {}, check() {}, gc() {},
+      });
+      if (import.meta.main) await runPlugin(plugin);
+    `,
+    "job.ts": 'globalThis.onmessage = ({ data }) => postMessage(data + " from the Worker");',
+  });
+  const main = `${author.path}/main.ts`;
+  const graph = new ModuleGraph(author.path);
+  const bundled = await (async () => {
+    try {
+      await graph.add(new URL(`file://${main}`).href);
+      return await bundle({
+        root: ROOT,
+        version: "1.2.3",
+        plugins: [],
+        entry: `import ${JSON.stringify(main)};`,
+        directory: `${author.path}/out`,
+        outside: { main, graph },
+      });
+    } finally {
+      await stopBundler();
+    }
+  })();
+  const sources = Object.keys(bundled.metafile.inputs);
+  assert(sources.some((path) => path.includes("lib/skel/run_plugin.ts")), `only ${sources}`);
+  assertEquals(sources.filter((path) => path.includes("zod")), []);
+  Deno.writeTextFileSync(
+    `${author.path}/config`,
+    JSON.stringify({ cniVersion: "1.1.0", name: "n", type: "far" }),
+  );
+  const call = '"$0" run -qA --no-config --cached-only "$1" <config; test $? = 1';
+  const said = await author.run("sh", ["-c", call, Deno.execPath(), bundled.main], {
+    CNI_COMMAND: "STATUS",
+    CNI_PATH: "/",
+  });
+  assertEquals(JSON.parse(said).msg, "hello from the Worker");
+});
