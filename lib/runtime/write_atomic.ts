@@ -6,13 +6,19 @@ import { isMissing } from "./errors.ts";
  * one and nothing between: a temporary file in the same directory, `fsync`, `rename`. A file has
  * one writer at a time.
  * @param mode permission bits, before the umask
+ * @param options `sync: false`: without `fsync`, for what may be lost with the power
  * @throws {Error} with `code` when the directory is missing or not writable; nothing stays behind
  */
-export function writeAtomic(path: string, data: string | Uint8Array, mode = 0o600): void {
+export function writeAtomic(
+  path: string,
+  data: string | Uint8Array,
+  mode = 0o600,
+  { sync = true }: { sync?: boolean } = {},
+): void {
   const temporary = unfinished(path);
   try {
     removeIfPresent(temporary);
-    runtime.files.write(temporary, data, { mode, create: "new", sync: true });
+    runtime.files.write(temporary, data, { mode, create: "new", sync });
     runtime.files.rename(temporary, path);
   } catch (error) {
     removeIfPresent(temporary);

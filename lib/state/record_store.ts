@@ -29,6 +29,11 @@ export interface RecordKind<T> {
    * another program's format, which has no number.
    */
   readonly format?: number;
+  /**
+   * False: a record may be the one before, or none, after the machine lost power. True, the default:
+   * once written it stays.
+   */
+  readonly sync?: boolean;
   /** Makes the JSON of a record, without the number of its format. */
   encode(record: T): JsonObject;
   /**
@@ -77,7 +82,7 @@ export class RecordStore<T> {
    * @throws {CniError} code 5; the earlier file is then unchanged
    */
   write(name: string, record: T): void {
-    const { directory, format, encode, what } = this.#kind;
+    const { directory, format, encode, what, sync } = this.#kind;
     const path = this.path(name);
     const text = encodeJson({
       ...(format === undefined ? {} : { [FORMAT_KEY]: format }),
@@ -86,7 +91,7 @@ export class RecordStore<T> {
     try {
       runtime.files.makeDirectory(directory, 0o700);
       removeEmptyDirectory(path);
-      writeAtomic(path, text, 0o600);
+      writeAtomic(path, text, 0o600, { sync });
     } catch (error) {
       throw CniError.io(`cannot write ${what}, ${path}: ${messageOf(error)}`);
     }

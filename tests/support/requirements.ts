@@ -37,6 +37,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   "qemu-x86_64": "qemu-user",
   "ip6tables": "iptables",
   busybox: "busybox-static",
+  etcd: "etcd-server",
+  etcdctl: "etcd-client",
   dhcpd: "isc-dhcp-server",
   dnsmasq: "dnsmasq-base",
   "kea-dhcp4": "kea-dhcp4-server",

@@ -1,0 +1,343 @@
+/**
+ * Giving an attachment its addresses: one read, and one transaction, which creates each address and
+ * the attachment that holds them, or changes nothing.
+ *
+ * @module
+ */
+import { IpAddress } from "../../../lib/ip/address.ts";
+import { isGone, type RecordedNetNs } from "../../../lib/ns/recorded.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import { Claims } from "./claims.ts";
+import { EtcdUnavailable } from "./etcd/error.ts";
+import {
+  absent,
+  type Compare,
+  type Entry,
+  type Operation,
+  type Outcome,
+  present,
+} from "./etcd/transaction.ts";
+import { describeHolder } from "./holders.ts";
+import { type AttachmentOfNode, blockOf } from "./keys.ts";
+import { isAlive, thisProcess } from "./notes.ts";
+import { encodeRecord, type Holding, type OwnerRecord, readRecord } from "./records.ts";
+import { release, releaseNoted, releasePending } from "./release.ts";
+import { exhausted } from "./exhausted.ts";
+import { type Candidate, Search } from "./search.ts";
+import { claimNode, type Session } from "./session.ts";
+import { type AddressSet, isGivable } from "./settings.ts";
+
+/** What an ADD asks for. */
+export interface Request {
+  attachment: AttachmentOfNode;
+  /** One address of each. */
+  sets: readonly AddressSet[];
+  /** The address that is asked for of each set, where one is. */
+  requested: readonly (IpAddress | undefined)[];
+  netns?: RecordedNetNs;
+}
+
+/** How many notes of earlier calls a call settles before it says that a pool is full. */
+const SETTLED = 64;
+
+/** How many transactions may lose against others' before an ADD gives up. */
+const ATTEMPTS = 200;
+
+/**
+ * Gives addresses.
+ * @returns one address of each set
+ * @throws {CniError} code 11 when etcd does not answer, ADD is closed, or there is no free address;
+ *   7 when the node's name is another machine's, or the gateway's address is asked for; 999 when the
+ *   attachment holds addresses already
+ */
+export async function allocate(session: Session, request: Request): Promise<IpAddress[]> {
+  const { notes } = session;
+  const { attachment, netns } = request;
+  const earlier = notes.find(attachment);
+  if (earlier?.state === "releasing") {
+    await releaseNoted(session, earlier);
+    notes.remove(attachment);
+  }
+  if (earlier?.state === "adding" && isAlive(earlier.note)) {
+    throw CniError.tryAgainLater(
+      `another ADD of container ${attachment.containerId}, interface ${attachment.ifName}, is under ` +
+        `way: process ${earlier.note.process.split(" ")[0]}; try again when it has ended`,
+    );
+  }
+  // The same ADD, trying again after an answer that was lost, goes by the same nonce.
+  const isRetry = earlier?.state === "adding" || earlier?.state === "uncertain";
+  const nonce = isRetry ? earlier.note.nonce : crypto.randomUUID();
+  const allocation = new Allocation(session, request, nonce);
+  if (earlier?.state === "held" && earlier.note.netns && isGone(earlier.note.netns)) {
+    // An earlier start of the same container, whose DEL never came.
+    await release(session, attachment, { nonce: earlier.note.nonce });
+  }
+  const note = { etcd: session.etcd, ...attachment, nonce, netns, process: thisProcess() };
+  const holdings = await allocation.run((addresses, sinceMs) =>
+    notes.write("adding", { ...note, addresses, sinceMs })
+  );
+  notes.move({ ...note, ...holdings }, "adding", "held");
+  const addresses = holdings.addresses.map(({ address }) => IpAddress.parse(address));
+  await session.save(Object.fromEntries(
+    request.sets.map((set, index) => [nameOf(set), String(addresses[index])]),
+  ));
+  return addresses;
+}
+
+/** The name of a set in the note of what was given last. */
+function nameOf({ pool, ranges }: AddressSet): string {
+  return `${pool} ${ranges}`;
+}
+
+/** The reads and transactions of one ADD, until one is accepted. */
+class Allocation {
+  readonly #session: Session;
+  readonly #request: Request;
+  readonly #nonce: string;
+  #isSettled = false;
+
+  constructor(session: Session, request: Request, nonce: string) {
+    this.#session = session;
+    this.#request = request;
+    this.#nonce = nonce;
+  }
+
+  /** @param announce notes on disk what the next transaction may give */
+  async run(
+    announce: (addresses: Holding[], sinceMs: number) => void,
+  ): Promise<OwnerRecord> {
+    const { keys, notes, client } = this.#session;
+    const { attachment } = this.#request;
+    const owner = keys.owner(attachment);
+    for (let attempt = 0; attempt < ATTEMPTS && client.hasTime; attempt++) {
+      const plan = await this.#plan(attempt);
+      if ("held" in plan) return plan.held;
+      const sinceMs = Date.now();
+      const record: OwnerRecord = { nonce: this.#nonce, sinceMs, addresses: plan.holdings };
+      announce(plan.holdings, sinceMs);
+      try {
+        const answer = await this.#session.transact({
+          if: plan.conditions,
+          then: [...plan.changes, ...this.#creation(record)],
+          else: [{ get: owner }],
+        });
+        if (answer.held) return record;
+        const [entry] = answer.outcomes[0]!.entries;
+        const found = entry && readRecord("owner", entry);
+        if (found?.nonce === this.#nonce) return found; // the answer before was lost
+      } catch (error) {
+        if (error instanceof EtcdUnavailable) {
+          const noted = notes.find(attachment);
+          if (noted) notes.move(noted.note, "adding", "uncertain");
+        } else notes.remove(attachment);
+        throw error;
+      }
+    }
+    notes.remove(attachment);
+    throw CniError.tryAgainLater(
+      "other nodes kept taking the addresses that this ADD had chosen; try again",
+    );
+  }
+
+  #creation(record: OwnerRecord): Operation[] {
+    const { keys } = this.#session;
+    const { attachment } = this.#request;
+    const { nonce, sinceMs } = record;
+    const { node, network, containerId, ifName } = attachment;
+    const holder = encodeRecord({ node, network, containerId, ifName, nonce, sinceMs });
+    return [
+      { put: keys.owner(attachment), value: encodeRecord({ ...record }) },
+      ...record.addresses.map(({ pool, address }) => ({
+        put: keys.pool(pool).address(IpAddress.parse(address)),
+        value: holder,
+      })),
+    ];
+  }
+
+  /** Reads what is needed, and chooses; or finds that an earlier try has succeeded. */
+  async #plan(attempt: number): Promise<
+    { held: OwnerRecord } | { holdings: Holding[]; conditions: Compare[]; changes: Operation[] }
+  > {
+    const session = this.#session;
+    const { keys, node } = session;
+    const { attachment, sets, requested } = this.#request;
+    const searches = sets.map((set, index) => {
+      const wanted = requested[index];
+      const last = session.last(nameOf(set));
+      return wanted
+        ? new Wanted(session, set, wanted)
+        : new Search(session, set, last === undefined ? undefined : IpAddress.tryParse(last));
+    });
+    const [closed, name, owner, ...outcomes] = await session.read(
+      { get: keys.closed },
+      { get: keys.node(node) },
+      { get: keys.owner(attachment) },
+      ...searches.flatMap(({ operations }) => operations),
+    );
+    await this.#requireOpen(closed!.entries[0]);
+    const claim = claimNode(session, name!.entries[0]);
+    const held = this.#ownOf(owner!.entries[0]);
+    if (held && this.#fits(held)) return { held };
+    if (held) {
+      await release(session, attachment, { nonce: this.#nonce, expected: held.addresses });
+      return await this.#plan(attempt);
+    }
+    const claims = new Claims();
+    const candidates: Candidate[] = [];
+    for (const [index, search] of searches.entries()) {
+      const own = outcomes.splice(0, search.operations.length);
+      const candidate = await search.find(own, attempt, claims);
+      if (candidate) candidates.push(candidate);
+      else if (await this.#settle()) return await this.#plan(attempt);
+      else throw await exhausted(session, sets[index]!, index);
+    }
+    return {
+      holdings: candidates.map(({ address }, index) => ({
+        pool: sets[index]!.pool,
+        address: address.toString(),
+      })),
+      conditions: [
+        absent(keys.closed),
+        absent(keys.owner(attachment)),
+        ...claim.conditions,
+        ...claims.conditions,
+        ...candidates.flatMap(({ address, conditions }, index) => [
+          absent(keys.pool(sets[index]!.pool).address(address)),
+          ...conditions,
+        ]),
+      ],
+      changes: [
+        ...claim.changes,
+        ...claims.changes(node),
+        ...candidates.flatMap(({ changes }) => changes),
+      ],
+    };
+  }
+
+  /** Releases what earlier calls could not, once. Returns whether there was any. */
+  async #settle(): Promise<boolean> {
+    if (this.#isSettled) return false;
+    this.#isSettled = true;
+    return await releasePending(this.#session, SETTLED, this.#request.attachment) > 0;
+  }
+
+  /**
+   * What the attachment holds by this very ADD.
+   * @throws {CniError} code 999 when it holds addresses of another one
+   */
+  #ownOf(entry: Entry | undefined): OwnerRecord | undefined {
+    if (!entry) return undefined;
+    const record = readRecord("owner", entry);
+    if (record.nonce === this.#nonce) return record;
+    const { attachment } = this.#request;
+    const { addresses, sinceMs } = record;
+    throw CniError.internal(
+      `${addresses.map(({ address }) => address).join(", ")} has been allocated to ` +
+        `${attachment.containerId}, duplicate allocation is not allowed: ` +
+        `${describeHolder({ ...attachment, sinceMs })} holds it; DEL must come before another ADD`,
+    );
+  }
+
+  /** Whether addresses are what is asked for: the configuration may have changed since. */
+  #fits({ addresses }: OwnerRecord): boolean {
+    const { sets, requested } = this.#request;
+    return addresses.length === sets.length && sets.every((set, index) => {
+      const { pool, address } = addresses[index]!;
+      const ip = IpAddress.parse(address);
+      return pool === set.pool && isGivable(set, ip) && (requested[index] ?? ip).equals(ip);
+    });
+  }
+
+  /** @throws {CniError} code 11 when ADD is closed, or has to be: etcd is not what it was */
+  async #requireOpen(entry: Entry | undefined): Promise<void> {
+    const { regression, keys, node } = this.#session;
+    if (regression !== undefined && !entry) await this.#close(regression);
+    const record = entry && readRecord("closed", entry);
+    const reason = regression ?? record?.reason;
+    if (reason === undefined) return;
+    throw CniError.tryAgainLater(
+      `ADD is closed in ${keys.closed}: ${reason}${
+        record ? ` (said by node ${record.node})` : ""
+      }. Its addresses may be other containers' by now. On every node: ` +
+        "cnitool ipam NETWORK --restore; then, on one: cnitool ipam NETWORK --open",
+      `this node is ${node}`,
+    );
+  }
+
+  /** Closes ADD on every node. */
+  async #close(reason: string): Promise<void> {
+    const { keys, node } = this.#session;
+    await this.#session.transact({
+      if: [absent(keys.closed)],
+      then: [{
+        put: keys.closed,
+        value: encodeRecord({ reason, node, sinceMs: Date.now() }),
+      }],
+    });
+  }
+}
+
+/** An address that is asked for: that one or none. */
+class Wanted {
+  readonly operations: Operation[];
+  readonly #session: Session;
+  readonly #set: AddressSet;
+  readonly #address: IpAddress;
+
+  constructor(session: Session, set: AddressSet, address: IpAddress) {
+    this.#session = session;
+    this.#set = set;
+    this.#address = address;
+    const keys = session.keys.pool(set.pool);
+    this.operations = [{ get: keys.address(address) }, { get: keys.block(blockOf(address)) }];
+  }
+
+  /** @throws {CniError} code 7 when it is nobody's to have, 11 when somebody has it */
+  async find(
+    [holder, block]: readonly Outcome[],
+    _attempt: number,
+    claims: Claims,
+  ): Promise<Candidate> {
+    const set = this.#set;
+    const address = this.#address;
+    const keys = this.#session.keys.pool(set.pool);
+    if (address.equals(set.ranges.rangeOf(address)!.gateway)) {
+      throw CniError.invalidConfig(`requested ip ${address} is subnet's gateway; ask for another`);
+    }
+    if (!isGivable(set, address)) {
+      throw CniError.invalidConfig(`requested ip ${address} is in "exclude"; ask for another`);
+    }
+    const [entry] = holder!.entries;
+    if (entry) await this.#requireGone(entry);
+    const [claimed] = block!.entries;
+    if (claimed) {
+      const key = keys.free(readRecord("block", claimed).node, address);
+      return { address, conditions: [present(key)], changes: [{ remove: key }] };
+    }
+    if (!claims.take(keys, address)) {
+      claims.add(keys, blockOf(address), [], [{ remove: keys.spare(blockOf(address)) }]);
+      claims.take(keys, address);
+    }
+    return { address, conditions: [], changes: [] };
+  }
+
+  /**
+   * Releases what a container of this node holds that is known to be gone.
+   * @throws {CniError} code 11 for any other holder
+   */
+  async #requireGone(entry: Entry): Promise<void> {
+    const { notes, node } = this.#session;
+    const holder = readRecord("address", entry);
+    const note = holder.node === node ? notes.find(holder)?.note : undefined;
+    if (note?.netns && note.nonce === holder.nonce && isGone(note.netns)) {
+      await release(this.#session, holder, { nonce: holder.nonce });
+      notes.remove(holder);
+      return;
+    }
+    throw CniError.tryAgainLater(
+      `requested IP address ${this.#address} is not available in range set ${this.#set.ranges}: ` +
+        `it is held by ${describeHolder(holder)}; a DEL of that container, a GC or ` +
+        `"cnitool ipam NETWORK --free ${this.#address}" releases it`,
+    );
+  }
+}

@@ -1,0 +1,19 @@
+/** What a call comes to. */
+import type { Call, DelCall } from "../../../lib/skel/plugin.ts";
+import type { AttachmentOfNode } from "./keys.ts";
+import type { Options } from "./options.ts";
+import { Session } from "./session.ts";
+import { etcdSettings, nodeName } from "./settings.ts";
+
+/** Opens etcd as the call's node. @throws {CniError} code 7 */
+export function openSession({ options: { ipam = {} } }: Call<Options>): Session {
+  return new Session(etcdSettings(ipam), nodeName(ipam.node));
+}
+
+/** The attachment of a call. */
+export function attachmentOf(
+  { config, containerId, ifName }: DelCall,
+  node: string,
+): AttachmentOfNode {
+  return { node, network: config.name, containerId, ifName };
+}

@@ -1,0 +1,233 @@
+/**
+ * A client of etcd over its JSON gateway, `/v3`, which every member has since etcd 3.4.
+ *
+ * A request goes to one member after the other until one answers. Whether a change was made cannot
+ * be told from an answer that did not come: each transaction is such that sending it again does not
+ * do it twice, and that the second answer tells that the first was done.
+ *
+ * @module
+ */
+import { messageOf } from "../../../../lib/runtime/errors.ts";
+import { runtime } from "../../../../lib/runtime/mod.ts";
+import { sleep } from "../../../../lib/runtime/sleep.ts";
+import type { HttpClient } from "../../../../lib/runtime/types.ts";
+import { CniError } from "../../../../lib/types/error.ts";
+import { encodeJson, isObject, type JsonObject, parseJson } from "../../../../lib/types/json.ts";
+import { EtcdUnavailable, Grpc, permanentError, type Refusal } from "./error.ts";
+import type { EtcdSettings } from "./settings.ts";
+import { readToken, writeToken } from "./token.ts";
+import { type Answer, decodeAnswer, encodeTransaction, type Transaction } from "./transaction.ts";
+
+/** The shortest time that a member is given to answer, in milliseconds. */
+const SHORTEST_ATTEMPT_MS = 1000;
+
+/** How long to wait before asking all members again, in milliseconds: an election takes a second. */
+const PAUSE_MS = 150;
+
+/** The rounds that no member accepts a connection in, after which nobody is there. */
+const UNREACHED_ROUNDS = 2;
+
+/** @see module */
+export class EtcdClient implements Disposable {
+  readonly #settings: EtcdSettings;
+  readonly #http: HttpClient;
+  #deadline: number;
+  /** Endpoints, the one that answered last first. */
+  #endpoints: string[];
+
+  /**
+   * Makes a client whose requests all end at one deadline, `timeoutMs` from now.
+   * @param first the endpoint to begin with, where it is one of the settings'
+   * @throws {CniError} code 7 when a certificate cannot be read
+   */
+  constructor(settings: EtcdSettings, first?: string) {
+    this.#settings = settings;
+    this.#deadline = performance.now() + settings.timeoutMs;
+    const { endpoints, caFile, certFile, keyFile } = settings;
+    this.#endpoints = [...endpoints];
+    if (first !== undefined && endpoints.includes(first)) this.#prefer(first);
+    const read = (key: string, path: string | undefined) =>
+      path === undefined ? undefined : readFile(key, path);
+    const identity = {
+      ca: read("caFile", caFile),
+      cert: read("certFile", certFile),
+      key: read("keyFile", keyFile),
+    };
+    try {
+      this.#http = runtime.http(identity);
+    } catch (error) {
+      throw CniError.invalidConfig(
+        `the certificates of "etcd" cannot be used: ${messageOf(error)}; caFile, certFile and ` +
+          "keyFile must be PEM files, the key the certificate's",
+      );
+    }
+  }
+
+  /** The endpoint that answered last. */
+  get endpoint(): string {
+    return this.#endpoints[0]!;
+  }
+
+  /** Whether there is time left to try something again. */
+  get hasTime(): boolean {
+    return performance.now() < this.#deadline;
+  }
+
+  /** Gives the requests to come the whole time again, for who has many things to do. */
+  extend(): void {
+    this.#deadline = performance.now() + this.#settings.timeoutMs;
+  }
+
+  /**
+   * Runs a transaction.
+   * @throws {EtcdUnavailable} when nobody tells what became of it
+   * @throws {CniError} code 7 when etcd does not permit it; 11 when it is full
+   */
+  async transact(transaction: Transaction): Promise<Answer> {
+    return decodeAnswer(await this.request("/v3/kv/txn", encodeTransaction(transaction)));
+  }
+
+  /** Sends a request to members, one after the other, until one answers. @throws as `transact` */
+  async request(path: string, body: JsonObject): Promise<string> {
+    const { timeoutMs, endpoints } = this.#settings;
+    const attemptMs = Math.max(timeoutMs / endpoints.length, SHORTEST_ATTEMPT_MS);
+    const reasons = new Map<string, string>();
+    for (let unreached = 0; unreached < UNREACHED_ROUNDS;) {
+      let isReached = false;
+      for (const endpoint of [...this.#endpoints]) {
+        const left = this.#deadline - performance.now();
+        if (left <= 0) throw this.#unavailable(reasons);
+        const begun = performance.now();
+        try {
+          const refusal = await this.#ask(endpoint, path, body, Math.min(attemptMs, left));
+          if (typeof refusal === "string") {
+            this.#prefer(endpoint);
+            return refusal;
+          }
+          isReached = true;
+          reasons.set(endpoint, `${endpoint}: ${refusal.message}`);
+        } catch (error) {
+          if (error instanceof CniError) throw error;
+          reasons.set(endpoint, messageOf(error));
+          if (performance.now() - begun >= attemptMs) isReached = true;
+        }
+      }
+      if (!isReached) unreached++;
+      await sleep(PAUSE_MS * (0.5 + Math.random()));
+    }
+    throw this.#unavailable(reasons);
+  }
+
+  [Symbol.dispose](): void {
+    this.#http[Symbol.dispose]();
+  }
+
+  #unavailable(reasons: Map<string, string>): EtcdUnavailable {
+    return new EtcdUnavailable(
+      reasons.size > 0 ? reasons.values() : [`no time is left of ${this.#settings.timeoutMs} ms`],
+    );
+  }
+
+  #prefer(endpoint: string): void {
+    this.#endpoints = [endpoint, ...this.#endpoints.filter((other) => other !== endpoint)];
+  }
+
+  /** The text of an answer, or why there is none this time. */
+  async #ask(
+    endpoint: string,
+    path: string,
+    body: JsonObject,
+    timeoutMs: number,
+  ): Promise<string | Refusal> {
+    const { username } = this.#settings;
+    if (username === undefined) {
+      return this.#check(endpoint, await this.#post(endpoint, path, body, timeoutMs));
+    }
+    const known = readToken(endpoint, username);
+    if (known !== undefined) {
+      const answer = await this.#post(endpoint, path, body, timeoutMs, known);
+      if (typeof answer === "string" || !isStale(answer)) return this.#check(endpoint, answer);
+    }
+    const token = await this.#authenticate(endpoint, username, timeoutMs);
+    if (typeof token !== "string") return token;
+    return this.#check(endpoint, await this.#post(endpoint, path, body, timeoutMs, token));
+  }
+
+  async #authenticate(
+    endpoint: string,
+    name: string,
+    timeoutMs: number,
+  ): Promise<string | Refusal> {
+    const { password, passwordFile } = this.#settings;
+    const answer = await this.#post(endpoint, "/v3/auth/authenticate", {
+      name,
+      password: passwordFile === undefined
+        ? password ?? ""
+        : readFile("passwordFile", passwordFile).replace(/\r?\n$/, ""),
+    }, timeoutMs);
+    if (typeof answer !== "string") {
+      // A cluster without authentication takes requests as they are.
+      return answer.message.includes("authentication is not enabled")
+        ? ""
+        : this.#check(endpoint, answer);
+    }
+    const value = parseJson(answer);
+    const token = isObject(value) && typeof value.token === "string" ? value.token : "";
+    writeToken(endpoint, name, token);
+    return token;
+  }
+
+  /** @throws {CniError} where the answer will be the same at every try */
+  #check(endpoint: string, answer: string | Refusal): string | Refusal {
+    const error = typeof answer === "string"
+      ? undefined
+      : permanentError(answer, endpoint, this.#settings.username);
+    if (error) throw error;
+    return answer;
+  }
+
+  async #post(
+    endpoint: string,
+    path: string,
+    body: JsonObject,
+    timeoutMs: number,
+    token = "",
+  ): Promise<string | Refusal> {
+    const { status, body: text } = await this.#http.post({
+      url: `${endpoint}${path}`,
+      headers: {
+        "Content-Type": "application/json",
+        ...token === "" ? {} : { Authorization: token },
+      },
+      body: encodeJson(body),
+      timeoutMs,
+    });
+    return status === 200 ? text : refusalOf(status, text);
+  }
+}
+
+/** Whether a token is none any more: etcd forgot it, or users were changed since. */
+function isStale({ code, message }: Refusal): boolean {
+  return code === Grpc.unauthenticated || message.includes("revision in header is old");
+}
+
+/** Reads an error: `{"error": …, "message": …, "code": …}`. */
+function refusalOf(status: number, text: string): Refusal {
+  try {
+    const value = parseJson(text);
+    if (isObject(value) && typeof value.code === "number") {
+      return { code: value.code, message: String(value.message ?? value.error) };
+    }
+  } catch {
+    // No JSON: it is no etcd, or too old to have this gateway.
+  }
+  return { code: -1, message: `HTTP status ${status}: ${text.trim().slice(0, 200)}` };
+}
+
+function readFile(key: string, path: string): string {
+  try {
+    return runtime.files.readText(path);
+  } catch (error) {
+    throw CniError.invalidConfig(`cannot read "${key}" of "etcd", ${path}: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,55 @@
+import type { GcCall } from "../../../lib/skel/plugin.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import { behind } from "./keys.ts";
+import { release, releasePending, requireOwnName } from "./release.ts";
+import { Session } from "./session.ts";
+import { tryConnection } from "./settings.ts";
+
+/** Owners that are read at a time. */
+const PAGE = 500;
+
+/**
+ * GC: releases what this node's attachments to this network hold that are no longer valid, and what
+ * earlier calls could not release.
+ * @throws {CniError} code 11 when etcd does not answer; 7 when the node's name is another machine's
+ */
+export async function collect(call: GcCall): Promise<void> {
+  const connection = tryConnection(call);
+  if (!connection) {
+    throw CniError.invalidConfig('"ipam" does not say where etcd is, or names no node');
+  }
+  using session = new Session(connection.etcd, connection.node);
+  const { keys, node, notes } = session;
+  await requireOwnName(session);
+  await releasePending(session, Infinity);
+  const network = call.config.name;
+  const valid = new Set(
+    call.validAttachments.map(({ containerId, ifName }) =>
+      keys.owner({ node, network, containerId, ifName })
+    ),
+  );
+  const owners = keys.owners(node, network);
+  for (let from = owners;;) {
+    session.client.extend();
+    const [page] = await session.read({
+      get: from,
+      end: `${owners}~`,
+      limit: PAGE,
+      keysOnly: true,
+    });
+    for (const { key } of page!.entries) {
+      if (valid.has(key)) continue;
+      session.client.extend();
+      const attachment = keys.attachmentOf(key);
+      await release(session, attachment);
+      notes.remove(attachment);
+    }
+    const last = page!.entries.at(-1);
+    if (!last || page!.count <= page!.entries.length) break;
+    from = behind(last.key);
+  }
+  for (const note of notes.list("held")) {
+    if (note.network === network && !valid.has(keys.owner(note))) notes.remove(note);
+  }
+  await session.save();
+}

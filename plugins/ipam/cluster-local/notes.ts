@@ -1,0 +1,227 @@
+/**
+ * What this node keeps on disk, below `/var/lib/cni/cluster-local/NODE/`:
+ *
+ * - a file for each attachment, whose name says what is known of it: see {@link State}
+ * - `CLUSTER.cluster.json`: how far a cluster of etcd had come when it was last seen
+ *
+ * @module
+ */
+import { FileLock } from "../../../lib/host/lock.ts";
+import { readRecordedNetNs, type RecordedNetNs } from "../../../lib/ns/recorded.ts";
+import { ifPresent, isMissing } from "../../../lib/runtime/errors.ts";
+import { runtime } from "../../../lib/runtime/mod.ts";
+import { RecordStore } from "../../../lib/state/record_store.ts";
+import { isObject, type JsonObject, type JsonValue } from "../../../lib/types/json.ts";
+import type { EtcdSettings } from "./etcd/settings.ts";
+import type { AttachmentOfNode } from "./keys.ts";
+import type { Holding } from "./records.ts";
+
+const DIRECTORY = "/var/lib/cni/cluster-local";
+
+/**
+ * What is known of an attachment's addresses:
+ *
+ * - `adding`: an ADD asks for them, or was killed while it did
+ * - `held`: they were given
+ * - `uncertain`: they may have been given, and shall not be held
+ * - `releasing`: they were given, and shall be released
+ */
+export type State = "adding" | "held" | "uncertain" | "releasing";
+
+const STATES: readonly State[] = ["held", "adding", "uncertain", "releasing"];
+
+/** An attachment, and all that a release needs. */
+export interface AttachmentNote extends AttachmentOfNode {
+  etcd: EtcdSettings;
+  /** The ADD's; "" where only a DEL is known: whatever the attachment holds. */
+  nonce: string;
+  addresses: Holding[];
+  sinceMs: number;
+  /** The process of the ADD: number, and when it was started. */
+  process: string;
+  /** The container's namespace, where it has one. */
+  netns?: RecordedNetNs;
+}
+
+/** How far a cluster of etcd had come. */
+export interface ClusterNote {
+  clusterId: string;
+  /** The highest revision seen. */
+  revision: number;
+  endpoints: string[];
+  /** The endpoint that answered last. */
+  endpoint: string;
+  /** The address of each set of ranges that was given last, by pool and ranges. */
+  last: Record<string, string>;
+}
+
+/** The notes of one node. */
+export class NodeNotes {
+  readonly #directory: string;
+  readonly #attachments: Readonly<Record<State, RecordStore<AttachmentNote>>>;
+  readonly #clusters: RecordStore<ClusterNote>;
+
+  constructor(node: string) {
+    this.#directory = `${DIRECTORY}/${node}`;
+    const kind = (state: State) =>
+      new RecordStore<AttachmentNote>({
+        directory: this.#directory,
+        suffix: `.${state}.json`,
+        what: "the note of an attachment's addresses",
+        format: 1,
+        encode: (note) => ({ ...note }) as unknown as JsonObject,
+        decode: decodeAttachment,
+      });
+    this.#attachments = {
+      adding: kind("adding"),
+      held: kind("held"),
+      uncertain: kind("uncertain"),
+      releasing: kind("releasing"),
+    };
+    this.#clusters = new RecordStore<ClusterNote>({
+      directory: this.#directory,
+      suffix: ".cluster.json",
+      what: "the note of how far etcd had come",
+      format: 1,
+      sync: false,
+      encode: (note) => ({ ...note }) as unknown as JsonObject,
+      decode: decodeCluster,
+    });
+  }
+
+  /** The nodes that this machine has notes of: its names, now and before. */
+  static nodes(): string[] {
+    return ifPresent(() => runtime.files.list(DIRECTORY)) ?? [];
+  }
+
+  /** What is known of an attachment. */
+  find(attachment: AttachmentOfNode): { state: State; note: AttachmentNote } | undefined {
+    const name = nameOf(attachment);
+    for (const state of STATES) {
+      const note = this.#attachments[state].read(name);
+      if (note) return { state, note };
+    }
+    return undefined;
+  }
+
+  /** Notes what is known of an attachment, instead of what was. @throws {CniError} code 5 */
+  write(state: State, note: AttachmentNote): void {
+    const name = nameOf(note);
+    this.#attachments[state].write(name, note);
+    for (const other of STATES) if (other !== state) this.#attachments[other].remove(name);
+  }
+
+  /** Notes that more is known of an attachment. @throws {CniError} code 5 */
+  move(note: AttachmentNote, from: State, to: State): void {
+    const name = nameOf(note);
+    const [source, target] = [from, to].map((state) => this.#attachments[state].path(name));
+    try {
+      runtime.files.rename(source!, target!);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      this.write(to, note); // another process took this one for dead
+    }
+  }
+
+  /** Forgets an attachment. @throws {CniError} code 5 */
+  remove(attachment: AttachmentOfNode): void {
+    const name = nameOf(attachment);
+    for (const state of STATES) this.#attachments[state].remove(name);
+  }
+
+  list(state: State): readonly AttachmentNote[] {
+    return this.#attachments[state].list().records;
+  }
+
+  /** How many attachments are in a state; no file is read. */
+  count(state: State): number {
+    return this.#attachments[state].names().length;
+  }
+
+  /** What is to be released, as far as is known: also what processes that ended left. */
+  pending(): { state: State; note: AttachmentNote }[] {
+    return STATES.flatMap((state) =>
+      state === "held" || this.count(state) === 0 ? [] : this.list(state)
+        .filter((note) => state !== "adding" || !isAlive(note))
+        .map((note) => ({ state, note }))
+    );
+  }
+
+  clusters(): readonly ClusterNote[] {
+    return this.#clusters.list().records;
+  }
+
+  /** Notes how far a cluster has come, unless it was seen further. */
+  async writeCluster(note: ClusterNote): Promise<void> {
+    using _lock = await this.#lock();
+    const known = this.#clusters.read(note.clusterId);
+    this.#clusters.write(note.clusterId, {
+      ...note,
+      revision: Math.max(note.revision, known?.revision ?? 0),
+      last: { ...known?.last, ...note.last },
+    });
+  }
+
+  /** Replaces what is known of clusters that have an endpoint of this one's. */
+  async replaceClusters(note: ClusterNote): Promise<void> {
+    using _lock = await this.#lock();
+    for (const { clusterId, endpoints } of this.clusters()) {
+      if (isSameEtcd(endpoints, note.endpoints)) this.#clusters.remove(clusterId);
+    }
+    this.#clusters.write(note.clusterId, note);
+  }
+
+  async #lock(): Promise<FileLock> {
+    runtime.files.makeDirectory(this.#directory, 0o700);
+    return await FileLock.acquire(`${this.#directory}/lock`);
+  }
+}
+
+/** Whether two lists of endpoints are of one etcd: they share one. */
+export function isSameEtcd(some: readonly string[], others: readonly string[]): boolean {
+  return some.some((endpoint) => others.includes(endpoint));
+}
+
+/** Neither a network's name nor a container's ID has an `@`; an interface's may. */
+function nameOf({ network, containerId, ifName }: AttachmentOfNode): string {
+  return `${network}@${containerId}@${ifName}`;
+}
+
+/** This process: its number, and when it was started, in ticks since the machine was. proc(5) */
+export function thisProcess(): string {
+  return `${runtime.pid} ${startOf(runtime.pid)}`;
+}
+
+/** Whether the process of an ADD is still there. */
+export function isAlive({ process: noted }: AttachmentNote): boolean {
+  const [pid, start] = noted.split(" ");
+  return start !== undefined && startOf(Number(pid)) === start;
+}
+
+function startOf(pid: number): string | undefined {
+  const text = ifPresent(() => runtime.files.readText(`/proc/${pid}/stat`));
+  // The second field is the program's name, in parentheses, and may have any in it.
+  return text?.slice(text.lastIndexOf(")") + 2).split(" ")[19];
+}
+
+function decodeAttachment(value: JsonObject): AttachmentNote {
+  const { etcd, node, network, containerId, ifName, nonce, addresses, netns } = value;
+  const texts = [node, network, containerId, ifName, nonce];
+  if (!isObject(etcd) || !texts.every(isText) || !Array.isArray(addresses)) {
+    throw new Error("it lacks what a release needs");
+  }
+  const note = value as unknown as AttachmentNote;
+  return { ...note, netns: netns === undefined ? undefined : readRecordedNetNs(netns) };
+}
+
+function decodeCluster(value: JsonObject): ClusterNote {
+  const { clusterId, revision, endpoints, endpoint, last } = value;
+  const isWhole = isText(clusterId) && typeof revision === "number" && isText(endpoint) &&
+    Array.isArray(endpoints) && isObject(last);
+  if (!isWhole) throw new Error("it lacks the cluster's ID or revision");
+  return value as unknown as ClusterNote;
+}
+
+function isText(value: JsonValue | undefined): boolean {
+  return typeof value === "string";
+}

@@ -1,0 +1,307 @@
+/** cluster-local with one etcd, as nodes of one cluster and as machines that are mistaken for one. */
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { EtcdCluster, type EtcdMember } from "../support/etcd/server.ts";
+import * as plugins from "../support/plugins.ts";
+import type { PluginCall } from "../support/plugins.ts";
+import { kernelTest, type Sandbox } from "../support/sandbox.ts";
+
+const ETCD = { needs: ["etcd", "etcdctl"] };
+const PREFIX = "/cni/cluster-local/v1";
+const NOTES = "/var/lib/cni/cluster-local";
+const etcd = { endpoints: ["http://127.0.0.1:2379"], timeout: 20 };
+const ipam = { type: "cluster-local", node: "n1", subnet: "10.1.0.0/24", etcd };
+const config = { cniVersion: "1.1.0", name: "net", type: "cluster-local", ipam };
+
+type Ipam = Record<string, unknown>;
+
+/** The configuration with other keys in `ipam`. */
+function withIpam(more: Ipam): typeof config {
+  return { ...config, ipam: { ...ipam, ...more } };
+}
+
+/** Another node's configuration. */
+const of = (node: string, more: Ipam = {}) => withIpam({ node, ...more });
+
+function call(sandbox: Sandbox, command: PluginCall["command"], more: Partial<PluginCall>) {
+  return plugins.plugin(sandbox, { netns: "/none", config, ...more, command });
+}
+
+const add = (sandbox: Sandbox, containerId: string, more: Partial<PluginCall> = {}) =>
+  call(sandbox, "ADD", { containerId, ...more });
+const del = (sandbox: Sandbox, containerId: string, more: Partial<PluginCall> = {}) =>
+  call(sandbox, "DEL", { containerId, ...more });
+
+/** The address that an ADD gave, without its prefix length. */
+const given = (sandbox: Sandbox, containerId: string, more: Partial<PluginCall> = {}): string =>
+  add(sandbox, containerId, more).ips[0].address.split("/")[0];
+
+function fails(
+  sandbox: Sandbox,
+  code: number,
+  message: string,
+  more: Partial<PluginCall>,
+): void {
+  const error = plugins.pluginError(sandbox, { netns: "/none", config, command: "ADD", ...more });
+  assertEquals(error.code, code, error.msg);
+  assertStringIncludes(error.msg, message);
+}
+
+/** The attachments that hold addresses, as `NODE/NETWORK/CONTAINER/INTERFACE`. */
+function owners(member: EtcdMember): string[] {
+  return member.keys(`${PREFIX}/owners/`).map((key) => key.slice(`${PREFIX}/owners/`.length));
+}
+
+/** How many addresses are held. */
+function held(member: EtcdMember): number {
+  return member.keys(`${PREFIX}/pools/`).filter((key) => key.includes("/addresses/")).length;
+}
+
+kernelTest("cluster-local: answers as host-local does, with one block more", async (sandbox) => {
+  await using cluster = await EtcdCluster.start(sandbox);
+  const resolvConf = "/run/test/resolv.conf";
+  Deno.writeTextFileSync(resolvConf, "nameserver 192.0.2.1\nsearch example.org\n");
+  const keys = {
+    ranges: [
+      [{ subnet: "10.1.0.0/24", rangeStart: "10.1.0.10", rangeEnd: "10.1.0.200" }],
+      [{ subnet: "fd00:1::/64", gateway: "fd00:1::99" }],
+    ],
+    routes: [{ dst: "0.0.0.0/0", gw: "10.1.0.254", mtu: 1300 }, { dst: "::/0" }],
+    resolvConf,
+  };
+  const cluster_ = { ...config, ipam: { type: "cluster-local", node: "n1", etcd, ...keys } };
+  const host = { ...config, type: "host-local", ipam: { type: "host-local", ...keys } };
+  const both = (command: "ADD" | "DEL", containerId: string, more: Partial<PluginCall> = {}) =>
+    [host, cluster_].map((config) =>
+      plugins.tryPlugin(sandbox, {
+        netns: "/none",
+        ...more,
+        command,
+        containerId,
+        config: { ...config, ...more.config },
+      })
+    );
+  const isAlike = (replies: plugins.PluginReply[]) => {
+    const [ours, theirs] = replies.toReversed();
+    assertEquals([ours!.code, ours!.json], [theirs!.code, theirs!.json]);
+  };
+  isAlike(both("ADD", "a"));
+  isAlike(both("ADD", "b"));
+  isAlike(both("DEL", "a"));
+  isAlike(both("ADD", "c")); // not what was just given back
+  isAlike(both("ADD", "d", { args: "IP=10.1.0.77" }));
+  isAlike(both("ADD", "e", { args: "IP=10.9.0.1" }));
+  const [theirs, ours] = both("ADD", "b").map(({ json }) => json);
+  assertEquals([ours.code, theirs.code], [999, 999]);
+  assertStringIncludes(ours.msg, "10.1.0.11, fd00:1::2 has been allocated to b, duplicate");
+  assertStringIncludes(ours.msg, "container b, interface eth0, on node n1, since ");
+  assertEquals(held(cluster.members[0]!), 6);
+  fails(sandbox, 7, "requested ip fd00:1::99 is subnet's gateway", {
+    config: { ...cluster_, runtimeConfig: { ips: ["fd00:1::99"] } },
+  });
+  fails(sandbox, 11, "10.1.0.11 is not available in range set 10.1.0.10-10.1.0.200: it is held", {
+    config: cluster_,
+    args: "IP=10.1.0.11",
+  });
+  call(sandbox, "CHECK", {
+    containerId: "b",
+    config: {
+      ...cluster_,
+      prevResult: { cniVersion: "1.1.0", ips: [{ address: "10.1.0.11/24" }] },
+    },
+  });
+  for (const id of ["b", "c", "d"]) both("DEL", id);
+  assertEquals([owners(cluster.members[0]!), held(cluster.members[0]!)], [[], 0]);
+}, ETCD);
+
+kernelTest(
+  "cluster-local: nodes give each address once, of blocks of their own",
+  async (sandbox) => {
+    await using cluster = await EtcdCluster.start(sandbox);
+    const [member] = cluster.members as [EtcdMember];
+    const small = {
+      ranges: [[{ subnet: "10.1.0.0/26", rangeEnd: "10.1.0.35" }]],
+      subnet: undefined,
+    };
+    assertEquals(given(sandbox, "a", { config: of("n1", small) }), "10.1.0.2");
+    assertEquals(given(sandbox, "b", { config: of("n2", small) }), "10.1.0.16");
+    assertEquals(given(sandbox, "c", { config: of("n3", small) }), "10.1.0.32");
+    // The fourth node finds no block, and borrows.
+    const borrowed = given(sandbox, "d", { config: of("n4", small) });
+    assertEquals(new Set(["10.1.0.2", "10.1.0.16", "10.1.0.32", borrowed]).size, 4);
+    // Another network of the same pool meets the same addresses.
+    const other = { ...of("n3", { ...small, pool: "net" }), name: "other" };
+    assertEquals(given(sandbox, "c", { config: other }), "10.1.0.33");
+    assertEquals(owners(member), [
+      "n1/net/a/eth0",
+      "n2/net/b/eth0",
+      "n3/net/c/eth0",
+      "n3/other/c/eth0",
+      "n4/net/d/eth0",
+    ]);
+    const full = {
+      ranges: [[{ subnet: "10.1.0.0/26", rangeStart: "10.1.0.32", rangeEnd: "10.1.0.33" }]],
+    };
+    fails(
+      sandbox,
+      11,
+      "failed to allocate for range 0: no IP addresses available in range set: 10.1.0.32-10.1.0.33 " +
+        "of pool net: 2 of 2 are taken, by n3 (2)",
+      { containerId: "e", config: of("n1", { ...full, subnet: undefined }) },
+    );
+    // A full pool is no reason to evict whom the node has.
+    call(sandbox, "STATUS", { config: of("n1", { ...full, subnet: undefined }) });
+    // GC is about this node's and this network's attachments.
+    const valid = { "cni.dev/valid-attachments": [] };
+    call(sandbox, "GC", { config: { ...of("n3", small), ...valid } });
+    assertEquals(owners(member), [
+      "n1/net/a/eth0",
+      "n2/net/b/eth0",
+      "n3/other/c/eth0",
+      "n4/net/d/eth0",
+    ]);
+    del(sandbox, "d", { config: of("n4", small) });
+    del(sandbox, "d", { config: of("n4", small) });
+    assertEquals(held(member), 3);
+  },
+  ETCD,
+);
+
+kernelTest("cluster-local: a node's name is one machine's", async (sandbox) => {
+  await using _cluster = await EtcdCluster.start(sandbox);
+  for (const node of ["localhost", ".."]) {
+    fails(sandbox, 7, `"${node}" does not name this node`, { config: of(node) });
+  }
+  add(sandbox, "a");
+  const mine = Deno.readTextFileSync("/etc/machine-id").trim();
+  Deno.writeTextFileSync("/run/test/machine-id", `${"0123".repeat(8)}\n`);
+  sandbox.run("mount", ["--bind", "/run/test/machine-id", "/etc/machine-id"]);
+  const message = `the name n1 is another machine's: it belongs to machine ID ${mine}, and this ` +
+    `machine's is ${"0123".repeat(8)}`;
+  fails(sandbox, 7, message, { containerId: "b" });
+  fails(sandbox, 7, message, {
+    command: "GC",
+    config: { ...config, "cni.dev/valid-attachments": [] } as typeof config,
+  });
+  fails(sandbox, 50, message, { command: "STATUS" });
+  assertEquals(given(sandbox, "b", { config: of("n2") }), "10.1.0.16");
+}, ETCD);
+
+kernelTest(
+  "cluster-local: a second ADD with bridge is refused, the first keeps all",
+  async (sandbox) => {
+    await using cluster = await EtcdCluster.start(sandbox);
+    using netns = sandbox.container();
+    const bridge = { ...config, type: "bridge", bridge: "br0" };
+    const result = plugins.plugin(sandbox, { command: "ADD", config: bridge, netns });
+    using another = sandbox.container();
+    const call = { command: "ADD", config: bridge, netns: another } as const;
+    const error = plugins.pluginError(sandbox, call);
+    assertStringIncludes(error.msg, "duplicate allocation is not allowed");
+    assertEquals(sandbox.links(another), []);
+    assertEquals(owners(cluster.members[0]!), ["n1/net/test/eth0"]);
+    plugins.plugin(sandbox, {
+      command: "CHECK",
+      config: { ...bridge, prevResult: result } as typeof bridge,
+      netns,
+    });
+    plugins.plugin(sandbox, { command: "DEL", config: bridge, netns });
+    assertEquals(owners(cluster.members[0]!), []);
+  },
+  ETCD,
+);
+
+kernelTest(
+  "cluster-local: DEL without etcd is noted, and made by a later call",
+  async (sandbox) => {
+    await using cluster = await EtcdCluster.start(sandbox);
+    const [member] = cluster.members as [EtcdMember];
+    const quick = withIpam({ etcd: { ...etcd, timeout: 2 } });
+    for (const id of ["a", "b", "c"]) add(sandbox, id, { config: quick });
+    await member.stop();
+    fails(sandbox, 11, "etcd does not answer: POST http://127.0.0.1:2379", {
+      containerId: "d",
+      config: quick,
+    });
+    fails(sandbox, 50, "etcd does not answer", { command: "STATUS", config: quick });
+    const reply = plugins.tryPlugin(sandbox, { command: "DEL", containerId: "a", config: quick });
+    assertEquals([reply.code, reply.stdout], [0, ""]);
+    assertStringIncludes(reply.stderr, "container a, interface eth0, are released by a later call");
+    del(sandbox, "a", { config: quick }); // repeatable
+    // Nothing wrong in a configuration keeps anything from being removed.
+    const broken = { ...config, ipam: { ...ipam, etcd: { endpoints: "none" }, subnet: 5 } };
+    member.start();
+    await member.untilServing();
+    assertEquals(owners(member).length, 3);
+    del(sandbox, "b", { config: broken as unknown as typeof config });
+    assertEquals(owners(member), ["n1/net/c/eth0"]);
+    assertEquals([...Deno.readDirSync(`${NOTES}/n1`)].map(({ name }) => name).sort(), [
+      [...Deno.readDirSync(`${NOTES}/n1`)].map(({ name }) => name).find((name) =>
+        name.endsWith(".cluster.json")
+      ),
+      "lock",
+      "net@c@eth0.held.json",
+    ]);
+  },
+  ETCD,
+);
+
+kernelTest(
+  "cluster-local: what a killed ADD left is released, and the same ADD knows its own",
+  async (sandbox) => {
+    await using cluster = await EtcdCluster.start(sandbox);
+    const [member] = cluster.members as [EtcdMember];
+    const before = given(sandbox, "a");
+    // As if the process had been killed, before and after its transaction.
+    const note = `${NOTES}/n1/net@a@eth0`;
+    Deno.renameSync(`${note}.held.json`, `${note}.adding.json`);
+    assertEquals(given(sandbox, "a"), before);
+    Deno.renameSync(`${note}.held.json`, `${note}.adding.json`);
+    del(sandbox, "b"); // somebody else's
+    assertEquals([owners(member), held(member)], [[], 0]);
+  },
+  ETCD,
+);
+
+kernelTest(
+  "cluster-local: reads whereabouts' keys, and names the pool by its range",
+  async (sandbox) => {
+    await using cluster = await EtcdCluster.start(sandbox);
+    const legacy = (more: Ipam) => ({
+      ...config,
+      ipam: {
+        type: "cluster-local",
+        node: "n1",
+        etcd_host: "127.0.0.1:2379",
+        range: "10.2.0.0/24",
+        exclude: ["10.2.0.0/29", "10.2.0.9", "10.2.0.10-10.2.0.11"],
+        ...more,
+      },
+    } as unknown as typeof config);
+    const result = add(sandbox, "a", { config: legacy({}) });
+    assertEquals(result.ips, [{ address: "10.2.0.8/24" }]);
+    // Unique over networks.
+    assertEquals(
+      add(sandbox, "b", { config: { ...legacy({ gateway: "10.2.0.12" }), name: "other" } }).ips,
+      [
+        { address: "10.2.0.13/24", gateway: "10.2.0.12" },
+      ],
+    );
+    const span = { range: "10.3.0.100-10.3.0.101/24", exclude: undefined };
+    const both = legacy({
+      ...span,
+      ipRanges: [{ range: "fd00:3::/112", range_start: "fd00:3::77" }],
+    });
+    assertEquals(add(sandbox, "c", { config: both }).ips, [
+      { address: "10.3.0.100/24" },
+      { address: "fd00:3::77/112" },
+    ]);
+    const pools = new Set(
+      cluster.members[0]!.keys(`${PREFIX}/pools/`).map((key) => key.split("/")[5]),
+    );
+    assertEquals([...pools].sort(), ["10.2.0.0-24", "10.3.0.0-24", "fd00:3::-112"]);
+    fails(sandbox, 7, '"ipam.range" is "10.2.0.0" (a string), but must be a network such as', {
+      config: legacy({ range: "10.2.0.0" }),
+    });
+  },
+  ETCD,
+);
