@@ -33,7 +33,8 @@ export {
   type Plugin,
 } from "./lib/skel/plugin.ts";
 export type { Pool, Reservation, ReservationBook, Reservations } from "./lib/skel/reservations.ts";
-export { dispatch, type Reply } from "./lib/skel/dispatch.ts";
+export { dispatch } from "./lib/skel/dispatch.ts";
+export type { Reply } from "./lib/skel/reply.ts";
 export { requirePrevResult } from "./lib/skel/prev_result.ts";
 export type { Invocation } from "./lib/skel/request.ts";
 export { runAll } from "./lib/skel/run_all.ts";

@@ -10,6 +10,7 @@ import { errnoNumber } from "../runtime/errno.ts";
 import { descriptors } from "../libc/symbols.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { runtime } from "../runtime/mod.ts";
+import { currentObserver, type Observation } from "../runtime/observer.ts";
 import { CniError } from "../types/error.ts";
 
 /** `sys/file.h` */
@@ -52,10 +53,17 @@ export class FileLock implements Disposable {
   readonly #descriptor: Descriptor;
   readonly #turn: Disposable;
   readonly #inherited: Disposable | undefined;
+  readonly #observation: Observation | undefined;
 
-  private constructor(descriptor: Descriptor, turn: Disposable, inherited: boolean) {
+  private constructor(
+    descriptor: Descriptor,
+    turn: Disposable,
+    inherited: boolean,
+    observation: Observation | undefined,
+  ) {
     this.#descriptor = descriptor;
     this.#turn = turn;
+    this.#observation = observation;
     this.#inherited = inherited ? inherit(descriptor.number) : undefined;
   }
 
@@ -67,21 +75,25 @@ export class FileLock implements Disposable {
    */
   static async acquire(path: string, options: LockOptions = {}): Promise<FileLock> {
     const { deadlineMs = DEADLINE_MS, create = true, mode = 0o750, inherited = false } = options;
-    const deadline = performance.now() + deadlineMs;
+    const start = performance.now();
+    const deadline = start + deadlineMs;
+    const observation = currentObserver()?.begin({ kind: "lock", path });
     const turn = await takeTurn(fromCaller(path), deadlineMs);
-    if (!turn) throw heldTooLong(path, deadlineMs);
     let descriptor: Descriptor | undefined;
     try {
+      if (!turn) throw heldTooLong(path, deadlineMs);
       descriptor = open(path, O_RDONLY | (create ? O_CREAT : 0), mode);
       for (let pause = 1; !tryLock(descriptor, path); pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
         const left = deadline - performance.now();
         if (left <= 0) throw heldTooLong(path, deadlineMs);
         await new Promise((resolve) => setTimeout(resolve, Math.min(pause, left)));
       }
-      return new FileLock(descriptor, turn, inherited);
+      observation?.note({ waitedMs: performance.now() - start });
+      return new FileLock(descriptor, turn, inherited, observation);
     } catch (error) {
       descriptor?.[Symbol.dispose]();
-      turn[Symbol.dispose]();
+      turn?.[Symbol.dispose]();
+      observation?.end(error);
       throw error;
     }
   }
@@ -91,6 +103,7 @@ export class FileLock implements Disposable {
     this.#inherited?.[Symbol.dispose]();
     this.#descriptor[Symbol.dispose]();
     this.#turn[Symbol.dispose]();
+    this.#observation?.end();
   }
 }
 

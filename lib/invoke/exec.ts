@@ -99,7 +99,13 @@ async function runWithin(file: string, options: ExecOptions): Promise<RunOutput>
   if (abort.aborted) {
     throw CniError.internal(`plugin ${name} was not started: ${messageOf(abort.reason)}`);
   }
-  const output = await runtime.run(file, [], { stdin, env, timeoutMs, abort });
+  const output = await runtime.run(file, [], {
+    stdin,
+    env,
+    timeoutMs,
+    abort,
+    passesObserver: true,
+  });
   const why = output.timedOut
     ? `did not finish within ${timeoutMs} ms`
     : abort.aborted

@@ -5,8 +5,10 @@ import { descriptors } from "./symbols.ts";
 
 /** `fcntl.h`, the values of x86-64 and arm64 alike. */
 export const O_RDONLY = 0;
+export const O_WRONLY = 1;
 export const O_RDWR = 0o2;
 export const O_CREAT = 0o100;
+export const O_APPEND = 0o2000;
 export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
 

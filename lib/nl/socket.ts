@@ -20,6 +20,7 @@ import {
 } from "../netlink/message.ts";
 import type { NetNs } from "../ns/netns.ts";
 import { errnoNumber } from "../runtime/errno.ts";
+import { currentObserver } from "../runtime/observer.ts";
 import { BatchError, NetlinkError, type Refusal } from "./error.ts";
 import { DatagramTooLarge, KernelTransport, type Transport } from "./transport.ts";
 
@@ -89,7 +90,14 @@ export class NetlinkSocket implements Disposable {
    * @returns the payloads that came before it, such as the link that was asked for
    * @throws {NetlinkError} when the kernel refuses
    */
-  request({ type, flags = 0, payload, purpose }: NetlinkRequest): Uint8Array[] {
+  request(request: NetlinkRequest): Uint8Array[] {
+    const observer = currentObserver();
+    return observer
+      ? observer.observe({ kind: "netlink", request }, () => this.#request(request))
+      : this.#request(request);
+  }
+
+  #request({ type, flags = 0, payload, purpose }: NetlinkRequest): Uint8Array[] {
     const sequence = this.#send(type, flags | NLM_F_ACK, payload);
     return this.#answer(sequence, purpose);
   }
@@ -114,7 +122,18 @@ export class NetlinkSocket implements Disposable {
    * faster than it was read.
    * @throws {NetlinkError} when the kernel refuses, or the table changes during every attempt
    */
-  dump({ type, flags = 0, payload, purpose }: NetlinkRequest): Uint8Array[] {
+  dump(request: NetlinkRequest): Uint8Array[] {
+    const observer = currentObserver();
+    if (!observer) return this.#dump(request);
+    const sent = { ...request, flags: (request.flags ?? 0) | NLM_F_DUMP };
+    return observer.observe(
+      { kind: "netlink", request: sent },
+      () => this.#dump(request),
+      ({ length }) => ({ details: { answers: length } }),
+    );
+  }
+
+  #dump({ type, flags = 0, payload, purpose }: NetlinkRequest): Uint8Array[] {
     for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
       const sequence = this.#send(type, flags | NLM_F_DUMP, payload);
       const { payloads, interrupted, lost } = this.#collect(sequence, purpose);
@@ -135,7 +154,17 @@ export class NetlinkSocket implements Disposable {
    * @throws {BatchError} with what the kernel refused; nothing was done. ENOBUFS or EAGAIN: its
    * answer was lost or did not come, and it may have been done or not
    */
-  batch(requests: readonly NetlinkRequest[], purpose: string, { begin, end }: BatchFrame): void {
+  batch(requests: readonly NetlinkRequest[], purpose: string, frame: BatchFrame): void {
+    const observer = currentObserver();
+    return observer
+      ? observer.observe(
+        { kind: "batch", purpose, requests },
+        () => this.#batch(requests, purpose, frame),
+      )
+      : this.#batch(requests, purpose, frame);
+  }
+
+  #batch(requests: readonly NetlinkRequest[], purpose: string, { begin, end }: BatchFrame): void {
     if (requests.length === 0) return;
     const count = requests.length;
     const messages = [this.#message(begin.type, 0, begin.payload)];

@@ -75,8 +75,11 @@ export async function serve({ socketPath, idleMs }: ServeOptions): Promise<numbe
 }
 
 /** Returns why a call has to be executed; undefined where it is served. */
-function refuse(argv0: string, { CNI_COMMAND }: ServedCall["environment"]): string | undefined {
+function refuse(argv0: string, environment: ServedCall["environment"]): string | undefined {
+  const { CNI_COMMAND, CNI_TRACE_FD } = environment;
   if (!registeredPlugin(commandName(argv0))) return "name of no plugin";
+  // The descriptor is the client's.
+  if (CNI_TRACE_FD) return "trace";
   return CNI_COMMAND ? undefined : "call without CNI_COMMAND";
 }
 

@@ -1,9 +1,11 @@
 import { type CallContext, currentCall } from "./current_call.ts";
+import { currentObserver } from "./observer.ts";
 import type { Files, RunOptions, Runtime } from "./types.ts";
 
 /**
  * A runtime whose files and programs are those of the call that asks for them: relative paths are
  * meant from its directory, what is created has its umask, and a program starts with its environment.
+ * Who observes the call observes them.
  */
 export function asCaller(own: Runtime): Runtime {
   let umask: ((mask: number) => number) | undefined;
@@ -18,17 +20,24 @@ export function asCaller(own: Runtime): Runtime {
     }
   };
   const files = (call: CallContext) => call.files ??= callFiles(own.files, call, masked);
-  const run: Runtime["run"] = (program, args, options) => {
+  const start: Runtime["run"] = (program, args, options) => {
     const call = currentCall();
     if (!call) return own.run(program, args, options);
     const all: RunOptions = { env: call.environment, cwd: call.directory, ...options };
     return masked(call, () => own.run(program, args, all));
   };
+  const run: Runtime["run"] = (program, args, options) => {
+    const observer = currentObserver();
+    return observer
+      ? observer.run(program, args, options, (more) => start(program, args, more))
+      : start(program, args, options);
+  };
   return Object.create(own, {
     files: {
       get() {
         const call = currentCall();
-        return call ? files(call) : own.files;
+        const its = call ? files(call) : own.files;
+        return currentObserver()?.files(its) ?? its;
       },
     },
     run: { value: run },

@@ -155,10 +155,12 @@ export function bunRuntime(): Runtime {
     errno: () => libc.errno[0]!,
     addressOf: (buffer) => BigInt(libc.ffi.ptr(buffer)),
     run: async (program, args, options) => await run(globals, files, program, args, options),
-    http: (tls = {}) => ({
-      post: (request) => post(request, { proxy: false, tls }),
+    http: ({ proxies, ...tls } = {}) => ({
+      post: (request) => post(request, proxies ? { tls } : { proxy: false, tls }),
       [Symbol.dispose]: () => {},
     }),
+    // Behind the standard streams, in their order.
+    inheritedAs: (descriptors) => descriptors.map((_, index) => 3 + index),
     sha512Hex: (input) => new Bun.CryptoHasher("sha512").update(input).digest("hex"),
     readStdin: (limit) => readToEnd((into) => untilReady(() => read(0, into)), limit),
     write(descriptor, text) {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { type AsyncStorage, newStorage } from "./async_storage.ts";
 import type { Files } from "./types.ts";
 
 /** What a call has of the process that made it. In a process that serves one call, its own. */
@@ -29,14 +30,8 @@ export interface CallContext {
   files?: Files;
 }
 
-/** `AsyncLocalStorage` of `node:async_hooks`, which both runtimes have. */
-interface AsyncStorage {
-  getStore(): CallContext | undefined;
-  run<T>(store: CallContext, work: () => T): T;
-}
-
-/** Loaded by the first {@link runInCall}: a process that serves one call does without. */
-let storage: AsyncStorage | undefined;
+/** Made by the first {@link runInCall}: a process that serves one call does without. */
+let storage: AsyncStorage<CallContext> | undefined;
 
 /** The call that this code runs for; undefined where the process has but one. */
 export function currentCall(): CallContext | undefined {
@@ -47,13 +42,4 @@ export function currentCall(): CallContext | undefined {
 export function runInCall<T>(call: CallContext, work: () => T): T {
   storage ??= newStorage();
   return storage.run(call, work);
-}
-
-function newStorage(): AsyncStorage {
-  const { process } = globalThis as unknown as {
-    process: {
-      getBuiltinModule(name: "node:async_hooks"): { AsyncLocalStorage: new () => AsyncStorage };
-    };
-  };
-  return new (process.getBuiltinModule("node:async_hooks").AsyncLocalStorage)();
 }

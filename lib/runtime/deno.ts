@@ -5,7 +5,7 @@ import type {
   FileInfo,
   Files,
   HttpClient,
-  HttpIdentity,
+  HttpOptions,
   RunOptions,
   RunOutput,
   Runtime,
@@ -50,6 +50,7 @@ export function denoRuntime(): Runtime {
       Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer as ArrayBufferView<ArrayBuffer>)),
     run,
     http,
+    inheritedAs: (descriptors) => descriptors,
     sha512Hex,
     readStdin: (limit) =>
       readToEnd((into) => untilReady(() => Deno.stdin.readSync(into) ?? 0), limit),
@@ -168,12 +169,12 @@ async function run(
 const PROXIES = ["http_proxy", "https_proxy", "all_proxy"]
   .flatMap((name) => [name, name.toUpperCase()]);
 
-function http({ ca, cert, key }: HttpIdentity = {}): HttpClient {
-  const proxies = PROXIES.flatMap((name) => {
+function http({ ca, cert, key, proxies = false }: HttpOptions = {}): HttpClient {
+  const hidden = (proxies ? [] : PROXIES).flatMap((name) => {
     const value = Deno.env.get(name);
     return value === undefined ? [] : [[name, value] as const];
   });
-  for (const [name] of proxies) Deno.env.delete(name);
+  for (const [name] of hidden) Deno.env.delete(name);
   try {
     const client = Deno.createHttpClient({
       ...ca === undefined ? {} : { caCerts: [ca] },
@@ -184,7 +185,7 @@ function http({ ca, cert, key }: HttpIdentity = {}): HttpClient {
       [Symbol.dispose]: () => client.close(),
     };
   } finally {
-    for (const [name, value] of proxies) Deno.env.set(name, value);
+    for (const [name, value] of hidden) Deno.env.set(name, value);
   }
 }
 

@@ -41,10 +41,16 @@ export interface RunOptions {
   /** Kills the program when aborted. */
   abort?: AbortSignal;
   /**
-   * Open descriptors that the program inherits beside its three standard streams, under whatever
-   * numbers, and no other program does. A lock on one of them lasts until the program has ended too.
+   * Open descriptors that the program inherits beside its three standard streams, by the numbers
+   * that `inheritedAs` says, and no other program does. A lock on one of them lasts until the program
+   * has ended too.
    */
   inherit?: readonly number[];
+  /**
+   * The program is a plugin: who observes this call is passed on to it, so that what it does is
+   * observed as a part of this call.
+   */
+  passesObserver?: boolean;
 }
 
 /** How a program ended, and what it wrote. */
@@ -126,6 +132,12 @@ export interface HttpIdentity {
   key?: string;
 }
 
+/** How servers are asked. */
+export interface HttpOptions extends HttpIdentity {
+  /** By way of the proxies that the process's environment names, such as HTTPS_PROXY. */
+  proxies?: boolean;
+}
+
 /** A request by POST. */
 export interface HttpPost {
   /** `http:` or `https:`. */
@@ -194,10 +206,12 @@ export interface Runtime {
    */
   run(program: string, args: readonly string[], options: RunOptions): Promise<RunOutput>;
   /**
-   * Makes a client of HTTP servers. Proxies that the environment names are not used.
+   * Makes a client of HTTP servers. Proxies that the environment names are used only where asked for.
    * @throws {Error} when a certificate or the key cannot be read
    */
-  http(identity?: HttpIdentity): HttpClient;
+  http(options?: HttpOptions): HttpClient;
+  /** The numbers by which a program has the descriptors that it inherits; see `RunOptions`. */
+  inheritedAs(descriptors: readonly number[]): readonly number[];
   /** The SHA-512 hash of bytes, or of a text in UTF-8, in 128 lower-case hex digits. FIPS 180-4 */
   sha512Hex(input: string | Uint8Array): string;
   /** Reads standard input to its end, or until more than `limit` bytes have come. */

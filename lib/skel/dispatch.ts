@@ -5,6 +5,7 @@
  */
 import { endExecuted, warn } from "../runtime/caller.ts";
 import { messageOf } from "../runtime/errors.ts";
+import { currentObserver, type Outcome } from "../runtime/observer.ts";
 import { CniError } from "../types/error.ts";
 import { describeValue } from "../types/fields.ts";
 import { encodeJson, isObject, type JsonObject } from "../types/json.ts";
@@ -17,23 +18,8 @@ import { containerNetns } from "./own_namespace.ts";
 import type { Plugin } from "./plugin.ts";
 import { type Invocation, readRequest, type Request } from "./request.ts";
 import { withoutWrongValues, wrongValue } from "./result_values.ts";
+import type { Reply } from "./reply.ts";
 import { Undo } from "./undo.ts";
-
-/** The answer of a plugin: its standard output and exit status. */
-export interface Reply {
-  /** One JSON document, or "" for a command that has nothing to answer. */
-  stdout: string;
-  /** 0, or 1 where `stdout` holds an error object. */
-  exitCode: number;
-  /**
-   * Undoes what an ADD made, should its result not reach the caller. Says what it could not undo.
-   */
-  takeBack?: () => Promise<string[]>;
-  /** Of a call that failed: resolves when nothing that an interruption left under way goes on. */
-  settled?: Promise<unknown>;
-  /** What was thrown, where that is a defect of the plugin. */
-  defect?: unknown;
-}
 
 /** The work of a call, which goes on after an interruption has ended the waiting for it. */
 class UnderWay {
@@ -63,8 +49,56 @@ export async function dispatch<O>(
 ): Promise<Reply> {
   const versions = plugin.versions ?? SPEC_VERSIONS;
   if (invocation.env.CNI_COMMAND === "VERSION") return success(versionReply(versions));
+  const { env } = invocation;
+  return await observed(plugin.name, env, async () => {
+    const startMs = performance.now();
+    const reply = await perform(plugin, versions, invocation, interrupted);
+    if (env.CNI_LOG_FILE) {
+      const { logOperation } = await import("./operation_log.ts");
+      logOperation({ plugin: plugin.name, env, durationMs: performance.now() - startMs, reply });
+    }
+    return reply;
+  });
+}
+
+/** Observes an operation, where its caller is observed or its environment asks for it. */
+async function observed(
+  plugin: string,
+  environment: Invocation["env"],
+  operation: () => Promise<Reply>,
+): Promise<Reply> {
+  const observer = currentObserver();
+  if (!observer && !isObserved(environment)) return await operation();
+  const activity = { kind: "operation", plugin, environment } as const;
+  if (observer) return await observer.observe(activity, operation, outcomeOf);
+  const { CallObserver } = await import("../observe/call_observer.ts");
+  const own = CallObserver.from(environment);
+  const reply = await own.observe(activity, operation, outcomeOf);
+  await own.end();
+  return reply;
+}
+
+/** Whether the environment names somebody who is to be told what the call does. */
+function isObserved(environment: Invocation["env"]): boolean {
+  const { CNI_TRACE_FD, OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT } =
+    environment;
+  return Boolean(
+    CNI_TRACE_FD || OTEL_EXPORTER_OTLP_ENDPOINT || OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
+  );
+}
+
+function outcomeOf({ error, defect, network }: Reply): Outcome {
+  return { error: error?.message, defect, details: { network } };
+}
+
+/** Does a call. Never throws. */
+async function perform<O>(
+  plugin: Plugin<O>,
+  versions: readonly string[],
+  invocation: Invocation,
+  interrupted: Promise<never> | undefined,
+): Promise<Reply> {
   const underWay = new UnderWay(interrupted);
-  const startMs = performance.now();
   let request: Request | undefined;
   let reply: Reply;
   try {
@@ -76,14 +110,7 @@ export async function dispatch<O>(
     const said = defect ? explainDefect(error, defect, plugin.name, request) : error;
     reply = { ...failure(said, request?.config.cniVersion), settled, defect };
   }
-  const { env } = invocation;
-  if (env.CNI_LOG_FILE) {
-    const { logOperation } = await import("./operation_log.ts");
-    const { stdout, exitCode, defect } = reply;
-    const [network, durationMs] = [request?.config.name ?? "", performance.now() - startMs];
-    logOperation({ plugin: plugin.name, env, network, durationMs, exitCode, stdout, defect });
-  }
-  return reply;
+  return { ...reply, network: request?.config.name };
 }
 
 /**
@@ -117,8 +144,9 @@ function explainDefect(
 }
 
 /** Makes the reply of a plugin that failed. */
-export function failure(error: unknown, cniVersion: string = NEWEST): Reply {
-  return { stdout: encodeJson(CniError.from(error).toJson(cniVersion), 4), exitCode: 1 };
+export function failure(thrown: unknown, cniVersion: string = NEWEST): Reply {
+  const error = CniError.from(thrown);
+  return { stdout: encodeJson(error.toJson(cniVersion), 4), exitCode: 1, error };
 }
 
 function success(stdout: string): Reply {

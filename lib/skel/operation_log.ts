@@ -4,19 +4,15 @@
  *
  * @module
  */
-import { call } from "../libc/call.ts";
-import { Descriptor, O_CREAT, O_NONBLOCK } from "../libc/descriptor.ts";
-import { transfers } from "../libc/symbols.ts";
-import { fromCaller, warn } from "../runtime/caller.ts";
+import { O_CREAT } from "../libc/descriptor.ts";
+import { LineFile } from "../libc/line_file.ts";
+import { warn } from "../runtime/caller.ts";
 import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
-import { encodeJson, isObject, type JsonObject, parseJson } from "../types/json.ts";
+import { encodeJson, type JsonObject } from "../types/json.ts";
+import type { Reply } from "./reply.ts";
 
-/** `fcntl.h` */
-const O_WRONLY = 1;
-const O_APPEND = 0o2000;
-
-/** The values of CNI_LOG_LEVEL: failures only, every operation, or also details for debugging. */
+/** The values of CNI_LOG_LEVEL: failures only, every operation, or also the details of errors. */
 const LEVELS = ["error", "info", "debug"] as const;
 
 /** An operation that has ended. */
@@ -24,14 +20,8 @@ export interface Operation {
   plugin: string;
   /** The environment of the call. */
   env: Readonly<Record<string, string>>;
-  /** The network's name; "" where the configuration could not be read. */
-  network: string;
   durationMs: number;
-  exitCode: number;
-  /** The text on standard output: of a failure the error object. */
-  stdout: string;
-  /** What was thrown, where that is a defect of the plugin. */
-  defect?: unknown;
+  reply: Reply;
 }
 
 /** Log files whose failure was reported already. */
@@ -39,12 +29,13 @@ const reported = new Set<string>();
 
 /** Appends an operation's line. Never throws and never blocks: a call must not fail for its log. */
 export function logOperation(operation: Operation): void {
-  const { env, exitCode } = operation;
+  const { env, reply: { exitCode } } = operation;
   const file = env.CNI_LOG_FILE!;
   const level = LEVELS.find((known) => known === env.CNI_LOG_LEVEL) ?? "info";
   if (level === "error" && exitCode === 0) return;
   try {
-    append(fromCaller(file), `${encodeJson(lineOf(operation, level === "debug"))}\n`);
+    using lines = LineFile.open(file, O_CREAT);
+    lines.append(encodeJson(lineOf(operation, level === "debug")));
   } catch (error) {
     if (reported.has(file)) return;
     reported.add(file);
@@ -52,10 +43,12 @@ export function logOperation(operation: Operation): void {
   }
 }
 
-function lineOf(operation: Operation, withStack: boolean): JsonObject {
-  const { plugin, env, network, durationMs, exitCode, defect } = operation;
-  const error = exitCode === 0 ? undefined : errorOf(operation.stdout);
-  const stack = withStack && defect instanceof Error ? defect.stack : undefined;
+function lineOf(
+  { plugin, env, durationMs, reply }: Operation,
+  withDetails: boolean,
+): JsonObject {
+  const { network = "", error, defect } = reply;
+  const stack = defect instanceof Error ? defect.stack : undefined;
   const named = {
     network,
     container: env.CNI_CONTAINERID ?? "",
@@ -64,35 +57,15 @@ function lineOf(operation: Operation, withStack: boolean): JsonObject {
   };
   return {
     time: new Date().toISOString(),
-    level: exitCode === 0 ? "info" : "error",
+    level: error ? "error" : "info",
     plugin,
     command: env.CNI_COMMAND ?? "",
     ...Object.fromEntries(Object.entries(named).filter(([, value]) => value !== "")),
     durationMs: Math.round(durationMs * 10) / 10,
-    outcome: exitCode === 0 ? "success" : "failure",
-    ...error,
+    outcome: error ? "failure" : "success",
+    ...error && { code: error.code, msg: error.message },
+    ...withDetails && error?.details ? { details: error.details } : {},
     ...stack === undefined ? {} : { stack },
     pid: runtime.pid,
   };
-}
-
-function errorOf(stdout: string): JsonObject {
-  try {
-    const value = parseJson(stdout);
-    if (isObject(value)) return { code: value.code ?? 0, msg: value.msg ?? "" };
-  } catch {
-    // Not an error object: the line has no message.
-  }
-  return {};
-}
-
-/** Appends a line in one write, so that those of concurrent operations do not mix. */
-function append(path: string, line: string): void {
-  // Not blocking: a pipe without a reader, or a full one, must not delay an operation.
-  const flags = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK;
-  using file = Descriptor.open(path, flags, 0o600);
-  const bytes = new TextEncoder().encode(line);
-  const { write } = transfers();
-  const written = call(() => write(file.number, bytes, bytes.length), () => `write to ${path}`);
-  if (written < bytes.length) throw new Error(`only part of a line fitted into ${path}`);
 }

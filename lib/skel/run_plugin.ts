@@ -10,8 +10,9 @@ import type { EndSignal } from "../runtime/types.ts";
 import { CniError } from "../types/error.ts";
 import { SPEC_VERSIONS } from "../types/versions.ts";
 import { BUILD_VERSION } from "./build_version.ts";
-import { dispatch, type Reply } from "./dispatch.ts";
+import { dispatch } from "./dispatch.ts";
 import type { Plugin } from "./plugin.ts";
+import type { Reply } from "./reply.ts";
 import { STDIN_LIMIT } from "./request.ts";
 
 /** Serves the call this process was started for, and ends the process. */

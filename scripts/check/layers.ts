@@ -10,6 +10,7 @@ const LAYERS = [
   "ip",
   "netlink",
   "libc",
+  "observe",
   "ns",
   "nl",
   "rtnl",

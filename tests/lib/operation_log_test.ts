@@ -1,5 +1,7 @@
 /** CNI_LOG_FILE: a line for each operation, whatever becomes of the file. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { dispatch } from "../../lib/skel/dispatch.ts";
+import { definePlugin } from "../../lib/skel/plugin.ts";
 import { pluginDirectory, tryPlugin } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
@@ -100,5 +102,35 @@ kernelTest(
     // A delegate from source is a process of its own; of one executable it is none.
     const processes = pluginDirectory() === Deno.env.get("CNI_TEST_BIN") ? 1 : 2;
     assertEquals(stderr.match(/CNI_LOG_FILE/g)?.length, processes);
+  },
+);
+
+kernelTest(
+  "CNI_LOG_FILE has the stack where a plugin's own code failed, at any level",
+  async () => {
+    const fail = () => {
+      throw new TypeError("of the code");
+    };
+    const plugin = definePlugin({
+      name: "mistaken",
+      add: fail,
+      del: fail,
+      check: fail,
+      gc: fail,
+      status: fail,
+    });
+    for (const CNI_LOG_LEVEL of ["error", "info", "debug"]) {
+      const env = {
+        CNI_COMMAND: "STATUS",
+        CNI_PATH: "/none",
+        CNI_LOG_FILE: `${FILE}.${CNI_LOG_LEVEL}`,
+        CNI_LOG_LEVEL,
+      };
+      const stdin = () => JSON.stringify({ cniVersion: "1.1.0", name: "net", type: "mistaken" });
+      assertEquals((await dispatch(plugin, { env, stdin })).exitCode, 1);
+      const line = JSON.parse(Deno.readTextFileSync(env.CNI_LOG_FILE));
+      assertEquals([line.code, line.network], [999, "net"]);
+      assertMatch(line.stack, /^TypeError: of the code\n\s+at .*operation_log_test\.ts/s);
+    }
   },
 );

@@ -84,6 +84,21 @@ export const PROGRAMS: readonly Case[] = [
     },
   },
   {
+    name: "inheritedAs() says by which numbers a program has what it inherits",
+    expected: true,
+    async run({ runtime, directory }) {
+      const libc = runtime.bind("libc.so.6", { open: ["i32", "buffer", "i32", "i32"] });
+      const path = `${runtime.files.realPath(directory)}/inherited`;
+      runtime.files.write(path, "");
+      const inherit = [1, 2].map(() =>
+        libc.open(new TextEncoder().encode(`${path}\0`), 0o2000000, 0) // O_CLOEXEC
+      );
+      const links = runtime.inheritedAs(inherit).map((number) => `/proc/self/fd/${number}`);
+      const { stdout } = await run(runtime, "readlink", links, { inherit });
+      return stdout === `${path}\n${path}\n`;
+    },
+  },
+  {
     name: "run() leaves a program alone that ends in time",
     expected: { ...ENDED, stdout: "done\n" },
     run: ({ runtime }) => run(runtime, "/bin/sh", ["-c", "echo done"], { timeoutMs: 60_000 }),

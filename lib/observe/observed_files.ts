@@ -1,0 +1,45 @@
+import { isMissing } from "../runtime/errors.ts";
+import type { Files } from "../runtime/types.ts";
+import type { Description } from "./describe.ts";
+
+/** What is written to these is told of: kernel parameters, in a few characters. */
+const PARAMETERS = /^\/(?:proc\/sys|sys)\//;
+const MAX_VALUE = 100;
+
+/**
+ * Files whose changes are observed. Reading is not: most of it is of files that are only looked at.
+ * @param observe observes one change
+ */
+export function observedFiles(
+  files: Files,
+  observe: <T>(description: Description, work: () => T) => T,
+): Files {
+  const change = (action: string, path: string, details: object, work: () => void) =>
+    observe(
+      { kind: "file", name: `${action} ${path}`, details: { action, path, ...details } },
+      work,
+    );
+  return {
+    ...files,
+    write(path, data, options) {
+      const bytes = typeof data === "string" ? new TextEncoder().encode(data).length : data.length;
+      const value = PARAMETERS.test(path) && typeof data === "string" && bytes <= MAX_VALUE
+        ? data.trim()
+        : undefined;
+      change("write", path, { bytes, value }, () => files.write(path, data, options));
+    },
+    rename: (from, to) => change("rename", from, { to }, () => files.rename(from, to)),
+    link: (existing, path) => change("link", path, { existing }, () => files.link(existing, path)),
+    symlink: (target, path) =>
+      change("symlink", path, { target }, () => files.symlink(target, path)),
+    remove(path) {
+      // Where there is nothing nothing changes.
+      try {
+        files.lstat(path);
+      } catch (error) {
+        if (isMissing(error)) return files.remove(path);
+      }
+      change("remove", path, {}, () => files.remove(path));
+    },
+  };
+}

@@ -1,0 +1,60 @@
+/** Spans: what a call did, when, and as a part of what. */
+
+/**
+ * What a span is of: a command of cnitool; a plugin's operation; a plugin that was executed, which
+ * for one of this project holds its operation; another program; a request on a netlink socket, or
+ * several that are done all or none; a change of a file; a lock that was waited for and held.
+ */
+export type SpanKind =
+  | "command"
+  | "operation"
+  | "plugin"
+  | "program"
+  | "netlink"
+  | "batch"
+  | "file"
+  | "lock";
+
+/** A span. It is of the same trace as its parent. */
+export interface Span {
+  readonly kind: SpanKind;
+  /** What is done, in few words: `bridge ADD`, `RTM_NEWLINK`. */
+  readonly name: string;
+  /** Eight bytes, as 16 hex digits. */
+  readonly id: string;
+  /** The span that this one is a part of; absent for the first one of a trace. */
+  readonly parent?: string;
+  /** When it began, in milliseconds since 1970, with fractions. */
+  readonly startMs: number;
+  /** Absent while it is under way. */
+  durationMs?: number;
+  /** Why it failed; absent after success. */
+  error?: string;
+  /** What was thrown, where that is a defect of the code. */
+  defect?: unknown;
+  /** What else is known, by kind. */
+  details: Record<string, unknown>;
+}
+
+/** Takes the spans of a call. Never throws. */
+export interface SpanSink {
+  /** A span that others may become parts of has begun. */
+  begun(span: Span): void;
+  ended(span: Span): void;
+  /** The call has ended. Resolves when all is told, 100 ms later at the latest. */
+  close(): Promise<void>;
+  /** What a plugin that is executed needs to tell the same sink. */
+  passOn(): { environment: Readonly<Record<string, string>>; inherit: number[] };
+}
+
+/** Milliseconds since 1970, with fractions where the clock was not set since the process started. */
+export function clock(): number {
+  const precise = performance.timeOrigin + performance.now();
+  const now = Date.now();
+  return Math.abs(precise - now) < 2 ? precise : now;
+}
+
+/** Random bytes in hex digits. */
+export function randomHex(bytes: number): string {
+  return crypto.getRandomValues(new Uint8Array(bytes)).toHex();
+}
