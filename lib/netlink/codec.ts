@@ -98,12 +98,15 @@ export const be64: Fixed<bigint> = {
   decode: (bytes) => view(bytes, 8).getBigUint64(0),
 };
 
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();
+
 /** Text that ends with a NUL. */
 export const cstring: Codec<string> = {
-  encode: (text) => new TextEncoder().encode(text + "\0"),
+  encode: (text) => ENCODER.encode(text + "\0"),
   decode(bytes) {
     const end = bytes.indexOf(0);
-    return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+    return DECODER.decode(end < 0 ? bytes : bytes.subarray(0, end));
   },
 };
 

@@ -21,6 +21,9 @@ export const IFF_PROMISC = 0x100;
 /** Receives every multicast frame. */
 export const IFF_ALLMULTI = 0x200;
 
+/** IFLA_EXT_MASK: the answer has no counters. `linux/rtnetlink.h` */
+export const RTEXT_FILTER_SKIP_STATS = 0x8;
+
 /** Of a passthru macvlan: do not make the master promiscuous. `linux/if_link.h` */
 export const MACVLAN_FLAG_NOPROMISC = 1;
 
@@ -114,6 +117,7 @@ const rows = {
   info: attr(18, linkInfo(kinds, { bridge: BRIDGE_PORT })), // IFLA_LINKINFO
   netnsPid: attr(19, u32), //         IFLA_NET_NS_PID
   alias: attr(20, cstring), //        IFLA_IFALIAS
+  extendedMask: attr(29, u32), //     IFLA_EXT_MASK       RTEXT_FILTER_*: what an answer has
   promiscuity: attr(30, u32), //      IFLA_PROMISCUITY    how many users asked for it
   carrier: attr(33, u8), //           IFLA_CARRIER
   properties: nested(52, attributes({ altNames: attrs(53, cstring) })), // IFLA_PROP_LIST: IFLA_ALT_IFNAME

@@ -42,7 +42,7 @@ export interface Transport extends Disposable {
    */
   sendMeanwhile?(datagram: Uint8Array<ArrayBuffer>): Promise<void>;
   /**
-   * The next datagram from the kernel, valid until the next call.
+   * The next datagram from the kernel, valid until the next call of any socket's in this thread.
    * @param waitMs how long to wait for one; 0 takes what is there
    * @returns undefined when none came in time
    * @throws {SystemError} ENOBUFS when some were lost
@@ -75,12 +75,18 @@ export class DatagramTooLarge extends SystemError {
   }
 }
 
+/**
+ * What is received into, in every socket of this thread: a message is taken out of it before anything
+ * else is received. 64 KiB for each socket would be most of the memory of a process that serves many
+ * calls.
+ */
+let buffer = new Uint8Array(64 * 1024);
+
 /** A netlink socket in the calling thread's namespace. */
 export class KernelTransport implements Transport {
   /** For waiting for it together with others. */
   readonly socket: Socket;
   readonly #sender = netlinkAddress();
-  #buffer = new Uint8Array(64 * 1024);
 
   /**
    * @param protocol NETLINK_ROUTE or NETLINK_NETFILTER
@@ -119,7 +125,6 @@ export class KernelTransport implements Transport {
 
   receive(waitMs: number): Uint8Array | undefined {
     for (;;) {
-      const buffer = this.#buffer;
       const length = this.socket.receiveInto(buffer, this.#sender);
       if (length === undefined) {
         // The kernel answers while it is sent to: nearly always there is no need to wait.
@@ -129,7 +134,7 @@ export class KernelTransport implements Transport {
       // Anybody may send to a netlink socket; only the kernel has port 0.
       if (u32.decode(this.#sender.subarray(4)) !== 0) continue;
       if (length <= buffer.length) return buffer.subarray(0, length);
-      this.#buffer = new Uint8Array(2 * length);
+      buffer = new Uint8Array(2 * length);
       throw new SystemError(
         "receive the kernel's answer",
         errnoNumber("ENOBUFS")!,

@@ -5,6 +5,7 @@ import {
   IFF_UP,
   LINK,
   type LinkMessage,
+  RTEXT_FILTER_SKIP_STATS,
   RTM_DELLINK,
   RTM_DELLINKPROP,
   RTM_GETLINK,
@@ -157,7 +158,8 @@ export class Links {
 
   /** `ip link show REF`. @throws {NetlinkError} ENODEV when there is none */
   get(ref: LinkRef): Link {
-    const [answer] = this.#ask(RTM_GETLINK, ref, `find interface ${nameOf(ref)}`);
+    const purpose = `find interface ${nameOf(ref)}`;
+    const [answer] = this.#ask(RTM_GETLINK, ref, purpose, RTEXT_FILTER_SKIP_STATS);
     return fromMessage(LINK.decode(answer!));
   }
 
@@ -172,7 +174,11 @@ export class Links {
     const answers = this.socket.dump({
       type: RTM_GETLINK,
       // The kernel filters by these, except by a kind whose module is not loaded.
-      payload: LINK.encode({ master, info: kind === undefined ? undefined : { kind } }),
+      payload: LINK.encode({
+        master,
+        info: kind === undefined ? undefined : { kind },
+        extendedMask: RTEXT_FILTER_SKIP_STATS,
+      }),
       purpose: "list interfaces",
     });
     return answers.map((answer) => fromMessage(LINK.decode(answer))).filter((link) =>
@@ -285,12 +291,13 @@ export class Links {
   }
 
   /** A request about one link. @throws {NetlinkError} ENODEV when there is none */
-  #ask(type: number, ref: LinkRef, purpose: string): Uint8Array[] {
+  #ask(type: number, ref: LinkRef, purpose: string, extendedMask?: number): Uint8Array[] {
     const target = address(ref);
     // C would take the name to end there, and that may be another link's.
     if (typeof ref === "string" && ref.includes("\0")) throw new NetlinkError(purpose, ENODEV);
     try {
-      return this.socket.request({ type, payload: LINK.encode(target), purpose });
+      const payload = LINK.encode({ ...target, extendedMask });
+      return this.socket.request({ type, payload, purpose });
     } catch (error) {
       // A kernel without alternative names, or a name that is too long for one: nobody has it.
       const isNoName = error instanceof NetlinkError && ["EINVAL", "ERANGE"].includes(error.code);

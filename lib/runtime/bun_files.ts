@@ -25,6 +25,8 @@ const STATX_BASIC_STATS = 0x7ff;
 const S_IFMT = 0o170000;
 const [S_IFREG, S_IFDIR, S_IFLNK] = [0o100000, 0o040000, 0o120000];
 
+const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** `limits.h`, the NUL included. */
 const PATH_MAX = 4096;
 /** `struct dirent`: where the name begins. `dirent.h` */
@@ -136,7 +138,7 @@ export function bunFiles(c: FileLibrary): BunFiles {
         0,
         (fd) => readToEnd((into) => read(fd, into, `read ${path}`), Infinity),
       ),
-    readText: (path) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(files.read(path)),
+    readText: (path) => DECODER.decode(files.read(path)),
     write(path, data, { mode = 0o644, create, sync } = {}) {
       const how = create === "new"
         ? O_CREAT | O_EXCL
@@ -158,12 +160,12 @@ export function bunFiles(c: FileLibrary): BunFiles {
         () => c.functions.readlink(name, target, target.length),
         `readlink ${path}`,
       );
-      return new TextDecoder().decode(target.subarray(0, length));
+      return DECODER.decode(target.subarray(0, length));
     },
     realPath(path) {
       const [name, resolved] = [cString(path), new Uint8Array(PATH_MAX)];
       if (!c.functions.realpath(name, resolved)) throw failure(c.errno[0]!, `find ${path}`);
-      return new TextDecoder().decode(resolved.subarray(0, resolved.indexOf(0)));
+      return DECODER.decode(resolved.subarray(0, resolved.indexOf(0)));
     },
     remove(path) {
       try {

@@ -1,8 +1,10 @@
+const UTF8 = new TextEncoder();
+
 /**
  * A C string: UTF-8 bytes and a NUL.
  * @throws {TypeError} when the text itself has a NUL, which C would take for its end
  */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
   if (text.includes("\0")) throw new TypeError(`a NUL character in ${JSON.stringify(text)}`);
-  return new TextEncoder().encode(text + "\0") as Uint8Array<ArrayBuffer>;
+  return UTF8.encode(text + "\0") as Uint8Array<ArrayBuffer>;
 }

@@ -1,5 +1,8 @@
 import { concat } from "./concat.ts";
 
+/** What is read into, by everybody in this thread: its bytes are copied at once. */
+const buffer = new Uint8Array(65536);
+
 /**
  * Reads until the end of a stream, or until more than `limit` bytes have come, whichever is first.
  * @param read fills a buffer and says how many bytes it got, 0 at the end
@@ -8,10 +11,9 @@ export function readToEnd(read: (into: Uint8Array) => number, limit: number): Ui
   const chunks: Uint8Array[] = [];
   let size = 0;
   while (size <= limit) {
-    const chunk = new Uint8Array(65536);
-    const count = read(chunk);
+    const count = read(buffer);
     if (count === 0) break;
-    chunks.push(chunk.subarray(0, count));
+    chunks.push(buffer.slice(0, count));
     size += count;
   }
   return concat(chunks);

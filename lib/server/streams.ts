@@ -10,7 +10,8 @@ import { runtime } from "../runtime/mod.ts";
 
 /** Bytes that a pipe takes in one write, whole or not at all. pipe(7) */
 const PIPE_BUF = 4096;
-const READ_SIZE = 65536;
+/** What every stream is read into: its bytes are copied at once. */
+const buffer = new Uint8Array(65536);
 /** `linux/fcntl.h`, `asm-generic/ioctls.h` */
 const F_GETPIPE_SZ = 1032;
 const FIONREAD = 0x541b;
@@ -46,10 +47,9 @@ export class PassedStreams implements Disposable {
     const chunks: Uint8Array[] = [];
     for (let size = 0; size <= limit;) {
       await this.#ready(0, "read");
-      const chunk = new Uint8Array(READ_SIZE);
-      const count = transfer(() => read(this.#number(0), chunk, chunk.length), "read");
+      const count = transfer(() => read(this.#number(0), buffer, buffer.length), "read");
       if (count === 0) break;
-      chunks.push(chunk.subarray(0, count));
+      chunks.push(buffer.slice(0, count));
       size += count ?? 0;
     }
     return concat(chunks);

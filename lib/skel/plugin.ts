@@ -101,5 +101,9 @@ export interface Plugin<O = unknown> {
  * `if (import.meta.main) await runPlugin(plugin);`
  */
 export function definePlugin<O>(plugin: Plugin<O>): Plugin<O> {
-  return plugin;
+  const { options } = plugin;
+  if (!options) return plugin;
+  let schema: ReturnType<typeof options> | undefined;
+  // Made when it is first used, and once: a process that serves many calls has it from then on.
+  return { ...plugin, options: () => schema ??= options() };
 }

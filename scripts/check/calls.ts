@@ -17,6 +17,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   "lib/host/lock.ts: queues": "says in which order calls get a lock",
   "lib/invoke/in_process.ts: registered": "written once, before any call: what this executable is",
   "lib/netlink/codec.ts: LITTLE": "a constant",
+  "lib/netlink/codec.ts: DECODER": "decodes whole texts, and keeps nothing between them",
+  "lib/nl/transport.ts: buffer": "what is in it is taken out before anybody else's turn",
   "lib/nftables/set.ts: nextId": "numbers that differ within a batch; any will do",
   "lib/nl/netfilter.ts: kept": "a socket whose requests are answered before anybody else's turn",
 };

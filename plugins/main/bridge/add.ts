@@ -45,6 +45,15 @@ interface ContainerEnd {
   mac: string | undefined;
 }
 
+/** What an attachment has got beside the pair. */
+interface Attached {
+  result: Result;
+  /** The name of `BRIDGE.VLAN`, where there is one. */
+  vlanInterface?: string;
+  /** The container's interface, where it has been given its addresses. */
+  configured?: Link;
+}
+
 /** Attaches a container. @throws {CniError} */
 export async function add(call: AddCall<Options>): Promise<Result> {
   const { ifName, netns, options, undo } = call;
@@ -76,15 +85,17 @@ export async function add(call: AddCall<Options>): Promise<Result> {
 
   const container = { sandbox, inside, near, mac };
   const target = { host, hostNs: here, bridge, port: far, options, undo };
-  const { result, vlanInterface } = hasIpam(call)
+  const { result, vlanInterface, configured } = hasIpam(call)
     ? await addLayer3(call, container, target)
     : await addLayer2(call, container, far);
-  if (!options.disableContainerInterface) await awaitPort(host.link, far);
+  const port = options.disableContainerInterface
+    ? host.link.get(far)
+    : await awaitPort(host.link, far);
 
   const interfaces: Interface[] = [
     describe(host.link.get(bridge)),
-    describe(host.link.get(far)),
-    { ...describe(inside.link.get(near)), sandbox: netns },
+    describe(port),
+    { ...describe(configured ?? inside.link.get(near)), sandbox: netns },
   ];
   if (vlanInterface) interfaces.push(describe(host.link.get(vlanInterface)));
   return { ...result, interfaces, dns: chooseDns(call.config.dns, result.dns) };
@@ -95,7 +106,7 @@ async function addLayer2(
   call: AddCall<Options>,
   { inside, near }: ContainerEnd,
   port: Link,
-): Promise<{ result: Result; vlanInterface?: string }> {
+): Promise<Attached> {
   const { options } = call;
   if (options.macspoofchk) await guardAddress(call, port, near.address);
   if (!options.disableContainerInterface) inside.link.set(near, { up: true });
@@ -107,7 +118,7 @@ async function addLayer3(
   call: AddCall<Options>,
   { sandbox, inside, near, mac }: ContainerEnd,
   target: GatewayTarget,
-): Promise<{ result: Result; vlanInterface?: string }> {
+): Promise<Attached> {
   const { ifName, options, undo } = call;
   const reserved = await ipamAdd(call);
   const ips = withGateways(reserved.ips, options).map((ip) => ({ ...ip, interface: CONTAINER }));
@@ -125,7 +136,8 @@ async function addLayer3(
   }
   sandbox.run(() => tuneInterface(ifName, options));
   // With accept_dad off addresses are usable at once, without the flag that "no DAD" would leave.
-  await configureInterface({ inside, netns: sandbox, ifName, noDad: false }, result);
+  const end = { inside, netns: sandbox, ifName, noDad: false };
+  const configured = await configureInterface(end, result);
 
   let vlanInterface: string | undefined;
   if (gateways.length > 0) {
@@ -141,7 +153,7 @@ async function addLayer3(
       { ambiguous: () => false },
     );
   }
-  return { result, vlanInterface };
+  return { result, vlanInterface, configured };
 }
 
 async function guardAddress(call: AddCall<Options>, port: Link, mac: string): Promise<void> {

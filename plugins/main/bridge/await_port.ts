@@ -9,16 +9,18 @@ const INTERVAL = 1;
 /**
  * Waits until a port's operational state is `up`: the kernel changes it some time after both ends
  * of the pair are up, on a thread of its own.
+ * @returns the port as it is then
  * @throws {CniError} code 999 at the deadline
  */
 export async function awaitPort(
   links: Pick<Links, "get">,
   { index, name }: Pick<Link, "index" | "name">,
   deadline = DEADLINE,
-): Promise<void> {
+): Promise<Link> {
   for (let waited = 0;; waited += INTERVAL) {
-    const { operState } = links.get(index);
-    if (operState === "up") return;
+    const link = links.get(index);
+    const { operState } = link;
+    if (operState === "up") return link;
     if (waited >= deadline) {
       throw CniError.internal(
         `bridge port in error state: ${name} is ${operState} after ${deadline} ms, ` +
