@@ -1,3 +1,4 @@
+import { isConsoleOnStderr } from "../runtime/console.ts";
 import { CniError } from "../types/error.ts";
 import type { NetNs } from "./netns.ts";
 import type { PinnedReply, PinnedRequest } from "./pinned_messages.ts";
@@ -31,6 +32,7 @@ export function startPinnedWorker(netns: NetNs, module: URL): Promise<Worker> {
     resolve(worker);
   };
   const { descriptor, path } = netns;
-  worker.postMessage({ descriptor, path, module: module.href } satisfies PinnedRequest);
+  const request = { descriptor, path, module: module.href, consoleToStderr: isConsoleOnStderr() };
+  worker.postMessage(request satisfies PinnedRequest);
   return promise;
 }

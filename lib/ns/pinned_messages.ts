@@ -5,6 +5,8 @@ export interface PinnedRequest {
   path: string;
   /** URL of the module to load inside. */
   module: string;
+  /** `console` writes to standard error there too, as it does in the thread that starts it. */
+  consoleToStderr: boolean;
 }
 
 /** What it answers. */

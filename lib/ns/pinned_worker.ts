@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { consoleToStderr } from "../runtime/console.ts";
 import { enterByDescriptor } from "./netns.ts";
 import type { PinnedReply, PinnedRequest } from "./pinned_messages.ts";
 
@@ -19,6 +20,7 @@ scope.onmessage = async ({ data }) => {
   // From now on messages are for the module.
   scope.onmessage = null;
   try {
+    if (data.consoleToStderr) consoleToStderr();
     enterByDescriptor(data.descriptor, data.path);
     await import(data.module);
     scope.postMessage({ pinned: true });

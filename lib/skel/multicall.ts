@@ -5,6 +5,7 @@
  * @module
  */
 import { registerInProcess } from "../invoke/in_process.ts";
+import { consoleToStderr } from "../runtime/console.ts";
 import { runtime } from "../runtime/mod.ts";
 import { CniError } from "../types/error.ts";
 import { calledAs } from "./called_as.ts";
@@ -58,6 +59,7 @@ function registerPlugins(commands: Commands): void {
   for (const [name, command] of Object.entries(commands)) {
     if (command.kind !== "plugin") continue;
     registerInProcess(name, async ({ env, stdin, interrupted }) => {
+      consoleToStderr();
       const { default: plugin } = await command.load();
       return await dispatch(plugin, { env, stdin }, interrupted);
     });

@@ -1,3 +1,4 @@
+import { consoleToStderr } from "../runtime/console.ts";
 import { runtime } from "../runtime/mod.ts";
 import type { Plugin } from "./plugin.ts";
 import { runPlugin } from "./run_plugin.ts";
@@ -25,6 +26,7 @@ export async function runCommand(command: Command, args: readonly string[]): Pro
     const tool = await command.load();
     return runtime.exit(await tool.main(args));
   }
+  if (runtime.env("CNI_COMMAND")) consoleToStderr();
   const plugin = await command.load();
   const asked = args.length > 0 && args[0] !== "--version";
   if (plugin.main && asked) return runtime.exit(await plugin.main(args));

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { consoleToStderr } from "../runtime/console.ts";
 import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import type { EndSignal } from "../runtime/types.ts";
@@ -20,6 +21,7 @@ export async function runPlugin<O>(plugin: Plugin<O>): Promise<never> {
   if (!runtime.env("CNI_COMMAND")) {
     runtime.exit(about(plugin));
   }
+  consoleToStderr();
   const env = runtime.environment();
   const stdin = () => {
     try {

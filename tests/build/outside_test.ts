@@ -147,13 +147,15 @@ Deno.test("build --plugin: of a library at a URL, a plugin without options has n
           worker.postMessage("hello");
           const { data } = await promise;
           worker.terminate();
+          console.log("nor this");
           throw new Error(data);
         },
         add: () => ({}), del() {}, check() {}, gc() {},
       });
       if (import.meta.main) await runPlugin(plugin);
     `,
-    "job.ts": 'globalThis.onmessage = ({ data }) => postMessage(data + " from the Worker");',
+    "job.ts":
+      'console.log("not in the result"); globalThis.onmessage = ({ data }) => postMessage(data + " from the Worker");',
   });
   const main = `${author.path}/main.ts`;
   const graph = new ModuleGraph(author.path);

@@ -67,6 +67,18 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     assert(!exists(project.socket), "its socket is gone");
   },
 
+  async "console.log of a plugin reaches the standard error of its caller, and no result"(project) {
+    const call = (containerId: string) =>
+      project.begin({ containerId, steps: { add: [["log", containerId]] } }).reply;
+    const byItself = await call("without");
+    assertEquals([byItself.code, byItself.stderr], [0, "without: { a: [ 1 ] }\n"]);
+    await using server = await project.start();
+    const [a, b] = await Promise.all([call("a"), call("b")]);
+    assertEquals([a!.stderr, b!.stderr], ["a: { a: [ 1 ] }\n", "b: { a: [ 1 ] }\n"]);
+    for (const { stdout } of [a!, b!]) assertEquals(servedBy(stdout), server.pid);
+    assert(JSON.parse(byItself.stdout).dns && JSON.parse(a!.stdout).dns, "one JSON document each");
+  },
+
   async "it declines what it could not answer alike, and the executable answers"(project) {
     await using server = await project.start();
     const other = (...before: string[]) => ({ before });

@@ -3,7 +3,7 @@
  * a handler. Its text is the file of a plugin in a project of the test's own.
  *
  * Steps: `note` appends the process and the command to a file; `make` writes a file, which the undo
- * removes; `wait` for a file to be there; `run` a program by its name; `delegate` to a plugin, whose steps are `inner`; `warn`;
+ * removes; `wait` for a file to be there; `run` a program by its name; `delegate` to a plugin, whose steps are `inner`; `warn`, `log`;
  * `write` a file with mode 0666; `throw`, `reject` what nobody awaits, `big`: so many bytes of result.
  */
 export const PROBE_PLUGIN = `
@@ -32,6 +32,7 @@ const STEPS = {
     await delegateAdd(type, { stdin: JSON.stringify({ ...raw, add: raw.inner }), env });
   },
   warn: (text) => warn(text + "\\n"),
+  log(text) { console.log("%s:", text, { a: [1] }); },
   write: (path) => runtime.files.write(path, "", { mode: 0o666 }),
   throw: (text) => { throw new TypeError(text); },
   async reject(text) { Promise.reject(new Error(text)); await sleep(500); },
