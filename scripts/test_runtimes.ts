@@ -87,7 +87,7 @@ async function main(options: Options): Promise<number> {
   }
   const runs = SCENARIOS.filter((scenario) => !skips.has(scenario))
     .flatMap((scenario) => runsOf(scenario, options))
-    .filter(({ scenario, label }) => `${scenario} ${label}`.includes(options.filter));
+    .filter(({ scenario, label }) => `${scenario}, ${label}`.includes(options.filter));
   if (runs.some(({ plugins }) => plugins.ours === "")) {
     const bin = await build({
       root: ROOT,

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { BackgroundProcess } from "../support/process.ts";
+import { BackgroundProcess, eventually } from "../support/process.ts";
 import type { Message, Order, PluginSet } from "./order.ts";
 
 /** Where the sets of plugins are, in the scenario's file system. */
@@ -76,6 +76,11 @@ export class Host {
     return host;
   }
 
+  /** Whose plugins attach at first. */
+  get first(): PluginSet {
+    return this.#order.first;
+  }
+
   /** Whose plugins remove what there is. */
   get last(): PluginSet {
     return this.#order.then;
@@ -99,13 +104,52 @@ export class Host {
   /** Replaces the plugins, where this run is one that does, with containers running. */
   async exchange(): Promise<void> {
     if (this.#order.first === this.#order.then) return;
-    this.step(`plugins exchanged: ${this.#order.first}'s for ${this.#order.then}'s`);
+    this.step(
+      `plugins exchanged: ${this.#order.then === "go" ? "Go's for ours" : "ours for Go's"}`,
+    );
     await this.run("umount", ["--lazy", BIN]);
     await this.#bind(this.#order.then);
   }
 
   #bind(set: string): Promise<string> {
     return this.run("mount", ["--bind", `${SETS}/${set}`, BIN]);
+  }
+
+  /**
+   * Ends every other process, and takes away what no disk holds: /run, links and rules. What is below
+   * /var and /etc stays.
+   */
+  async reboot(): Promise<void> {
+    const others = Array.from(Deno.readDirSync("/proc"), ({ name }) => Number(name))
+      .filter((pid) => pid > 1 && pid !== Deno.pid);
+    for (const pid of others) {
+      try {
+        Deno.kill(pid, "SIGKILL");
+      } catch {
+        // It has ended.
+      }
+    }
+    await eventually(
+      () => others.every((pid) => !isRunning(pid)),
+      () => `processes to end: ${others.filter(isRunning).join(" ")}`,
+    );
+    for (const directory of ["/run/containerd", "/run/netns", "/run/cni", "/run/lock"]) {
+      const mounts = (await Deno.readTextFile("/proc/self/mounts")).split("\n")
+        .map((line) => line.split(" ")[1] ?? "")
+        .filter((path) => path === directory || path.startsWith(`${directory}/`));
+      // One that is taken away takes those below it with it.
+      for (const path of mounts.reverse()) await this.try("umount", ["--lazy", path]);
+      await this.run("rm", ["-rf", directory]);
+    }
+    for (const directory of ["/run/netns", "/run/lock"]) await Deno.mkdir(directory);
+    await this.run("nft", ["flush", "ruleset"]);
+    for (const { ifname } of await this.ip("-d", "link", "show", "type", "bridge")) {
+      await this.run("ip", ["link", "delete", ifname]);
+    }
+    await eventually(
+      async () => (await this.ip("link", "show", "type", "veth")).length === 0,
+      () => "the pods' links to go with their namespaces",
+    );
   }
 
   /** Runs a program. @throws {Error} with its output when it fails */
@@ -158,7 +202,8 @@ export class Host {
 
   /** A new root file system with busybox in it. */
   async rootfs(name: string): Promise<string> {
-    const root = `/run/roots/${name}`;
+    const root = await Deno.makeTempDir({ dir: "/run", prefix: `${name}-` });
+    await Deno.chmod(root, 0o755);
     const directories = ["bin", "sbin", "proc", "sys", "dev", "etc", "tmp", "run", "root", "var"];
     for (const directory of directories) {
       await Deno.mkdir(`${root}/${directory}`, { recursive: true });
@@ -176,6 +221,14 @@ export class Host {
       await Deno.writeTextFile(`${root}/etc/${file}`, "");
     }
     return root;
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
+  } catch {
+    return false;
   }
 }
 

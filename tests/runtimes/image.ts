@@ -3,8 +3,7 @@ import type { Host } from "./host.ts";
 /** Makes a docker-archive of one layer, a root file system with busybox; its containers sleep. */
 export async function archive(host: Host, references: readonly string[]): Promise<string> {
   const root = await host.rootfs("image");
-  const directory = "/run/image";
-  await Deno.mkdir(directory);
+  const directory = await Deno.makeTempDir({ dir: "/run", prefix: "image-" });
   await host.run("tar", ["-C", root, "--numeric-owner", "-cf", `${directory}/layer.tar`, "."]);
   const layer = await Deno.readFile(`${directory}/layer.tar`);
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", layer)).toHex();
@@ -24,6 +23,6 @@ export async function archive(host: Host, references: readonly string[]): Promis
   await Deno.writeTextFile(`${directory}/config.json`, JSON.stringify(config));
   await Deno.writeTextFile(`${directory}/manifest.json`, JSON.stringify(manifest));
   const files = ["manifest.json", "config.json", "layer.tar"];
-  await host.run("tar", ["-C", directory, "-cf", "/run/image.tar", ...files]);
-  return "/run/image.tar";
+  await host.run("tar", ["-C", directory, "-cf", `${directory}/image.tar`, ...files]);
+  return `${directory}/image.tar`;
 }

@@ -17,6 +17,9 @@ const LASTING_FILES =
 /** What docs/install.md says that the Go plugins leave of ours: notes, and a rule they do not make. */
 const OURS_TO_GO = /^file \/run\/cni\/|^rule -A CNI-FORWARD .*--ctstate DNAT -j ACCEPT$/;
 
+/** What the Go bridge leaves of its masquerading where DEL names no namespace. */
+export const GO_MASQUERADING = /^rule .*CNI-[0-9a-f]{24}/;
+
 /**
  * Waits until nothing is left of the containers.
  * @param goLeaves what the Go plugins leave, which is no failure of theirs

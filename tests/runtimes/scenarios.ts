@@ -1,11 +1,17 @@
 import type { Scenario } from "./scenario.ts";
+import { criAccidents } from "./scenarios/cri_accidents.ts";
+import { criCrowd } from "./scenarios/cri_crowd.ts";
 import { criPods } from "./scenarios/cri_pods.ts";
+import { criReboot } from "./scenarios/cri_reboot.ts";
 import { ctrRun } from "./scenarios/ctr_run.ts";
 import { podmanRun } from "./scenarios/podman_run.ts";
 
 /** Every scenario, the longest first: what runs beside others ends sooner so. */
 export const SCENARIOS: readonly Scenario[] = [
   podmanRun,
+  criAccidents,
+  criCrowd,
+  criReboot,
   criPods,
   ctrRun,
 ];

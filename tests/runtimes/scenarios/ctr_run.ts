@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { CONTAINERD, Containerd, RUNC } from "../containerd.ts";
 import { CHAIN, GATEWAYS } from "../networks.ts";
 import { observeNetwork } from "../observe.ts";
-import { assertNothingLeft } from "../remains.ts";
+import { assertNothingLeft, GO_MASQUERADING } from "../remains.ts";
 import type { Scenario } from "../scenario.ts";
 
 const CONTAINERS = ["first", "second"];
@@ -33,6 +33,6 @@ export const ctrRun: Scenario = {
       assertEquals(await ctr.end(), 137, ctr.output);
     }
     // ctr's DEL names no namespace, and then the Go bridge leaves its masquerading.
-    await assertNothingLeft(host, /^rule .*CNI-[0-9a-f]{24}/);
+    await assertNothingLeft(host, GO_MASQUERADING);
   },
 };
