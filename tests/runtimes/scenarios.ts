@@ -1,6 +1,7 @@
 import type { Scenario } from "./scenario.ts";
 import { criAccidents } from "./scenarios/cri_accidents.ts";
 import { criCrowd } from "./scenarios/cri_crowd.ts";
+import { criKilledAdd } from "./scenarios/cri_killed_add.ts";
 import { criPods } from "./scenarios/cri_pods.ts";
 import { criReboot } from "./scenarios/cri_reboot.ts";
 import { ctrRun } from "./scenarios/ctr_run.ts";
@@ -12,6 +13,7 @@ export const SCENARIOS: readonly Scenario[] = [
   criAccidents,
   criCrowd,
   criReboot,
+  criKilledAdd,
   criPods,
   ctrRun,
 ];
