@@ -943,6 +943,28 @@ kernelTest("portmap: an external chain marks in place of ours; many ports", (san
   }
 }, { needs: ["iptables"] });
 
+kernelTest("portmap: GC removes what a killed ADD or DEL noted of its container", (sandbox) => {
+  const [killed, living] = bridgeNetwork(sandbox).containers as [Member, Member];
+  const more = { backend: "nftables" };
+  plugin(sandbox, call(living, "ADD", [map(8081)], more));
+  const before = notes();
+  plugin(sandbox, call(killed, "ADD", [map(8080)], more));
+  const own = notes().filter((name) => !before.includes(name));
+  assertEquals(own.map((name) => name.replace(/^[^.]*/, "*")).sort(), [
+    "*.container.json",
+    "*.ports.json",
+  ]);
+  // It is the last to be written, and was the first to be removed.
+  Deno.removeSync(`/run/cni/firewall/${own.find((name) => name.endsWith(".ports.json"))}`);
+  const { containerId } = call(living, "ADD");
+  const config = {
+    ...call(living, "DEL").config,
+    "cni.dev/valid-attachments": [{ containerID: containerId, ifname: "eth0" }],
+  };
+  plugin(sandbox, { command: "GC", config });
+  assertEquals(notes().sort(), before.sort());
+});
+
 kernelTest("portmap: no ports, no prevResult, wrong values", (sandbox) => {
   const { containers: [first] } = bridgeNetwork(sandbox, 1);
   assert(first);

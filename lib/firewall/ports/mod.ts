@@ -21,7 +21,13 @@ import {
 import { lockForRemoval, lockRules } from "../notes/lock.ts";
 import { isGone, recordNetNs } from "../../ns/recorded.ts";
 import { warn } from "../../runtime/caller.ts";
-import { addSibling, inOrderOfAdds, removeSibling, siblingsOf } from "./siblings.ts";
+import {
+  addSibling,
+  inOrderOfAdds,
+  removeOtherSiblings,
+  removeSibling,
+  siblingsOf,
+} from "./siblings.ts";
 import { removeConnectionsThrough, removeEarlierConnections } from "./connections.ts";
 import { expectUnclaimed, forwardingsOf, PortTakenError, type Published } from "./types.ts";
 import { MissingTool } from "../../host/tool.ts";
@@ -153,10 +159,10 @@ export async function gcPorts(network: string, valid: readonly Attachment[]): Pr
     if (attachment.network !== network || isValid(attachment)) continue;
     // Other attachments of its container may wait for its ports.
     if (siblingsOf(attachment).length > 0) await unpublish(attachment);
-    else removeSibling(attachment);
   }
   const removed = await inEveryBackend((name) => PORT_MAPPERS[name].collect(network, valid));
   portsNotes().removeOthers(network, valid);
+  removeOtherSiblings(network, valid);
   await closeLoopbackUnlessUsed();
   removeConnectionsThrough(removed.flat());
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { attachmentHash, nftHash } from "../../ip/hash_names.ts";
+import { attachmentHash, networkHash, nftHash } from "../../ip/hash_names.ts";
 import { warn } from "../../runtime/caller.ts";
 import { messageOf } from "../../runtime/errors.ts";
 import { RecordStore } from "../../state/record_store.ts";
@@ -45,9 +45,26 @@ export function addSibling(attachment: Attachment): void {
 /** Notes that an attachment of its container has no published ports any more. */
 export function removeSibling(attachment: Attachment): void {
   const left = hashesOf(attachment).filter((hash) => hash !== attachmentHash(attachment));
+  replace(nameOf(attachment), left);
+}
+
+/**
+ * Notes that a network's attachments that are not in `valid` have no published ports any more, those
+ * too of which a killed ADD or DEL left no other note.
+ */
+export function removeOtherSiblings(network: string, valid: readonly Attachment[]): void {
+  const inUse = new Set(valid.map(attachmentHash));
+  const isOther = (hash: string) => hash.startsWith(`${networkHash(network)}-`) && !inUse.has(hash);
+  for (const name of store().names()) {
+    const hashes = store().read(name);
+    if (hashes?.some(isOther)) replace(name, hashes.filter((hash) => !isOther(hash)));
+  }
+}
+
+function replace(name: string, hashes: Hashes): void {
   try {
-    if (left.length > 0) store().write(nameOf(attachment), left);
-    else store().remove(nameOf(attachment));
+    if (hashes.length > 0) store().write(name, hashes);
+    else store().remove(name);
   } catch (error) {
     warn(`${messageOf(error)}\n`); // the ports are gone, which is what matters
   }
