@@ -15,6 +15,10 @@ export interface CallOptions {
   before?: readonly string[];
   /** More of the environment. */
   env?: Record<string, string>;
+  /** CNI_NETNS of all plugins, in the place of the container's namespace. */
+  netns?: string;
+  /** What becomes of the configuration of each plugin. */
+  change?(config: Readonly<Record<string, unknown>>): Record<string, unknown>;
 }
 
 /** Calls a network's plugins. */
@@ -67,12 +71,13 @@ export class FaultRuntime {
   del(attachment: FaultAttachment, options: CallOptions = {}): PluginReply {
     const last = this.#network.plugins.length - 1;
     this.#room.count("DEL");
+    const { netns, change } = options;
     const reply = this.#call("DEL", last, attachment, attachment.result, options);
     for (let i = last - 1; i >= 0; i--) {
       const { type } = this.#network.plugins[i]!;
       expectSuccess(
         `DEL of ${type}`,
-        this.#call("DEL", i, attachment, attachment.result, {}),
+        this.#call("DEL", i, attachment, attachment.result, { netns, change }),
       );
     }
     return reply;
@@ -102,7 +107,7 @@ export class FaultRuntime {
     const env = {
       CNI_COMMAND: command,
       CNI_CONTAINERID: containerId,
-      CNI_NETNS: netns.path,
+      CNI_NETNS: how.netns ?? netns.path,
       CNI_IFNAME: "eth0",
     };
     const own = i === this.#network.plugins.length - 1 ? options : {};
@@ -113,10 +118,11 @@ export class FaultRuntime {
     i: number,
     cniEnv: Record<string, string>,
     fields: Record<string, unknown>,
-    { before = [], env = {} }: CallOptions,
+    { before = [], env = {}, change = (config) => ({ ...config }) }: CallOptions,
   ): PluginReply {
     const plugin = this.#network.plugins[i]!;
-    const config = { cniVersion: "1.1.0", name: this.#room.network, ...plugin, ...fields };
+    const network = { cniVersion: "1.1.0", name: this.#room.network };
+    const config = { ...network, ...change({ ...plugin, ...fields }), type: plugin.type };
     const [program = "", ...args] = [...before, `${this.#bin}/${plugin.type}`];
     const path = { PATH: programPath(), CNI_PATH: this.#bin };
     const output = outputWithInput(
