@@ -8,11 +8,13 @@ import { type Command, JSON_OPTION, type Program } from "./lib/cli/command.ts";
 import { completionCommand } from "./lib/cli/completion.ts";
 import { print } from "./lib/cli/output.ts";
 import { runProgram } from "./lib/cli/run_program.ts";
+import { installCommand, uninstallCommand } from "./lib/install/commands.ts";
 import { serveCommand, statusCommand } from "./lib/resident/commands.ts";
 import { messageOf } from "./lib/runtime/errors.ts";
 import { runtime } from "./lib/runtime/mod.ts";
-import { BUILD_VERSION } from "./lib/skel/build_version.ts";
+import { BUILD_COMMIT, BUILD_DATE, BUILD_VERSION } from "./lib/skel/build_version.ts";
 import { knownNames } from "./lib/skel/known_plugins.ts";
+import { CniError } from "./lib/types/error.ts";
 import { SPEC_VERSIONS } from "./lib/types/versions.ts";
 
 const version: Command = {
@@ -21,11 +23,13 @@ const version: Command = {
   summary: "print the version, and which plugins this executable is",
   options: [JSON_OPTION],
   example: "cni version --json",
-  json: `{ version: string; runtime: string; executable: string;
+  json: `{ version: string; commit: string; date: string; runtime: string; executable: string;
   supportedVersions: string[]; plugins: string[] }`,
   run(line) {
     const facts = {
       version: BUILD_VERSION,
+      commit: BUILD_COMMIT,
+      date: BUILD_DATE,
       runtime: `${runtime.name} ${runtime.version}`,
       executable: runtime.executable,
       supportedVersions: SPEC_VERSIONS,
@@ -33,6 +37,7 @@ const version: Command = {
     };
     print(line, facts, () => [
       `cni ${facts.version} (${facts.runtime})`,
+      ...facts.commit ? [`commit ${facts.commit} of ${facts.date}`] : [],
       `CNI protocol versions supported: ${SPEC_VERSIONS.join(", ")}`,
       `plugins: ${facts.plugins.join(", ")}`,
     ]);
@@ -77,14 +82,17 @@ export const CNI: Program = {
     completionCommand("cni"),
     dhcp,
     firewallReload,
+    installCommand,
     serveCommand,
     statusCommand,
+    uninstallCommand,
     version,
   ],
   notes:
     `A plugin is run by its name, too, as in cni bridge; container runtimes run it by its file in the
 plugin directory. Networks are explained, tried and repaired by cnitool.`,
-  explain: (error, command) => `cni ${command}: ${messageOf(error)}\n`,
+  explain: (error, command) =>
+    `cni ${command}: ${error instanceof CniError ? error : messageOf(error)}\n`,
 };
 
 /** Runs cni. Returns its exit status: 0, 1 for a failure, 2 for a wrong command line. */

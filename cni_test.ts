@@ -34,9 +34,11 @@ Deno.test("cni version tells what the executable is", () => {
     /^cni .+ \(deno [\d.]+\)\nCNI protocol versions supported: 0\.1\.0/,
   );
   assertEquals(run("--version").stdout, run("version").stdout);
-  const { plugins, supportedVersions } = JSON.parse(run("version", "--json").stdout);
+  const { plugins, supportedVersions, commit, date } = JSON.parse(run("version", "--json").stdout);
   assertEquals(plugins.filter((name: string) => /^(bridge|dhcp|portmap)$/.test(name)).length, 3);
   assertEquals(supportedVersions.at(-1), "1.1.0");
+  // The build says which commit it is made of.
+  assertEquals([commit, date], ["", ""]);
 });
 
 Deno.test("cni hands lines on to what has lines of its own", () => {

@@ -33,6 +33,11 @@ export const asyncIo = group({
   aio_error: ["i32", "buffer"], //                        int aio_error(const struct aiocb *)
 });
 
+/** Writing to the disk. `unistd.h` */
+export const synchronization = group({
+  fsync: ["i32", "i32"], //                               int fsync(int fd)
+});
+
 /** How full a pipe is. `fcntl.h`, `sys/ioctl.h` */
 export const pipes = group({
   fcntl: ["i32", "i32", "i32", "i32"], //                 int fcntl(int fd, int cmd, int arg)

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { registeredPlugin } from "../invoke/in_process.ts";
+import { type InProcessPlugin, registeredPlugin } from "../invoke/in_process.ts";
 import { execute } from "../libc/execute.ts";
 import { Poller } from "../libc/poller.ts";
 import type { Socket } from "../libc/socket.ts";
@@ -14,6 +14,7 @@ import { passedSocket } from "../server/activation.ts";
 import { listenAt } from "../server/listen.ts";
 import { type Answer, ResidentServer, type ServedCall } from "../server/resident.ts";
 import { commandName } from "../skel/called_as.ts";
+import { renamed } from "../skel/renamed.ts";
 import { STDIN_LIMIT } from "../skel/request.ts";
 import { CniError } from "../types/error.ts";
 
@@ -77,10 +78,16 @@ export async function serve({ socketPath, idleMs }: ServeOptions): Promise<numbe
 /** Returns why a call has to be executed; undefined where it is served. */
 function refuse(argv0: string, environment: ServedCall["environment"]): string | undefined {
   const { CNI_COMMAND, CNI_TRACE_FD } = environment;
-  if (!registeredPlugin(commandName(argv0))) return "name of no plugin";
+  if (!pluginOf(argv0)) return "name of no plugin";
   // The descriptor is the client's.
   if (CNI_TRACE_FD) return "trace";
   return CNI_COMMAND ? undefined : "call without CNI_COMMAND";
+}
+
+/** The plugin that a name stands for. */
+function pluginOf(argv0: string): InProcessPlugin | undefined {
+  const name = commandName(argv0);
+  return registeredPlugin(name) ?? registeredPlugin(renamed(runtime.executable, name) ?? "");
 }
 
 async function answer(call: ServedCall): Promise<Answer> {
@@ -92,7 +99,7 @@ async function answer(call: ServedCall): Promise<Answer> {
       throw CniError.io(`error reading from stdin: ${messageOf(error)}`);
     }
   };
-  const plugin = registeredPlugin(commandName(argv0))!;
+  const plugin = pluginOf(argv0)!;
   return await plugin({ env: { ...environment }, stdin, interrupted });
 }
 

@@ -4,3 +4,9 @@
  * without arguments, and demands a certain one of some plugins.
  */
 export const BUILD_VERSION = "(from source)";
+
+/** The commit that was built, in full; "" where that is unknown. The build script puts it here. */
+export const BUILD_COMMIT: string = "";
+
+/** When that commit was made, as RFC 3339 has it; "" where that is unknown. */
+export const BUILD_DATE: string = "";

@@ -10,6 +10,7 @@ import { runtime } from "../runtime/mod.ts";
 import { CniError } from "../types/error.ts";
 import { calledAs } from "./called_as.ts";
 import { dispatch, failure } from "./dispatch.ts";
+import { renamed } from "./renamed.ts";
 import { type Command, runCommand } from "./run_command.ts";
 
 /** Every command of the executable, by name. */
@@ -18,7 +19,12 @@ export type Commands = Readonly<Record<string, Command>>;
 /** Runs the command this process was called for, and ends the process. */
 export async function runMulticall(commands: Commands): Promise<never> {
   registerPlugins(commands);
-  const choice = chooseCommand(commands, calledAs(), runtime.args);
+  const choice = chooseCommand(
+    commands,
+    calledAs(),
+    runtime.args,
+    (name) => renamed(runtime.executable, name),
+  );
   const command = choice.name === undefined ? undefined : commands[choice.name];
   // A runtime that calls a plugin expects an error object, not help.
   const isCalled = runtime.env("CNI_COMMAND") !== undefined && choice.name === OWN_NAME;
@@ -37,18 +43,25 @@ export interface Choice {
 const OWN_NAME = "cni";
 
 /**
- * Chooses the command by the name that the process was called by; else by the first argument, as in
- * `cni bridge`; else the command `cni`, where there is one.
+ * Chooses the command by the name that the process was called by, or by what that name stands for;
+ * else by the first argument, as in `cni bridge`; else the command `cni`, where there is one.
  * @param names the names of the process, in order of precedence
+ * @param standsFor looks up the command that a name stands for; called for unknown names only
  */
 export function chooseCommand(
   commands: Commands,
   names: readonly string[],
   args: readonly string[],
+  standsFor: (name: string) => string | undefined = () => undefined,
 ): Choice {
   const isCommand = (name: string) => name !== OWN_NAME && Object.hasOwn(commands, name);
   const name = names.find((name) => name === OWN_NAME || isCommand(name));
   if (name !== undefined && name !== OWN_NAME) return { name, args };
+  for (const other of names) {
+    if (other === OWN_NAME) break;
+    const command = standsFor(other);
+    if (command !== undefined && isCommand(command)) return { name: command, args };
+  }
   const [first, ...rest] = args;
   if (first !== undefined && isCommand(first)) return { name: first, args: rest };
   return Object.hasOwn(commands, OWN_NAME) ? { name: OWN_NAME, args } : { args };
@@ -71,7 +84,8 @@ function withoutCommand(commands: Commands, { args }: Choice): never {
   const asked = args[0] ?? calledAs()[0];
   const plugins = Object.keys(commands).filter((name) => commands[name]!.kind === "plugin").sort();
   const message = `${asked} is none of the plugins in ${runtime.executable}; ` +
-    `a configuration's "type" must be one of ${plugins.join(", ")}`;
+    `a configuration's "type" must be one of ${plugins.join(", ")}, or a name that was given to ` +
+    `one by cni install DIR --as ${asked}=PLUGIN`;
   if (runtime.env("CNI_COMMAND") === undefined) runtime.write(2, `${OWN_NAME}: ${message}\n`);
   else runtime.write(1, failure(CniError.invalidConfig(message)).stdout);
   return runtime.exit(1);

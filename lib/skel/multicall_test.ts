@@ -42,6 +42,21 @@ Deno.test("chooseCommand() takes the executable's own command where nothing else
   assertEquals(chooseCommand(commands, ["mine"], []), { name: "cni", args: [] });
 });
 
+Deno.test("chooseCommand() looks up what a name stands for, if it is not known itself", () => {
+  const commands: Commands = { ...COMMANDS, cni: { kind: "tool", load } };
+  const asked: string[] = [];
+  const choose = (...names: string[]) =>
+    chooseCommand(commands, names, [], (name) => {
+      asked.push(name);
+      return { acme: "bridge", bridge: "cnitool", other: "cni", gone: "ptp" }[name];
+    }).name;
+  assertEquals([choose("acme", "cni"), choose("cni2", "acme")], ["bridge", "bridge"]);
+  assertEquals([choose("other", "cni"), choose("gone", "gone")], ["cni", "cni"]);
+  asked.length = 0;
+  assertEquals([choose("bridge", "cni"), choose("acme", "bridge")], ["bridge", "bridge"]);
+  assertEquals([choose("cni", "acme"), asked], ["cni", []]);
+});
+
 Deno.test("chooseCommand() finds nothing under a name that only an object's prototype has", () => {
   assertEquals(chooseCommand(COMMANDS, ["toString"], ["constructor"]), { args: ["constructor"] });
 });

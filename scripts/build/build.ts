@@ -11,6 +11,7 @@ import {
   misnamedPlugins,
   selectCommands,
 } from "./commands.ts";
+import { findCommit } from "./commit.ts";
 import { compile } from "./compile.ts";
 import { multicallEntry, singleEntry } from "./entry.ts";
 import { SIBLING } from "../../lib/server/client_file.ts";
@@ -99,7 +100,11 @@ async function compileOne(making: Making): Promise<string> {
   const bundled = await progress.step(
     "bundle",
     name,
-    () => bundle({ root, version, plugins, entry, directory }),
+    async () => {
+      const { file: client } = makeClient(target);
+      const commit = await findCommit(root);
+      return await bundle({ root, version, commit, client, plugins, entry, directory });
+    },
     ({ metafile }) => {
       const modules = Object.values(metafile.outputs);
       const total = size(modules.reduce((sum, { bytes }) => sum + bytes, 0));

@@ -1,5 +1,6 @@
 import * as esbuild from "esbuild";
 import type { BuildCommand } from "./commands.ts";
+import type { Commit } from "./commit.ts";
 import { outsidePlugin, type OutsideSources } from "./outside_sources.ts";
 import { sourcePlugin } from "./source_plugin.ts";
 
@@ -9,6 +10,10 @@ export interface BundleOptions {
   root: string;
   /** The version that the executables report. */
   version: string;
+  /** The commit that they report; none when absent. */
+  commit?: Commit;
+  /** The resident server's client, for executables that install themselves. */
+  client?: Uint8Array;
   /** The plugins that the executable can tell of; see `lib/skel/plugin_list.ts`. */
   plugins: readonly BuildCommand[];
   /** Code of the entry point; see `entry.ts`. */
@@ -39,10 +44,10 @@ export interface Bundle {
  * command, loaded only when it is called, and what several share.
  */
 export async function bundle(options: BundleOptions): Promise<Bundle> {
-  const { root, version, plugins, directory } = options;
+  const { root, directory } = options;
   const entries = new Map([["main", options.entry], ...Object.entries(options.library ?? {})]);
   const workers = new Map<string, string>();
-  const plugin = sourcePlugin({ root, version, plugins, entries, workers });
+  const plugin = sourcePlugin({ ...options, entries, workers });
   for (;;) {
     const known = [...workers];
     const { metafile, outputFiles } = await esbuild.build({

@@ -4,6 +4,7 @@
  * @module
  */
 import type { BuildCommand } from "./commands.ts";
+import type { Commit } from "./commit.ts";
 
 /** Of the executable that is all of `commands`, and loads the one it is called by. */
 export function multicallEntry(root: string, commands: readonly BuildCommand[]): string {
@@ -33,4 +34,24 @@ export function pluginList(commands: readonly BuildCommand[]): string {
     `load: () => import(${JSON.stringify(entry)}) },`
   );
   return `const plugins = {\n${rows.join("\n")}\n};\nexport const listPlugins = () => plugins;\n`;
+}
+
+/** What takes the place of `lib/skel/build_version.ts`. */
+export function buildVersion(version: string, commit: Commit | undefined): string {
+  const { id = "", date = "" } = commit ?? {};
+  return Object.entries({ VERSION: `v${version}`, COMMIT: id, DATE: date })
+    .map(([name, text]) => `export const BUILD_${name} = ${JSON.stringify(text)};\n`).join("");
+}
+
+/** What takes the place of `lib/install/contents.ts`. */
+export function installContents(commands: readonly BuildCommand[], client: Uint8Array): string {
+  const named = (kind: BuildCommand["kind"]) =>
+    commands.filter((command) => command.kind === kind).map(({ name }) => name);
+  return `const own = ${
+    JSON.stringify({
+      plugins: named("plugin"),
+      tools: named("tool"),
+      client: btoa(String.fromCharCode(...client)),
+    })
+  };\nexport const contents = () => own;\n`;
 }

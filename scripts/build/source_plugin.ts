@@ -6,7 +6,8 @@
 import type { OnLoadArgs, OnLoadResult, Plugin } from "esbuild";
 import { dirname, resolve } from "../../lib/deps/path.ts";
 import type { BuildCommand } from "./commands.ts";
-import { pluginList } from "./entry.ts";
+import type { Commit } from "./commit.ts";
+import { buildVersion, installContents, pluginList } from "./entry.ts";
 import { npmPackage } from "./npm_package.ts";
 
 /** What {@link sourcePlugin} needs and collects. */
@@ -15,6 +16,9 @@ export interface SourceOptions {
   root: string;
   /** Takes the place of what `lib/skel/build_version.ts` says. */
   version: string;
+  commit?: Commit;
+  /** Goes into `lib/install/contents.ts`, which says nothing without it. */
+  client?: Uint8Array;
   /** The plugins that `lib/skel/plugin_list.ts` knows. */
   plugins: readonly BuildCommand[];
   /** The generated entry points' code, by name; they are imported as `entry:NAME`. */
@@ -59,10 +63,13 @@ const MODULE_URL = /new URL\("(\.[^"]+\.ts)", import\.meta\.url\)/g;
 
 async function loadSource({ path }: OnLoadArgs, options: SourceOptions): Promise<OnLoadResult> {
   if (path === `${options.root}/lib/skel/build_version.ts`) {
-    return { contents: `export const BUILD_VERSION = ${JSON.stringify(`v${options.version}`)};` };
+    return { contents: buildVersion(options.version, options.commit), loader: "ts" };
   }
   if (path === `${options.root}/lib/skel/plugin_list.ts`) {
     return { contents: pluginList(options.plugins), loader: "ts" };
+  }
+  if (path === `${options.root}/lib/install/contents.ts` && options.client) {
+    return { contents: installContents(options.plugins, options.client), loader: "ts" };
   }
   const toWorker = (relative: string) => {
     const worker = resolve(dirname(path), relative);

@@ -28,6 +28,7 @@ const LAYERS = [
   "attach",
   "libcni",
   "cnitool",
+  "install",
   "resident",
 ];
 

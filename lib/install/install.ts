@@ -1,0 +1,349 @@
+/**
+ * `cni install`: the running executable, into a directory of plugins.
+ *
+ * Everything is made beside its place first, and written to the disk. Then the record is written,
+ * which from there on knows the new files as well as the old ones, what others had there is kept
+ * aside, and each file is renamed to its place. After a kill anywhere each name is what it was or
+ * what it becomes, and the next installation, or its removal, goes on from there.
+ *
+ * @module
+ */
+import { FileLock } from "../host/lock.ts";
+import { errnoCode, ifPresent, messageOf } from "../runtime/errors.ts";
+import { runtime } from "../runtime/mod.ts";
+import { removeIfPresent } from "../runtime/write_atomic.ts";
+import { BUILD_VERSION } from "../skel/build_version.ts";
+import { CniError } from "../types/error.ts";
+import { copyExecutable, type Fingerprint, fingerprint, syncDirectory } from "./content.ts";
+import { type Contents, contents } from "./contents.ts";
+import { ExecutableDirectory, linked, OWN_NAME, type Owner } from "./directory.ts";
+import { InstallationRecord, type Installed, sameRecord } from "./record.ts";
+
+/** How the executable's names are made. */
+export const LINKS = ["hard", "symlink", "copy"] as const;
+export type Links = (typeof LINKS)[number];
+
+/** What to install, and where. */
+export interface InstallOptions {
+  /** The directory, absolute or from the working directory. */
+  directory: string;
+  links: Links;
+  /** Names of plugins and tools; all when empty. */
+  only: readonly string[];
+  /** In the place of plugins, clients of the resident server. */
+  resident: boolean;
+  /** Other names for plugins and tools, with what they stand for. */
+  renames: ReadonlyMap<string, string>;
+  /** Only look. */
+  dryRun: boolean;
+}
+
+/** What was done, or, in a dry run, would be. */
+export interface InstallReport {
+  /** The directory's real path; as it was given where it does not exist yet. */
+  directory: string;
+  version: string;
+  dryRun: boolean;
+  /** Whether the directory did not exist. */
+  created: boolean;
+  files: InstalledFile[];
+  /** Sentences about what is not as one might expect. */
+  notes: string[];
+}
+
+/** One name of an installation. */
+export interface InstalledFile {
+  name: string;
+  /** What it is: a plugin, a tool or `cni`. */
+  command: string;
+  action: "added" | "replaced" | "unchanged";
+  /** Whether what somebody else had there is kept aside. */
+  keptAside: boolean;
+}
+
+/** The running executable, whatever became of its path. */
+const RUNNING = "/proc/self/exe";
+/** How long others may install into the same directory. Milliseconds. */
+const LOCK_MS = 120_000;
+
+/** Installs. @throws {CniError} code 5 saying what could not be done, and what is left of it */
+export async function install(options: InstallOptions): Promise<InstallReport> {
+  const own = requireContents();
+  const existing = realDirectory(options.directory);
+  if (options.dryRun) {
+    const directory = new ExecutableDirectory(existing ?? options.directory);
+    return new Installation(directory, own, options, existing === undefined).report();
+  }
+  const real = existing ?? makeDirectory(options.directory);
+  using _lock = await FileLock.acquire(real, { deadlineMs: LOCK_MS, create: false });
+  const directory = new ExecutableDirectory(real);
+  const installation = new Installation(directory, own, options, existing === undefined);
+  await installation.carryOut();
+  return installation.report();
+}
+
+/** One file that an installation makes. */
+interface Wanted {
+  name: string;
+  command: string;
+  form: "executable" | "hard link" | "copy" | "symbolic link" | "client";
+  owner: Owner;
+  isThere: boolean;
+}
+
+/** An installation into one directory, which is locked unless it is only looked at. */
+class Installation {
+  readonly #record: InstallationRecord;
+  readonly #installed: Installed | undefined;
+  readonly #client: Uint8Array;
+  /** The executable first: what leads to it must find it. */
+  readonly #wanted: readonly Wanted[];
+  readonly #notes: string[] = [];
+
+  constructor(
+    readonly directory: ExecutableDirectory,
+    own: Contents,
+    readonly options: InstallOptions,
+    readonly created: boolean,
+  ) {
+    this.#record = new InstallationRecord(directory.path);
+    this.#installed = this.#record.read();
+    this.#client = Uint8Array.from(atob(own.client), (char) => char.charCodeAt(0));
+    const commands = this.#commands(own);
+    const owned = [...commands].map(([name, command]) => ({
+      name,
+      command,
+      form: this.#formOf(name, command, own),
+      owner: directory.ownerOf(name, this.#installed),
+    }));
+    const executable = { ...owned[0]!, isThere: this.#isThere(owned[0]!, true) };
+    this.#wanted = [
+      executable,
+      ...owned.slice(1).map((file) => ({
+        ...file,
+        isThere: this.#isThere(file, executable.isThere),
+      })),
+    ];
+  }
+
+  report(): InstallReport {
+    return {
+      directory: this.directory.path,
+      version: BUILD_VERSION,
+      dryRun: this.options.dryRun,
+      created: this.created,
+      files: this.#wanted.map(({ name, command, owner, isThere }) => ({
+        name,
+        command,
+        action: isThere ? "unchanged" : owner === "nobody" ? "added" : "replaced",
+        keptAside: owner === "somebody",
+      })),
+      notes: this.#notes,
+    };
+  }
+
+  async carryOut(): Promise<void> {
+    const { directory } = this;
+    const changed = this.#wanted.filter(({ isThere }) => !isThere);
+    const { under, finished } = this.#records();
+    if (changed.length === 0 && this.#isNoted(finished)) return;
+    try {
+      directory.prepare();
+      this.#stage(changed);
+      if (changed[0]?.name === OWN_NAME) await this.#tryStaged();
+      this.#record.write(under);
+      for (const [name, command] of this.options.renames) directory.rename(name, command);
+    } catch (error) {
+      this.#giveUp();
+      throw this.#failure(error, "what is there was left as it was");
+    }
+    try {
+      for (const { name, owner } of changed) {
+        if (owner === "somebody") directory.keepAside(name);
+        directory.put(name);
+      }
+      syncDirectory(directory.path);
+      this.#record.write(finished);
+      directory.discardStaged();
+    } catch (error) {
+      throw this.#failure(error, "every name is whole, old or new; installing again goes on");
+    }
+  }
+
+  /** The records of while the installation is under way, and of when it is finished. */
+  #records(): { under: Installed; finished: Installed } {
+    const { files: oldFiles, names: oldNames } = this.#installed ?? { files: [], names: [] };
+    const wanted = this.#wanted.map(({ name }) => name);
+    const files = this.#fingerprints();
+    const names = [...new Set([...oldNames, ...wanted])].sort();
+    const under = { version: BUILD_VERSION, files: distinct([...files, ...oldFiles]), names };
+    // Names that this version does not have are an older one's still.
+    const isAll = oldNames.every((name) => wanted.includes(name));
+    return { under, finished: isAll ? { ...under, files } : under };
+  }
+
+  /** Whether the directory says all that an installation writes beside its files. */
+  #isNoted(record: Installed): boolean {
+    const noted = this.directory.renames();
+    return this.#installed !== undefined && sameRecord(this.#installed, record) &&
+      [...this.options.renames].every(([name, command]) => noted.get(name) === command);
+  }
+
+  /** What each name is to be: what was asked for, and what earlier installations have made here. */
+  #commands({ plugins, tools }: Contents): Map<string, string> {
+    const { only, renames } = this.options;
+    const has = new Set([...plugins, ...tools]);
+    for (const name of [...only, ...renames.values()]) {
+      if (has.has(name)) continue;
+      throw CniError.invalidConfig(
+        `this executable has no ${name}; it has ${[...has].sort().join(", ")}`,
+      );
+    }
+    const taken = [...renames.keys()].find((name) => has.has(name) || name === OWN_NAME);
+    if (taken !== undefined) {
+      throw CniError.invalidConfig(
+        `${taken} is what it is under its own name, and can be no other`,
+      );
+    }
+    const asked = only.length > 0 ? only : [...has];
+    const earlier = (this.#installed?.names ?? []).filter((name) => has.has(name));
+    const commands = new Map([[OWN_NAME, OWN_NAME]]);
+    for (const name of [...asked, ...earlier].sort()) commands.set(name, name);
+    for (const [name, command] of [...this.directory.renames(), ...renames]) {
+      if (has.has(command)) commands.set(name, command);
+    }
+    return commands;
+  }
+
+  #formOf(name: string, command: string, { plugins }: Contents): Wanted["form"] {
+    if (name === OWN_NAME) return "executable";
+    if (this.options.resident && plugins.includes(command)) return "client";
+    const forms = { hard: "hard link", symlink: "symbolic link", copy: "copy" } as const;
+    return forms[this.options.links];
+  }
+
+  /** Whether a name is already what it is to be. */
+  #isThere({ name, form, owner }: Omit<Wanted, "isThere">, executableIsThere: boolean): boolean {
+    if (owner !== "installation") return false;
+    const { directory } = this;
+    const info = directory.infoOf(name)!;
+    if (form === "symbolic link") return info.isSymlink;
+    if (info.isSymlink) return false;
+    if (form === "client") {
+      return (info.mode & 0o777) === 0o755 && info.size === this.#client.length &&
+        runtime.sha512Hex(runtime.files.read(directory.file(name))) ===
+          runtime.sha512Hex(this.#client);
+    }
+    const executable = directory.infoOf(OWN_NAME);
+    const isLink = executable?.dev === info.dev && executable.ino === info.ino;
+    if (form === "hard link") return isLink && executableIsThere;
+    return (form === "executable" || !isLink) && directory.hasContent(name, RUNNING);
+  }
+
+  /** What the files of this installation are recognized by. */
+  #fingerprints(): Fingerprint[] {
+    const client = { size: this.#client.length, head: runtime.sha512Hex(this.#client) };
+    return [fingerprint(RUNNING), client];
+  }
+
+  /** Makes files beside their places. */
+  #stage(files: readonly Wanted[]): void {
+    const { directory } = this;
+    const isNew = files[0]?.name === OWN_NAME;
+    const executable = isNew ? directory.staged(OWN_NAME) : directory.file(OWN_NAME);
+    let copies = 0;
+    for (const { name, form } of files) {
+      const path = directory.staged(name);
+      if (form === "symbolic link") {
+        runtime.files.symlink(OWN_NAME, path);
+      } else if (form === "client") {
+        runtime.files.write(path, this.#client, { mode: 0o755, create: "new", sync: true });
+        runtime.files.chmod(path, 0o755);
+      } else if (form !== "hard link" || !linked(executable, path)) {
+        copyExecutable(RUNNING, path);
+        if (form === "hard link") copies++;
+      }
+    }
+    if (copies > 0) {
+      this.#notes.push(
+        `${copies} names are copies: the file system of ${directory.path} makes no hard links`,
+      );
+    }
+  }
+
+  /** Starts the executable where it will be, and notes that it cannot be. */
+  async #tryStaged(): Promise<void> {
+    try {
+      await runtime.run(this.directory.staged(OWN_NAME), ["version"], { timeoutMs: 20_000 });
+    } catch (error) {
+      if (errnoCode(error) !== "EACCES") throw error;
+      this.#notes.push(
+        `nothing in ${this.directory.path} can be executed as it is mounted here (noexec); ` +
+          "that is fine for an image that is used elsewhere",
+      );
+    }
+  }
+
+  /** Removes what a failed installation has made, where the disk lets it. */
+  #giveUp(): void {
+    try {
+      if (this.#installed) {
+        this.directory.discardStaged();
+        return;
+      }
+      this.#record.remove();
+      this.directory.removeAdministration();
+      if (this.created) removeIfPresent(this.directory.path);
+    } catch {
+      // The installation's error says what is wrong; the next one removes the rest.
+    }
+  }
+
+  #failure(error: unknown, state: string): CniError {
+    return CniError.io(`cannot install into ${this.directory.path}: ${messageOf(error)}; ${state}`);
+  }
+}
+
+/** @throws {CniError} code 7 where the program is no executable of its own */
+function requireContents(): Contents {
+  const own = contents();
+  if (own) return own;
+  throw CniError.invalidConfig(
+    `only an executable can install itself, and this is ${runtime.name} running the sources; ` +
+      "deno task build makes one",
+  );
+}
+
+/**
+ * The real path of a directory, through symbolic links; undefined where there is none yet.
+ * @throws {CniError} code 5 where its name is taken by something else
+ */
+export function realDirectory(path: string): string | undefined {
+  const { files } = runtime;
+  const info = ifPresent(() => files.stat(path));
+  if (!info) {
+    if (!ifPresent(() => files.lstat(path))) return undefined;
+    throw CniError.io(
+      `${path} is a symbolic link to ${files.readLink(path)}, which does not exist`,
+    );
+  }
+  if (!info.isDirectory) throw CniError.io(`${path} is no directory`);
+  return files.realPath(path);
+}
+
+function makeDirectory(path: string): string {
+  const { files } = runtime;
+  try {
+    files.makeDirectory(path, 0o755);
+    files.chmod(path, 0o755);
+    return files.realPath(path);
+  } catch (error) {
+    throw CniError.io(`cannot make the directory ${path}: ${messageOf(error)}`);
+  }
+}
+
+function distinct(files: readonly Fingerprint[]): Fingerprint[] {
+  return files.filter(({ size, head }, index) =>
+    files.findIndex((other) => other.size === size && other.head === head) === index
+  );
+}
