@@ -228,7 +228,7 @@ Deno.test("validate() finds plugins that are out of order, and capabilities that
       ipam: { type: "bridge" },
     }),
     [
-      "error: bridge gives no addresses; dhcp, host-local, static do",
+      "error: bridge gives no addresses; cluster-local, dhcp, host-local, static do",
       'warning: host-local only gives addresses: it belongs into "ipam" of the plugin that makes the interface',
     ],
   );
