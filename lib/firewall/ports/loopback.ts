@@ -34,8 +34,16 @@ export async function openLoopback(
   if (!link) return;
   using _lock = await lockRules();
   await withBackend(backend, [4], async (chosen) => {
-    await PORT_MAPPERS[chosen].guardLoopback();
-    if (notedGuard() !== chosen) guardNotes().write(GUARD_NAME, chosen);
+    const noted = notedGuard();
+    // There must be no guard that is not noted, should this be killed: nobody would remove it.
+    if (noted !== chosen) guardNotes().write(GUARD_NAME, chosen);
+    try {
+      await PORT_MAPPERS[chosen].guardLoopback();
+    } catch (error) {
+      if (noted === undefined) guardNotes().remove(GUARD_NAME);
+      else if (noted !== chosen) guardNotes().write(GUARD_NAME, noted);
+      throw error;
+    }
   });
   const key = sysctlOf(link.name);
   if (readSysctl(key) === "1") return;
@@ -50,7 +58,8 @@ export async function openLoopback(
  */
 export async function closeLoopbackUnlessUsed(): Promise<void> {
   const guard = notedGuard();
-  if (!guard || portsNotes().names().length > 0) return;
+  if (!guard) return guardNotes().sweep();
+  if (portsNotes().names().length > 0) return;
   const claims = await inEveryBackend((name) => PORT_MAPPERS[name].claims());
   if (claims.flat().length > 0) return; // the Go plugins'
   resetOpened();
@@ -90,6 +99,7 @@ function resetOpened(): void {
     if (host.link.find(name)?.index === index) trySysctl(sysctlOf(name), "0");
   }
   for (const name of opened.names()) opened.remove(name);
+  opened.sweep();
 }
 
 function hasOpenInterface(): boolean {
