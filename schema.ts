@@ -1,6 +1,6 @@
 /**
  * Building blocks for the options of a plugin, with the semantics of Go's `encoding/json`. Apart
- * from `plugin.ts`: a plugin without options starts without them.
+ * from `plugin.ts`, because only this loads zod: a plugin without options starts without it.
  *
  * @module
  */

@@ -3,8 +3,9 @@
  * match in any case, null is as good as absent, unknown keys are ignored. Build schemas inside a
  * function: importing this file and running a plugin without options must cost nothing.
  */
+import * as z from "../deps/zod.ts";
 import { foldKeys, isObject, type JsonObject, type JsonValue, parseJson } from "./json.ts";
-import type { Issue, ParseResult, Schema } from "./schema_type.ts";
+import type { Schema } from "./schema_type.ts";
 
 /** What a schema reads. */
 export type Infer<S extends Schema<unknown>> = S extends Schema<infer T> ? T : never;
@@ -21,42 +22,12 @@ export type ObjectOf<S extends Shape> = Simplify<
 /** One object type for an intersection of several. */
 export type Simplify<T> = { [K in keyof T]: T[K] };
 
-/** A schema that the functions below make. */
-class Built<T> implements Schema<T> {
-  /**
-   * A schema from what it does.
-   * @param read reads a value that stands at `path`, undefined for one that is absent, and puts what
-   * is wrong with it to `issues`; what it returns then counts for nothing
-   * @param json what it takes, as {@linkcode jsonSchemaOf} has it
-   * @param mayBeAbsent whether a field of an object need not be there
-   */
-  constructor(
-    readonly read: (value: unknown, path: Path, issues: Issue[]) => T,
-    readonly json: () => JsonObject,
-    readonly mayBeAbsent = false,
-  ) {}
+/** The key under which a custom schema has what JSON Schema says of it, for when schemas are printed. */
+const TAKES = Symbol("JSON Schema");
 
-  safeParse(value: unknown): ParseResult<T> {
-    const issues: Issue[] = [];
-    const data = this.read(value, [], issues);
-    return issues.length === 0 ? { success: true, data } : { success: false, error: { issues } };
-  }
-}
-
-type Path = readonly PropertyKey[];
-
-/** The schema as what it is inside. */
-function built<T>(schema: Schema<T>): Built<T> {
-  return schema as Built<T>;
-}
-
-/**
- * What a schema takes, as JSON Schema (draft 2020-12), with keys in the spelling that is documented.
- * JSON Schema knows neither that upper and lower case do not matter nor that null is as good as
- * absent.
- */
-export function jsonSchemaOf(schema: Schema<unknown>): JsonObject {
-  return built(schema).json();
+/** What a custom schema takes, as far as JSON Schema can tell; nothing for any other. */
+export function jsonOfCustomSchema(schema: object): JsonObject {
+  return (schema as { [TAKES]?: () => JsonObject })[TAKES]?.() ?? {};
 }
 
 /**
@@ -70,14 +41,19 @@ export function customSchema<T>(
   read: (value: JsonValue) => T | undefined,
   json: () => JsonObject = () => ({ type: "string", description: `Must be ${expected}.` }),
 ): Schema<T> {
-  return new Built((input, path, issues) => {
+  const schema = z.pipe(z.unknown(), reader(expected, read));
+  return Object.assign(schema, { [TAKES]: json }) as unknown as Schema<T>;
+}
+
+/** The reading part of a custom schema, which also leads into an object or a list. */
+function reader<T>(expected: string, read: (value: JsonValue) => T | undefined) {
+  return z.transform((input: unknown, context) => {
     const value = input === undefined ? undefined : read(input as JsonValue);
-    if (value === undefined) {
-      const message = expected + quotesHint(input, (other) => read(other) !== undefined);
-      issues.push({ path, message, input, params: { expected: true } });
-    }
-    return value as T;
-  }, json);
+    if (value !== undefined) return value;
+    const message = expected + quotesHint(input, (other) => read(other) !== undefined);
+    context.issues.push({ code: "custom", message, input, params: { expected: true } });
+    return z.NEVER;
+  });
 }
 
 /** What to say when only quotes are wrong: `"1500"` for 1500, or the other way round. */
@@ -91,30 +67,13 @@ function quotesHint(input: unknown, fits: (value: JsonValue) => boolean): string
 
 /** An object with the given fields; null where a field may be absent counts as absent. */
 export function goObject<S extends Shape>(shape: S): Schema<ObjectOf<S>> {
-  const fields = Object.entries(shape).map(([key, schema]) => [key, built(schema)] as const);
-  const keys = fields.map(([key]) => key);
-  const folded = built(customSchema(
+  const keys = Object.keys(shape);
+  const fold = reader<unknown>(
     "an object",
     (value) => isObject(value) ? foldKeys(value, keys) : undefined,
-  ));
-  return new Built((input, path, issues) => {
-    const object = folded.read(input, path, issues);
-    const result: Record<string, unknown> = {};
-    // What is no object has been said.
-    for (const [key, { read }] of object === undefined ? [] : fields) {
-      const isPresent = Object.hasOwn(object, key);
-      const value = read(isPresent ? object[key] : undefined, [...path, key], issues);
-      if (isPresent || value !== undefined) result[key] = value;
-    }
-    return result as ObjectOf<S>;
-  }, () => {
-    const required = fields.filter(([, { mayBeAbsent }]) => !mayBeAbsent).map(([key]) => key);
-    return {
-      type: "object",
-      properties: Object.fromEntries(fields.map(([key, { json }]) => [key, json()])),
-      ...required.length > 0 ? { required } : {},
-    };
-  });
+  );
+  const fields = z.object(shape as unknown as Record<string, z.ZodMiniType>);
+  return z.pipe(fold, fields) as unknown as Schema<ObjectOf<S>>;
 }
 
 /** A whole number; without limits any that a number holds exactly. */
@@ -175,35 +134,20 @@ export function oneOf<const T extends string>(values: readonly T[]): Schema<T> {
 
 /** A list, which may be empty, of what `item` reads. */
 export function list<T>(item: Schema<T>): Schema<T[]> {
-  const { read, json } = built(item);
-  const outer = built(
-    customSchema("a list", (value) => Array.isArray(value) ? value as JsonValue[] : undefined),
-  );
-  return new Built(
-    (input, path, issues) =>
-      outer.read(input, path, issues)?.map((value, index) => read(value, [...path, index], issues)),
-    () => ({ type: "array", items: json() }),
-  );
+  const outer = reader<unknown>("a list", (value) => Array.isArray(value) ? value : undefined);
+  return z.pipe(outer, z.array(zodOf(item))) as unknown as Schema<T[]>;
 }
 
 /** What `inner` reads, or undefined where it is absent: a field that need not be there. */
 export function optional<T>(inner: Schema<T>): Schema<T | undefined> {
-  const { read, json } = built(inner);
-  return new Built(
-    (input, path, issues) => input === undefined ? undefined : read(input, path, issues),
-    json,
-    true,
-  );
+  return z.optional(zodOf(inner)) as unknown as Schema<T | undefined>;
 }
 
 /** As {@linkcode optional}; empty text is as good as absent, as it is to Go where it reads addresses. */
 export function optionalText<T>(inner: Schema<T>): Schema<T | undefined> {
-  const { read, json } = built(optional(inner));
-  return new Built(
-    (input, path, issues) => read(input === "" ? undefined : input, path, issues),
-    json,
-    true,
-  );
+  const unlessEmpty = z.transform((input: unknown) => input === "" ? undefined : input);
+  const read = z.pipe(unlessEmpty, z.optional(zodOf(inner)));
+  return z.optional(read) as unknown as Schema<T | undefined>;
 }
 
 /**
@@ -214,11 +158,10 @@ export function withDefault<T>(
   inner: Schema<T>,
   value: NoInfer<T> | (() => NoInfer<T>),
 ): Schema<T> {
-  const { read, json } = built(inner);
-  const standard = () => typeof value === "function" ? (value as () => T)() : value;
-  return new Built(
-    (input, path, issues) => input === undefined ? standard() : read(input, path, issues),
-    () => ({ ...json(), default: standard() as JsonValue }),
-    true,
-  );
+  return z._default(zodOf(inner), value as T & z.core.util.NoUndefined<T>) as unknown as Schema<T>;
+}
+
+/** The schema as what it is inside. */
+function zodOf<T>(schema: Schema<T>): z.ZodMiniType<T> {
+  return schema as unknown as z.ZodMiniType<T>;
 }

@@ -1,6 +1,6 @@
 /**
- * What a schema is to those who read with it, apart from the building blocks, which only those load
- * who build one.
+ * What a schema is to those who read with it. Apart from the building blocks, so that nothing but
+ * those who build one has to do with zod, be it for a type.
  *
  * @module
  */
@@ -23,10 +23,10 @@ export type ParseResult<T> =
   | { success: false; error: { readonly issues: readonly Issue[] } };
 
 /**
- * Reads JSON into `T`. The functions of `schema.ts` make schemas, and only those can be fields and
- * items of others.
+ * Reads JSON into `T`. The functions of `schema.ts` make schemas, and only those can be fields and items of
+ * others; what they are inside is zod's business.
  */
 export interface Schema<T> {
   /** Reads a value; use `readOptions` or `readValue`, which make a sentence of what is wrong. */
-  safeParse(value: unknown): ParseResult<T>;
+  safeParse(value: unknown, how: { jitless: boolean; reportInput: boolean }): ParseResult<T>;
 }

@@ -19,7 +19,7 @@ const packages = new Map<string, Promise<NpmPackage>>();
 
 /**
  * Brings a package into Deno's cache and says where it is there.
- * @param specifier with its exact version, such as `npm:deno-std@1.4.0/path/mod.js`
+ * @param specifier with its exact version, such as `npm:zod@4.6.7/mini`
  * @throws {Error} when the registry cannot be reached or does not have it
  */
 export function npmPackage(specifier: string): Promise<NpmPackage> {

@@ -1,12 +1,12 @@
 import { importsOf } from "./imports.ts";
 import type { Source } from "./sources.ts";
 
-/** What only plugins with options are to load, and the entries that lead to it. */
-const SCHEMAS = "lib/types/schema.ts";
-const MAY_LOAD_SCHEMAS = ["mod.ts", "schema.ts"];
+/** The package that only plugins with options are to load, and the entries that lead to it. */
+const ZOD = "lib/deps/zod.ts";
+const MAY_LOAD_ZOD = ["mod.ts", "schema.ts"];
 
 /**
- * Entries of the public interface that lead to schemas' building blocks, be it for a type, and names that are not those
+ * Entries of the public interface that lead to zod, be it for a type, and names that are not those
  * of the declarations.
  * @param entries the files of `exports` in deno.json
  */
@@ -23,7 +23,7 @@ export function findings(files: readonly Source[], entries: readonly string[]): 
     );
     return [
       ...renamed,
-      ...MAY_LOAD_SCHEMAS.includes(entry) ? [] : wayTo(SCHEMAS, entry, imports),
+      ...MAY_LOAD_ZOD.includes(entry) ? [] : wayTo(ZOD, entry, imports),
     ];
   });
 }

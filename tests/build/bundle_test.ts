@@ -42,6 +42,13 @@ Deno.test("the multi-call executable starts with no plugin's code", async () => 
   assertEquals(sources.filter((path) => path.startsWith("plugins/")), []);
 });
 
+Deno.test("of zod, a bundle of everything has what is used and not all languages", async () => {
+  const { metafile } = await bundleHere(multicallEntry(ROOT, COMMANDS));
+  const languages = Object.values(metafile.outputs).flatMap(sourcesOf)
+    .filter((path) => /\/zod\/.*\/locales\//.test(path) && !path.endsWith("/en.js"));
+  assertEquals(languages, [], 'import zod as `import * as z from ".../deps/zod.ts"`');
+});
+
 type Metafile = Bundle["metafile"];
 
 async function bundleHere(entry: string): Promise<Bundle> {

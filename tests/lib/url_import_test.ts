@@ -109,21 +109,24 @@ for (
   });
 }
 
-Deno.test("plugin.ts and schema.ts from a URL: a plugin loads no package", async () => {
+Deno.test("plugin.ts from a URL: a plugin without options loads no package", async () => {
   using server = await TreeServer.start();
   using user = new EmptyDirectory();
-  const program = `
+  const program = (options: string) => `
     import { definePlugin } from "${server.url}plugin.ts";
     import { Rtnl } from "${server.url}netlink.ts";
     import { NetNs } from "${server.url}netns.ts";
     import { CniError, type Result } from "${server.url}types.ts";
-    import { goObject } from "${server.url}schema.ts";
-    console.log(typeof definePlugin, typeof goObject, typeof Rtnl, typeof NetNs, typeof CniError);
+    ${options}
+    console.log(typeof definePlugin, typeof Rtnl, typeof NetNs, typeof CniError);
   `;
+  const noPackages = ["--no-npm"];
   assertEquals(
-    user.run("plugin.ts", program, ["--no-npm"]),
-    "function function function function function\n",
+    user.run("bare.ts", program(""), noPackages),
+    "function function function function\n",
   );
+  const schema = `import "${server.url}schema.ts";`;
+  assertStringIncludes(user.fails("options.ts", program(schema), noPackages), "zod");
 });
 
 Deno.test("cnitool.ts runs from a URL", async () => {
