@@ -15,9 +15,9 @@ async function describeNetwork(
     ...(await exec("/bin/ip", "addr")).matchAll(/inet6? (\S+) .*scope global.*?(\w+)?$/gm),
   ]
     .map(([, address, device = ""]) => `${address} ${device}`.trim());
-  const routes = (await exec("/bin/ip", "route") + await exec("/bin/ip", "-6", "route"))
-    .split("\n").map((line) => line.trim().replace(/ +/g, " "))
-    .filter((line) => line !== "" && !line.startsWith("fe80") && !line.startsWith("ff00"));
+  const lists = [await exec("/bin/ip", "route"), await exec("/bin/ip", "-6", "route")];
+  const routes = lists.join("\n").split("\n").map((line) => line.trim().replace(/ +/g, " "))
+    .filter((line) => line !== "" && !/^(fe80|ff00|multicast)/.test(line));
   return { addresses: addresses.sort(), routes: routes.sort() };
 }
 

@@ -12,10 +12,19 @@ default_network = "chain"
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+infra_image = "localhost/busybox:1"
+infra_command = "/bin/sleep 100000"
 runtime = "crun"
 [containers]
 cgroupns = "host"
 `;
+
+/** Writes the configuration of podman and buildah, and returns the environment that names it. */
+export function podmanEnvironment(): Record<string, string> {
+  const path = "/run/containers.conf";
+  Deno.writeTextFileSync(path, CONFIG);
+  return { CONTAINERS_CONF: path };
+}
 
 /** What a container runs that serves a page at port 80. */
 export const SERVE = "mkdir -p /w; echo served >/w/index.html; exec httpd -f -p 80 -h /w";
@@ -23,10 +32,10 @@ export const SERVE = "mkdir -p /w; echo served >/w/index.html; exec httpd -f -p 
 /** podman with its CNI backend. */
 export class Podman {
   readonly #host: Host;
+  readonly #env = podmanEnvironment();
 
   constructor(host: Host) {
     this.#host = host;
-    Deno.writeTextFileSync("/run/containers.conf", CONFIG);
   }
 
   /** Runs podman. @throws {Error} with its output when it fails */
@@ -58,7 +67,7 @@ export class Podman {
   /** Runs podman to its end. */
   try(...args: readonly string[]): Promise<Output> {
     return this.#host.try("podman", ["--storage-driver=vfs", ...args], {
-      env: { CONTAINERS_CONF: "/run/containers.conf" },
+      env: this.#env,
     });
   }
 }

@@ -25,7 +25,7 @@ export const GO_MASQUERADING = /^rule .*CNI-[0-9a-f]{24}/;
  * @param goLeaves what the Go plugins leave, which is no failure of theirs
  * @throws {Error} that lists what is left
  */
-export async function assertNothingLeft(host: Host, goLeaves = /$^/): Promise<void> {
+export async function assertNothingLeft(host: Host, goLeaves = /(?!)/): Promise<void> {
   const isKnown = (text: string) =>
     host.last === "go" && (OURS_TO_GO.test(text) || goLeaves.test(text));
   let left: string[] = [];
@@ -49,7 +49,7 @@ async function remains(host: Host): Promise<string[]> {
     ...await nftTables(host),
   ];
   const words = [...host.marks].map((mark) => RegExp.escape(mark)).join("|");
-  const marked = words === "" ? /$^/ : new RegExp(`(?<![\\w.:])(${words})(?![\\w.:])`);
+  const marked = words === "" ? /(?!)/ : new RegExp(`(?<![\\w.:])(${words})(?![\\w.:])`);
   const rules = lists.join("\n").split("\n")
     .filter((line) => CHAINS_OF_ONE.test(line) || marked.test(line))
     .map((line) => `rule ${line.trim()}`);

@@ -1,14 +1,19 @@
 import type { Scenario } from "./scenario.ts";
+import { buildahRun } from "./scenarios/buildah_run.ts";
 import { criAccidents } from "./scenarios/cri_accidents.ts";
 import { criCrowd } from "./scenarios/cri_crowd.ts";
 import { criKilledAdd } from "./scenarios/cri_killed_add.ts";
 import { criPods } from "./scenarios/cri_pods.ts";
 import { criReboot } from "./scenarios/cri_reboot.ts";
 import { ctrRun } from "./scenarios/ctr_run.ts";
+import { podmanNetworks } from "./scenarios/podman_networks.ts";
+import { podmanPods } from "./scenarios/podman_pods.ts";
 import { podmanRun } from "./scenarios/podman_run.ts";
 
 /** Every scenario, the longest first: what runs beside others ends sooner so. */
 export const SCENARIOS: readonly Scenario[] = [
+  podmanNetworks,
+  podmanPods,
   podmanRun,
   criAccidents,
   criCrowd,
@@ -16,4 +21,5 @@ export const SCENARIOS: readonly Scenario[] = [
   criKilledAdd,
   criPods,
   ctrRun,
+  buildahRun,
 ];
