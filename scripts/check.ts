@@ -11,6 +11,7 @@ import { findings as calls } from "./check/calls.ts";
 import { findings as circles } from "./check/circles.ts";
 import { findings as docs, pages } from "./check/docs.ts";
 import { findings as exported } from "./check/exports.ts";
+import { findings as keyTables } from "./check/key_tables.ts";
 import { findings as layers } from "./check/layers.ts";
 import { findings as publish } from "./check/publish.ts";
 import { findings as runtimes } from "./check/runtimes.ts";
@@ -29,6 +30,7 @@ const found = [
   ...docs(pages()),
   ...await plugins(),
   ...await schemas(),
+  ...await keyTables(),
   ...await publish(),
 ];
 for (const finding of found) console.error(finding);

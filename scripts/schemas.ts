@@ -1,13 +1,16 @@
 /**
- * Writes the JSON Schemas of lists and of plugins' configurations to `schemas/`.
+ * Writes the JSON Schemas of lists and of plugins' configurations to `schemas/`, and the tables of
+ * keys on the plugins' pages.
  *
  *     deno task schemas
  *
  * @module
  */
+import { findings as keyTableFindings, writeKeyTables } from "./check/key_tables.ts";
 import { findings, writeSchemas } from "./check/schemas.ts";
 
 await writeSchemas();
-const found = await findings();
+await writeKeyTables();
+const found = [...await findings(), ...await keyTableFindings()];
 for (const finding of found) console.error(finding);
 Deno.exit(found.length === 0 ? 0 : 1);

@@ -14,11 +14,11 @@ import type { Namespaces } from "./namespaces.ts";
 
 /** The options of every plugin whose interface has a parent. */
 export const parentOptions = () => ({
-  /** Name of the parent; empty for the interface of the default route. */
+  /** The parent: the interface to hang on; empty for that of the default route. */
   master: withDefault(string(), ""),
   /** The parent is in the container, not on the host. */
   linkInContainer: withDefault(boolean(), false),
-  /** Bytes; 0 for the parent's. */
+  /** Bytes; 0 for the parent's, which macvlan and vlan must not exceed. */
   mtu: withDefault(integer({ min: 0, max: 65535 }), 0),
 });
 

@@ -46,7 +46,7 @@ function ranges() {
 /** The keys of `ipam` that say what to give addresses of, and what else a result has. */
 export function rangeKeys() {
   return {
-    /** Sets of ranges; one address is given of each. */
+    /** Sets of ranges: one address of each; a set's are alternatives, of one family. */
     ranges: ranges(),
     /** A single range, as old configurations have it: the first set. */
     subnet: optional(cidr()),

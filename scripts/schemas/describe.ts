@@ -11,7 +11,7 @@ const CONVENTIONS: Readonly<Record<string, string>> = {
   ips: "Addresses for the container.",
   ipRanges: "Sets of ranges to give addresses of, as in the IPAM plugin's `ranges`.",
   bandwidth: "Limits on the container's traffic.",
-  deviceID: "The device: its PCI address, or its name.",
+  deviceID: "The device: its PCI address, or the name of an auxiliary device.",
 };
 
 /**

@@ -22,6 +22,8 @@ export interface Schemas {
   files: Record<string, JsonObject>;
   /** Keys that nothing is said of, like `bridge.hairpinMode`. */
   undocumented: string[];
+  /** Whose schemas they are, and whether they have keys of their own. */
+  plugins: { name: string; kind: string; hasOptions: boolean }[];
 }
 
 interface Source {
@@ -57,7 +59,9 @@ export async function generateSchemas(): Promise<Schemas> {
         ...common,
         type,
         ...propertiesOf(own),
-        ...USES_IPAM.includes(kind) ? { ipam: { $ref: fileOf("ipam") } } : {},
+        ...USES_IPAM.includes(kind)
+          ? { ipam: { $ref: fileOf("ipam"), description: "What the IPAM plugin is to do." } }
+          : {},
       }, ["type", ...requiredIn(own)]);
   }
   const names = (wanted: (kind: string) => boolean) =>
@@ -87,7 +91,15 @@ export async function generateSchemas(): Promise<Schemas> {
     },
     ["name"],
   );
-  return { files, undocumented: [...new Set(undocumented)] };
+  return {
+    files,
+    undocumented: [...new Set(undocumented)],
+    plugins: sources.map(({ kind, plugin: { name, options } }) => ({
+      kind,
+      name,
+      hasOptions: options !== undefined,
+    })),
+  };
 }
 
 function schema(

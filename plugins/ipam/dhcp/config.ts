@@ -26,7 +26,7 @@ import { DEFAULT_PARAMETERS, Option } from "./v4/options.ts";
 export const options = () =>
   goObject({
     ipam: optional(goObject({
-      /** Where the daemon listens, its `-hostprefix` included. */
+      /** Where the daemon listens, its `-hostprefix` included; `/run/cni/dhcp.sock` when absent. */
       daemonSocketPath: optionalText(string()),
       /** DHCPv4 options to send. */
       provide: withDefault(
@@ -52,9 +52,12 @@ export const options = () =>
       ),
       /** The metric of every route; 0 leaves it to the kernel. */
       priority: withDefault(integer({ min: 0 }), 0),
-      /** Get an IPv4 address. */
+      /** Get an address from a DHCPv4 server. */
       ipv4: withDefault(boolean(), true),
-      /** Where IPv6 addresses come from: a DHCPv6 server, router advertisements, or as those say. */
+      /**
+       * Where IPv6 addresses come from: nowhere (`off`, and when absent), a DHCPv6 server
+       * (`stateful`), the router's prefix (`stateless`), or whichever the router says (`auto`).
+       */
       ipv6: optionalText(oneOf(IPV6_MODES)),
     })),
   });

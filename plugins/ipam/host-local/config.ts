@@ -19,7 +19,7 @@ export const options = () =>
   goObject({
     ipam: optional(goObject({
       ...rangeKeys(),
-      /** Directory that reservations are kept in. */
+      /** Directory that reservations are kept in; `/var/lib/cni/networks` when absent. */
       dataDir: optional(path()),
     })),
     ...requestKeys(),

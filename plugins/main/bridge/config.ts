@@ -22,29 +22,37 @@ const vlanId = () => optional(integer({ min: 1, max: 4094 }));
 /** bridge's own options. */
 export const options = () =>
   goObject({
-    /** Name of the bridge; it is made where there is none. */
+    /**
+     * Name of the bridge, which is made where there is none; one that exists keeps its MTU and VLAN
+     * filtering.
+     */
     bridge: withDefault(string(), "cni0"),
     /** Give the bridge the gateway's address, and let the host forward. */
     isGateway: off(),
-    /** As `isGateway`, and the container's default route goes there. */
+    /** As `isGateway`, and a default route for each family that IPAM gave none for. */
     isDefaultGateway: off(),
-    /** Replace an address of the bridge that is in the gateway's way. */
+    /** Replace an address of the bridge that is in the gateway's way, instead of failing. */
     forceAddress: off(),
     /** Give traffic that leaves the subnet the host's address. */
     ipMasq: off(),
-    /** What masquerades; found out when absent. */
+    /** What masquerades; what the host has when absent. */
     ipMasqBackend: optional(oneOf(MASQUERADE_BACKENDS)),
     /**
      * Bytes, of a bridge that is made and of both ends of the pair; 0 keeps the kernel's default.
      */
     mtu: withDefault(integer({ min: 0, max: 65535 }), 0),
-    /** Let the container reach itself through the bridge. */
+    /**
+     * Give the container back what it sends to itself by way of the host; not with `promiscMode`.
+     */
     hairpinMode: off(),
-    /** Let the bridge take every frame; a way for the container to reach itself. */
+    /** Let the bridge take every frame. */
     promiscMode: off(),
     /** VLAN of the container's untagged frames; 0 for none. */
     vlan: withDefault(integer({ min: 0, max: 4094 }), 0),
-    /** VLANs whose tagged frames the container gets too: single ones, ranges, or both in one. */
+    /**
+     * VLANs whose tagged frames the container gets too: `{"minID": 10, "maxID": 19}`, `{"id": 42}`,
+     * or both in one.
+     */
     vlanTrunk: optional(list(goObject({
       /** First VLAN of a range. */
       minID: vlanId(),
@@ -55,11 +63,13 @@ export const options = () =>
     }))),
     /** Keep the bridge's default VLAN (1) on the port beside those above. */
     preserveDefaultVlan: off(),
-    /** Drop frames that leave the container with another source MAC than its own. */
+    /** Drop what the container sends with another source MAC address than its own. */
     macspoofchk: off(),
-    /** Look for duplicates of the container's IPv6 addresses before using them. */
+    /**
+     * Look for duplicates of the container's IPv6 addresses before using them, which takes seconds.
+     */
     enabledad: off(),
-    /** Leave the container's end down. */
+    /** Leave the container's end down; without `ipam` only. */
     disableContainerInterface: off(),
     /** Let the container reach the host and ports that are not isolated, nothing else. */
     portIsolation: off(),

@@ -16,11 +16,14 @@ export const options = () =>
     device: withDefault(string(), ""),
     /** Its MAC address. */
     hwaddr: optionalText(mac()),
-    /** Its device's directory under /sys/devices/. */
+    /** Its device's directory, below `/sys/devices/`. */
     kernelpath: withDefault(string(), ""),
     /** Its PCI address, such as `0000:00:1f.6`. */
     pciBusID: withDefault(string(), ""),
-    /** The device is driven from user space: there is no interface to move. */
+    /**
+     * The device is driven from user space: there is no interface to move. Known by its driver for
+     * PCI devices.
+     */
     DPDKMode: withDefault(boolean(), false),
     /** `deviceID`: a PCI address, or the name of an auxiliary device; in place of `pciBusID`. */
     runtimeConfig: optional(goObject({ deviceID: withDefault(string(), "") })),

@@ -26,7 +26,7 @@ const MODES = { l2: 0, l3: 1, l3s: 2 } as const;
 const options = () =>
   goObject({
     ...parentOptions(),
-    /** Which layer the parent works on. Empty is as good as absent. */
+    /** Which layer the parent works on; it has one for all its containers. */
     mode: withDefault(oneOf(["", "l2", "l3", "l3s"]), "l2"),
   });
 type Options = Infer<ReturnType<typeof options>>;

@@ -16,10 +16,17 @@ export const MODES = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const;
 export const options = () =>
   goObject({
     ...parentOptions(),
-    /** Who reaches whom over the parent. Empty is as good as absent. */
+    /** Who reaches whom over the parent. */
     mode: withDefault(oneOf(["", "bridge", "private", "vepa", "passthru"]), "bridge"),
+    /**
+     * MAC address of the container's interface; the one that belongs to its IP address when absent.
+     * `MAC` in CNI_ARGS and the runtime's overrule it.
+     */
     mac: optional(string()),
-    /** Packets: how many broadcasts may wait for being copied to every container. */
+    /**
+     * Packets: how many broadcasts may wait for being copied to every container; 0 for the kernel's
+     * default.
+     */
     bcqueuelen: withDefault(integer({ min: 0, max: 0xffffffff }), 0),
     /**
      * Broadcast addresses with at most this many receivers are not queued; −1 queues none, 0 all.

@@ -12,11 +12,11 @@ import {
 /** ptp's own options. */
 export const options = () =>
   goObject({
-    /** Bytes; 0 keeps the kernel's default. Both ends. */
+    /** Bytes, of both ends; 0 keeps the kernel's default. */
     mtu: withDefault(integer({ min: 0, max: 65535 }), 0),
     /** Give traffic that leaves the subnet the host's address. */
     ipMasq: withDefault(boolean(), false),
-    /** What masquerades; found out when absent. */
+    /** What masquerades; what the host has when absent. */
     ipMasqBackend: optional(oneOf(MASQUERADE_BACKENDS)),
   });
 

@@ -19,7 +19,7 @@ const KIND = "vlan";
 const options = () =>
   goObject({
     ...parentOptions(),
-    /** The tag. */
+    /** The VLAN's ID, which is the tag. */
     vlanId: withDefault(integer({ min: 0, max: 4094 }), 0),
   });
 type Options = Infer<ReturnType<typeof options>>;

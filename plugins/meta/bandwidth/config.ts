@@ -22,11 +22,11 @@ const MAX_BURST = 2n ** 32n - 1n;
 const limits = () => ({
   /** Towards the container: bits per second; 0 is no limit. */
   ingressRate: optional(uint64()),
-  /** Towards the container: bits at once. */
+  /** Towards the container: bits that may pass at once; below 4 GiB. */
   ingressBurst: optional(uint64()),
   /** From the container: bits per second; 0 is no limit. */
   egressRate: optional(uint64()),
-  /** From the container: bits at once. */
+  /** From the container: bits that may pass at once; below 4 GiB. */
   egressBurst: optional(uint64()),
   /** Traffic with these networks is limited, and no other. */
   shapedSubnets: optional(list(cidr())),
@@ -38,7 +38,7 @@ const limits = () => ({
 export const options = () =>
   goObject({
     ...limits(),
-    /** How long a packet may wait for its turn. Milliseconds; 0 for 25. */
+    /** How long a packet may wait before it is dropped. Milliseconds; 0 for 25. */
     latency: withDefault(integer({ min: 0, max: 10_000 }), 0),
     runtimeConfig: optional(goObject({ bandwidth: optional(goObject(limits())) })),
   });

@@ -18,7 +18,10 @@ const ZONE = /^[\w-]*$/;
 /** firewall's own options. Everywhere "" is as good as absent. */
 export const options = () =>
   goObject({
-    /** Found out when absent: firewalld where it runs, else iptables, else nftables. */
+    /**
+     * `iptables`, `nftables` or `firewalld`; when absent, firewalld where it runs, else iptables,
+     * else nftables.
+     */
     backend: withDefault(backend(), ""),
     /** The administrator's chain, which is asked before packets are let through. */
     iptablesAdminChainName: withDefault(

@@ -23,21 +23,27 @@ const DEFAULT_MARK_BIT = 13;
 /** portmap's own options. */
 export const options = () =>
   goObject({
-    /** What publishes ports; found out when absent. */
+    /** What publishes ports; what the host has when absent, iptables where both work. */
     backend: optional(oneOf(BACKENDS)),
-    /** Change the source address of what comes from the container itself or from 127.0.0.0/8. */
+    /**
+     * Make the container itself, its neighbours and 127.0.0.1 reach the port: they are seen with
+     * the host's address.
+     */
     snat: withDefault(boolean(), true),
-    /** Change every source address. */
+    /** With `snat`: every client is seen with the host's address. */
     masqAll: withDefault(boolean(), false),
     /**
      * Bit of the packet mark that says "change the source address"; 13 when absent. iptables only.
      */
     markMasqBit: optional(integer({ min: 0, max: 31 })),
-    /** A chain of somebody else's that sets that mark. iptables only. */
+    /** A chain of somebody else's that sets that mark, such as `KUBE-MARK-MASQ`. iptables only. */
     externalSetMarkChain: optional(chain()),
-    /** What IPv4 packets must match besides, in the backend's own words. */
+    /**
+     * What IPv4 packets must match besides, in the backend's own words: `["-s", "10.0.0.0/8"]`,
+     * `["ip", "saddr", "10.0.0.0/8"]`.
+     */
     conditionsV4: withDefault(list(token()), () => []),
-    /** What IPv6 packets must match besides, in the backend's own words. */
+    /** The same for IPv6 packets. */
     conditionsV6: withDefault(list(token()), () => []),
   });
 

@@ -13,7 +13,10 @@ import {
 /** sbr's own options. */
 export const options = () =>
   goObject({
-    /** The table to look up, which somebody else fills; 0: one is found and filled. */
+    /**
+     * The table to look up, which somebody else fills: nothing but rules is made. 0: one is found
+     * and filled.
+     */
     table: withDefault(integer({ min: 0, max: 2 ** 32 - 1 }), 0),
     /** At most one per family, in place of the addresses' own. */
     gateways: withDefault(list(ip()), () => []),

@@ -33,14 +33,15 @@ export const sysctlTable = () =>
 const settings = () => ({
   /** Key to value; `IFNAME` in a key stands for the interface. */
   sysctl: optional(sysctlTable()),
+  /** MAC address; left alone when absent. That of `args`, the runtime's, CNI_ARGS' overrule it. */
   mac: optional(string()),
-  /** Only true does anything. */
+  /** Take every frame: true switches it on, false leaves it alone. */
   promisc: optional(boolean()),
-  /** Bytes; 0 leaves it. */
+  /** Bytes, at both ends of a veth pair; 0 leaves it alone. */
   mtu: optional(integer({ min: 0, max: INT32 })),
-  /** Take every multicast frame. */
+  /** Take every multicast frame, or not; left alone when absent. */
   allmulti: optional(boolean()),
-  /** Packets. */
+  /** Length of the transmit queue. Packets; left alone when absent. */
   txQLen: optional(integer({ min: 0, max: INT32 })),
 });
 
@@ -48,7 +49,10 @@ const settings = () => ({
 export const options = () =>
   goObject({
     ...settings(),
-    /** Where the values that were there before are kept until DEL. */
+    /**
+     * Absolute path of the directory where the values that were there before are kept until DEL;
+     * `/run/cni/tuning` when absent.
+     */
     dataDir: optional(string()),
     args: optional(goObject({ cni: optional(goObject(settings())) })),
     runtimeConfig: optional(goObject({ mac: optional(string()) })),

@@ -5,7 +5,7 @@ import { goObject, type Infer, integer, string, withDefault } from "../../../lib
 /** vrf's own options. */
 export const options = () =>
   goObject({
-    /** Name of the VRF; it is made where there is none. */
+    /** Name of the VRF in the container, which is made where there is none. */
     vrfname: withDefault(string(), ""),
     /** Its routing table; 0 finds one. */
     table: withDefault(integer({ min: 0, max: 2 ** 32 - 1 }), 0),

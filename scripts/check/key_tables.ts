@@ -1,0 +1,51 @@
+import { keyTable } from "../schemas/key_table.ts";
+import { generateSchemas } from "../schemas/generate.ts";
+import { ROOT } from "../support/root.ts";
+
+/** What is around the table on a plugin's page. */
+const [BEGIN, END] = ["<!-- keys: made by `deno task schemas` -->", "<!-- end of keys -->"];
+
+/** A plugin's page, and what it should be. */
+interface KeyPage {
+  /** From the project's directory. */
+  path: string;
+  text: string;
+  /** With the table of the plugin's schema; undefined where the page has no place for one. */
+  wanted: string | undefined;
+}
+
+/** Pages of plugins whose table of keys is not what the plugin reads by now. */
+export async function findings(): Promise<string[]> {
+  return (await keyPages()).flatMap(({ path, text, wanted }) =>
+    wanted === undefined
+      ? [`${path} has no place for its keys: "${BEGIN}" and "${END}"`]
+      : wanted === text
+      ? []
+      : [`${path}: the table of keys is stale: deno task schemas`]
+  );
+}
+
+/** Makes the tables what they should be. */
+export async function writeKeyTables(): Promise<void> {
+  for (const { path, text, wanted } of await keyPages()) {
+    if (wanted !== undefined && wanted !== text) Deno.writeTextFileSync(`${ROOT}/${path}`, wanted);
+  }
+}
+
+async function keyPages(): Promise<KeyPage[]> {
+  const { files, plugins } = await generateSchemas();
+  return plugins.flatMap(({ name, kind, hasOptions }) => {
+    const path = `docs/plugins/${name}.md`;
+    const text = Deno.readTextFileSync(`${ROOT}/${path}`);
+    const table = keyTable(files[`${name}.schema.json`]!, kind === "ipam" ? "ipam" : undefined);
+    const wanted = withTable(text, table);
+    return wanted === undefined && !hasOptions ? [] : [{ path, text, wanted }];
+  });
+}
+
+/** A page with another table between the marks; undefined for one without them. */
+export function withTable(page: string, table: string): string | undefined {
+  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (begin < 0 || end < begin) return undefined;
+  return `${page.slice(0, begin)}${BEGIN}\n\n${table}\n${page.slice(end)}`;
+}
