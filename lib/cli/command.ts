@@ -46,6 +46,8 @@ export interface Command {
   forwards?: boolean;
   /** What a shell offers for the first word of `rest`. */
   restCompletes?: Completion;
+  /** The program whose line `rest` is. */
+  restProgram?: Program;
   /** One line for the list of commands, in lower case and without a period. */
   summary: string;
   /** What else there is to know, in lines of at most 100 characters. */

@@ -33,7 +33,25 @@ export function complete(program: Program, words: readonly string[]): Offer {
   const index = before.findIndex((word) => !word.startsWith("-"));
   const command = index < 0 ? undefined : findCommand(program, before[index]!);
   if (index < 0 || before[index] === "help") return startingWith(typed, commandsOf(program));
-  return command ? completeFor(command, before.slice(index + 1), typed) : { candidates: [] };
+  if (!command) return { candidates: [] };
+  const own = before.slice(index + 1);
+  return command.restProgram
+    ? completeRest(command, command.restProgram, own, typed)
+    : completeFor(command, own, typed);
+}
+
+/** Completes a command whose rest is another program's line. It has no option with a value. */
+function completeRest(
+  command: Command,
+  program: Program,
+  before: readonly string[],
+  typed: string,
+): Offer {
+  const first = before.findIndex((word) => !word.startsWith("-"));
+  if (first >= 0) return complete(program, [...before.slice(first), typed]);
+  return typed.startsWith("-")
+    ? startingWith(typed, optionsOf(command.options, before))
+    : startingWith(typed, commandsOf(program));
 }
 
 function commandsOf({ commands }: Program): Candidate[] {

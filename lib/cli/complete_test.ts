@@ -29,6 +29,24 @@ const PROGRAM: Program = {
     },
     {
       ...command,
+      name: "within",
+      operands: [],
+      rest: "LINE",
+      restProgram: {
+        name: "q",
+        summary: "",
+        explain: () => "",
+        commands: [{
+          ...command,
+          name: "del",
+          operands: [{ name: "NETWORK", completes: () => ["demo"] }],
+          options: [{ name: "force", help: "" }],
+        }],
+      },
+      options: [{ name: "json", help: "JSON" }],
+    },
+    {
+      ...command,
       name: "broken",
       operands: [{
         name: "X",
@@ -43,7 +61,7 @@ const PROGRAM: Program = {
 
 Deno.test("complete() offers commands, operands, options and their values, where each can stand", () => {
   const cases: [string[], string[]][] = [
-    [[""], ["add", "exec", "broken", "help"]],
+    [[""], ["add", "exec", "within", "broken", "help"]],
     [["a"], ["add"]],
     [["help", "e"], ["exec"]],
     [["add", ""], ["demo", "other"]],
@@ -58,9 +76,14 @@ Deno.test("complete() offers commands, operands, options and their values, where
     [["exec", ""], ["blue"]],
     [["exec", "blue", ""], [":program"]],
     [["exec", "blue", "ls", ""], []],
+    [["within", ""], ["del", "help"]],
+    [["within", "-"], ["--json"]],
+    [["within", "--json", "d"], ["del"]],
+    [["within", "--json", "del", ""], ["demo"]],
+    [["within", "del", "--"], ["--force"]],
     [["broken", ""], []],
     [["nothing", ""], []],
-    [[], ["add", "exec", "broken", "help"]],
+    [[], ["add", "exec", "within", "broken", "help"]],
   ];
   for (const [words, expected] of cases) {
     const { candidates, also } = complete(PROGRAM, words);

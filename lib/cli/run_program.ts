@@ -4,7 +4,7 @@ import type { Command, Program } from "./command.ts";
 import type { CommandLine } from "./command_line.ts";
 import { COMPLETE, offerLines } from "./completion.ts";
 import { help } from "./help.ts";
-import { printJson } from "./output.ts";
+import { printJson, printText } from "./output.ts";
 import { parseLine } from "./parse.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -15,7 +15,7 @@ export async function runProgram(program: Program, args: readonly string[]): Pro
     if (args[0] === COMPLETE) return await printOffer(program, args.slice(1));
     const request = await parseLine(program, args);
     if (request.kind === "help") {
-      runtime.write(1, help(program, request.command));
+      printText(help(program, request.command));
       return 0;
     }
     running = request;

@@ -1,6 +1,8 @@
 import type { CommandLine } from "../cli/command_line.ts";
 import { printJson } from "../cli/output.ts";
+import { observed } from "../observe/observed.ts";
 import { runtime } from "../runtime/mod.ts";
+import { currentObserver } from "../runtime/observer.ts";
 import { CniError } from "../types/error.ts";
 import { explain } from "./explain.ts";
 import { handleSignals } from "./interruption.ts";
@@ -25,7 +27,7 @@ export async function attempt(
   handleSignals();
   try {
     using progress = new Progress();
-    await work(progress);
+    await observedAs(what, () => work(progress));
     return 0;
   } catch (thrown) {
     const error = CniError.from(thrown);
@@ -33,4 +35,10 @@ export async function attempt(
     runtime.write(2, explain(error, what, remedy?.(error)));
     return 1;
   }
+}
+
+/** Observes `work` where the environment asks for it; `cnitool trace` observes it already. */
+async function observedAs(name: string, work: () => Promise<void>): Promise<void> {
+  if (currentObserver()) return await work();
+  await observed(runtime.environment(), { kind: "command", name }, work, () => ({}));
 }

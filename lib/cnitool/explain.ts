@@ -1,5 +1,5 @@
 import { CniError, ErrorCode } from "../types/error.ts";
-import { red } from "./terminal.ts";
+import { style } from "./terminal.ts";
 
 /** The specification's names of error codes. */
 const CODES: Readonly<Record<number, string>> = {
@@ -38,7 +38,7 @@ export function explain(error: unknown, failed: string, remedy = ""): string {
   // To try again helps only once what the first try made is gone.
   const helps = code === ErrorCode.tryAgainLater ? [remedy, general] : [general, remedy];
   return [
-    `cnitool: ${red(`cannot ${failed}`)}`,
+    `cnitool: ${style().red(`cannot ${failed}`)}`,
     ...message.split("\n"),
     ...(details === "" ? [] : [`details: ${details}`]),
     `code ${code}: ${kind}`,

@@ -11,6 +11,7 @@ import { ipam } from "./commands/ipam.ts";
 import { list } from "./commands/list.ts";
 import { repair } from "./commands/repair.ts";
 import { status } from "./commands/status.ts";
+import { trace } from "./commands/trace.ts";
 import { validate } from "./commands/validate.ts";
 import { version } from "./commands/version.ts";
 import { completionCommand } from "../cli/completion.ts";
@@ -34,6 +35,7 @@ export const CNITOOL: Program = {
     list,
     repair,
     status,
+    trace,
     validate,
     version,
   ],

@@ -4,9 +4,26 @@
  */
 import { runtime } from "../runtime/mod.ts";
 
-/** A piece of text in a colour, where standard error is a terminal and NO_COLOR is not set. */
-export function red(text: string): string {
-  return runtime.isTerminal(2) && !runtime.env("NO_COLOR") ? `\x1b[31m${text}\x1b[0m` : text;
+/** Ways for text to look, on standard error where that is a terminal and NO_COLOR is not set. */
+export interface Style {
+  bold(text: string): string;
+  dim(text: string): string;
+  red(text: string): string;
+}
+
+/** Has every text look the same. */
+export const PLAIN: Style = { bold: (text) => text, dim: (text) => text, red: (text) => text };
+
+/** SGR codes: ECMA-48, 8.3.117. */
+const COLOURED: Style = {
+  bold: (text) => `\x1b[1m${text}\x1b[0m`,
+  dim: (text) => `\x1b[2m${text}\x1b[0m`,
+  red: (text) => `\x1b[31m${text}\x1b[0m`,
+};
+
+/** The style for standard error. */
+export function style(): Style {
+  return runtime.isTerminal(2) && !runtime.env("NO_COLOR") ? COLOURED : PLAIN;
 }
 
 /** How long something may take before it is worth a line. */

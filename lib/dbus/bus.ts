@@ -12,6 +12,7 @@ import { SOCK_STREAM, Socket } from "../libc/socket.ts";
 import { errnoCode } from "../runtime/errors.ts";
 import { callerEnv } from "../runtime/caller.ts";
 import { runtime } from "../runtime/mod.ts";
+import { currentObserver } from "../runtime/observer.ts";
 import { CniError, ErrorCode } from "../types/error.ts";
 import {
   type DbusMessage,
@@ -101,7 +102,15 @@ export class SystemBus implements Disposable {
    * @returns the strings that it answers with; booleans as `true` and `false`
    * @throws {DbusError} the method's own error
    */
-  call({ args = [], ...target }: DbusCall): string[] {
+  call(call: DbusCall): string[] {
+    const observer = currentObserver();
+    const { destination, member, args = [] } = call;
+    return observer
+      ? observer.observe({ kind: "dbus", destination, member, args }, () => this.#call(call))
+      : this.#call(call);
+  }
+
+  #call({ args = [], ...target }: DbusCall): string[] {
     const serial = ++this.#serial;
     this.#send(packMessage({ type: METHOD_CALL, serial, ...target, args }));
     const deadline = performance.now() + DEADLINE_MS;

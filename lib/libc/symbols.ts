@@ -69,6 +69,11 @@ export const connections = group({
   socketpair: ["i32", "i32", "i32", "i32", "buffer"], //  int socketpair(int domain, int type, int protocol, int fds[2])
 });
 
+/** Files without a name. `sys/mman.h` */
+export const memoryFiles = group({
+  memfd_create: ["i32", "buffer", "u32"], //              int memfd_create(const char *name, unsigned flags)
+});
+
 /** Descriptors. `fcntl.h`, `unistd.h`, `sys/file.h`, `sys/ioctl.h` */
 export const descriptors = group({
   open: ["i32", "buffer", "i32", "u32"], //               int open(const char *path, int flags, mode_t mode)

@@ -107,7 +107,14 @@ export class NetlinkSocket implements Disposable {
    * the others meanwhile.
    * @throws {NetlinkError} when the kernel refuses
    */
-  async requestMeanwhile(
+  async requestMeanwhile(request: NetlinkRequest): Promise<Uint8Array[]> {
+    const observer = currentObserver();
+    return await (observer
+      ? observer.observe({ kind: "netlink", request }, () => this.#requestMeanwhile(request))
+      : this.#requestMeanwhile(request));
+  }
+
+  async #requestMeanwhile(
     { type, flags = 0, payload, purpose }: NetlinkRequest,
   ): Promise<Uint8Array[]> {
     const message = this.#message(type, flags | NLM_F_ACK, payload);

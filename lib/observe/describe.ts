@@ -18,7 +18,7 @@ export function describe(activity: Activity): Description {
     case "operation":
       return describeOperation(activity.plugin, activity.environment);
     case "command":
-      return { kind: "command", name: activity.args.join(" "), details: {} };
+      return { kind: "command", name: activity.name, details: {} };
     case "netlink":
       return describeRequest(activity.request);
     case "batch": {
@@ -32,6 +32,12 @@ export function describe(activity: Activity): Description {
         },
       };
     }
+    case "dbus": {
+      const { destination, member, args } = activity;
+      return { kind: "dbus", name: `${destination} ${member}`, details: { args } };
+    }
+    case "http":
+      return { kind: "http", name: activity.url, details: {} };
     case "lock":
       return { kind: "lock", name: activity.path, details: {} };
   }

@@ -30,6 +30,7 @@ import {
 import { ROUTE } from "../netlink/route.ts";
 import { RULE } from "../netlink/rule.ts";
 import { FILTER, QDISC } from "../netlink/tc.ts";
+import { isObject } from "../types/json.ts";
 import type { ObservedRequest } from "../runtime/observer.ts";
 
 /** A request in words. */
@@ -123,18 +124,30 @@ function tablesOf({ table }: Family, payload: Uint8Array): Codec<object>[] {
 }
 
 function attributesOf(tables: readonly Codec<object>[], payload: Uint8Array) {
-  const all = Object.assign({}, ...tables.map((table) => table.decode(payload)));
+  const all: object = Object.assign({}, ...tables.map((table) => table.decode(payload)));
   // Of no bytes a table reads the header's fields alone.
-  const header = new Set(tables.flatMap((table) => Object.keys(table.decode(new Uint8Array()))));
-  const told = Object.entries(all).filter(([name, value]) => !(header.has(name) && value === 0));
-  return Object.fromEntries(told.map(([name, value]) => [name, plain(value)]));
+  const header = tables.flatMap((table) => Object.keys(table.decode(new Uint8Array())));
+  return withoutEmpty(plain(all), header);
+}
+
+/** Leaves out what a header has none of; a message inside, such as a veth's peer, has one, too. */
+function withoutEmpty(value: object, header: readonly string[]): Record<string, unknown> {
+  const isMessage = header.every((name) => name in value);
+  const told = Object.entries(value).filter(([name, inner]) =>
+    !(isMessage && inner === 0 && header.includes(name))
+  );
+  return Object.fromEntries(
+    told.map(([name, inner]) => [name, isObject(inner) ? withoutEmpty(inner, header) : inner]),
+  );
 }
 
 /** A value as JSON has it: addresses as text, bytes in hex digits. */
+function plain(value: object): object;
+function plain(value: unknown): unknown;
 function plain(value: unknown): unknown {
   if (value instanceof IpAddress) return value.toString();
   if (value instanceof Uint8Array) return value.toHex();
-  if (Array.isArray(value)) return value.map(plain);
+  if (Array.isArray(value)) return value.map((item) => plain(item));
   if (typeof value !== "object" || value === null) return value;
   const known = Object.entries(value).filter(([, inner]) => inner !== undefined);
   return Object.fromEntries(known.map(([name, inner]) => [name, plain(inner)]));

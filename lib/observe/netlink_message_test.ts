@@ -22,6 +22,15 @@ Deno.test("a request is read by name, without what its header has none of", () =
   });
 });
 
+Deno.test("a message inside a request has a header of its own", () => {
+  const info = { kind: "veth", data: { peer: { name: "veth1", mtu: 0 } } };
+  const payload = LINK.encode({ name: "eth0", info });
+  assertEquals(readMessage({ type: RTM_NEWLINK, payload, purpose: "" }).attributes, {
+    name: "eth0",
+    info,
+  });
+});
+
 Deno.test("a request's addresses are text; a dump's flag is not that of a change", () => {
   const payload = ROUTE.encode({
     family: 2,

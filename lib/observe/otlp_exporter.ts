@@ -19,6 +19,8 @@ const SENT: Readonly<Partial<Record<SpanKind, number>>> = {
   operation: 2, // SPAN_KIND_SERVER
   plugin: 3, //    SPAN_KIND_CLIENT
   program: 3,
+  dbus: 3,
+  http: 3,
   batch: 1,
 };
 
@@ -123,8 +125,10 @@ function attributesFor({ kind, name, details }: Span): Record<string, unknown> {
     "container.id": container,
     "process.executable.path": file,
     "process.executable.name": kind === "program" ? name : undefined,
-    "process.command_args": args,
+    "process.command_args": kind === "program" ? args : undefined,
     "process.exit.code": exitCode,
+    "url.full": kind === "http" ? name : undefined,
+    "http.response.status_code": details.status,
     "cni.netlink.messages": details.messages,
     "cni.netlink.commands": details.commands,
   };

@@ -3,7 +3,8 @@
 /**
  * What a span is of: a command of cnitool; a plugin's operation; a plugin that was executed, which
  * for one of this project holds its operation; another program; a request on a netlink socket, or
- * several that are done all or none; a change of a file; a lock that was waited for and held.
+ * several that are done all or none; a call of a
+ * service on the system bus; a request over HTTP; a change of a file; a lock that was waited for and held.
  */
 export type SpanKind =
   | "command"
@@ -12,6 +13,8 @@ export type SpanKind =
   | "program"
   | "netlink"
   | "batch"
+  | "dbus"
+  | "http"
   | "file"
   | "lock";
 

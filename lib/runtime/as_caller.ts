@@ -1,6 +1,6 @@
 import { type CallContext, currentCall } from "./current_call.ts";
 import { currentObserver } from "./observer.ts";
-import type { Files, RunOptions, Runtime } from "./types.ts";
+import type { Files, HttpClient, HttpOptions, RunOptions, Runtime } from "./types.ts";
 
 /**
  * A runtime whose files and programs are those of the call that asks for them: relative paths are
@@ -41,7 +41,24 @@ export function asCaller(own: Runtime): Runtime {
       },
     },
     run: { value: run },
+    http: { value: (options: HttpOptions) => observedClient(own.http(options)) },
   });
+}
+
+function observedClient(client: HttpClient): HttpClient {
+  return {
+    post(request) {
+      const observer = currentObserver();
+      return observer
+        ? observer.observe(
+          { kind: "http", url: request.url },
+          () => client.post(request),
+          ({ status }) => ({ details: { status } }),
+        )
+        : client.post(request);
+    },
+    [Symbol.dispose]: () => client[Symbol.dispose](),
+  };
 }
 
 function callFiles(

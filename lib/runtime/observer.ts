@@ -27,8 +27,8 @@ export type Activity =
     readonly plugin: string;
     readonly environment: Readonly<Record<string, string>>;
   }
-  /** A command of cnitool, with its arguments. */
-  | { readonly kind: "command"; readonly args: readonly string[] }
+  /** A command of cnitool. */
+  | { readonly kind: "command"; readonly name: string }
   | { readonly kind: "netlink"; readonly request: ObservedRequest }
   /** Requests that are done all or none. */
   | {
@@ -36,6 +36,15 @@ export type Activity =
     readonly purpose: string;
     readonly requests: readonly ObservedRequest[];
   }
+  /** A call of a service on the system bus. */
+  | {
+    readonly kind: "dbus";
+    readonly destination: string;
+    readonly member: string;
+    readonly args: readonly string[];
+  }
+  /** A request over HTTP, by POST. */
+  | { readonly kind: "http"; readonly url: string }
   /** A lock: waiting for it, and holding it. */
   | { readonly kind: "lock"; readonly path: string };
 

@@ -3,9 +3,10 @@
  *
  * @module
  */
+import { observed } from "../observe/observed.ts";
 import { endExecuted, warn } from "../runtime/caller.ts";
 import { messageOf } from "../runtime/errors.ts";
-import { currentObserver, type Outcome } from "../runtime/observer.ts";
+import type { Outcome } from "../runtime/observer.ts";
 import { CniError } from "../types/error.ts";
 import { describeValue } from "../types/fields.ts";
 import { encodeJson, isObject, type JsonObject } from "../types/json.ts";
@@ -50,7 +51,8 @@ export async function dispatch<O>(
   const versions = plugin.versions ?? SPEC_VERSIONS;
   if (invocation.env.CNI_COMMAND === "VERSION") return success(versionReply(versions));
   const { env } = invocation;
-  return await observed(plugin.name, env, async () => {
+  const activity = { kind: "operation", plugin: plugin.name, environment: env } as const;
+  return await observed(env, activity, async () => {
     const startMs = performance.now();
     const reply = await perform(plugin, versions, invocation, interrupted);
     if (env.CNI_LOG_FILE) {
@@ -58,33 +60,7 @@ export async function dispatch<O>(
       logOperation({ plugin: plugin.name, env, durationMs: performance.now() - startMs, reply });
     }
     return reply;
-  });
-}
-
-/** Observes an operation, where its caller is observed or its environment asks for it. */
-async function observed(
-  plugin: string,
-  environment: Invocation["env"],
-  operation: () => Promise<Reply>,
-): Promise<Reply> {
-  const observer = currentObserver();
-  if (!observer && !isObserved(environment)) return await operation();
-  const activity = { kind: "operation", plugin, environment } as const;
-  if (observer) return await observer.observe(activity, operation, outcomeOf);
-  const { CallObserver } = await import("../observe/call_observer.ts");
-  const own = CallObserver.from(environment);
-  const reply = await own.observe(activity, operation, outcomeOf);
-  await own.end();
-  return reply;
-}
-
-/** Whether the environment names somebody who is to be told what the call does. */
-function isObserved(environment: Invocation["env"]): boolean {
-  const { CNI_TRACE_FD, OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT } =
-    environment;
-  return Boolean(
-    CNI_TRACE_FD || OTEL_EXPORTER_OTLP_ENDPOINT || OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
-  );
+  }, outcomeOf);
 }
 
 function outcomeOf({ error, defect, network }: Reply): Outcome {

@@ -1,4 +1,5 @@
 import { type Command, JSON_OPTION } from "../../cli/command.ts";
+import { printText } from "../../cli/output.ts";
 import { printNetworkResult } from "../../libcni/network_result.ts";
 import { runtime } from "../../runtime/mod.ts";
 import { encodeJson } from "../../types/json.ts";
@@ -38,7 +39,7 @@ export const add: Command = {
       });
       const result = await cni.addNetworkList(network, rt);
       const text = encodeJson(printNetworkResult(result, network.cniVersion), 4);
-      runtime.write(1, runtime.isTerminal(1) ? `${text}\n` : text);
+      printText(runtime.isTerminal(1) ? `${text}\n` : text);
     });
   },
 };

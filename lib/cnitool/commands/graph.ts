@@ -1,6 +1,5 @@
 import { type Command, JSON_OPTION } from "../../cli/command.ts";
-import { print } from "../../cli/output.ts";
-import { runtime } from "../../runtime/mod.ts";
+import { print, printText } from "../../cli/output.ts";
 import { openCni } from "../open_cni.ts";
 
 /** `cnitool graph` */
@@ -30,7 +29,7 @@ attachments says is marked by "!".`,
     const found = await readGraph(openCni().getCachedAttachments());
     if (line.has("svg")) {
       const { drawSvg } = await import("../graph/svg.ts");
-      runtime.write(1, drawSvg(found));
+      printText(drawSvg(found));
       return 0;
     }
     const { drawText } = await import("../graph/text.ts");
