@@ -23,6 +23,7 @@
  */
 export {
   type AddCall,
+  type AnyPlugin,
   type AttachmentCall,
   type BareCall,
   type Call,

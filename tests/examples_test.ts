@@ -8,6 +8,7 @@ import { loadNetworkFile } from "../lib/libcni/load.ts";
 import type { Plugin } from "../lib/skel/plugin.ts";
 import { readOptions } from "../lib/types/options.ts";
 import { fromFileUrl } from "./support/paths.ts";
+import { reservations } from "./support/network.ts";
 import { outputWithInput } from "./support/plugins.ts";
 import { kernelTest, type Sandbox } from "./support/sandbox.ts";
 
@@ -49,7 +50,7 @@ kernelTest("the plugin to copy: says what is wrong, and answers STATUS and GC", 
     assertEquals(code, 7);
     return msg;
   };
-  assertStringIncludes(refused({ group: 42 }), "must be chained");
+  assertStringIncludes(refused({ group: 42 }), "must be called as chained plugin");
   assertStringIncludes(refused({ ...GROUP, group: 0 }), '"group" is 0 (a number), but must be');
   assertEquals([
     linkGroup("STATUS", "", GROUP),
@@ -72,7 +73,7 @@ kernelTest(
 
     const copy = (name: string, change: (text: string) => string) => {
       const text = Deno.readTextFileSync(`${ROOT}/examples/plugin/${name}`);
-      const changed = change(text).replace("../../mod.ts", `file://${ROOT}/mod.ts`);
+      const changed = change(text).replaceAll(/"\.\.\/\.\.\/(\w+\.ts)"/g, `"file://${ROOT}/$1"`);
       Deno.writeTextFileSync(`${sandbox.directory}/${name}`, changed);
     };
     copy(
@@ -85,6 +86,22 @@ kernelTest(
     assertStringIncludes(failing.stdout, "2 passed | 1 failed");
   },
 );
+
+kernelTest("the runtime in a page attaches and detaches, with no plugin installed", (sandbox) => {
+  using netns = sandbox.container();
+  const run = (command: string) =>
+    sandbox.run(Deno.execPath(), [
+      ...["run", "-qA", "--no-check", `${ROOT}/examples/in-process.ts`],
+      ...[command, "c1", netns.path],
+    ]);
+  assertEquals(run("add"), "10.88.0.2/16\n");
+  const [eth0] = sandbox.ip("address show dev eth0", netns);
+  assertEquals(eth0.addr_info[0].local, "10.88.0.2");
+  assertEquals(sandbox.ip("-4 route show default", netns)[0].gateway, "10.88.0.1");
+  run("del");
+  assertEquals(sandbox.links(netns), []);
+  assertEquals(reservations("example"), []);
+});
 
 Deno.test("the networks to start from load, with names of their own", () => {
   const names = networks().map((file) => loadNetworkFile(file).name);

@@ -8,8 +8,9 @@ import { UnknownOutcome } from "../types/unknown_outcome.ts";
 import { messageOf } from "../runtime/errors.ts";
 import { callerEnvironment } from "../runtime/caller.ts";
 import { inheritArgs } from "./env.ts";
-import { execPlugin } from "./exec.ts";
+import { callPlugin, execPlugin } from "./exec.ts";
 import { findForCommand, splitPath } from "./find.ts";
+import { givenPlugin } from "./in_process.ts";
 import { readResult } from "./result.ts";
 
 /** The parameters that a plugin passes on. */
@@ -21,7 +22,8 @@ export interface Delegation {
 }
 
 /**
- * Finds plugin `type` on CNI_PATH and runs it with `command`. Returns what it printed.
+ * Finds plugin `type` among those that the call was given as functions, else on CNI_PATH, and runs it
+ * with `command`. Returns what it printed.
  *
  * @throws {CniError} the plugin's own error; code 7 when it cannot be found (50 for STATUS), 4
  * without CNI_PATH.
@@ -31,6 +33,8 @@ export async function delegate(
   command: string,
   { stdin, env = callerEnvironment() }: Delegation,
 ): Promise<string> {
+  const given = givenPlugin(type);
+  if (given) return await callPlugin(type, given, { stdin, env: inheritArgs(command, env) });
   const file = findForCommand(command, type, splitPath(env.CNI_PATH ?? ""));
   return await execPlugin(file, { stdin, env: inheritArgs(command, env) });
 }

@@ -67,7 +67,25 @@ export async function execPlugin(file: string, options: ExecOptions): Promise<st
   return ended.stdout;
 }
 
-async function call(plugin: InProcessPlugin, { stdin, env }: ExecOptions): Promise<Ended> {
+/**
+ * Calls a plugin as a function, and returns what its process would print.
+ * @param name names it in errors
+ * @throws {CniError} the plugin's own error object
+ */
+export async function callPlugin(
+  name: string,
+  plugin: InProcessPlugin,
+  options: Pick<ExecOptions, "stdin" | "env">,
+): Promise<string> {
+  const ended = await call(plugin, options);
+  if (ended.failure !== "") throw pluginError(name, ended);
+  return ended.stdout;
+}
+
+async function call(
+  plugin: InProcessPlugin,
+  { stdin, env }: Pick<ExecOptions, "stdin" | "env">,
+): Promise<Ended> {
   const { stdout, exitCode } = await plugin({ env: { ...env }, stdin: () => stdin });
   return { failure: exitCode === 0 ? "" : `exit status ${exitCode}`, stdout, stderr: "" };
 }

@@ -1,4 +1,5 @@
 /** Plugins that are part of this executable, which are called without starting a process. */
+import { type AsyncStorage, newStorage } from "../runtime/async_storage.ts";
 import { runtime } from "../runtime/mod.ts";
 import type { FileInfo } from "../runtime/types.ts";
 import { CLIENT_LIMIT, executableOf } from "../server/client_file.ts";
@@ -31,6 +32,23 @@ export interface InProcessOutput {
 
 /** A plugin as a function. It neither reads from nor writes to the process's own streams. */
 export type InProcessPlugin = (call: InProcessCall) => Promise<InProcessOutput>;
+
+/** Made by the first {@link withPlugins}. */
+let given: AsyncStorage<ReadonlyMap<string, InProcessPlugin>> | undefined;
+
+/** Runs `work`, for which plugins of these names are called as functions, whatever is on CNI_PATH. */
+export function withPlugins<T>(
+  plugins: ReadonlyMap<string, InProcessPlugin>,
+  work: () => T,
+): T {
+  given ??= newStorage();
+  return given.run(plugins, work);
+}
+
+/** Finds a plugin of {@link withPlugins}. */
+export function givenPlugin(name: string): InProcessPlugin | undefined {
+  return given?.getStore()?.get(name);
+}
 
 const registered = new Map<string, InProcessPlugin>();
 

@@ -4,7 +4,7 @@ import { Fields } from "../types/fields.ts";
 import { encodeJson } from "../types/json.ts";
 import { NEWEST } from "../types/versions.ts";
 import { pluginEnv } from "./env.ts";
-import { execPlugin, type Limits } from "./exec.ts";
+import { type ExecOptions, execPlugin, type Limits } from "./exec.ts";
 import { parseOutput } from "./result.ts";
 
 /**
@@ -17,11 +17,18 @@ export async function supportedVersions(
   file: string,
   limits: Limits = {},
 ): Promise<readonly string[]> {
+  return await askVersions((options) => execPlugin(file, { ...limits, ...options }));
+}
+
+/** As {@link supportedVersions}, of a plugin that `run` runs. */
+export async function askVersions(
+  run: (request: Pick<ExecOptions, "stdin" | "env">) => Promise<string>,
+): Promise<readonly string[]> {
   // Plugins built with an early library insist on these variables, for VERSION too.
   const env = pluginEnv({ command: "VERSION", netns: "dummy", ifName: "dummy", path: ["dummy"] });
   const stdin = encodeJson({ cniVersion: NEWEST });
   try {
-    return readVersions(await execPlugin(file, { ...limits, stdin, env }));
+    return readVersions(await run({ stdin, env }));
   } catch (error) {
     if (error instanceof CniError && error.message === "unknown CNI_COMMAND: VERSION") {
       return ["0.1.0"];

@@ -1,10 +1,12 @@
 import { pluginEnv } from "../invoke/env.ts";
 import { execPlugin, type Limits } from "../invoke/exec.ts";
 import { findForCommand, findInPath } from "../invoke/find.ts";
-import { supportedVersions } from "../invoke/version.ts";
+import { askVersions, supportedVersions } from "../invoke/version.ts";
+import type { AnyPlugin } from "../skel/plugin.ts";
 import { CniError } from "../types/error.ts";
 import { quote } from "../types/go_text.ts";
 import type { PluginConfig } from "./conf.ts";
+import { GivenPlugins } from "./given_plugins.ts";
 import type { RuntimeConf } from "./runtime_conf.ts";
 
 /** The commands of plugins. */
@@ -12,11 +14,18 @@ export type Command = "ADD" | "CHECK" | "DEL" | "STATUS" | "GC" | "VERSION";
 
 /** Options of calling plugins. `timeoutMs` is that of each plugin. */
 export interface CallerOptions extends Limits {
-  /** Directories that hold plugins: CNI_PATH. */
-  path: readonly string[];
+  /** Directories that hold plugins, CNI_PATH; `/opt/cni/bin` when absent. */
+  path?: readonly string[];
+  /**
+   * Plugins that are called as functions, in this process, by their names; any other is executed. The
+   * process needs their privileges.
+   */
+  plugins?: readonly AnyPlugin[];
   /** Called before each plugin is run. */
   onPlugin?: (command: Command, plugin: string) => void;
 }
+
+const DEFAULT_PATH = ["/opt/cni/bin"];
 
 /** The verbs of errors, as in the Go library. */
 const VERBS: Readonly<Record<Command, string>> = {
@@ -31,10 +40,12 @@ const VERBS: Readonly<Record<Command, string>> = {
 /** Finds plugins and runs them. */
 export class Caller {
   readonly #options: CallerOptions;
+  readonly #given: GivenPlugins;
 
-  /** Runs no plugin. */
+  /** Runs no plugin. @throws {TypeError} where two of `plugins` have one name */
   constructor(options: CallerOptions) {
     this.#options = options;
+    this.#given = new GivenPlugins(options.plugins ?? []);
   }
 
   /**
@@ -50,12 +61,16 @@ export class Caller {
     rt: RuntimeConf | undefined,
     read: (stdout: string) => T,
   ): Promise<T> {
-    const { path, onPlugin, timeoutMs, abort } = this.#options;
+    const { path = DEFAULT_PATH, onPlugin, timeoutMs, abort } = this.#options;
+    const env = () => pluginEnv({ ...rt, command, path });
     try {
+      if (this.#given.has(type)) {
+        onPlugin?.(command, type);
+        return read(await this.#given.call(type, { stdin, env: env(), timeoutMs, abort }));
+      }
       const file = findForCommand(command, type, path);
       onPlugin?.(command, type);
-      const env = pluginEnv({ ...rt, command, path });
-      return read(await execPlugin(file, { stdin, env, timeoutMs, abort }));
+      return read(await execPlugin(file, { stdin, env: env(), timeoutMs, abort }));
     } catch (error) {
       const which = name === "" ? "" : ` name=${quote(name)}`;
       const context = `plugin type=${quote(type)}${which} failed (${VERBS[command]})`;
@@ -65,7 +80,11 @@ export class Caller {
 
   /** The versions of the specification that plugin `type` supports. @throws {CniError} */
   async versions(type: string): Promise<readonly string[]> {
-    const { path, onPlugin, timeoutMs, abort } = this.#options;
+    const { path = DEFAULT_PATH, onPlugin, timeoutMs, abort } = this.#options;
+    if (this.#given.has(type)) {
+      onPlugin?.("VERSION", type);
+      return await askVersions((request) => this.#given.call(type, request));
+    }
     const file = findInPath(type, path);
     onPlugin?.("VERSION", type);
     return await supportedVersions(file, { timeoutMs, abort });

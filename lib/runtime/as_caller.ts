@@ -11,6 +11,7 @@ export function asCaller(own: Runtime): Runtime {
   let umask: ((mask: number) => number) | undefined;
   /** Runs `work`, which is synchronous, with a call's umask in place of the process's. */
   const masked = <T>({ umask: mask }: CallContext, work: () => T): T => {
+    if (mask === undefined) return work();
     umask ??= own.bind("libc.so.6", { umask: ["u32", "u32"] }).umask;
     const before = umask(mask);
     try {

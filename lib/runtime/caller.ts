@@ -73,6 +73,25 @@ export function endExecuted(reason: unknown): void {
   ending.abort(reason);
 }
 
+/** How long what was interrupted may go on before the plugins that it runs are killed. Milliseconds. */
+const INTERRUPTED_GRACE_MS = 1000;
+
+/**
+ * Waits for work of the call that an interruption left under way, and kills the plugins that it still
+ * runs after {@link INTERRUPTED_GRACE_MS}.
+ * @param reason why, for their errors
+ */
+export async function endSoon(settled: Promise<unknown>, reason: unknown): Promise<void> {
+  const timer = setTimeout(() => endExecuted(reason), INTERRUPTED_GRACE_MS);
+  try {
+    await settled;
+  } catch {
+    // The interruption, which was answered already.
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /**
  * Has the programs that the call starts in order to change rules hold a descriptor too, until the
  * returned object is disposed of. What is locked stays locked until they have ended, also when this

@@ -13,15 +13,16 @@ export interface CallContext {
   readonly environment: Readonly<Record<string, string>>;
   /** Absolute path of the working directory, which relative paths are meant from. */
   readonly directory: string;
-  /** Permission bits that files are created without: umask(2). */
-  readonly umask: number;
+  /** Permission bits that files are created without, umask(2); the process's own when absent. */
+  readonly umask?: number;
   /** Takes what is written to standard error. */
   readonly writeError: (text: string) => void;
   /**
    * Waits until a descriptor can be read, while other calls go on. Returns whether it can: false
-   * when `ms` are over before.
+   * when `ms` are over before. Absent where nothing waits for descriptors: requests that take long
+   * then stop the thread.
    */
-  readonly readable: (descriptor: number, ms: number) => Promise<boolean>;
+  readonly readable?: (descriptor: number, ms: number) => Promise<boolean>;
   /** Ends the plugins and programs that are executed for the call. Replaced once it has aborted. */
   ending: AbortController;
   /** Descriptors that a program that changes rules inherits; see `RunOptions.inherit`. */

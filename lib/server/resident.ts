@@ -6,7 +6,7 @@
 import { Descriptor } from "../libc/descriptor.ts";
 import type { Poller } from "../libc/poller.ts";
 import type { Socket } from "../libc/socket.ts";
-import { endExecuted } from "../runtime/caller.ts";
+import { endSoon } from "../runtime/caller.ts";
 import { type CallContext, runInCall } from "../runtime/current_call.ts";
 import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
@@ -73,8 +73,6 @@ export interface ResidentStatus {
 
 /** How long the server waits for a request, and for the call to be handed over. Milliseconds. */
 const REQUEST_TIMEOUT_MS = 10_000;
-/** How long an interrupted call may go on before the plugins that it runs are killed. */
-const INTERRUPTED_GRACE_MS = 1000;
 
 /** A server; it serves until it is disposed of. */
 export class ResidentServer implements Disposable {
@@ -260,7 +258,12 @@ export class ResidentServer implements Disposable {
           interrupted: interruption.promise,
         });
         if (reply.defect !== undefined) log(`a call failed: ${stackOf(reply.defect)}`);
-        if (reply.settled) this.#leaveUnfinished(environment, endSoon(reply.settled));
+        if (reply.settled) {
+          this.#leaveUnfinished(
+            environment,
+            endSoon(reply.settled, CniError.internal("the call was interrupted")),
+          );
+        }
         const exitCode = await this.#deliver(reply, socket, streams);
         streams[Symbol.dispose]();
         if (!isGone) socket.send(exitCode === 0 ? SUCCEEDED : FAILED);
@@ -320,22 +323,6 @@ const O_PATH = 0o10000000;
 
 function interrupted(by: string): CniError {
   return CniError.internal(`interrupted by ${by}; what had been done was taken back`);
-}
-
-/**
- * Waits for work that an interruption left under way, and kills the plugins that it still runs after
- * {@link INTERRUPTED_GRACE_MS}.
- */
-async function endSoon(settled: Promise<unknown>): Promise<void> {
-  const kill = () => endExecuted(CniError.internal("the call was interrupted"));
-  const timer = setTimeout(kill, INTERRUPTED_GRACE_MS);
-  try {
-    await settled;
-  } catch {
-    // The interruption, which was answered already.
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function isFile(path: string, file: { dev: number; ino: number }): boolean {

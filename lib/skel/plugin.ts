@@ -94,6 +94,10 @@ export interface Plugin<O = unknown> {
   readonly reservations?: () => Promise<ReservationBook<Call<O>>>;
 }
 
+/** A plugin, whatever its options are. */
+// deno-lint-ignore no-explicit-any -- its own code reads them, by its own schema
+export type AnyPlugin = Plugin<any>;
+
 /**
  * Defines a plugin; the types of `options` reach its handlers.
  *

@@ -15,6 +15,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   "lib/ns/netns.ts: runtime.write": "a thread that cannot leave a namespace ends the process",
   "lib/ns/netns.ts: runtime.exit": "a thread that cannot leave a namespace ends the process",
   "lib/host/lock.ts: queues": "says in which order calls get a lock",
+  "lib/invoke/in_process.ts: given": "holds a value for each call",
   "lib/invoke/in_process.ts: registered": "written once, before any call: what this executable is",
   "lib/netlink/codec.ts: LITTLE": "a constant",
   "lib/netlink/codec.ts: DECODER": "decodes whole texts, and keeps nothing between them",

@@ -12,7 +12,7 @@ import { requestedAddresses } from "../../../lib/ipam/range_options.ts";
 import { readResolvConf } from "../../../lib/ipam/resolv_conf.ts";
 import { resultRoutes } from "../../../lib/ipam/routes.ts";
 import { recordNetNsIfPresent } from "../../../lib/ns/recorded.ts";
-import { type AddCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import { type AddCall, type AnyPlugin, definePlugin } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
@@ -25,7 +25,7 @@ import { type Options, options } from "./options.ts";
 import { addressSets, fixedAddresses } from "./settings.ts";
 import { status } from "./status.ts";
 
-const clusterLocal = definePlugin<Options>({
+const clusterLocal: AnyPlugin = definePlugin<Options>({
   name: "cluster-local",
   options,
   add,

@@ -47,19 +47,19 @@ export function decodeLease(value: JsonObject, format: number): LeaseRecord {
     ? { ...rest, attachment: key, interfaceId: place, config: wishes }
     : value;
   const { attachment, interfaceId, config, mac, boot, v4, v6 } = lease as JsonObject;
-  require(
+  demand(
     isObject(attachment) && areStrings(attachment, ["network", "containerId", "ifName"]),
     "attachment",
   );
-  require(isInterfaceId(interfaceId), "interfaceId");
-  require(isClientConfig(config), "config");
-  require(typeof mac === "string" && typeof boot === "string", "mac or boot");
-  require(v4 === undefined || isConfiguration(v4, 4) && isAddress(v4.serverId), "v4");
-  require(v6 === undefined || isConfiguration(v6, 6), "v6");
+  demand(isInterfaceId(interfaceId), "interfaceId");
+  demand(isClientConfig(config), "config");
+  demand(typeof mac === "string" && typeof boot === "string", "mac or boot");
+  demand(v4 === undefined || isConfiguration(v4, 4) && isAddress(v4.serverId), "v4");
+  demand(v6 === undefined || isConfiguration(v6, 6), "v6");
   return lease as unknown as LeaseRecord;
 }
 
-function require(condition: boolean, what: string): asserts condition {
+function demand(condition: boolean, what: string): asserts condition {
   if (!condition) throw new Error(`its "${what}" is not what it should be`);
 }
 

@@ -8,7 +8,7 @@
  */
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
-import { definePlugin } from "../../../lib/skel/plugin.ts";
+import { type AnyPlugin, definePlugin } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { type Attachment, membership, sameAttachment } from "../../../lib/types/attachment.ts";
 import { CniError } from "../../../lib/types/error.ts";
@@ -16,7 +16,7 @@ import { clientConfig, type Options, options, requireIpam, socketPath } from "./
 import { ask, NoDaemon } from "./daemon_client.ts";
 import type { Selection } from "./without_daemon.ts";
 
-const dhcp = definePlugin<Options>({
+const dhcp: AnyPlugin = definePlugin<Options>({
   name: "dhcp",
   options,
 

@@ -44,7 +44,7 @@ export function readRequest(line: string): Request {
 
 /** Checks the parameters of a method. @throws {CniError} code 7 naming what is missing, or of another type */
 export function requireParams(method: Method, params: unknown): void {
-  const require = (object: unknown, path: string, name: string, kind: string) => {
+  const demand = (object: unknown, path: string, name: string, kind: string) => {
     const value = isObject(object) ? object[name] : undefined;
     const found = Array.isArray(value) ? "list" : isObject(value) ? "object" : typeof value;
     if (found === kind) return;
@@ -55,10 +55,10 @@ export function requireParams(method: Method, params: unknown): void {
     );
   };
   for (const [name, kind] of Object.entries(REQUIRED[method])) {
-    require(params, "params", name, kind);
+    demand(params, "params", name, kind);
     if (name !== "attachment" || !isObject(params)) continue;
     for (const member of ATTACHMENT_MEMBERS) {
-      require(params.attachment, "params.attachment", member, "string");
+      demand(params.attachment, "params.attachment", member, "string");
     }
   }
 }

@@ -11,7 +11,13 @@ import { requestedAddresses } from "../../../lib/ipam/range_options.ts";
 import { resultRoutes } from "../../../lib/ipam/routes.ts";
 import { recordNetNsIfPresent } from "../../../lib/ns/recorded.ts";
 import { warn } from "../../../lib/runtime/caller.ts";
-import { type AddCall, type Call, definePlugin, type GcCall } from "../../../lib/skel/plugin.ts";
+import {
+  type AddCall,
+  type AnyPlugin,
+  type Call,
+  definePlugin,
+  type GcCall,
+} from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
@@ -23,7 +29,7 @@ import { readResolvConf } from "../../../lib/ipam/resolv_conf.ts";
 import type { Owner } from "./store.ts";
 import { openIfPresent, ownerOf } from "./stores.ts";
 
-const hostLocal = definePlugin<Options>({
+const hostLocal: AnyPlugin = definePlugin<Options>({
   name: "host-local",
   options,
   add,

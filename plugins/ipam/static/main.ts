@@ -7,13 +7,13 @@
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { IpAddress } from "../../../lib/ip/address.ts";
 import { resultRoutes } from "../../../lib/ipam/routes.ts";
-import { type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import { type AnyPlugin, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { addresses, ipConfig, type Options, options } from "./config.ts";
 
-const plugin = definePlugin<Options>({
+const plugin: AnyPlugin = definePlugin<Options>({
   name: "static",
   options,
 

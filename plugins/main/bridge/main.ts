@@ -21,7 +21,7 @@ import {
 import { addressOf } from "../../../lib/ipam/configure.ts";
 import { ipamGc, ipamStatus } from "../../../lib/ipam/delegate.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
-import { definePlugin } from "../../../lib/skel/plugin.ts";
+import { type AnyPlugin, definePlugin } from "../../../lib/skel/plugin.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { add } from "./add.ts";
@@ -34,7 +34,7 @@ import {
   spoofCheckSkeleton,
 } from "./spoof_check.ts";
 
-const bridge = definePlugin<Options>({
+const bridge: AnyPlugin = definePlugin<Options>({
   name: "bridge",
   options,
   add,

@@ -6,12 +6,13 @@
  *
  * @module
  */
+import type { AnyPlugin } from "../../../lib/skel/plugin.ts";
 import { linkPlugin } from "../../../lib/attach/link_plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 
 const KIND = "dummy";
 
-const dummy = linkPlugin({
+const dummy: AnyPlugin = linkPlugin({
   name: "dummy",
   kind: KIND,
   requiresIpam: true,

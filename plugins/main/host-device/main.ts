@@ -15,7 +15,13 @@ import { detach } from "../../../lib/attach/detach.ts";
 import { hasIpam, ipamAdd, ipamCheck, ipamGc, ipamStatus } from "../../../lib/ipam/delegate.ts";
 import { chooseDns } from "../../../lib/ipam/dns.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
-import { type AddCall, definePlugin, type DelCall, type GcCall } from "../../../lib/skel/plugin.ts";
+import {
+  type AddCall,
+  type AnyPlugin,
+  definePlugin,
+  type DelCall,
+  type GcCall,
+} from "../../../lib/skel/plugin.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { membership } from "../../../lib/types/attachment.ts";
@@ -33,7 +39,7 @@ import {
   sweepRecords,
 } from "./record.ts";
 
-const hostDevice = definePlugin<Options>({
+const hostDevice: AnyPlugin = definePlugin<Options>({
   name: "host-device",
   options,
   add,

@@ -13,7 +13,7 @@ import { linkPlugin } from "../../../lib/attach/link_plugin.ts";
 import { parentOptions } from "../../../lib/attach/parent.ts";
 import { onParent } from "../../../lib/attach/parent_link.ts";
 import { hasIpam } from "../../../lib/ipam/delegate.ts";
-import type { AttachmentCall } from "../../../lib/skel/plugin.ts";
+import type { AnyPlugin, AttachmentCall } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { goObject, type Infer, oneOf, withDefault } from "../../../lib/types/schema.ts";
@@ -31,7 +31,7 @@ const options = () =>
   });
 type Options = Infer<ReturnType<typeof options>>;
 
-const ipvlan = linkPlugin(onParent<Options>({
+const ipvlan: AnyPlugin = linkPlugin(onParent<Options>({
   name: "ipvlan",
   kind: KIND,
   options,

@@ -12,7 +12,7 @@ import { NetNs } from "../../../lib/ns/netns.ts";
 import { expectUp } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
-import { definePlugin, type DelCall } from "../../../lib/skel/plugin.ts";
+import { type AnyPlugin, definePlugin, type DelCall } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
@@ -20,7 +20,7 @@ import type { Result } from "../../../lib/types/result.ts";
 /** Whatever CNI_IFNAME says, the interface is this one. */
 const NAME = "lo";
 
-const loopback = definePlugin({
+const loopback: AnyPlugin = definePlugin({
   name: "loopback",
 
   add(call): Result {

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { AnyPlugin } from "../../../lib/skel/plugin.ts";
 import { expectProperty } from "../../../lib/attach/check.ts";
 import { linkPlugin } from "../../../lib/attach/link_plugin.ts";
 import { onParent } from "../../../lib/attach/parent_link.ts";
@@ -18,7 +19,7 @@ import { isPassthru, modeOf, MODES, type Options, options } from "./config.ts";
 
 const KIND = "macvlan";
 
-const macvlan = linkPlugin(onParent<Options>({
+const macvlan: AnyPlugin = linkPlugin(onParent<Options>({
   name: "macvlan",
   kind: KIND,
   options,

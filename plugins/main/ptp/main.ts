@@ -30,14 +30,14 @@ import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { addVethPair, nameTaken } from "../../../lib/rtnl/veth.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
-import { type AddCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import { type AddCall, type AnyPlugin, definePlugin } from "../../../lib/skel/plugin.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { type Options, options } from "./config.ts";
 import { addContainerEnd, addHostEnd, expectHostEnd, requireGateway } from "./routed.ts";
 
-const ptp = definePlugin<Options>({
+const ptp: AnyPlugin = definePlugin<Options>({
   name: "ptp",
   options,
   add,

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { AnyPlugin } from "../../../lib/skel/plugin.ts";
 import { expectProperty } from "../../../lib/attach/check.ts";
 import { linkPlugin } from "../../../lib/attach/link_plugin.ts";
 import { requestedMac } from "../../../lib/attach/requested_mac.ts";
@@ -21,7 +22,7 @@ import { createTap, TUN_DEVICE } from "./create.ts";
 /** `linux/if_tun.h`: IFF_TAP, as the kernel reports it. */
 const TAP = 2;
 
-const tap = linkPlugin<Options>({
+const tap: AnyPlugin = linkPlugin<Options>({
   name: "tap",
   kind: "tun", // what the kernel calls both TUN and TAP interfaces
   options,

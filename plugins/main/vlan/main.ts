@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { AnyPlugin } from "../../../lib/skel/plugin.ts";
 import { expectProperty } from "../../../lib/attach/check.ts";
 import { linkPlugin } from "../../../lib/attach/link_plugin.ts";
 import { parentOptions } from "../../../lib/attach/parent.ts";
@@ -24,7 +25,7 @@ const options = () =>
   });
 type Options = Infer<ReturnType<typeof options>>;
 
-const vlan = linkPlugin(onParent<Options>({
+const vlan: AnyPlugin = linkPlugin(onParent<Options>({
   name: "vlan",
   kind: KIND,
   options,

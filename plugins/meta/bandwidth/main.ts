@@ -12,7 +12,7 @@ import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { findHostEnd } from "../../../lib/rtnl/veth.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
-import { definePlugin } from "../../../lib/skel/plugin.ts";
+import { type AnyPlugin, definePlugin } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
@@ -23,7 +23,7 @@ import { requirePeer } from "./host_interface.ts";
 import { removeIfbs, removeOrphanIfbs } from "./ifb.ts";
 import { expectShaped, shape, unshape } from "./shaping.ts";
 
-const bandwidth = definePlugin<Options>({
+const bandwidth: AnyPlugin = definePlugin<Options>({
   name: "bandwidth",
   versions: versionsFrom("0.3.0"),
   options,

@@ -23,6 +23,7 @@ import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import { warn } from "../../../lib/runtime/caller.ts";
 import {
   type AddCall,
+  type AnyPlugin,
   type AttachmentCall,
   definePlugin,
   type DelCall,
@@ -37,7 +38,7 @@ import { type Options, options, policyOf, unknownBackend } from "./config.ts";
 import { addressesOf, entryOf } from "./entry.ts";
 import { expectedWithoutNote, removalWithoutNote } from "./without_note.ts";
 
-const firewall = definePlugin<Options>({
+const firewall: AnyPlugin = definePlugin<Options>({
   name: "firewall",
   versions: versionsFrom("0.4.0"),
   options,

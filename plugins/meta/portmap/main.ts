@@ -22,14 +22,19 @@ import { portsNotes } from "../../../lib/firewall/ports/notes.ts";
 import { openLoopback } from "../../../lib/firewall/ports/loopback.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
-import { type AddCall, type AttachmentCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import {
+  type AddCall,
+  type AnyPlugin,
+  type AttachmentCall,
+  definePlugin,
+} from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { type Options, options, readBackend, readMappings } from "./config.ts";
 
-const portmap = definePlugin<Options>({
+const portmap: AnyPlugin = definePlugin<Options>({
   name: "portmap",
   options,
   add,

@@ -14,7 +14,7 @@ import { isNewerContainers } from "../../../lib/attach/owner.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
-import { type AddCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import { type AddCall, type AnyPlugin, definePlugin } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
@@ -33,7 +33,7 @@ import {
 } from "./routing.ts";
 import { findRules, ipsOf, requireSources } from "./sources.ts";
 
-const sbr = definePlugin<Options>({
+const sbr: AnyPlugin = definePlugin<Options>({
   name: "sbr",
   options,
   add,

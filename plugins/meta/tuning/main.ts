@@ -13,7 +13,7 @@ import { findHostEnd } from "../../../lib/rtnl/veth.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import { ifPresent } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
-import { type AddCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import { type AddCall, type AnyPlugin, definePlugin } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
@@ -32,7 +32,7 @@ import { changeLink, changesLink, currentSettings, expectLink, updateResult } fr
 import { restore } from "./restore.ts";
 import { currentValues, expectSysctls, setAll } from "./sysctls.ts";
 
-const tuning = definePlugin<Options>({
+const tuning: AnyPlugin = definePlugin<Options>({
   name: "tuning",
   options,
   add,

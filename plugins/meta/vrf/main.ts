@@ -13,7 +13,7 @@ import { isNewerContainers } from "../../../lib/attach/owner.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
-import { type AddCall, definePlugin } from "../../../lib/skel/plugin.ts";
+import { type AddCall, type AnyPlugin, definePlugin } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
@@ -25,7 +25,7 @@ import { type Options, options, validateOptions } from "./config.ts";
 import { createVrf, expectVrfSupport, findVrf, removeIfEmpty } from "./device.ts";
 import { addressesAndRoutesOf, changeMaster, leaveTable } from "./membership.ts";
 
-const vrf = definePlugin<Options>({
+const vrf: AnyPlugin = definePlugin<Options>({
   name: "vrf",
   versions: versionsFrom("0.3.1"),
   options,
