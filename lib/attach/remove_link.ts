@@ -56,7 +56,7 @@ export async function removeOrphanLinks(
   valid: readonly Attachment[],
   kind: string,
 ): Promise<void> {
-  const isOrphan = orphans(network, valid);
+  const isOrphan = orphans(network, valid, () => []);
   using hostNs = NetNs.current();
   for (const { rtnl } of enterVisible(hostNs)) {
     const host = netnsId(rtnl, hostNs);

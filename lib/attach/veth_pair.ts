@@ -37,7 +37,7 @@ export async function removeOrphanPairs(
   network: string,
   valid: readonly Attachment[],
 ): Promise<void> {
-  const isOrphan = orphans(network, valid);
+  const isOrphan = orphans(network, valid, (attachment) => [hostVethName(attachment)]);
   using host = Rtnl.open();
   for (const link of host.link.list({ kind: KIND })) {
     if (isOrphan(link)) await host.link.removeMeanwhile(link);

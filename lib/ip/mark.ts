@@ -43,21 +43,29 @@ export function networkGroup(network: string): number {
 
 /** The properties by which the owner of a link is recognized. */
 interface Marked {
+  name: string;
   alias?: string;
   group: number;
 }
 
 /**
  * Makes a filter for links of a network that belong to none of its valid attachments. A link
- * without an alias was left by an ADD that was killed.
+ * without an alias was left by an ADD that was killed, unless a valid attachment gives its links
+ * that name: then its ADD may be about to set the alias.
+ * @param namesOf the names that an attachment's links have before they have an alias
  */
-export function orphans(network: string, valid: readonly Attachment[]): (link: Marked) => boolean {
+export function orphans(
+  network: string,
+  valid: readonly Attachment[],
+  namesOf: (attachment: Attachment) => readonly string[],
+): (link: Marked) => boolean {
   const aliases = new Set(valid.map(attachmentAlias));
+  const names = new Set(valid.flatMap(namesOf));
   const group = networkGroup(network);
   const hashed = `${PREFIX}${networkHash(network)}-`;
   return ({ alias, ...link }) =>
     alias === undefined
-      ? link.group === group
+      ? link.group === group && !names.has(link.name)
       : (alias.startsWith(`${PREFIX}${network}/`) || alias.startsWith(hashed)) &&
         !aliases.has(alias);
 }

@@ -13,7 +13,12 @@ Deno.test("attachmentAlias() fits into an alias, whatever the names", () => {
 });
 
 Deno.test("orphans() are links of this network that nobody claims", () => {
-  const isOrphan = orphans("net", [{ network: "net", containerId: "a", ifName: "eth0" }]);
+  const isOrphan = orphans(
+    "net",
+    [{ network: "net", containerId: "a", ifName: "eth0" }],
+    ({ containerId }) => [`veth-${containerId}`],
+  );
+  const name = "veth-b";
   const long = "c".repeat(250);
   const cases: [alias: string | undefined, orphan: boolean][] = [
     ["cni:net/a/eth0", false],
@@ -25,10 +30,13 @@ Deno.test("orphans() are links of this network that nobody claims", () => {
     ["net/b/eth0", false],
     [undefined, false],
   ];
-  for (const [alias, orphan] of cases) assertEquals(isOrphan({ alias, group: 0 }), orphan, alias);
-  assertEquals(isOrphan({ group: networkGroup("net") }), true);
-  assertEquals(isOrphan({ group: networkGroup("net2") }), false);
-  assertEquals(isOrphan({ alias: "cni:net/a/eth0", group: networkGroup("net") }), false);
+  for (const [alias, orphan] of cases) {
+    assertEquals(isOrphan({ name, alias, group: 0 }), orphan, alias);
+  }
+  assertEquals(isOrphan({ name, group: networkGroup("net") }), true);
+  assertEquals(isOrphan({ name: "veth-a", group: networkGroup("net") }), false, "being made");
+  assertEquals(isOrphan({ name, group: networkGroup("net2") }), false);
+  assertEquals(isOrphan({ name, alias: "cni:net/a/eth0", group: networkGroup("net") }), false);
 });
 
 Deno.test("networkGroup() is no group that everybody has, and fits into the kernel's", () => {

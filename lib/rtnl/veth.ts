@@ -74,12 +74,17 @@ export function addVethPair(pair: NewVethPair): VethPair {
 /** @returns the far end's name */
 function create(pair: NewVethPair): string {
   const { inside, hostNs, name, mtu, address, hostAddress, attachment } = pair;
-  const group = attachment && networkGroup(attachment.network);
   // Without a queue length of 0 the kernel would give the far end 1000 packets.
-  const end = { netnsFd: hostNs.descriptor, mtu, address: hostAddress, txqlen: 0, group };
+  const end = { netnsFd: hostNs.descriptor, mtu, address: hostAddress, txqlen: 0 };
   for (let attempt = 1;; attempt++) {
-    const peer = attachment && attempt === 1 ? hostVethName(attachment) : randomName();
-    const far = { ...end, name: peer };
+    const isOwnName = attachment !== undefined && attempt === 1;
+    const peer = isOwnName ? hostVethName(attachment) : randomName();
+    // A GC of this moment would not know whose a link with a random name is.
+    const far = {
+      ...end,
+      name: peer,
+      ...(isOwnName ? { group: networkGroup(attachment.network) } : {}),
+    };
     try {
       inside.link.add({ name, kind: "veth", mtu, address, data: { peer: far } });
       return peer;

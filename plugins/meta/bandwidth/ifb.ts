@@ -98,7 +98,10 @@ export function removeOrphanIfbs(
   network: string,
   valid: readonly Attachment[],
 ): void {
-  const isOrphan = orphans(network, valid);
+  const isOrphan = orphans(network, valid, (attachment) => [
+    attachmentIfbName(attachment, "egress"),
+    attachmentIfbName(attachment, "ingress"),
+  ]);
   for (const ifb of host.link.list({ kind: "ifb" })) {
     if (isOrphan(ifb)) host.link.removeIfPresent(ifb);
   }
