@@ -57,7 +57,7 @@ const VOLATILE_SYSCTL =
 /** Directories whose files are looked at; what the test itself needs is in /run/test. */
 const DIRECTORIES = ["/run", "/var/lib/cni", "/etc/cni"];
 
-/** Files whose content is nobody's: locks, where a search goes on, and namespaces. */
+/** Files whose content and mode are nobody's: locks, where a search goes on, and namespaces. */
 const CONTENT_FREE = /\/(lock|last_reserved_ip\.\d+|xtables\.lock)$|^\/run\/netns\//;
 
 /** Reads what the sandbox's host, and the containers of these names, have. */
@@ -198,9 +198,11 @@ function readFiles(found: Snapshot, directory: string): void {
     else if (isDirectory) {
       found.set(`directory ${path}`, modeOf(path));
       readFiles(found, path);
-    } else if (isFile && !CONTENT_FREE.test(path)) {
-      found.set(`file ${path}`, `${modeOf(path)} ${Deno.readTextFileSync(path)}`);
-    } else found.set(`file ${path}`, modeOf(path));
+    } else if (CONTENT_FREE.test(path)) found.set(`file ${path}`, "");
+    else {found.set(
+        `file ${path}`,
+        modeOf(path) + (isFile ? ` ${Deno.readTextFileSync(path)}` : ""),
+      );}
   }
 }
 
