@@ -201,8 +201,8 @@ export class Host {
   }
 
   /** A new root file system with busybox in it. */
-  async rootfs(name: string): Promise<string> {
-    const root = await Deno.makeTempDir({ dir: "/run", prefix: `${name}-` });
+  async rootfs(name: string, dir = "/run"): Promise<string> {
+    const root = await Deno.makeTempDir({ dir, prefix: `${name}-` });
     await Deno.chmod(root, 0o755);
     const directories = ["bin", "sbin", "proc", "sys", "dev", "etc", "tmp", "run", "root", "var"];
     for (const directory of directories) {

@@ -29,13 +29,22 @@ export function podmanEnvironment(): Record<string, string> {
 /** What a container runs that serves a page at port 80. */
 export const SERVE = "mkdir -p /w; echo served >/w/index.html; exec httpd -f -p 80 -h /w";
 
+/** An ordinary user's directories. */
+export interface User {
+  home: string;
+  runtimeDirectory: string;
+}
+
 /** podman with its CNI backend. */
 export class Podman {
   readonly #host: Host;
+  readonly #user: User | undefined;
   readonly #env = podmanEnvironment();
 
-  constructor(host: Host) {
+  /** @param user whose podman it is; root's where none is given */
+  constructor(host: Host, user?: User) {
     this.#host = host;
+    this.#user = user;
   }
 
   /** Runs podman. @throws {Error} with its output when it fails */
@@ -53,7 +62,8 @@ export class Podman {
     script: string,
   ): Promise<void> {
     this.#host.step(`run ${name}`);
-    const root = await this.#host.rootfs(name);
+    const root = await this.#host.rootfs(name, this.#user?.home);
+    if (this.#user) await this.#host.run("chown", ["-R", "1000:1000", root]);
     const attached = ["--network", network, ...options];
     const command = ["--rootfs", root, "/bin/sh", "-c", script];
     this.#host.mark(await this.run("run", "--detach", "--name", name, ...attached, ...command));
@@ -66,8 +76,16 @@ export class Podman {
 
   /** Runs podman to its end. */
   try(...args: readonly string[]): Promise<Output> {
-    return this.#host.try("podman", ["--storage-driver=vfs", ...args], {
-      env: this.#env,
+    const command = ["podman", "--storage-driver=vfs", ...args];
+    if (!this.#user) return this.#host.try(command[0]!, command.slice(1), { env: this.#env });
+    const { home, runtimeDirectory } = this.#user;
+    const own = [`HOME=${home}`, `XDG_RUNTIME_DIR=${runtimeDirectory}`, `XDG_CONFIG_HOME=${home}`];
+    const config = `${home}/containers.conf`;
+    const text = CONFIG.replace("/etc/cni/net.d", `${home}/networks`);
+    Deno.writeTextFileSync(config, text);
+    const identity = ["--reuid=1000", "--regid=1000", "--clear-groups"];
+    return this.#host.try("setpriv", [...identity, "env", ...own, ...command], {
+      env: { CONTAINERS_CONF: config },
     });
   }
 }

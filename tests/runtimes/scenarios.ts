@@ -8,6 +8,7 @@ import { criReboot } from "./scenarios/cri_reboot.ts";
 import { ctrRun } from "./scenarios/ctr_run.ts";
 import { podmanNetworks } from "./scenarios/podman_networks.ts";
 import { podmanPods } from "./scenarios/podman_pods.ts";
+import { podmanRootless } from "./scenarios/podman_rootless.ts";
 import { podmanRun } from "./scenarios/podman_run.ts";
 
 /** Every scenario, the longest first: what runs beside others ends sooner so. */
@@ -15,6 +16,7 @@ export const SCENARIOS: readonly Scenario[] = [
   podmanNetworks,
   podmanPods,
   podmanRun,
+  podmanRootless,
   criAccidents,
   criCrowd,
   criReboot,
