@@ -4,7 +4,8 @@ import { attachmentRequest } from "../libcni/request.ts";
 import { inspectionCall } from "../skel/inspection.ts";
 import { knownPlugin } from "../skel/known_plugins.ts";
 import type { Plugin } from "../skel/plugin.ts";
-import type { Reservation, Reservations } from "../skel/reservations.ts";
+import type { Reservation, Reservations, SharedBook } from "../skel/reservations.ts";
+import { CniError } from "../types/error.ts";
 import { isObject } from "../types/json.ts";
 import { resultOf } from "./attachment_state.ts";
 import { capabilityArgs } from "./settings.ts";
@@ -16,6 +17,12 @@ export interface NetworkReservations extends Reservations {
   /** Gives an address back; undefined where the plugin keeps nothing that could be given back. */
   free?(reservation: Reservation): Promise<void>;
 }
+
+/** What can be decided about the addresses that several nodes share, on one network. */
+export type SharedReservations = {
+  [K in keyof SharedBook<unknown>]: SharedBook<unknown>[K] extends
+    (call: unknown, ...rest: infer R) => infer T ? (...rest: R) => T : never;
+};
 
 /**
  * What every IPAM plugin of a network says of its addresses. Of one that cannot be asked, what is
@@ -29,13 +36,46 @@ export async function reservationsOf(
 ): Promise<NetworkReservations[]> {
   const found: NetworkReservations[] = [];
   for (const config of network.plugins) {
-    const { ipam } = config.json;
-    const type = isObject(ipam) && typeof ipam.type === "string" ? ipam.type : "";
+    const type = ipamTypeOf(config);
     if (type === "") continue;
     const asked = await ask(type, config, network, cni);
     found.push(asked ?? { type, ...cachedReservations(network.name, cni) });
   }
   return found;
+}
+
+/**
+ * What can be decided about a network's addresses that nodes share.
+ *
+ * @throws {CniError} code 7 where no IPAM plugin of the network shares addresses
+ */
+export async function sharedReservationsOf(
+  network: NetworkList,
+  cni: Cni,
+): Promise<SharedReservations> {
+  for (const config of network.plugins) {
+    const found = await bookOf(ipamTypeOf(config));
+    const shared = found?.book.shared;
+    if (!found || !shared) continue;
+    const call = callFor(found.plugin, config, network, cni);
+    return {
+      heldBy: (node) => shared.heldBy(call, node),
+      releaseNode: (node) => shared.releaseNode(call, node),
+      restore: () => shared.restore(call),
+      open: () => shared.open(call),
+    };
+  }
+  throw CniError.invalidConfig(`no IPAM plugin of network ${network.name} shares addresses`);
+}
+
+function ipamTypeOf({ json: { ipam } }: PluginConfig): string {
+  return isObject(ipam) && typeof ipam.type === "string" ? ipam.type : "";
+}
+
+async function bookOf(type: string) {
+  const { plugin } = type === "" ? {} : await knownPlugin(type) ?? {};
+  const book = await plugin?.reservations?.();
+  return plugin && book && { plugin, book };
 }
 
 async function ask(
@@ -44,9 +84,9 @@ async function ask(
   network: NetworkList,
   cni: Cni,
 ): Promise<NetworkReservations | undefined> {
-  const { plugin } = await knownPlugin(type) ?? {};
-  const book = await plugin?.reservations?.();
-  if (!plugin || !book) return undefined;
+  const known = await bookOf(type);
+  if (!known) return undefined;
+  const { plugin, book } = known;
   const call = callFor(plugin, config, network, cni);
   return {
     type,

@@ -18,6 +18,8 @@ export interface Reservation {
   containerId: string;
   /** "" where only the container is noted. */
   ifName: string;
+  /** The node that the container is on, where several share the addresses. */
+  node?: string;
   /** When it was given, in milliseconds since 1970; undefined where nobody knows. */
   sinceMs?: number;
   /** Index of its pool; undefined where it is in none that the configuration has now. */
@@ -49,4 +51,22 @@ export interface ReservationBook<C> {
    * @throws {CniError} where that is not possible
    */
   free(call: C, reservation: Reservation): void | Promise<void>;
+  /** Where several nodes share the addresses. */
+  readonly shared?: SharedBook<C>;
+}
+
+/** What somebody has to decide about addresses that several nodes share. */
+export interface SharedBook<C> {
+  /** Lists the addresses that a node's containers hold. */
+  heldBy(call: C, node: string): Promise<string[]>;
+  /**
+   * Releases what a node that is gone had.
+   *
+   * @throws {CniError} code 7 for this node itself
+   */
+  releaseNode(call: C, node: string): Promise<void>;
+  /** Writes back what this node holds, after a backup of the shared store was restored. */
+  restore(call: C): Promise<{ restored: string[]; conflicts: string[] }>;
+  /** Lets addresses be given again after that. */
+  open(call: C): Promise<void>;
 }

@@ -13,6 +13,7 @@ import { findNetworkOrCached } from "../network.ts";
 import { openCni } from "../open_cni.ts";
 import { NETWORK } from "../operands.ts";
 import { type NetworkReservations, reservationsOf } from "../reservations.ts";
+import { decide } from "../shared_reservations.ts";
 
 /** `cnitool ipam` */
 export const ipam: Command = {
@@ -24,6 +25,13 @@ export const ipam: Command = {
 network's attachments. What --free gives back the next container gets: ask who still has it first.`,
   options: [
     { name: "free", value: "ADDRESS", help: "give this address back, after asking" },
+    {
+      name: "release-node",
+      value: "NODE",
+      help: "release what a node that is gone had, after asking",
+    },
+    { name: "restore", help: "write back what this node holds, after etcd's backup was restored" },
+    { name: "open", help: "let addresses be given again, once every node was restored" },
     YES_OPTION,
     JSON_OPTION,
   ],
@@ -35,13 +43,18 @@ network's attachments. What --free gives back the next container gets: ask who s
     pools: { ranges: string[]; size: number; held: number }[];
     addresses: {
       address: string; containerID: string; ifname: string;
+      node?: string;   // where nodes share the addresses
       since?: string;  // ISO 8601
       pool?: number;   // index in pools; absent where the address is in none
       state: "attached" | "namespace gone" | "interface gone" | "unknown" }[] }[];
-  freed?: string }     // the address that was given back`,
+  freed?: string }     // the address that was given back
+{ network: string; released: string[] }                        // --release-node
+{ network: string; restored: string[]; conflicts: string[] }   // --restore, --open`,
   async run(line) {
     const cni = openCni();
     const network = findNetworkOrCached(line.operands[0]!, cni);
+    const decided = await decide(line, network, cni);
+    if (decided !== undefined) return decided;
     const found = await reservationsOf(network, cni);
     if (found.length === 0) {
       throw CniError.invalidConfig(`no plugin of network ${network.name} has "ipam"`);
@@ -69,6 +82,7 @@ function show(
       address: one.address,
       containerID: one.containerId,
       ifname: one.ifName,
+      ...(one.node === undefined ? {} : { node: one.node }),
       ...(one.sinceMs === undefined ? {} : { since: new Date(one.sinceMs).toISOString() }),
       ...(one.pool === undefined ? {} : { pool: one.pool }),
       state: holderState(one, network, cni),
@@ -82,11 +96,12 @@ function show(
         `${network.name}: ${type}, ${source}`,
         ...pools.map((pool) => `  ${describePool(pool)}`),
         ...addresses.length === 0 ? ["  no address is held"] : columns([
-          ["ADDRESS", "CONTAINER", "INTERFACE", "SINCE", "STATE"],
-          ...addresses.map(({ address, containerID, ifname, since, pool, state }) => [
+          ["ADDRESS", "CONTAINER", "INTERFACE", ...nodes(addresses, "NODE"), "SINCE", "STATE"],
+          ...addresses.map(({ address, containerID, ifname, node, since, pool, state }) => [
             address,
             containerID || "nobody",
             ifname || "-",
+            ...nodes(addresses, node ?? "-"),
             since === undefined ? "-" : duration(Date.now() - Date.parse(since)),
             pools.length > 0 && pool === undefined ? `${state}, in no range` : state,
           ]),
@@ -94,6 +109,11 @@ function show(
       ]),
   );
   return 0;
+}
+
+/** A cell of the column of nodes, where there is one. */
+function nodes(addresses: readonly { node?: string }[], cell: string): string[] {
+  return addresses.some(({ node }) => node !== undefined) ? [cell] : [];
 }
 
 function describePool({ ranges, size, held }: Pool): string {

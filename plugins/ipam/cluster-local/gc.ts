@@ -1,12 +1,10 @@
 import type { GcCall } from "../../../lib/skel/plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { behind } from "./keys.ts";
+import { all } from "./etcd/transaction.ts";
+import { readAll } from "./pages.ts";
 import { release, releasePending, requireOwnName } from "./release.ts";
 import { Session } from "./session.ts";
 import { tryConnection } from "./settings.ts";
-
-/** Owners that are read at a time. */
-const PAGE = 500;
 
 /**
  * GC: releases what this node's attachments to this network hold that are no longer valid, and what
@@ -28,25 +26,12 @@ export async function collect(call: GcCall): Promise<void> {
       keys.owner({ node, network, containerId, ifName })
     ),
   );
-  const owners = keys.owners(node, network);
-  for (let from = owners;;) {
-    session.client.extend();
-    const [page] = await session.read({
-      get: from,
-      end: `${owners}~`,
-      limit: PAGE,
-      keysOnly: true,
-    });
-    for (const { key } of page!.entries) {
-      if (valid.has(key)) continue;
-      session.client.extend();
-      const attachment = keys.attachmentOf(key);
-      await release(session, attachment);
-      notes.remove(attachment);
-    }
-    const last = page!.entries.at(-1);
-    if (!last || page!.count <= page!.entries.length) break;
-    from = behind(last.key);
+  const owners = all(keys.owners(node, network));
+  for await (const { key } of readAll(session, { ...owners, keysOnly: true })) {
+    if (valid.has(key)) continue;
+    const attachment = keys.attachmentOf(key);
+    await release(session, attachment);
+    notes.remove(attachment);
   }
   for (const note of notes.list("held")) {
     if (note.network === network && !valid.has(keys.owner(note))) notes.remove(note);

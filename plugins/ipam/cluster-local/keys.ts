@@ -87,8 +87,13 @@ export class PoolKeys {
     return `${this.addresses}${digits(address)}`;
   }
 
+  /** What the keys of all claimed blocks begin with. */
+  get blocks(): string {
+    return `${this.#base}/blocks/`;
+  }
+
   block(first: IpAddress): string {
-    return `${this.#base}/blocks/${digits(first)}`;
+    return `${this.blocks}${digits(first)}`;
   }
 
   /** What the keys of all free addresses begin with. */

@@ -33,6 +33,7 @@ const clusterLocal: AnyPlugin = definePlugin<Options>({
   check,
   status,
   gc: collect,
+  reservations: async () => (await import("./reservations.ts")).reservations,
 });
 
 export default clusterLocal;

@@ -81,7 +81,7 @@ export class Session implements Disposable {
 
   /** Takes etcd as it is now for the one that this node knows. */
   async accept(): Promise<void> {
-    const note = this.#note({});
+    const note = this.#note(Object.assign({}, ...this.#known.map(({ last }) => last)));
     if (note) await this.notes.replaceClusters(note);
   }
 

@@ -1,0 +1,117 @@
+/** Tells of a cluster's addresses, and puts right what no node can by itself, for cnitool. */
+import { IpAddress } from "../../../lib/ip/address.ts";
+import type { Call } from "../../../lib/skel/plugin.ts";
+import type { Reservation, ReservationBook } from "../../../lib/skel/reservations.ts";
+import { CniError } from "../../../lib/types/error.ts";
+import { openSession } from "./call.ts";
+import { all } from "./etcd/transaction.ts";
+import { addressAt } from "./keys.ts";
+import { readAll } from "./pages.ts";
+import type { Options } from "./options.ts";
+import { readRecord } from "./records.ts";
+import { release } from "./release.ts";
+import { releaseNode } from "./release_node.ts";
+import { openAdd, restore } from "./restore.ts";
+import type { Session } from "./session.ts";
+import { addressSets, isGivable } from "./settings.ts";
+
+/** @see ReservationBook */
+export const reservations: ReservationBook<Call<Options>> = {
+  async list(call) {
+    const sets = addressSets(call);
+    using session = openSession(call);
+    const { keys, etcd } = session;
+    const found: Reservation[] = [];
+    for (const pool of new Set(sets.map(({ pool }) => pool))) {
+      for await (const entry of readAll(session, all(keys.pool(pool).addresses))) {
+        const address = addressAt(entry.key);
+        const { node, containerId, ifName, sinceMs } = readRecord("address", entry);
+        const index = sets.findIndex((set) => set.pool === pool && isGivable(set, address));
+        found.push({
+          address: address.toString(),
+          containerId,
+          ifName,
+          sinceMs,
+          node,
+          pool: index < 0 ? undefined : index,
+        });
+      }
+    }
+    return {
+      source: `${etcd.endpoints.join(", ")}, ${etcd.prefix}`,
+      pools: sets.map(({ ranges, exclude }, index) => ({
+        ranges: ranges.ranges.map(String),
+        size: ranges.size - sizeOf(exclude, ranges),
+        held: found.filter(({ pool }) => pool === index).length,
+      })),
+      reservations: found,
+    };
+  },
+
+  async free(call, { address, pool = 0 }) {
+    const set = addressSets(call)[pool]!;
+    using session = openSession(call);
+    const key = session.keys.pool(set.pool).address(IpAddress.parse(address));
+    const [found] = await session.read({ get: key });
+    const [entry] = found!.entries;
+    if (!entry) return;
+    const holder = readRecord("address", entry);
+    await release(session, holder, { nonce: holder.nonce });
+  },
+
+  shared: {
+    async heldBy(call, node) {
+      using session = openSession(call);
+      requireOther(session, node);
+      const held: string[] = [];
+      for await (const entry of readAll(session, all(session.keys.owners(node)))) {
+        const { addresses } = readRecord("owner", entry);
+        held.push(...addresses.map(({ address }) => address));
+      }
+      return held;
+    },
+
+    async releaseNode(call, node) {
+      using session = openSession(call);
+      requireOther(session, node);
+      await releaseNode(session, node, addressSets(call).map(({ pool }) => pool));
+    },
+
+    async restore(call) {
+      using session = openSession(call);
+      return await restore(session);
+    },
+
+    async open(call) {
+      using session = openSession(call);
+      await openAdd(session);
+    },
+  },
+};
+
+/** @throws {CniError} code 7 for this node itself */
+function requireOther({ node }: Session, other: string): void {
+  if (node !== other) return;
+  throw CniError.invalidConfig(
+    `${node} is this node, which is not gone; DEL and GC release what its containers held`,
+  );
+}
+
+/** How many addresses that a set has are excluded. */
+function sizeOf(
+  exclude: readonly { first: IpAddress; last: IpAddress }[],
+  { ranges }: { ranges: readonly { start: IpAddress; end: IpAddress; gateway: IpAddress }[] },
+): bigint {
+  let size = 0n;
+  for (const { start, end, gateway } of ranges) {
+    for (const { first, last } of exclude) {
+      if (first.family !== start.family) continue;
+      const from = first.value > start.value ? first.value : start.value;
+      const to = last.value < end.value ? last.value : end.value;
+      if (to < from) continue;
+      const hasGateway = gateway.value >= from && gateway.value <= to;
+      size += to - from + 1n - (hasGateway ? 1n : 0n);
+    }
+  }
+  return size;
+}
