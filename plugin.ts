@@ -33,7 +33,13 @@ export {
   type Handler,
   type Plugin,
 } from "./lib/skel/plugin.ts";
-export type { Pool, Reservation, ReservationBook, Reservations } from "./lib/skel/reservations.ts";
+export type {
+  Pool,
+  Reservation,
+  ReservationBook,
+  Reservations,
+  SharedBook,
+} from "./lib/skel/reservations.ts";
 export { dispatch } from "./lib/skel/dispatch.ts";
 export type { Reply } from "./lib/skel/reply.ts";
 export { requirePrevResult } from "./lib/skel/prev_result.ts";

@@ -56,6 +56,13 @@ function held(member: EtcdMember): number {
   return member.keys(`${PREFIX}/pools/`).filter((key) => key.includes("/addresses/")).length;
 }
 
+/** The names of what node n1 has noted. */
+function notes(): string[] {
+  return [...Deno.readDirSync(`${NOTES}/n1`)].map(({ name }) =>
+    name.replace(/^\d+\./, "CLUSTER.").replace(/[-0-9a-f]{36}/, "NONCE")
+  ).sort();
+}
+
 kernelTest("cluster-local: answers as host-local does, with one block more", async (sandbox) => {
   await using cluster = await EtcdCluster.start(sandbox);
   const resolvConf = "/run/test/resolv.conf";
@@ -234,13 +241,7 @@ kernelTest(
     assertEquals(owners(member).length, 3);
     del(sandbox, "b", { config: broken as unknown as typeof config });
     assertEquals(owners(member), ["n1/net/c/eth0"]);
-    assertEquals([...Deno.readDirSync(`${NOTES}/n1`)].map(({ name }) => name).sort(), [
-      [...Deno.readDirSync(`${NOTES}/n1`)].map(({ name }) => name).find((name) =>
-        name.endsWith(".cluster.json")
-      ),
-      "lock",
-      "net@c@eth0.held.json",
-    ]);
+    assertEquals(notes(), ["CLUSTER.cluster.json", "lock", "net@c@eth0@NONCE.held.json"]);
   },
   ETCD,
 );
@@ -252,10 +253,17 @@ kernelTest(
     const [member] = cluster.members as [EtcdMember];
     const before = given(sandbox, "a");
     // As if the process had been killed, before and after its transaction.
-    const note = `${NOTES}/n1/net@a@eth0`;
-    Deno.renameSync(`${note}.held.json`, `${note}.adding.json`);
+    const isKilled = () => {
+      const [name] = [...Deno.readDirSync(`${NOTES}/n1`)].map(({ name }) => name)
+        .filter((name) => name.endsWith(".held.json"));
+      const path = `${NOTES}/n1/${name}`;
+      const note = JSON.parse(Deno.readTextFileSync(path));
+      Deno.writeTextFileSync(path, JSON.stringify({ ...note, process: "1 0" }));
+      Deno.renameSync(path, path.replace(".held.", ".adding."));
+    };
+    isKilled();
     assertEquals(given(sandbox, "a"), before);
-    Deno.renameSync(`${note}.held.json`, `${note}.adding.json`);
+    isKilled();
     del(sandbox, "b"); // somebody else's
     assertEquals([owners(member), held(member)], [[], 0]);
   },

@@ -8,7 +8,6 @@ import { IpAddress } from "../../../lib/ip/address.ts";
 import { isGone, type RecordedNetNs } from "../../../lib/ns/recorded.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { Claims } from "./claims.ts";
-import { EtcdUnavailable } from "./etcd/error.ts";
 import {
   absent,
   type Compare,
@@ -16,12 +15,13 @@ import {
   type Operation,
   type Outcome,
   present,
+  unchanged,
 } from "./etcd/transaction.ts";
 import { describeHolder } from "./holders.ts";
 import { type AttachmentOfNode, blockOf } from "./keys.ts";
-import { isAlive, thisProcess } from "./notes.ts";
+import { type AttachmentNote, isAlive, thisProcess } from "./notes.ts";
 import { encodeRecord, type Holding, type OwnerRecord, readRecord } from "./records.ts";
-import { release, releaseNoted, releasePending } from "./release.ts";
+import { isInDoubt, release, releaseNoted, releasePending } from "./release.ts";
 import { exhausted } from "./exhausted.ts";
 import { type Candidate, Search } from "./search.ts";
 import { claimNode, type Session } from "./session.ts";
@@ -53,31 +53,32 @@ const ATTEMPTS = 200;
 export async function allocate(session: Session, request: Request): Promise<IpAddress[]> {
   const { notes } = session;
   const { attachment, netns } = request;
-  const earlier = notes.find(attachment);
-  if (earlier?.state === "releasing") {
-    await releaseNoted(session, earlier);
-    notes.remove(attachment);
-  }
-  if (earlier?.state === "adding" && isAlive(earlier.note)) {
-    throw CniError.tryAgainLater(
-      `another ADD of container ${attachment.containerId}, interface ${attachment.ifName}, is under ` +
-        `way: process ${earlier.note.process.split(" ")[0]}; try again when it has ended`,
-    );
-  }
-  // The same ADD, trying again after an answer that was lost, goes by the same nonce.
-  const isRetry = earlier?.state === "adding" || earlier?.state === "uncertain";
-  const nonce = isRetry ? earlier.note.nonce : crypto.randomUUID();
-  const allocation = new Allocation(session, request, nonce);
-  if (earlier?.state === "held" && earlier.note.netns && isGone(earlier.note.netns)) {
+  const earlier = notes.of(attachment);
+  const underWay = earlier.find(({ state, note }) => state === "adding" && isAlive(note));
+  if (underWay) throw isUnderWay(underWay.note);
+  for (const noted of earlier) {
+    const { state, note } = noted;
     // An earlier start of the same container, whose DEL never came.
-    await release(session, attachment, { nonce: earlier.note.nonce });
+    const isGoneBefore = state === "held" && note.netns && isGone(note.netns);
+    if (state !== "releasing" && !isGoneBefore) continue;
+    await releaseNoted(session, noted);
+    notes.remove(note);
   }
+  const nonce = crypto.randomUUID();
   const note = { etcd: session.etcd, ...attachment, nonce, netns, process: thisProcess() };
-  const holdings = await allocation.run((addresses, sinceMs) =>
+  // The same ADD, trying again after an answer that was lost, knows its own by these.
+  const unsure = earlier.filter(({ state }) => state === "adding" || state === "uncertain");
+  const nonces = unsure.map(({ note }) => note.nonce);
+  const allocation = new Allocation(session, request, nonce, nonces);
+  const record = await allocation.run((addresses, sinceMs) =>
     notes.write("adding", { ...note, addresses, sinceMs })
   );
-  notes.move({ ...note, ...holdings }, "adding", "held");
-  const addresses = holdings.addresses.map(({ address }) => IpAddress.parse(address));
+  const held = { ...note, ...record };
+  if (session.client.isInDoubt || earlier.some(isInDoubt)) {
+    notes.write("held", { ...held, isInDoubt: true });
+  } else notes.move(held, "adding", "held");
+  for (const { note } of earlier) notes.remove(note);
+  const addresses = record.addresses.map(({ address }) => IpAddress.parse(address));
   await session.save(Object.fromEntries(
     request.sets.map((set, index) => [nameOf(set), String(addresses[index])]),
   ));
@@ -89,51 +90,72 @@ function nameOf({ pool, ranges }: AddressSet): string {
   return `${pool} ${ranges}`;
 }
 
+function isUnderWay({ containerId, ifName, process: noted }: AttachmentNote): CniError {
+  return CniError.tryAgainLater(
+    `another ADD of container ${containerId}, interface ${ifName}, is under way: process ` +
+      `${noted.split(" ")[0]}; try again when it has ended`,
+  );
+}
+
 /** The reads and transactions of one ADD, until one is accepted. */
 class Allocation {
   readonly #session: Session;
   readonly #request: Request;
   readonly #nonce: string;
+  readonly #earlier: readonly string[];
   #isSettled = false;
 
-  constructor(session: Session, request: Request, nonce: string) {
+  /** @param earlier nonces of tries of the same ADD that may have succeeded */
+  constructor(session: Session, request: Request, nonce: string, earlier: readonly string[]) {
     this.#session = session;
     this.#request = request;
     this.#nonce = nonce;
+    this.#earlier = earlier;
   }
 
   /** @param announce notes on disk what the next transaction may give */
   async run(
     announce: (addresses: Holding[], sinceMs: number) => void,
   ): Promise<OwnerRecord> {
-    const { keys, notes, client } = this.#session;
-    const { attachment } = this.#request;
-    const owner = keys.owner(attachment);
+    try {
+      return await this.#try(announce);
+    } catch (error) {
+      this.#abandon();
+      throw error;
+    }
+  }
+
+  /** Notes that what was asked for shall not be held, where it may be; else forgets it. */
+  #abandon(): void {
+    const { notes, client } = this.#session;
+    for (const { state, note } of notes.of(this.#request.attachment)) {
+      if (note.nonce !== this.#nonce) continue;
+      if (client.isInDoubt) notes.move(note, state, "uncertain");
+      else notes.remove(note);
+    }
+  }
+
+  async #try(
+    announce: (addresses: Holding[], sinceMs: number) => void,
+  ): Promise<OwnerRecord> {
+    const { keys, client } = this.#session;
+    const owner = keys.owner(this.#request.attachment);
     for (let attempt = 0; attempt < ATTEMPTS && client.hasTime; attempt++) {
       const plan = await this.#plan(attempt);
       if ("held" in plan) return plan.held;
       const sinceMs = Date.now();
       const record: OwnerRecord = { nonce: this.#nonce, sinceMs, addresses: plan.holdings };
       announce(plan.holdings, sinceMs);
-      try {
-        const answer = await this.#session.transact({
-          if: plan.conditions,
-          then: [...plan.changes, ...this.#creation(record)],
-          else: [{ get: owner }],
-        });
-        if (answer.held) return record;
-        const [entry] = answer.outcomes[0]!.entries;
-        const found = entry && readRecord("owner", entry);
-        if (found?.nonce === this.#nonce) return found; // the answer before was lost
-      } catch (error) {
-        if (error instanceof EtcdUnavailable) {
-          const noted = notes.find(attachment);
-          if (noted) notes.move(noted.note, "adding", "uncertain");
-        } else notes.remove(attachment);
-        throw error;
-      }
+      const answer = await this.#session.transact({
+        if: plan.conditions,
+        then: [...plan.changes, ...this.#creation(record)],
+        else: [{ get: owner }],
+      });
+      if (answer.held) return record;
+      const [entry] = answer.outcomes[0]!.entries;
+      const found = entry && readRecord("owner", entry);
+      if (found?.nonce === this.#nonce) return found; // the answer before was lost
     }
-    notes.remove(attachment);
     throw CniError.tryAgainLater(
       "other nodes kept taking the addresses that this ADD had chosen; try again",
     );
@@ -176,10 +198,23 @@ class Allocation {
     );
     await this.#requireOpen(closed!.entries[0]);
     const claim = claimNode(session, name!.entries[0]);
-    const held = this.#ownOf(owner!.entries[0]);
-    if (held && this.#fits(held)) return { held };
+    const [entry] = owner!.entries;
+    const held = this.#ownOf(entry);
+    if (held?.nonce === this.#nonce) return { held };
+    if (held && this.#fits(held)) {
+      // It becomes this try's: who still releases what the earlier one had does not find it.
+      return {
+        holdings: held.addresses,
+        conditions: [
+          absent(keys.closed),
+          unchanged(keys.owner(attachment), entry),
+          ...claim.conditions,
+        ],
+        changes: claim.changes,
+      };
+    }
     if (held) {
-      await release(session, attachment, { nonce: this.#nonce, expected: held.addresses });
+      await release(session, attachment, { nonce: held.nonce, expected: held.addresses });
       return await this.#plan(attempt);
     }
     const claims = new Claims();
@@ -222,13 +257,13 @@ class Allocation {
   }
 
   /**
-   * What the attachment holds by this very ADD.
+   * What the attachment holds by this very ADD, or an earlier try of it.
    * @throws {CniError} code 999 when it holds addresses of another one
    */
   #ownOf(entry: Entry | undefined): OwnerRecord | undefined {
     if (!entry) return undefined;
     const record = readRecord("owner", entry);
-    if (record.nonce === this.#nonce) return record;
+    if ([this.#nonce, ...this.#earlier].includes(record.nonce)) return record;
     const { attachment } = this.#request;
     const { addresses, sinceMs } = record;
     throw CniError.internal(
@@ -328,10 +363,14 @@ class Wanted {
   async #requireGone(entry: Entry): Promise<void> {
     const { notes, node } = this.#session;
     const holder = readRecord("address", entry);
-    const note = holder.node === node ? notes.find(holder)?.note : undefined;
-    if (note?.netns && note.nonce === holder.nonce && isGone(note.netns)) {
-      await release(this.#session, holder, { nonce: holder.nonce });
-      notes.remove(holder);
+    const noted = holder.node !== node
+      ? undefined
+      : notes.of(holder).find(({ note }) =>
+        note.nonce === holder.nonce && note.netns && isGone(note.netns)
+      );
+    if (noted) {
+      await releaseNoted(this.#session, noted);
+      notes.remove(noted.note);
       return;
     }
     throw CniError.tryAgainLater(

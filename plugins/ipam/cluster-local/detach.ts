@@ -1,10 +1,11 @@
-import { messageOf } from "../../../lib/runtime/errors.ts";
 import { warn } from "../../../lib/runtime/caller.ts";
 import type { DelCall } from "../../../lib/skel/plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { attachmentOf } from "./call.ts";
-import { type AttachmentNote, NodeNotes, type State, thisProcess } from "./notes.ts";
-import { releaseNoted, releasePending } from "./release.ts";
+import type { EtcdSettings } from "./etcd/settings.ts";
+import type { AttachmentOfNode } from "./keys.ts";
+import { NodeNotes, type Noted, thisProcess } from "./notes.ts";
+import { fence, isInDoubt, release, releasePending } from "./release.ts";
 import { Session } from "./session.ts";
 import { tryConnection } from "./settings.ts";
 
@@ -25,21 +26,34 @@ export async function detach(call: DelCall): Promise<void> {
     warn("cluster-local: nothing is known of the attachment, nor where etcd is: nothing to do\n");
     return;
   }
-  const { state, note } = found;
-  const notes = new NodeNotes(note.node);
+  const { attachment, etcd, noted } = found;
+  const notes = new NodeNotes(attachment.node);
   try {
-    using session = new Session(note.etcd, note.node);
-    await releaseNoted(session, found);
-    notes.remove(note);
+    using session = new Session(etcd, attachment.node);
+    if (noted.some(isInDoubt)) await fence(session);
+    await release(session, attachment, { expected: noted[0]?.note.addresses });
+    for (const { note } of noted) notes.remove(note);
     await session.save();
     await releasePending(session, SETTLED).catch(() => 0); // a later call's, then
   } catch (error) {
-    defer(notes, state, note, CniError.from(error));
+    const why = CniError.from(error);
+    const all: Noted[] = noted.length > 0 ? noted : [{
+      state: "held",
+      note: {
+        etcd,
+        ...attachment,
+        nonce: "",
+        addresses: [],
+        sinceMs: Date.now(),
+        process: thisProcess(),
+      },
+    }];
+    for (const one of all) defer(notes, one, why);
   }
 }
 
 /** Notes a release, to be made later. */
-function defer(notes: NodeNotes, state: State, note: AttachmentNote, why: CniError): void {
+function defer(notes: NodeNotes, { state, note }: Noted, why: CniError): void {
   if (state === "releasing" || state === "uncertain") return;
   const pending = notes.count("releasing") + notes.count("uncertain");
   if (pending >= MAX_PENDING) {
@@ -50,29 +64,26 @@ function defer(notes: NodeNotes, state: State, note: AttachmentNote, why: CniErr
   }
   notes.write(state === "held" ? "releasing" : "uncertain", note);
   warn(
-    `cluster-local: ${messageOf(why)}; the addresses of container ${note.containerId}, interface ` +
+    `cluster-local: ${why.message}; the addresses of container ${note.containerId}, interface ` +
       `${note.ifName}, are released by a later call\n`,
   );
 }
 
-/** What is to be released, by what ADD noted; without, by the configuration. */
-function find(call: DelCall): { state: State; note: AttachmentNote } | undefined {
+/** What is to be released: by what ADD noted, else by the configuration. */
+function find(
+  call: DelCall,
+): { attachment: AttachmentOfNode; etcd: EtcdSettings; noted: Noted[] } | undefined {
   const connection = tryConnection(call);
   // The kernel's name may have been another one when the attachment was made.
   const others = connection?.isNamed ? [] : NodeNotes.nodes();
   for (const node of new Set([...connection ? [connection.node] : [], ...others])) {
-    const found = new NodeNotes(node).find(attachmentOf(call, node));
-    if (found) return found;
+    const attachment = attachmentOf(call, node);
+    const noted = new NodeNotes(node).of(attachment);
+    if (noted[0]) return { attachment, etcd: noted[0].note.etcd, noted };
   }
   return connection && {
-    state: "held",
-    note: {
-      etcd: connection.etcd,
-      ...attachmentOf(call, connection.node),
-      nonce: "",
-      addresses: [],
-      sinceMs: Date.now(),
-      process: thisProcess(),
-    },
+    attachment: attachmentOf(call, connection.node),
+    etcd: connection.etcd,
+    noted: [],
   };
 }

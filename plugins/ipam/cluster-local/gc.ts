@@ -29,9 +29,7 @@ export async function collect(call: GcCall): Promise<void> {
   const owners = all(keys.owners(node, network));
   for await (const { key } of readAll(session, { ...owners, keysOnly: true })) {
     if (valid.has(key)) continue;
-    const attachment = keys.attachmentOf(key);
-    await release(session, attachment);
-    notes.remove(attachment);
+    await release(session, keys.attachmentOf(key));
   }
   for (const note of notes.list("held")) {
     if (note.network === network && !valid.has(keys.owner(note))) notes.remove(note);

@@ -1,7 +1,7 @@
 /**
  * What this node keeps on disk, below `/var/lib/cni/cluster-local/NODE/`:
  *
- * - a file for each attachment, whose name says what is known of it: see {@link State}
+ * - a file for each ADD that gave addresses, or may have: its name says which, see {@link State}
  * - `CLUSTER.cluster.json`: how far a cluster of etcd had come when it was last seen
  *
  * @module
@@ -37,10 +37,18 @@ export interface AttachmentNote extends AttachmentOfNode {
   nonce: string;
   addresses: Holding[];
   sinceMs: number;
+  /** Whether a transaction of the ADD may still be made, beside the one that was. */
+  isInDoubt?: boolean;
   /** The process of the ADD: number, and when it was started. */
   process: string;
   /** The container's namespace, where it has one. */
   netns?: RecordedNetNs;
+}
+
+/** A note and its state. */
+export interface Noted {
+  state: State;
+  note: AttachmentNote;
 }
 
 /** How far a cluster of etcd had come. */
@@ -94,24 +102,28 @@ export class NodeNotes {
     return ifPresent(() => runtime.files.list(DIRECTORY)) ?? [];
   }
 
-  /** What is known of an attachment. */
-  find(attachment: AttachmentOfNode): { state: State; note: AttachmentNote } | undefined {
-    const name = nameOf(attachment);
-    for (const state of STATES) {
-      const note = this.#attachments[state].read(name);
-      if (note) return { state, note };
-    }
-    return undefined;
+  /** What is known of an attachment: a note for each ADD that asked for addresses. */
+  of(attachment: AttachmentOfNode): Noted[] {
+    const prefix = `${prefixOf(attachment)}`;
+    const isOf = (name: string) =>
+      name.startsWith(prefix) && !name.slice(prefix.length).includes("@");
+    return STATES.flatMap((state) => {
+      const store = this.#attachments[state];
+      return store.names().filter(isOf).flatMap((name) => {
+        const note = store.read(name);
+        return note ? [{ state, note }] : [];
+      });
+    });
   }
 
-  /** Notes what is known of an attachment, instead of what was. @throws {CniError} code 5 */
+  /** Notes what is known of an ADD's addresses, instead of what was. @throws {CniError} code 5 */
   write(state: State, note: AttachmentNote): void {
     const name = nameOf(note);
     this.#attachments[state].write(name, note);
     for (const other of STATES) if (other !== state) this.#attachments[other].remove(name);
   }
 
-  /** Notes that more is known of an attachment. @throws {CniError} code 5 */
+  /** Notes that more is known of an ADD's addresses. @throws {CniError} code 5 */
   move(note: AttachmentNote, from: State, to: State): void {
     const name = nameOf(note);
     const [source, target] = [from, to].map((state) => this.#attachments[state].path(name));
@@ -123,9 +135,9 @@ export class NodeNotes {
     }
   }
 
-  /** Forgets an attachment. @throws {CniError} code 5 */
-  remove(attachment: AttachmentOfNode): void {
-    const name = nameOf(attachment);
+  /** Forgets an ADD's addresses. @throws {CniError} code 5 */
+  remove(note: AttachmentNote): void {
+    const name = nameOf(note);
     for (const state of STATES) this.#attachments[state].remove(name);
   }
 
@@ -139,7 +151,7 @@ export class NodeNotes {
   }
 
   /** What is to be released, as far as is known: also what processes that ended left. */
-  pending(): { state: State; note: AttachmentNote }[] {
+  pending(): Noted[] {
     return STATES.flatMap((state) =>
       state === "held" || this.count(state) === 0 ? [] : this.list(state)
         .filter((note) => state !== "adding" || !isAlive(note))
@@ -182,9 +194,13 @@ export function isSameEtcd(some: readonly string[], others: readonly string[]): 
   return some.some((endpoint) => others.includes(endpoint));
 }
 
-/** Neither a network's name nor a container's ID has an `@`; an interface's may. */
-function nameOf({ network, containerId, ifName }: AttachmentOfNode): string {
-  return `${network}@${containerId}@${ifName}`;
+/** Neither a network's name nor a container's ID nor a nonce has an `@`; an interface's name may. */
+function prefixOf({ network, containerId, ifName }: AttachmentOfNode): string {
+  return `${network}@${containerId}@${ifName}@`;
+}
+
+function nameOf(note: AttachmentNote): string {
+  return `${prefixOf(note)}${note.nonce}`;
 }
 
 /** This process: its number, and when it was started, in ticks since the machine was. proc(5) */

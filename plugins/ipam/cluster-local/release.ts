@@ -4,7 +4,6 @@ import { CniError } from "../../../lib/types/error.ts";
 import {
   absent,
   type Compare,
-  type Entry,
   type Operation,
   type Outcome,
   unchanged,
@@ -17,8 +16,9 @@ import {
   lastOf,
   type PoolKeys,
 } from "./keys.ts";
-import { type AttachmentNote, isSameEtcd, type State } from "./notes.ts";
-import { type Holding, readRecord } from "./records.ts";
+import { isSameEtcd, type Noted } from "./notes.ts";
+import { encodeRecord, type Holding, readRecord } from "./records.ts";
+import { thisMachine } from "./node.ts";
 import { claimNode, type Session } from "./session.ts";
 
 /** How many free addresses a node keeps beside a block that it gives back. */
@@ -145,31 +145,33 @@ function busy(key: string): CniError {
 }
 
 /**
- * Releases what a note says. Where an ADD's transaction may still be on its way, the node's record is
- * written anew first: what relies on the old one is refused from then on.
+ * Releases what a note says. Where a transaction of the ADD may still be on its way, the node's record
+ * is written anew first: what relies on the old one is refused from then on.
+ * @returns whether something was held, and released
  * @throws {CniError} as {@link release}
  */
 export async function releaseNoted(
   session: Session,
-  { state, note }: { state: State; note: AttachmentNote },
+  noted: Noted,
 ): Promise<boolean> {
+  const { note } = noted;
   const { nonce, addresses } = note;
-  const isReleased = await release(session, note, { nonce, expected: addresses });
-  if (!isReleased && (state === "uncertain" || state === "adding")) {
-    await fence(session);
-    if (await release(session, note, { nonce, expected: addresses })) return true;
-  }
-  return isReleased;
+  if (isInDoubt(noted)) await fence(session);
+  return await release(session, note, { nonce, expected: addresses });
+}
+
+/** Whether a transaction of a note's ADD may still be on its way. */
+export function isInDoubt({ state, note }: Noted): boolean {
+  return note.isInDoubt === true || state === "uncertain" || state === "adding";
 }
 
 /** Has every transaction refused that relies on this node's record as it is now. */
-async function fence(session: Session): Promise<void> {
+export async function fence(session: Session): Promise<void> {
   const { keys, node } = session;
   const key = keys.node(node);
   const [found] = await session.read({ get: key });
-  const entry: Entry | undefined = found!.entries[0];
-  claimNode(session, entry); // its name is this machine's
-  if (entry) await session.transact({ then: [{ put: key, value: entry.value }] });
+  claimNode(session, found!.entries[0]); // its name is this machine's
+  await session.transact({ then: [{ put: key, value: encodeRecord({ ...thisMachine() }) }] });
 }
 
 /**

@@ -34,6 +34,7 @@ export class EtcdClient implements Disposable {
   #deadline: number;
   /** Endpoints, the one that answered last first. */
   #endpoints: string[];
+  #isInDoubt = false;
 
   /**
    * Makes a client whose requests all end at one deadline, `timeoutMs` from now.
@@ -73,6 +74,11 @@ export class EtcdClient implements Disposable {
     return performance.now() < this.#deadline;
   }
 
+  /** Whether a change was sent to a member that did not say what became of it. */
+  get isInDoubt(): boolean {
+    return this.#isInDoubt;
+  }
+
   /** Gives the requests to come the whole time again, for who has many things to do. */
   extend(): void {
     this.#deadline = performance.now() + this.#settings.timeoutMs;
@@ -84,11 +90,13 @@ export class EtcdClient implements Disposable {
    * @throws {CniError} code 7 when etcd does not permit it; 11 when it is full
    */
   async transact(transaction: Transaction): Promise<Answer> {
-    return decodeAnswer(await this.request("/v3/kv/txn", encodeTransaction(transaction)));
+    const isChange = transaction.then.some((operation) => !("get" in operation));
+    const body = encodeTransaction(transaction);
+    return decodeAnswer(await this.#request("/v3/kv/txn", body, isChange));
   }
 
   /** Sends a request to members, one after the other, until one answers. @throws as `transact` */
-  async request(path: string, body: JsonObject): Promise<string> {
+  async #request(path: string, body: JsonObject, isChange: boolean): Promise<string> {
     const { timeoutMs, endpoints } = this.#settings;
     const attemptMs = Math.max(timeoutMs / endpoints.length, SHORTEST_ATTEMPT_MS);
     const reasons = new Map<string, string>();
@@ -106,8 +114,10 @@ export class EtcdClient implements Disposable {
           }
           isReached = true;
           reasons.set(endpoint, `${endpoint}: ${refusal.message}`);
+          this.#isInDoubt ||= isChange;
         } catch (error) {
           if (error instanceof CniError) throw error;
+          this.#isInDoubt ||= isChange;
           reasons.set(endpoint, messageOf(error));
           if (performance.now() - begun >= attemptMs) isReached = true;
         }

@@ -1,0 +1,89 @@
+/**
+ * A process of the library with several nodes' names: it attaches and detaches as their runtimes
+ * would, and prints what is attached in the end.
+ *
+ * @module
+ */
+import clusterLocal from "../../../plugins/ipam/cluster-local/main.ts";
+import { dispatch } from "../../../lib/skel/dispatch.ts";
+
+/** What a worker does. */
+export interface StormJob {
+  nodes: string[];
+  /** Attachments of each node. */
+  attachments: number;
+  /** How many calls of a node are under way at once. */
+  parallel: number;
+  ipam: Record<string, unknown>;
+  /** Detach everything again, and attach nothing. */
+  isCleanup?: boolean;
+}
+
+/** What a worker has done. */
+export interface StormOutcome {
+  /** `NODE CONTAINER ADDRESS`, as the last ADD of each attachment said. */
+  attached: string[];
+  /** Calls that were answered by code 11, and tried again. */
+  retries: number;
+  adds: number;
+}
+
+/** A runtime gives up some time; a test that fails says so. */
+const TRIES = 100;
+
+/** Calls the plugin as a runtime does that tries again where it is told to. */
+async function call(command: string, node: string, containerId: string, job: StormJob) {
+  const stdin = JSON.stringify({
+    cniVersion: "1.1.0",
+    name: "net",
+    type: "cluster-local",
+    ipam: { ...job.ipam, node },
+  });
+  const env = {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: containerId,
+    CNI_IFNAME: "eth0",
+    CNI_NETNS: "/none",
+    CNI_PATH: "/none",
+  };
+  for (let tries = 0;; tries++) {
+    const { stdout, exitCode } = await dispatch(clusterLocal, { env, stdin: () => stdin });
+    if (exitCode === 0) return { reply: stdout === "" ? undefined : JSON.parse(stdout), tries };
+    if (JSON.parse(stdout).code !== 11 || tries > TRIES) {
+      throw new Error(`${command} ${node} ${containerId}: ${stdout}`);
+    }
+  }
+}
+
+async function storm(job: StormJob): Promise<StormOutcome> {
+  const attached = new Map<string, string>();
+  const outcome: StormOutcome = { attached: [], retries: 0, adds: 0 };
+  const one = async (node: string, index: number) => {
+    const containerId = `${node}-${index}`;
+    const attach = async () => {
+      const { reply, tries } = await call("ADD", node, containerId, job);
+      outcome.retries += tries;
+      outcome.adds++;
+      attached.set(containerId, `${node} ${containerId} ${reply.ips[0].address}`);
+    };
+    if (!job.isCleanup) await attach();
+    if (job.isCleanup || index % 3 === 0) {
+      await call("DEL", node, containerId, job);
+      attached.delete(containerId);
+    }
+    if (!job.isCleanup && index % 6 === 0) await attach();
+  };
+  await Promise.all(job.nodes.map(async (node) => {
+    const indices = Array.from({ length: job.attachments }, (_, index) => index).values();
+    const work = async () => {
+      for (const index of indices) await one(node, index);
+    };
+    await Promise.all(Array.from({ length: job.parallel }, work));
+  }));
+  outcome.attached = [...attached.values()];
+  return outcome;
+}
+
+if (import.meta.main) {
+  console.log(JSON.stringify(await storm(JSON.parse(Deno.args[0]!))));
+}
