@@ -16,7 +16,7 @@ import { describe, describeProgram, type Description, programOutcome } from "./d
 import { observedFiles } from "./observed_files.ts";
 import { OtlpExporter } from "./otlp_exporter.ts";
 import { otlpSettings } from "./otlp_settings.ts";
-import { clock, randomHex, type Span, type SpanSink } from "./span.ts";
+import { clock, randomHex, type Span, type SpanKind, type SpanSink } from "./span.ts";
 import { readTraceContext, type TraceContext, traceparent } from "./trace_context.ts";
 import { TraceFile } from "./trace_file.ts";
 
@@ -58,13 +58,13 @@ export class CallObserver implements Observer {
 
   /** @see Observer */
   observe<T>(activity: Activity, work: () => T, outcome?: (result: Awaited<T>) => Outcome): T {
-    const span = this.#start(describe(activity));
+    const span = this.#start(() => describe(activity), activity.kind);
     return this.#within(span, work, outcome);
   }
 
   /** @see Observer */
   begin(activity: Activity): Observation {
-    const span = this.#start(describe(activity));
+    const span = this.#start(() => describe(activity), activity.kind);
     let isOver = false;
     return {
       note: (details) => void Object.assign(span.details, details),
@@ -83,7 +83,7 @@ export class CallObserver implements Observer {
     options: RunOptions,
     start: (options: RunOptions) => Promise<RunOutput>,
   ): Promise<RunOutput> {
-    const span = this.#start(describeProgram(program, args, options));
+    const span = this.#start(() => describeProgram(program, args, options), "program");
     const all = options.passesObserver ? this.#passOn(options, span) : options;
     return this.#within(span, () => start(all), programOutcome);
   }
@@ -91,7 +91,7 @@ export class CallObserver implements Observer {
   /** @see Observer */
   files(files: Files): Files {
     return observedFiles(files, (description, work) => {
-      const span = this.#start(description);
+      const span = this.#start(() => description, description.kind);
       return this.#within(span, work);
     });
   }
@@ -116,9 +116,24 @@ export class CallObserver implements Observer {
     return succeed(result as Awaited<T>) as T;
   }
 
-  #start({ kind, name, details }: Description): Span {
+  /** @param kind what is told where the description fails: what is observed must not */
+  #start(describe: () => Description, kind: SpanKind): Span {
+    let description: Description;
+    try {
+      description = describe();
+    } catch (error) {
+      description = { kind, name: kind, details: { undescribed: messageOf(error) } };
+    }
+    const { name, details } = description;
     const id = randomHex(8);
-    const span: Span = { kind, name, id, parent: this.#parent, startMs: clock(), details };
+    const span: Span = {
+      kind: description.kind,
+      name,
+      id,
+      parent: this.#parent,
+      startMs: clock(),
+      details,
+    };
     for (const sink of this.#call.sinks) sink.begun(span);
     return span;
   }

@@ -30,6 +30,7 @@ import {
 import { ROUTE } from "../netlink/route.ts";
 import { RULE } from "../netlink/rule.ts";
 import { FILTER, QDISC } from "../netlink/tc.ts";
+import { hex } from "./hex.ts";
 import { isObject } from "../types/json.ts";
 import type { ObservedRequest } from "../runtime/observer.ts";
 
@@ -146,7 +147,7 @@ function plain(value: object): object;
 function plain(value: unknown): unknown;
 function plain(value: unknown): unknown {
   if (value instanceof IpAddress) return value.toString();
-  if (value instanceof Uint8Array) return value.toHex();
+  if (value instanceof Uint8Array) return hex(value);
   if (Array.isArray(value)) return value.map((item) => plain(item));
   if (typeof value !== "object" || value === null) return value;
   const known = Object.entries(value).filter(([, inner]) => inner !== undefined);

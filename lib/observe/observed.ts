@@ -1,3 +1,5 @@
+import { warn } from "../runtime/caller.ts";
+import { messageOf } from "../runtime/errors.ts";
 import { type Activity, currentObserver, type Outcome } from "../runtime/observer.ts";
 
 /**
@@ -13,12 +15,23 @@ export async function observed<T>(
   const observer = currentObserver();
   if (observer) return await observer.observe(activity, work, outcome);
   if (!isObserved(environment)) return await work();
-  const { CallObserver } = await import("./call_observer.ts");
-  const own = CallObserver.from(environment);
+  const own = await newObserver(environment);
+  if (!own) return await work();
   try {
     return await own.observe(activity, work, outcome);
   } finally {
     await own.end();
+  }
+}
+
+/** Nobody's fault but the observer's keeps a call from anything. */
+async function newObserver(environment: Readonly<Record<string, string>>) {
+  try {
+    const { CallObserver } = await import("./call_observer.ts");
+    return CallObserver.from(environment);
+  } catch (error) {
+    warn(`cannot observe this call: ${messageOf(error)}\n`);
+    return undefined;
   }
 }
 

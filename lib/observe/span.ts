@@ -1,4 +1,5 @@
 /** Spans: what a call did, when, and as a part of what. */
+import { hex } from "./hex.ts";
 
 /**
  * What a span is of: a command of cnitool; a plugin's operation; a plugin that was executed, which
@@ -59,5 +60,5 @@ export function clock(): number {
 
 /** Random bytes in hex digits. */
 export function randomHex(bytes: number): string {
-  return crypto.getRandomValues(new Uint8Array(bytes)).toHex();
+  return hex(crypto.getRandomValues(new Uint8Array(bytes)));
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Collector } from "../support/collector.ts";
 import { BackgroundProcess, eventually } from "../support/process.ts";
 import { appears, exists, ResidentProject } from "../support/resident_project.ts";
 import { missing, type Reason, reportSkip } from "../support/requirements.ts";
@@ -89,6 +90,7 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
       "another group": other("setpriv", "--regid=1", "--clear-groups"),
       "another capabilities": other("setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"),
       "call without CNI_COMMAND": { env: { CNI_COMMAND: "" } },
+      "trace": { env: { CNI_TRACE_FD: "77" } },
     };
     for (const [reason, call] of Object.entries(cases)) {
       const { code, stdout, stderr } = await project.call(call);
@@ -100,6 +102,31 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
       assertEquals(served, 0);
       if (stdout !== "") assert(servedBy(stdout) !== server.pid);
     }
+  },
+
+  async "the spans of a call go where its environment says, and no other's"(project) {
+    await using server = await project.start();
+    using collector = await Collector.start();
+    const call = (containerId: string, env?: Record<string, string>) =>
+      project.begin({ containerId, env }).reply;
+    // Whatever else the machine does, one request of so many is answered in 100 ms.
+    for (let attempt = 0; attempt < 30; attempt++) {
+      const [observed] = await Promise.all([
+        call("a", { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint }),
+        call("b"),
+      ]);
+      assertEquals(servedBy(observed!.stdout), server.pid);
+      const requests = await collector.received();
+      if (requests.length === 0) continue;
+      const spans = requests.flatMap(({ body }) => body.resourceSpans[0].scopeSpans[0].spans);
+      assertEquals(spans.map(({ name }) => name), ["probe ADD"]);
+      assertStringIncludes(
+        JSON.stringify(spans[0].attributes),
+        '"container.id","value":{"stringValue":"a"}',
+      );
+      return;
+    }
+    throw new Error("the collector received nothing");
   },
 
   async "a call is interrupted by its client's signal, and another's programs live on"(project) {
