@@ -11,7 +11,7 @@ import { createNetNs, removeNetNs } from "../lib/ns/named.ts";
 import { Rtnl } from "../lib/rtnl/rtnl.ts";
 import { add, del, peakMemory } from "./bench/attach.ts";
 import { type Case, CASES } from "./bench/cases.ts";
-import { chart, type Group } from "./bench/chart.ts";
+import { chart, type Figures, type Group } from "./bench/chart.ts";
 import { startResident } from "./bench/resident.ts";
 import { median, medianRatio } from "./bench/statistics.ts";
 import { hasProgram, isFile } from "./support/files.ts";
@@ -23,11 +23,14 @@ const HELP = `Measures ADD and DEL, whole process.
 
 usage: deno task bench [OPTION…] [CASE…]
 
-  --bin DIR      the executables to measure (default: dist/bin)
+  --bin DIR      the executables to measure (default: dist/bin); "NAME=DIR" says what they are
+                 called in the chart
   --against DIR  other executables to run side by side, such as /usr/lib/cni; may be given again
   --runs N       runs of each, after one that is not counted (default: 15)
   --fill N       for host-local: N addresses are taken already
-  --svg FILE     where to write the chart (default: dist/bench.svg)
+  --chart FILE   where to draw the chart, as SVG (default: dist/bench.svg)
+  --json FILE    where to write the figures
+  --from FILE    draw the chart of figures that --json wrote, and measure nothing
   --help         this text
 
 cases: ${CASES.map(({ name }) => JSON.stringify(name)).join(", ")}
@@ -42,21 +45,29 @@ of neighbouring runs, ours to theirs: below 1 we are faster.
 const ROOT = new URL("..", import.meta.url).pathname;
 const args = parseArgs(Deno.args, {
   boolean: ["help"],
-  string: ["bin", "against", "runs", "fill", "svg"],
+  string: ["bin", "against", "runs", "fill", "chart", "json", "from"],
   collect: ["against"],
-  default: { bin: `${ROOT}dist/bin`, runs: "15", fill: "0", svg: `${ROOT}dist/bench.svg` },
+  default: { bin: `${ROOT}dist/bin`, runs: "15", fill: "0", chart: `${ROOT}dist/bench.svg` },
 });
 if (args.help) {
   console.log(HELP.trimEnd());
+  Deno.exit(0);
+}
+if (args.from !== undefined) {
+  Deno.writeTextFileSync(
+    String(args.chart),
+    chart(JSON.parse(Deno.readTextFileSync(String(args.from)))),
+  );
   Deno.exit(0);
 }
 if (!isIsolated()) Deno.exit(await reexecIsolated({ network: true }));
 
 const runs = Number(args.runs);
 const fill = Number(args.fill);
-const directories = [args.bin, ...args.against as string[]].map((path) =>
-  Deno.realPathSync(String(path))
+const given = [args.bin, ...args.against as string[]].map((text) =>
+  /^(?:(?<name>[^/]*)=)?(?<path>.+)$/.exec(String(text))!.groups!
 );
+const directories = given.map(({ path }) => Deno.realPathSync(path!));
 const wanted = args._.map(String);
 
 /** What one case took, for each directory. */
@@ -95,9 +106,14 @@ for (const test of CASES) {
   report(test, measure(test, present));
 }
 Deno.mkdirSync(`${ROOT}dist`, { recursive: true });
-const title = `CNI ADD and DEL, median of ${runs} runs`;
-Deno.writeTextFileSync(String(args.svg), chart(title, directories, groups));
-console.log(`\nchart: ${args.svg}`);
+const series = given.map(({ name }, i) => name ?? directories[i]!);
+const figures: Figures = { runs, series, groups };
+Deno.writeTextFileSync(String(args.chart), chart(figures));
+console.log(`\nchart: ${args.chart}`);
+if (args.json !== undefined) {
+  Deno.writeTextFileSync(String(args.json), JSON.stringify(figures, null, 2) + "\n");
+  console.log(`figures: ${args.json}`);
+}
 for (const resident of residents) resident?.stop();
 
 function measure(test: Case, present: readonly boolean[]): Measurement {
@@ -135,7 +151,8 @@ function measure(test: Case, present: readonly boolean[]): Measurement {
 function report(test: Case, { add, del, memory }: Measurement): void {
   for (const [command, times] of [["ADD", add], ["DEL", del]] as const) {
     const medians = times.map((values) => values.length ? median(values) : undefined);
-    groups.push({ label: `${test.name} ${command}`, values: medians });
+    const values = medians.map((value) => value === undefined ? null : Number(value.toFixed(2)));
+    groups.push({ label: `${test.name} ${command}`, values });
     const ratios = times.slice(1).map((values) =>
       values.length ? medianRatio(times[0]!, values) : NaN
     );

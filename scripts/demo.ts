@@ -1,7 +1,7 @@
 /**
  * Two containers on one network, from building the executables to proving that nothing is left.
  *
- *     deno task demo [--runtime deno|bun]
+ *     deno task demo [--runtime deno|bun] [--graph FILE]
  *
  * It happens in a network namespace of its own; the host's network is not touched. Root is not
  * needed where the system allows user namespaces.
@@ -9,6 +9,7 @@
  * @module
  */
 import { parseArgs } from "../lib/deps/parse_args.ts";
+import { resolve } from "../lib/deps/path.ts";
 import { createNetNs, removeNetNs } from "../lib/ns/named.ts";
 import type { NetNs } from "../lib/ns/netns.ts";
 import { listRules } from "../lib/nftables/state.ts";
@@ -26,9 +27,10 @@ import { bold, dim, green as good, red, yellow } from "./support/style.ts";
 
 const HELP = `Builds the executables and shows them at work: two containers on one bridge.
 
-usage: deno task demo [--runtime deno|bun]
+usage: deno task demo [--runtime deno|bun] [--graph FILE]
 
   --runtime NAME  what to compile with; Deno where its base executable can be had, else Bun
+  --graph FILE    where to draw what exists then, as SVG
   --help          this text
 `;
 
@@ -41,7 +43,7 @@ const IPTABLES_LISTS = ["iptables-save", "ip6tables-save"] as const;
 
 const args = parseArgs(Deno.args, {
   boolean: ["help"],
-  string: ["runtime", "bin"],
+  string: ["runtime", "bin", "graph"],
   unknown(arg) {
     console.error(`the demo does not know ${arg}; --help lists what there is`);
     Deno.exit(2);
@@ -62,7 +64,13 @@ async function main(): Promise<number> {
   if (isIsolated()) return await show(String(args.bin));
   // Building needs the network, so it comes before leaving it.
   const bin = await buildAll(args.runtime as string | undefined);
-  return await reexecIsolated({ network: true, args: ["--bin", bin] }) ?? 1;
+  const drawing = args.graph === undefined ? [] : ["--graph", fromCaller(String(args.graph))];
+  return await reexecIsolated({ network: true, args: ["--bin", bin, ...drawing] }) ?? 1;
+}
+
+/** A path as the caller means it: `deno task` changes to the project's directory. */
+function fromCaller(path: string): string {
+  return resolve(Deno.env.get("INIT_CWD") ?? Deno.cwd(), path);
 }
 
 /** Builds with what was asked for; else with Deno, and with Bun where Deno's base is out of reach. */
@@ -118,6 +126,10 @@ async function show(bin: string): Promise<number> {
 
   title("What exists now");
   console.log(picture(containers));
+  if (args.graph !== undefined) {
+    Deno.writeTextFileSync(String(args.graph), await draw(bin));
+    console.log(dim(`\n${args.graph}: the same, as \`cnitool graph --svg\` draws it`));
+  }
   const rules = masqueradeRules();
   step(
     rules.length > 0,
@@ -158,13 +170,23 @@ async function show(bin: string): Promise<number> {
 }
 
 async function run(bin: string, command: string, netns: NetNs): Promise<string> {
-  const { code, stdout, stderr } = await new Deno.Command(`${bin}/cnitool`, {
-    args: [command, NETWORK, netns.path],
+  return await outputOf(bin, [`${bin}/cnitool`, command, NETWORK, netns.path]);
+}
+
+/** What exists, as SVG; without the namespaces of processes that are no part of the demo. */
+async function draw(bin: string): Promise<string> {
+  const alone = ["unshare", "--pid", "--fork", "--mount-proc"];
+  return await outputOf(bin, [...alone, `${bin}/cnitool`, "graph", "--svg"]) + "\n";
+}
+
+async function outputOf(bin: string, [program, ...args]: string[]): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(program!, {
+    args,
     env: { CNI_PATH: bin, NETCONFPATH: `${STATE}/net.d` },
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trimEnd();
   if (code === 0) return text(stdout);
-  throw new Error(`cnitool ${command} ${NETWORK} ${netns.path}: ${text(stderr)}`);
+  throw new Error(`${program} ${args.join(" ")}: ${text(stderr)}`);
 }
 
 /** Interfaces, reservations, cached results and rules: none may be left but the empty bridge. */

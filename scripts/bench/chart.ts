@@ -1,54 +1,91 @@
+/** What was measured, as `--json` writes it. */
+export interface Figures {
+  /** How many runs the medians are of. */
+  runs: number;
+  /** What the executables of each directory are called. */
+  series: string[];
+  groups: Group[];
+}
+
 /** One group of bars: a case and command, and a bar for each directory. */
 export interface Group {
   label: string;
-  /** Milliseconds; undefined where a directory lacks a plugin. */
-  values: readonly (number | undefined)[];
+  /** Milliseconds; null where a directory lacks a plugin. */
+  values: (number | null)[];
 }
 
-const COLOURS = ["#2563eb", "#9ca3af", "#f59e0b", "#10b981"];
-const [LABEL, BAR, WIDTH, ROW, GAP] = [400, 560, 1060, 16, 12];
+const [MARGIN, BAR, FIGURE, ROW, GAP, LINE, CHARACTER] = [20, 420, 60, 16, 12, 18, 7];
+/** A bar so many times as long as three quarters of them is cut off, for the others to be seen. */
+const CUT = 3;
 
-/** A bar chart as SVG: a group for each measurement, the same colour for the same directory. */
-export function chart(title: string, series: readonly string[], groups: readonly Group[]): string {
-  const longest = Math.max(...groups.flatMap(({ values }) => values.map((value) => value ?? 0)));
-  const parts: string[] = [];
-  let y = 58;
+/** Readable on a light page and on a dark one. */
+const STYLE = `.page{fill:#fff}text{fill:#0f172a}.dim{fill:#64748b}.cut{stroke:#fff}
+.s0{fill:#2563eb}.s1{fill:#0d9488}.s2{fill:#a855f7}.s3{fill:#94a3b8}
+@media (prefers-color-scheme:dark){.page{fill:#0d1117}text{fill:#e2e8f0}.dim{fill:#94a3b8}
+.cut{stroke:#0d1117}.s0{fill:#60a5fa}.s1{fill:#2dd4bf}.s2{fill:#c084fc}.s3{fill:#64748b}}`;
+
+/** A bar chart as SVG: a group for each measurement, the same colour for the same executables. */
+export function chart({ runs, series, groups }: Figures): string {
+  const labels = Math.max(...groups.map(({ label }) => label.length * CHARACTER));
+  const left = MARGIN + labels + 10;
+  const width = left + BAR + FIGURE;
+  const all = groups.flatMap(({ values }) => values.filter((value) => value !== null)).toSorted((
+    a,
+    b,
+  ) => a - b);
+  const usual = all[Math.floor(all.length * 3 / 4)] ?? 1;
+  const longest = Math.max(1, ...all.filter((value) => value <= usual * CUT));
+  const parts: string[] = [
+    text(MARGIN, 28, `ADD and DEL in milliseconds, median of ${runs} runs`, ""),
+  ];
+  let x = MARGIN;
   series.forEach((name, i) => {
-    parts.push(
-      `<rect x="${LABEL}" y="${y - 11}" width="12" height="12" fill="${COLOURS[i % 4]}"/>`,
-    );
-    parts.push(text(LABEL + 18, y, name));
-    y += 18;
+    parts.push(`<rect class="s${i % 4}" x="${x}" y="43" width="12" height="12"/>`);
+    parts.push(text(x + 18, 53, name, ""));
+    x += 18 + name.length * CHARACTER + 24;
   });
-  y += GAP;
+  let y = 53 + LINE;
   for (const { label, values } of groups) {
     const height = values.length * ROW;
-    parts.push(text(LABEL - 10, y + height / 2 + 4, label, "end"));
-    values.forEach((value, i) => {
-      const top = y + i * ROW;
-      if (value === undefined) return parts.push(text(LABEL + 4, top + 12, "not there"));
-      const width = Math.max(1, value / longest * BAR);
-      const box = `width="${width.toFixed(1)}" height="${ROW - 3}"`;
-      parts.push(`<rect x="${LABEL}" y="${top}" ${box} fill="${COLOURS[i % 4]}"/>`);
-      parts.push(text(LABEL + width + 6, top + 11, `${value.toFixed(1)} ms`));
-    });
+    parts.push(text(left - 10, y + height / 2 + 3, label, "", "end"));
+    values.forEach((value, i) => parts.push(...bar(value, i, left, y + i * ROW, longest)));
     y += height + GAP;
   }
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${
-      y + 10
-    }" font-family="sans-serif" font-size="12">`,
-    `<rect width="100%" height="100%" fill="white"/>`,
-    `<text x="20" y="30" font-size="18" font-weight="bold">${escape(title)}</text>`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y}" width="${width}" ` +
+    `height="${y}" font-family="ui-sans-serif, 'DejaVu Sans', sans-serif" font-size="12">`,
+    `<style>${STYLE}</style>`,
+    `<rect class="page" width="${width}" height="${y}"/>`,
     ...parts,
     "</svg>\n",
   ].join("\n");
 }
 
-function text(x: number, y: number, content: string, anchor = "start"): string {
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${
-    escape(content)
-  }</text>`;
+/** @param longest milliseconds that the longest bar stands for */
+function bar(
+  value: number | null,
+  i: number,
+  left: number,
+  top: number,
+  longest: number,
+): string[] {
+  if (value === null) return [text(left + 4, top + 11, "not there", "dim")];
+  const width = Math.max(1, Math.min(1, value / longest) * BAR);
+  const [end, bottom] = [left + width, top + ROW - 3];
+  const tear = value > longest
+    ? [`<path class="cut" stroke-width="3" d="M${end - 16} ${bottom + 1}l6 -${ROW}"/>`]
+    : [];
+  return [
+    `<rect class="s${i % 4}" x="${left}" y="${top}" width="${width.toFixed(1)}" ` +
+    `height="${ROW - 3}"/>`,
+    ...tear,
+    text(end + 6, top + 11, value < 10 ? value.toFixed(1) : value.toFixed(0), "dim"),
+  ];
+}
+
+function text(x: number, y: number, content: string, style: string, anchor = "start"): string {
+  return `<text class="${style}" x="${x.toFixed(1)}" y="${y.toFixed(1)}" ` +
+    `text-anchor="${anchor}">${escape(content)}</text>`;
 }
 
 function escape(content: string): string {

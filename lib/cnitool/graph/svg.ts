@@ -82,7 +82,11 @@ const STYLE =
   ".container{fill:#e7f7ec;stroke:#16803c}.name{font-weight:bold;fill:#0f172a}.plain{fill:#0f172a}" +
   ".dim{fill:#64748b}.wrong{fill:#b91c1c}.edge{fill:none;stroke:#64748b;stroke-width:1.5}" +
   ".amiss{stroke:#b91c1c;stroke-dasharray:4 3}.label{fill:#475569;font-size:11px}" +
-  ".halo{stroke:#fff;stroke-width:4px;paint-order:stroke}";
+  ".halo{stroke:#fff;stroke-width:4px;paint-order:stroke}.dot{fill:#64748b}" +
+  "@media (prefers-color-scheme:dark){.page{fill:#0d1117}.link{fill:#1e293b;stroke:#94a3b8}" +
+  ".bridge{fill:#172554;stroke:#60a5fa}.container{fill:#052e16;stroke:#4ade80}" +
+  ".name,.plain{fill:#e2e8f0}.dim,.label{fill:#94a3b8}.wrong{fill:#f87171}.edge{stroke:#94a3b8}" +
+  ".amiss{stroke:#f87171}.halo{stroke:#0d1117}.dot{fill:#94a3b8}}";
 
 /** Of a pair only what carries an address of its own is a box; else it is the line's label. */
 function isShown(link: HostInterface, { containers }: HostGraph): boolean {
@@ -202,7 +206,7 @@ function edgeLines({ from, to, row, label, isWrong }: Edge, boxes: readonly Box[
     `<path class="${style}" d="M${px(x1)} ${px(y1)}C${px(bend)} ${px(y1)} ${px(bend)} ${px(y2)} ${
       px(x2)
     } ${px(y2)}"/>`,
-    ...start ? [] : [`<circle cx="${px(x1)}" cy="${px(y1)}" r="3" fill="#64748b"/>`],
+    ...start ? [] : [`<circle cx="${px(x1)}" cy="${px(y1)}" r="3" class="dot"/>`],
     ...label === "" ? [] : [
       `<text class="label halo" x="${px(Math.min(middle.x, x2 - 8 - long / 2))}" y="${
         px(middle.y)
