@@ -27,8 +27,8 @@ options:
                       client of its resident server (cni serve), a file of a few kilobytes
   --separate          compile each plugin by itself, with Deno's permissions limited to those in
                       its permissions.json (Bun has no permissions)
-  --target MACHINE    x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu, or Bun's name for it
-                      (default: this machine)
+  --target MACHINE    x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu, or Bun's name for it;
+                      with Bun also those that end in musl (default: this machine)
   --plugin PATH       instead of this project's: the plugin at PATH, its main.ts or the directory of
                       that, wherever it imports the library from; DIR/bin/NAME
   --out DIR           where to (default: dist in the project's directory)

@@ -76,7 +76,11 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
     // What was found on the way may in turn name more.
     if (workers.size > known.length) continue;
     Deno.mkdirSync(directory, { recursive: true });
-    for (const { path, contents } of outputFiles) Deno.writeFileSync(path, contents);
+    for (const { path, contents } of outputFiles) {
+      Deno.writeFileSync(path, contents);
+      // deno compile puts the time into the executable, and the same sources are to make the same.
+      Deno.utimeSync(path, 0, 0);
+    }
     const output = (name: string) => `${directory}/${name}.js`;
     return { main: output("main"), workers: known.map(([, name]) => output(name)), metafile };
   }

@@ -21,6 +21,9 @@ export async function compileWithDeno(
   target: Target,
   permissions: readonly string[],
 ): Promise<void> {
+  if (target.libc === "musl") {
+    throw new Error(`Deno is there for glibc only, and not for ${target.deno}; --runtime bun is`);
+  }
   try {
     await runDeno([
       "compile",

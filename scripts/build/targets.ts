@@ -1,6 +1,6 @@
 /**
- * The machines that executables can be built for. Linux with glibc only: CNI's kernel interfaces
- * are Linux's, and the libc that is called through FFI is named `libc.so.6`.
+ * The machines that executables can be built for. Linux only: CNI's kernel interfaces are Linux's.
+ * The C library is called `libc.so.6`, glibc's name, by which musl's dlopen(3) finds itself too.
  *
  * @module
  */
@@ -16,26 +16,46 @@ export function readRuntime(name: string): RuntimeName {
 
 /** A machine, and how each compiler spells it. */
 export interface Target {
+  /** The target triple. Deno itself is there for glibc only. */
   deno: string;
   bun: string;
+  /** The C library. */
+  libc: "glibc" | "musl";
   /** The npm package that carries Bun for it. */
   bunPackage: string;
   /** `e_machine` in an ELF header (`elf.h`). */
   elfMachine: number;
 }
 
-const TARGETS: readonly Target[] = [
+/** Every machine. */
+export const TARGETS: readonly Target[] = [
   {
     deno: "x86_64-unknown-linux-gnu",
     bun: "bun-linux-x64",
+    libc: "glibc",
     bunPackage: "@oven/bun-linux-x64",
     elfMachine: 62, // EM_X86_64
   },
   {
     deno: "aarch64-unknown-linux-gnu",
     bun: "bun-linux-arm64",
+    libc: "glibc",
     bunPackage: "@oven/bun-linux-aarch64",
     elfMachine: 183, // EM_AARCH64
+  },
+  {
+    deno: "x86_64-unknown-linux-musl",
+    bun: "bun-linux-x64-musl",
+    libc: "musl",
+    bunPackage: "@oven/bun-linux-x64-musl",
+    elfMachine: 62,
+  },
+  {
+    deno: "aarch64-unknown-linux-musl",
+    bun: "bun-linux-arm64-musl",
+    libc: "musl",
+    bunPackage: "@oven/bun-linux-aarch64-musl",
+    elfMachine: 183,
   },
 ];
 
@@ -55,9 +75,14 @@ export function findTarget(name: string): Target {
   throw new Error(`cannot build for ${name}; known are ${known}`);
 }
 
+/** A compiler wrote an executable for another machine. */
+export class WrongMachine extends Error {
+  override name = "WrongMachine";
+}
+
 /**
  * Checks what a compiler wrote. Deno takes the file that DENORT_BIN names for any target.
- * @throws {Error} when the file is for another machine
+ * @throws {WrongMachine} when the file is for another machine
  */
 export function checkMachine(path: string, target: Target): void {
   using file = Deno.openSync(path);
@@ -65,7 +90,7 @@ export function checkMachine(path: string, target: Target): void {
   file.readSync(header);
   const isElf = new TextDecoder().decode(header.subarray(0, 4)) === "\x7fELF";
   if (isElf && new DataView(header.buffer).getUint16(18, true) === target.elfMachine) return;
-  throw new Error(
+  throw new WrongMachine(
     `the compiler wrote an executable that is not for ${target.deno}; ` +
       "if DENORT_BIN is set, it must name the denort of that machine",
   );

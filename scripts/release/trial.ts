@@ -1,0 +1,73 @@
+/**
+ * Tries executables as far as this machine can: natively, with qemu's user emulation, or by looking
+ * at what they need of a system.
+ *
+ * @module
+ */
+import { hasProgram, isFile } from "../support/files.ts";
+import { run } from "../build/run.ts";
+import { hostTarget, type Target } from "../build/targets.ts";
+
+/** What came of it. */
+export interface Trial {
+  /** It ran, or only its needs were looked at. */
+  ran: boolean;
+  /** A sentence for the user. */
+  text: string;
+}
+
+/** The C library of another architecture, where Debian has it: libc6-arm64-cross. */
+const CROSS_ROOT = "/usr/aarch64-linux-gnu";
+
+/** The libraries that an executable may need beside its C library's own. */
+const MUSL_NEEDS = /^(libc\.musl-\w+\.so\.1|libstdc\+\+\.so\.6|libgcc_s\.so\.1)$/;
+
+/**
+ * Tries an executable.
+ * @throws {Error} when it does not do what it should, or needs what a system does not have
+ */
+export async function tryExecutable(path: string, target: Target): Promise<Trial> {
+  const own = hostTarget();
+  if (target === own) return { ran: true, text: await answers(path, []) };
+  if (target.libc === "musl") {
+    return { ran: false, text: `not run, for want of a musl system; ${await needs(path)}` };
+  }
+  if (
+    target.elfMachine === 183 && hasProgram("qemu-aarch64") && isFile(`${CROSS_ROOT}/lib/libc.so.6`)
+  ) {
+    const said = await answers("qemu-aarch64", ["-L", CROSS_ROOT, path]);
+    return { ran: true, text: `under qemu-aarch64: ${said}` };
+  }
+  return {
+    ran: false,
+    text: "not run: apt-get install qemu-user libc6-arm64-cross would let it",
+  };
+}
+
+/** Has it tell its version, and each plugin the versions that it supports. */
+async function answers(program: string, before: readonly string[]): Promise<string> {
+  const { stdout } = await run(program, [...before, "version", "--json"]);
+  const { plugins } = JSON.parse(stdout) as { plugins: string[] };
+  for (const plugin of plugins) {
+    const { stdout } = await run(program, [...before, plugin], {
+      env: { CNI_COMMAND: "VERSION" },
+    });
+    const { supportedVersions } = JSON.parse(stdout) as { supportedVersions: string[] };
+    if (supportedVersions.includes("1.1.0")) continue;
+    throw new Error(`${plugin} of ${before.at(-1) ?? program} does not support 1.1.0: ${stdout}`);
+  }
+  return `each of ${plugins.length} plugins answers VERSION`;
+}
+
+/** Says which libraries it needs. */
+async function needs(path: string): Promise<string> {
+  if (!hasProgram("readelf")) return "what it needs was not looked at, for want of readelf";
+  const { stdout: dynamic } = await run("readelf", ["--dynamic", "--wide", path]);
+  const libraries = Array.from(dynamic.matchAll(/\(NEEDED\).*\[(.+)\]/g), ([, name]) => name!);
+  const foreign = libraries.filter((name) => !MUSL_NEEDS.test(name));
+  const { stdout: versions } = await run("readelf", ["--version-info", "--wide", path]);
+  if (libraries.length === 0 || foreign.length > 0 || versions.includes("GLIBC_")) {
+    throw new Error(`${path} needs what no musl system has: ${foreign.join(", ") || "glibc"}`);
+  }
+  return `it needs ${libraries.join(", ")}, and no symbol of glibc`;
+}
