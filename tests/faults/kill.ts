@@ -8,110 +8,65 @@
  *
  * @module
  */
-import type { FaultAttachment, FaultNetwork } from "../support/faults/networks.ts";
-import { NETWORKS } from "../support/faults/networks.ts";
-import { expectSuccess, FaultRuntime } from "../support/faults/runtime.ts";
-import { differences, type Snapshot, snapshot } from "../support/faults/snapshot.ts";
+import { ABANDONED_MS } from "../../lib/state/record_store.ts";
+import { type FaultNetwork, NETWORKS } from "../support/faults/networks.ts";
+import { expectSuccess } from "../support/faults/runtime.ts";
+import { expectNone, Scene, unknownTo } from "../support/faults/scene.ts";
+import type { Snapshot } from "../support/faults/snapshot.ts";
 import { type CallPoint, changingCalls, countCalls, killAt } from "../support/faults/strace.ts";
 import type { FaultCase, FaultRoom, FaultSuite } from "../support/faults/suite.ts";
-
-const COMMANDS = ["ADD", "DEL", "CHECK", "GC"] as const;
-type Command = typeof COMMANDS[number];
+import type { PluginReply } from "../support/plugins.ts";
 
 /** What happens around the kill. */
 interface Plan {
   network: FaultNetwork;
   /** What is killed. */
-  command: Command;
+  command: "ADD" | "DEL" | "CHECK" | "GC";
   /** Whether another attachment lives. */
   isWarm: boolean;
   /** What the runtime does afterwards. */
   remedy: "DEL" | "GC";
 }
 
-/** A host with the container that it is about, and perhaps another. */
-class Scene {
-  readonly #room: FaultRoom;
-  readonly #plan: Plan;
-  readonly runtime: FaultRuntime;
-  readonly attachment: FaultAttachment;
-  readonly #living: FaultAttachment[] = [];
-  readonly #next: FaultAttachment;
-  readonly #before: Snapshot;
-
-  constructor(room: FaultRoom, plan: Plan) {
-    this.#room = room;
-    this.#plan = plan;
-    this.runtime = new FaultRuntime(room, plan.network);
-    this.attachment = this.runtime.container("subject");
-    if (plan.isWarm) {
-      const other = this.runtime.container("living");
-      expectSuccess("ADD of the living one", this.runtime.add(other));
-      this.#living.push(other);
-    }
-    this.#next = this.runtime.container("next");
-    this.#before = this.snapshot();
-    if (plan.command !== "ADD") expectSuccess("ADD", this.runtime.add(this.attachment));
-  }
-
-  snapshot(): Snapshot {
-    const containers = [this.attachment, ...this.#living];
-    return snapshot(
-      this.#room.sandbox,
-      Object.fromEntries(containers.map(({ containerId, netns }) => [containerId, netns])),
-    );
-  }
-
-  /**
-   * What the host has otherwise than before, and than in `clean`. Not counted are empty directories
-   * and locks of no attachment, and after a GC what is in the container, which is about to go.
-   */
-  differences(clean?: Snapshot): string[] {
-    return differences(this.#before, this.snapshot(), clean).filter((line) => !ACCEPTED.test(line))
-      .filter((line) => !/^left (directory|file \S+\/lock)/.test(line) || line.includes("subject"))
-      .filter((line) => this.#plan.remedy !== "GC" || !/^\w+ subject /.test(line));
-  }
-
-  /** The call that is killed. @param before words to put before the executable */
-  call(before: readonly string[]) {
-    switch (this.#plan.command) {
-      case "ADD":
-        return this.runtime.add(this.attachment, { before });
-      case "DEL":
-        return this.runtime.del(this.attachment, { before });
-      case "CHECK":
-        return this.runtime.check(this.attachment, { before });
-      case "GC":
-        return this.runtime.gc(this.#living, { before });
-    }
-  }
-
-  /** What the runtime does afterwards. */
-  remedy(): void {
-    const { remedy } = this.#plan;
-    const reply = remedy === "DEL"
-      ? this.runtime.del(this.attachment)
-      : this.runtime.gc(this.#living);
-    expectSuccess(`${remedy} afterwards`, reply);
-  }
-
-  /** Attaches one more, checks it and detaches it, which a host in whatever state must allow. */
-  next(): void {
-    expectSuccess("the next ADD", this.runtime.add(this.#next));
-    expectSuccess("the next CHECK", this.runtime.check(this.#next));
-    expectSuccess("the next DEL", this.runtime.del(this.#next));
+/** The call that is killed. @param before words to put before the executable */
+function call({ command }: Plan, scene: Scene, before: readonly string[]): PluginReply {
+  const { runtime, attachment, living } = scene;
+  switch (command) {
+    case "ADD":
+      return runtime.add(attachment, { before });
+    case "DEL":
+      return runtime.del(attachment, { before });
+    case "CHECK":
+      return runtime.check(attachment, { before });
+    case "GC":
+      return runtime.gc(living, { before });
   }
 }
 
-/**
- * What a killed ADD changes for good, and nobody minds: whether a bridge looks for duplicates of its
- * link-local address is set before it goes up, and it has its address by the time of the next ADD.
- */
-const ACCEPTED = / host sysctl ipv6\/conf\/br0\/accept_dad: /;
+/** What the runtime does afterwards, in a minute. */
+function recover({ remedy }: Plan, { runtime, attachment, living }: Scene): void {
+  for (const directory of ["/run/cni/tuning", "/run/cni/host-device"]) ageUnfinished(directory);
+  const reply = remedy === "DEL" ? runtime.del(attachment) : runtime.gc(living);
+  expectSuccess(`${remedy} afterwards`, reply);
+}
 
-/** @throws {Error} listing them, when there are any */
-function expectNone(what: string, found: readonly string[]): void {
-  if (found.length > 0) throw new Error(`${what}:\n  ${found.join("\n  ")}`);
+/** Makes what a killed writer left as old as what GC takes away. */
+function ageUnfinished(directory: string): void {
+  const longAgo = new Date(Date.now() - 2 * ABANDONED_MS);
+  try {
+    for (const { name } of Deno.readDirSync(directory)) {
+      if (name.endsWith(".tmp")) Deno.utimeSync(`${directory}/${name}`, longAgo, longAgo);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** A host where the attachment is as it is before the call. */
+function prepared(plan: Plan, room: FaultRoom): Scene {
+  const scene = new Scene(room, plan.network, plan);
+  if (plan.command !== "ADD") expectSuccess("ADD", scene.runtime.add(scene.attachment));
+  return scene;
 }
 
 function killCase(plan: Plan): FaultCase {
@@ -122,40 +77,31 @@ function killCase(plan: Plan): FaultCase {
     id: `${network.id}/${command}/${isWarm ? "warm" : "cold"}/${remedy}`,
     needs: ["strace", ...network.needs ?? []],
     steps(room) {
-      const scene = new Scene(room, plan);
+      const scene = prepared(plan, room);
       const file = "/run/test/strace";
-      expectSuccess(command, scene.call(countCalls(file)));
+      expectSuccess(command, call(plan, scene, countCalls(file)));
       points = changingCalls(file);
-      scene.remedy();
+      recover(plan, scene);
       clean = scene.snapshot();
-      // What only the container itself has is its own; it is about to go.
-      const left = scene.differences().filter((line) => !/^\w+ subject /.test(line));
+      const left = scene.differences(undefined, { container: true });
       if (isWarm) expectNone(`${command} and ${remedy} by themselves leave`, left);
       return points.length;
     },
     run(room) {
       const point = points[room.step - 1]!;
-      const scene = new Scene(room, plan);
-      const { code } = scene.call(killAt(point));
+      const scene = prepared(plan, room);
+      const { code } = call(plan, scene, killAt(point));
       room.count(code === 137 ? "killed" : "not reached");
-      scene.remedy();
-      const found = scene.differences(clean);
+      recover(plan, scene);
+      const ignored = { container: remedy === "GC" };
+      const found = scene.differences(clean, ignored);
       const at = `killed at ${point.text}`;
       if (isWarm) return expectNone(at, found);
-      const known = found.filter((line) => /^left /.test(line) && !hasKey(clean, line));
-      expectNone(at, known);
+      expectNone(at, unknownTo(clean, found));
       scene.next();
-      expectNone(
-        `${at}, and after the next one`,
-        scene.differences(clean),
-      );
+      expectNone(`${at}, and after the next one`, scene.differences(clean, ignored));
     },
   };
-}
-
-/** Whether a line of {@link differences} is about something that a snapshot has, if otherwise. */
-function hasKey(clean: Snapshot, line: string): boolean {
-  return clean.has(/^\w+ (.*?): /.exec(line)![1]!);
 }
 
 /** What is killed where: a cold host differs where something is made. */

@@ -339,9 +339,11 @@ function removalOf(
     ];
   });
   const named = attachment ? containersOf(attachment) : [];
-  return uniqueElements([...unused, ...named, ...shared]).flatMap((element) =>
-    changes(element, element.find())
-  );
+  // Where the rules were flushed, what a bridge's policy is relaxed with has no set to be in.
+  const isThere = hasChain(FORWARD);
+  return uniqueElements([...unused, ...named, ...shared])
+    .filter(({ wanted }) => isThere || !wanted)
+    .flatMap((element) => changes(element, element.find()));
 }
 
 /** Lists the elements whose comment names an attachment. */
