@@ -80,14 +80,55 @@ function readOptions(args: readonly string[]): Options | undefined {
 
 async function main(options: Options): Promise<number> {
   const start = performance.now();
-  const skips = new Map<Scenario, Reason>();
-  for (const scenario of SCENARIOS) {
-    const reason = missing(needsOf(scenario));
-    if (reason) skips.set(scenario, reason);
+  const work = await Deno.makeTempDir({ prefix: "cni-test-runtimes-" });
+  try {
+    const { runs, skips } = await plan(options, work);
+    if (runs.length === 0 && skips.size === 0) {
+      console.error(`no run has ${JSON.stringify(options.filter)} in what it is called`);
+      return 1;
+    }
+    const outcomes = await runAll(runs, options, interruption());
+    const failures = [
+      ...outcomes.flatMap(({ run, failure }) =>
+        failure === undefined ? [] : [`${run.scenario}, ${run.label}: ${failure}`]
+      ),
+      ...differences(outcomes),
+    ];
+    if (outcomes.length < runs.length) failures.push("it was interrupted");
+    for (const failure of failures) console.log(`\n${red("FAILED")} ${failure}`);
+    for (const [{ name }, { lacks, remedy }] of skips) {
+      console.log(yellow(`\nskipped: ${name}, for want of ${lacks}; to run it: ${remedy}`));
+    }
+    if (options.table) writeTable(SCENARIOS, outcomes);
+    const took = Math.round((performance.now() - start) / 1000);
+    console.log(
+      `\n${bold(failures.length === 0 ? green("ok") : red("FAILED"))} ${outcomes.length} runs, ` +
+        `${failures.length} failures, ${skips.size} scenarios skipped ${dim(`(${took} s)`)}`,
+    );
+    return failures.length === 0 ? 0 : 1;
+  } finally {
+    await Deno.remove(work, { recursive: true });
   }
-  const runs = SCENARIOS.filter((scenario) => !skips.has(scenario))
-    .flatMap((scenario) => runsOf(scenario, options))
-    .filter(({ scenario, label }) => `${scenario}, ${label}`.includes(options.filter));
+}
+
+/**
+ * Decides what is run, and brings what that needs.
+ * @param work a directory that lasts as long as the runs
+ */
+async function plan(
+  options: Options,
+  work: string,
+): Promise<{ runs: Run[]; skips: Map<Scenario, Reason> }> {
+  const skips = new Map<Scenario, Reason>();
+  const runs: Run[] = [];
+  for (const scenario of SCENARIOS) {
+    const own = runsOf(scenario, options)
+      .filter(({ scenario, label }) => `${scenario}, ${label}`.includes(options.filter));
+    if (own.length === 0) continue;
+    const reason = missing(needsOf(scenario)) ?? await fetchPrograms(scenario, own, work);
+    if (reason) skips.set(scenario, reason);
+    else runs.push(...own);
+  }
   if (runs.some(({ plugins }) => plugins.ours === "")) {
     const bin = await build({
       root: ROOT,
@@ -100,31 +141,37 @@ async function main(options: Options): Promise<number> {
     });
     for (const { plugins } of runs) plugins.ours ||= bin;
   }
-  const interrupted = new AbortController();
-  Deno.addSignalListener("SIGINT", () => interrupted.abort("interrupted"));
-  Deno.addSignalListener("SIGTERM", () => interrupted.abort("ended by SIGTERM"));
-  const outcomes = await runAll(runs, options, interrupted.signal);
-  const failures = [
-    ...outcomes.flatMap(({ run, failure }) =>
-      failure === undefined ? [] : [`${run.scenario}, ${run.label}: ${failure}`]
-    ),
-    ...differences(outcomes),
-  ];
-  for (const failure of failures) console.log(`\n${red("FAILED")} ${failure}`);
-  for (const [{ name }, { lacks, remedy }] of skips) {
-    console.log(yellow(`\nskipped: ${name}, for want of ${lacks}; to run it: ${remedy}`));
+  return { runs, skips };
+}
+
+/** Brings a scenario's programs. Returns why it cannot be run, where they cannot be had. */
+async function fetchPrograms(
+  { name, programs }: Scenario,
+  runs: readonly Run[],
+  work: string,
+): Promise<Reason | undefined> {
+  if (!programs) return undefined;
+  console.log(dim(`     ${name}: download`));
+  try {
+    const directory = await programs(await Deno.makeTempDir({ dir: work }));
+    for (const run of runs) run.programs = directory;
+    return undefined;
+  } catch (error) {
+    const lacks = `a newer version: ${error instanceof Error ? error.message : error}`;
+    const remedy = `deno task test:runtimes --filter ${
+      JSON.stringify(name)
+    }, where that can be had`;
+    return { lacks, remedy };
   }
-  if (options.table) writeTable(SCENARIOS, outcomes);
-  const took = Math.round((performance.now() - start) / 1000);
-  console.log(
-    `\n${bold(failures.length === 0 ? green("ok") : red("FAILED"))} ${outcomes.length} runs, ` +
-      `${failures.length} failures, ${skips.size} scenarios skipped ${dim(`(${took} s)`)}`,
-  );
-  if (runs.length === 0 && skips.size === 0) {
-    console.error(`no run has ${JSON.stringify(options.filter)} in what it is called`);
-    return 1;
+}
+
+/** Is aborted by SIGINT and SIGTERM. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => controller.abort(`ended by ${signal}`));
   }
-  return failures.length === 0 ? 0 : 1;
+  return controller.signal;
 }
 
 function needsOf({ clients, needs = [] }: Scenario): string[] {
@@ -147,7 +194,7 @@ function needsOf({ clients, needs = [] }: Scenario): string[] {
 function runsOf(scenario: Scenario, { bin = "", resident }: Options): Run[] {
   const plugins = { ours: bin, go: GO_PLUGINS };
   const run = (label: string, first: "ours" | "go", then = first, ours = bin): Run => (
-    { scenario: scenario.name, label, plugins: { ...plugins, ours }, first, then }
+    { scenario: scenario.name, label, plugins: { ...plugins, ours }, first, then, programs: "" }
   );
   return [
     run("our plugins", "ours"),

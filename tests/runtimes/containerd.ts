@@ -8,14 +8,18 @@ export const CONTAINERD = { name: "containerd", program: "containerd" };
 export const RUNC = { name: "runc", program: "runc" };
 
 const SOCKET = "/run/containerd/containerd.sock";
-const CONFIG = `version = 2
-root = "/var/lib/containerd"
+const COMMON = `root = "/var/lib/containerd"
 state = "/run/containerd"
 [grpc]
   address = "${SOCKET}"
+`;
+
+/** Its configuration, by its major version. Lowering the OOM score takes a privilege. */
+const CONFIGS: Readonly<Record<string, string>> = {
+  1: `version = 2
+${COMMON}
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "localhost/pause:1"
-  # Lowering it takes a privilege that containers lack.
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/opt/cni/bin"
@@ -26,7 +30,25 @@ state = "/run/containerd"
     default_runtime_name = "runc"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"
-`;
+`,
+  2: `version = 3
+${COMMON}
+[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "native"
+  [plugins."io.containerd.cri.v1.images".pinned_images]
+    sandbox = "localhost/pause:1"
+[plugins."io.containerd.cri.v1.runtime"]
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = ["/opt/cni/bin"]
+    conf_dir = "/etc/cni/net.d"
+    max_conf_num = 0
+  [plugins."io.containerd.cri.v1.runtime".containerd]
+    default_runtime_name = "runc"
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+`,
+};
 
 /** containerd and its client. */
 export class Containerd {
@@ -51,7 +73,9 @@ export class Containerd {
 
   /** Starts the daemon, and waits until it answers. */
   static async start(host: Host): Promise<Containerd> {
-    await Deno.writeTextFile("/run/containerd.toml", CONFIG);
+    const version = await host.run("containerd", ["--version"]);
+    const [, major = ""] = / v?(\d+)\.\d/.exec(version) ?? [];
+    await Deno.writeTextFile("/run/containerd.toml", CONFIGS[major]!);
     const containerd = new Containerd(host, startDaemon(host));
     await containerd.#answers();
     return containerd;

@@ -50,6 +50,7 @@ export class Host {
   /** Makes the file systems, and loopback. Namespaces were made by who started this process. */
   static async enter(order: Order): Promise<Host> {
     const host = new Host(order);
+    if (order.programs !== "") Deno.env.set("PATH", `${order.programs}:${Deno.env.get("PATH")}`);
     await host.run("mount", ["-t", "tmpfs", "tmpfs", "/run"]);
     for (const directory of ["/run/netns", "/run/lock", "/run/tmp", SETS]) {
       await Deno.mkdir(directory, { recursive: true });
@@ -195,7 +196,7 @@ export class Host {
   }
 
   /** Writes a network configuration list where runtimes look. */
-  async network(list: { name: string }, file = "10-test.conflist"): Promise<void> {
+  async network(list: Record<string, unknown>, file = "10-test.conflist"): Promise<void> {
     await Deno.writeTextFile(`/run/tmp/${file}`, JSON.stringify(list, null, 2));
     await this.run("mv", [`/run/tmp/${file}`, `/etc/cni/net.d/${file}`]);
   }

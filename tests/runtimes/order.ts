@@ -10,6 +10,8 @@ export interface Order {
   /** Which set is there at first, and which after the exchange. */
   first: PluginSet;
   then: PluginSet;
+  /** A directory of programs that come before those of PATH; "" for none. */
+  programs: string;
   /** The hierarchies of control groups, as `mount -o` has them. */
   cgroups: readonly string[];
 }

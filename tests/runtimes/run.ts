@@ -16,6 +16,8 @@ export interface Run {
   plugins: Record<PluginSet, string>;
   first: PluginSet;
   then: PluginSet;
+  /** A directory of programs that come before those of PATH; "" for none. */
+  programs: string;
 }
 
 /** What came of a run. */
@@ -48,8 +50,8 @@ export async function runScenario(
   const start = performance.now();
   const observed = new Map<string, unknown>();
   await using groups = new Cgroups(`cni-runtimes-${Deno.pid}-${++runs}`);
-  const { scenario, plugins, first, then } = run;
-  const order: Order = { scenario, plugins, first, then, cgroups: groups.options };
+  const { scenario, plugins, first, then, programs } = run;
+  const order: Order = { scenario, plugins, first, then, programs, cgroups: groups.options };
   const child = groups.spawn(
     new Deno.Command("unshare", {
       args: [

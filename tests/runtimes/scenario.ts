@@ -9,6 +9,13 @@ export interface Scenario {
   clients: readonly Client[];
   /** What else it cannot do without. */
   needs?: readonly Requirement[];
+  /**
+   * Brings the clients' programs, where those that are installed will not do.
+   * @param directory where they may be put
+   * @returns the directory of the programs
+   * @throws {Error} that says why they cannot be had
+   */
+  programs?: (directory: string) => Promise<string>;
   /** Whether {@link Host.exchange} is called, and so a run with each exchange is worth its time. */
   exchange?: boolean;
   /** Whether it is part of the short form, which is run through the resident server too. */
@@ -21,6 +28,4 @@ export interface Client {
   name: string;
   /** The program that is executed. */
   program: string;
-  /** Where it is, if that is not on PATH. */
-  directory?: string;
 }

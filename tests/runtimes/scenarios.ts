@@ -3,6 +3,7 @@ import { buildahRun } from "./scenarios/buildah_run.ts";
 import { criAccidents } from "./scenarios/cri_accidents.ts";
 import { criCrowd } from "./scenarios/cri_crowd.ts";
 import { criKilledAdd } from "./scenarios/cri_killed_add.ts";
+import { criNewer } from "./scenarios/cri_newer.ts";
 import { criPods } from "./scenarios/cri_pods.ts";
 import { criReboot } from "./scenarios/cri_reboot.ts";
 import { ctrRun } from "./scenarios/ctr_run.ts";
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   criCrowd,
   criReboot,
   criKilledAdd,
+  criNewer,
   criPods,
   ctrRun,
   buildahRun,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isFile } from "../../scripts/support/files.ts";
 import { ROOT } from "../../scripts/support/root.ts";
 import { GO_PLUGINS } from "../support/requirements.ts";
 import type { Outcome } from "./run.ts";
@@ -28,7 +29,9 @@ function tableOf(scenarios: readonly Scenario[], outcomes: readonly Outcome[]): 
   const rows = scenarios.flatMap(({ name, clients }) => {
     const own = outcomes.filter(({ run }) => run.scenario === name);
     if (own.length === 0 || own.some(({ failure }) => failure !== undefined)) return [];
-    const versions = clients.map(({ name, program }) => `${name} ${versionOf(program)}`);
+    const versions = clients.map(({ name, program }) =>
+      `${name} ${versionOf(own[0]!.run.programs, program)}`
+    );
     return [[name, versions.join(", "), own.map(({ run }) => run.label).sort().join("; ")]];
   });
   const lines = [["What", "Versions", "Plugins"], ["---", "---", "---"], ...rows]
@@ -37,9 +40,11 @@ function tableOf(scenarios: readonly Scenario[], outcomes: readonly Outcome[]): 
   return `${lines.join("\n")}\n\nGo plugins ${goVersion()}, Linux ${kernel}, ${Deno.build.arch}.\n`;
 }
 
-/** The first version in what `PROGRAM --version` prints. */
-function versionOf(program: string): string {
-  const { stdout } = new Deno.Command(program, { args: ["--version"] }).outputSync();
+/** The first version in what `PROGRAM --version` prints, of a directory's programs or of PATH's. */
+function versionOf(directory: string, program: string): string {
+  const own = `${directory}/${program}`;
+  const { stdout } = new Deno.Command(isFile(own) ? own : program, { args: ["--version"] })
+    .outputSync();
   return /\d+\.\d[\w.]*/.exec(new TextDecoder().decode(stdout))?.[0] ?? "";
 }
 

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { NetNs } from "../../../lib/ns/netns.ts";
 import { Server } from "../../support/traffic.ts";
 import { CONTAINERD, Containerd, RUNC } from "../containerd.ts";
-import type { HostPort, Pod } from "../cri.ts";
+import type { Cri, HostPort, Pod } from "../cri.ts";
 import type { Host } from "../host.ts";
 import { CHAIN, GATEWAYS, SECOND } from "../networks.ts";
 import { type Exec, observeNetwork } from "../observe.ts";
@@ -39,27 +39,32 @@ export const criPods: Scenario = {
     await host.network(CHAIN);
     await host.network(SECOND, "20-second.conflist");
     const { cri } = await Containerd.startForPods(host);
-    host.step("two pods");
-    const web = await cri.runPod("web", { ports: PORTS, annotations: BANDWIDTH });
-    const client = await cri.runPod("client");
-    for (const pod of [web, client]) {
-      host.mark(pod.id);
-      await cri.addContainer(pod, SERVE);
-      await observeNetwork(host, pod.name, pod.exec, [...GATEWAYS, "10.78.0.1"]);
-      host.observe(`${pod.name}: addresses, as the runtime tells them`, pod.addresses);
-    }
-    await assertServed(host, web.addresses, client.exec);
-    assertEchoed(web, client);
-    host.observe("limits", await limits(host));
-    await host.exchange();
-
-    host.step("no pods");
-    for (const pod of [web, client]) await cri.removePod(pod);
-    // The second DEL of a pod names no namespace.
-    await assertNothingLeft(host);
-    assertEquals(await limits(host), []);
+    await runPods(host, cri);
   },
 };
+
+/** Two pods of the networks that there are, from their start until nothing is left of them. */
+export async function runPods(host: Host, cri: Cri): Promise<void> {
+  host.step("two pods");
+  const web = await cri.runPod("web", { ports: PORTS, annotations: BANDWIDTH });
+  const client = await cri.runPod("client");
+  for (const pod of [web, client]) {
+    host.mark(pod.id);
+    await cri.addContainer(pod, SERVE);
+    await observeNetwork(host, pod.name, pod.exec, [...GATEWAYS, "10.78.0.1"]);
+    host.observe(`${pod.name}: addresses, as the runtime tells them`, pod.addresses);
+  }
+  await assertServed(host, web.addresses, client.exec);
+  assertEchoed(web, client);
+  host.observe("limits", await limits(host));
+  await host.exchange();
+
+  host.step("no pods");
+  for (const pod of [web, client]) await cri.removePod(pod);
+  // The second DEL of a pod names no namespace.
+  await assertNothingLeft(host);
+  assertEquals(await limits(host), []);
+}
 
 /** Asks the web pod for its page at each of its addresses and ports, from another pod. */
 async function assertServed(host: Host, [v4, v6]: readonly string[], exec: Exec): Promise<void> {
