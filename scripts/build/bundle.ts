@@ -2,6 +2,7 @@ import * as esbuild from "esbuild";
 import type { BuildCommand } from "./commands.ts";
 import type { Commit } from "./commit.ts";
 import { outsidePlugin, type OutsideSources } from "./outside_sources.ts";
+import { shareModules, type Sharing } from "./shared.ts";
 import { sourcePlugin } from "./source_plugin.ts";
 
 /** What to bundle. */
@@ -41,15 +42,16 @@ export interface Bundle {
 
 /**
  * Bundles an entry point with everything it uses: a small module to start with, one for each
- * command, loaded only when it is called, and what several share.
+ * command, loaded only when it is called, and what several share, in a few parts.
  */
 export async function bundle(options: BundleOptions): Promise<Bundle> {
   const { root, directory } = options;
   const entries = new Map([["main", options.entry], ...Object.entries(options.library ?? {})]);
   const workers = new Map<string, string>();
-  const plugin = sourcePlugin({ ...options, entries, workers });
+  let sharing: Sharing | undefined;
   for (;;) {
     const known = [...workers];
+    const plugin = sourcePlugin({ ...options, entries, workers, sharing });
     const { metafile, outputFiles } = await esbuild.build({
       entryPoints: [
         ...[...entries.keys()].map((name) => ({ in: `entry:${name}`, out: name })),
@@ -75,6 +77,11 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
     });
     // What was found on the way may in turn name more.
     if (workers.size > known.length) continue;
+    // Which modules several commands load is known now.
+    if (!sharing) {
+      sharing = shareModules(metafile);
+      continue;
+    }
     Deno.mkdirSync(directory, { recursive: true });
     for (const { path, contents } of outputFiles) {
       Deno.writeFileSync(path, contents);

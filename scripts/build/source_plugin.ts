@@ -9,6 +9,7 @@ import type { BuildCommand } from "./commands.ts";
 import type { Commit } from "./commit.ts";
 import { buildVersion, installContents, pluginList } from "./entry.ts";
 import { npmPackage } from "./npm_package.ts";
+import type { Sharing } from "./shared.ts";
 
 /** What {@link sourcePlugin} needs and collects. */
 export interface SourceOptions {
@@ -25,10 +26,14 @@ export interface SourceOptions {
   entries: ReadonlyMap<string, string>;
   /** Entry points of their own that were found: path of the source to name of the output. */
   workers: Map<string, string>;
+  /** What is loaded together, once that is known. */
+  sharing?: Sharing;
 }
 
 /**
  * - `entry:NAME` is a generated entry point.
+ * - `part:NAME` stands for the modules of a part, which commands share. A module of a part that is
+ *   loaded by `import()` is loaded with its part, by way of a module of its own.
  * - `npm:NAME@VERSION/SUBPATH` is found in Deno's cache.
  * - `new URL("./worker.ts", import.meta.url)` names a module that is loaded by its URL, by a Worker
  *   or by `import()`. Bundled, it becomes an entry point of its own, beside all others, and the
@@ -40,7 +45,24 @@ export function sourcePlugin(options: SourceOptions): Plugin {
     setup(build) {
       build.onResolve({ filter: /^entry:/ }, ({ path }) => ({ path, namespace: "entry" }));
       build.onLoad({ filter: /^/, namespace: "entry" }, ({ path }) => ({
-        contents: options.entries.get(path.slice("entry:".length)),
+        contents: importsOfParts(options, `entry:${path}`) +
+          options.entries.get(path.slice("entry:".length)),
+        resolveDir: options.root,
+      }));
+      build.onResolve({ filter: /^part:/ }, ({ path }) => ({ path, namespace: "part" }));
+      build.onLoad({ filter: /^/, namespace: "part" }, ({ path }) => ({
+        contents: options.sharing!.parts.get(path.slice("part:".length))!
+          .map((module) => `import ${JSON.stringify(resolve(options.root, module))};`).join("\n"),
+        resolveDir: options.root,
+      }));
+      build.onResolve({ filter: /^\.+\// }, ({ path, importer, kind }) => {
+        const module = resolve(dirname(importer), path).slice(options.root.length + 1);
+        const isLater = kind === "dynamic-import" && options.sharing?.isInPart(module);
+        return isLater ? { path: module, namespace: "later" } : undefined;
+      });
+      build.onLoad({ filter: /^/, namespace: "later" }, ({ path }) => ({
+        contents: importsOfParts(options, path) +
+          `export * from ${JSON.stringify(resolve(options.root, path))};`,
         resolveDir: options.root,
       }));
       build.onResolve({ filter: /^npm:/ }, async ({ path, kind }) => {
@@ -77,7 +99,15 @@ async function loadSource({ path }: OnLoadArgs, options: SourceOptions): Promise
     options.workers.set(worker, name);
     return name;
   };
-  return { contents: withOutputUrls(await Deno.readTextFile(path), toWorker), loader: "ts" };
+  const module = path.slice(options.root.length + 1);
+  const imports = options.sharing?.isInPart(module) ? "" : importsOfParts(options, module);
+  const contents = imports + withOutputUrls(await Deno.readTextFile(path), toWorker);
+  return { contents, loader: "ts" };
+}
+
+/** What an entry point begins with, on its first line: the parts that it loads. */
+function importsOfParts({ sharing }: SourceOptions, entry: string): string {
+  return (sharing?.loadedBy.get(entry) ?? []).map((part) => `import "part:${part}"; `).join("");
 }
 
 /**

@@ -24,7 +24,9 @@ const LOOPBACK_MAY_HAVE = [
 Deno.test("loopback's bundle has nothing that loopback does not need", async () => {
   const loopback = COMMANDS.find(({ name }) => name === "loopback")!;
   const { metafile } = await bundleHere(singleEntry(ROOT, loopback));
-  const sources = Object.values(metafile.outputs).flatMap(sourcesOf);
+  const sources = loadedBy(metafile, "entry:entry:main").flatMap((path) =>
+    sourcesOf(metafile.outputs[path]!)
+  );
   assert(sources.includes("plugins/main/loopback/main.ts"), `only ${sources}`);
   const foreign = sources.filter((path) => !LOOPBACK_MAY_HAVE.some((may) => may.test(path)));
   assertEquals(foreign, []);
@@ -32,10 +34,7 @@ Deno.test("loopback's bundle has nothing that loopback does not need", async () 
 
 Deno.test("the multi-call executable starts with no plugin's code", async () => {
   const { metafile } = await bundleHere(multicallEntry(ROOT, COMMANDS));
-  const start = Object.keys(metafile.outputs).find((path) =>
-    metafile.outputs[path]!.entryPoint === "entry:entry:main"
-  )!;
-  const sources = withStaticImports(metafile, start).flatMap((path) =>
+  const sources = loadedBy(metafile, "entry:entry:main").flatMap((path) =>
     sourcesOf(metafile.outputs[path]!)
   );
   assert(sources.includes("lib/skel/multicall.ts"), `only ${sources}`);
@@ -47,6 +46,30 @@ Deno.test("of zod, a bundle of everything has what is used and not all languages
   const languages = Object.values(metafile.outputs).flatMap(sourcesOf)
     .filter((path) => /\/zod\/.*\/locales\//.test(path) && !path.endsWith("/en.js"));
   assertEquals(languages, [], 'import zod as `import * as z from ".../deps/zod.ts"`');
+});
+
+/**
+ * The most that a call loads before its plugin's code runs: files, and bytes in them. Every file
+ * takes Deno a fifth of a millisecond, and every 20 kB one. What needs more either loads something
+ * later, by `import()`, or raises this.
+ */
+const LOADED: Readonly<Record<string, { files: number; kB: number }>> = {
+  loopback: { files: 5, kB: 106 },
+  "host-local": { files: 8, kB: 136 },
+  macvlan: { files: 8, kB: 175 },
+  bridge: { files: 9, kB: 226 },
+};
+
+Deno.test("what plugins load at their start is no more than it was", async () => {
+  const { metafile } = await bundleHere(multicallEntry(ROOT, COMMANDS));
+  for (const [name, most] of Object.entries(LOADED)) {
+    const { entry } = COMMANDS.find((command) => command.name === name)!;
+    const own = loadedBy(metafile, entry.slice(ROOT.length).replace(/^\//, ""));
+    const loaded = new Set([...loadedBy(metafile, "entry:entry:main"), ...own]);
+    const bytes = [...loaded].reduce((sum, path) => sum + metafile.outputs[path]!.bytes, 0);
+    const now = `${name} loads ${loaded.size} files with ${(bytes / 1000).toFixed(1)} kB`;
+    assert(loaded.size <= most.files && bytes <= most.kB * 1000, now);
+  }
 });
 
 type Metafile = Bundle["metafile"];
@@ -67,9 +90,9 @@ function sourcesOf({ inputs }: Metafile["outputs"][string]): string[] {
     .map(([path]) => path);
 }
 
-/** An output and all that is loaded with it, without what is loaded later, by `import()`. */
-function withStaticImports({ outputs }: Metafile, first: string): string[] {
-  const found = new Set([first]);
+/** The outputs that an entry point's is loaded with, without what is loaded later, by `import()`. */
+function loadedBy({ outputs }: Metafile, entry: string): string[] {
+  const found = new Set(Object.keys(outputs).filter((path) => outputs[path]!.entryPoint === entry));
   for (const path of found) {
     for (const { path: imported, kind } of outputs[path]!.imports) {
       if (kind === "import-statement") found.add(imported);

@@ -1,0 +1,115 @@
+/**
+ * What several commands load, in few files. Left to itself the bundler makes a file of every set of
+ * modules that the same commands need, fifty of them for bridge, and each takes Deno a fifth of a
+ * millisecond.
+ *
+ * @module
+ */
+import type { Metafile } from "esbuild";
+
+/**
+ * Modules that are loaded as one, by who needs them: files and folders. A module is of the part that
+ * names it most closely.
+ */
+const PARTS: Readonly<Record<string, readonly string[]>> = {
+  /** Every call: the process, the request, the result. */
+  call: [
+    "lib/runtime/",
+    "lib/types/",
+    "lib/ip/",
+    "lib/libc/",
+    "lib/ns/netns.ts",
+    "lib/skel/",
+    "lib/server/",
+    "lib/invoke/in_process.ts",
+  ],
+  /** Options: all plugins but loopback and dummy. */
+  options: ["lib/types/schema.ts", "lib/types/args.ts", "lib/ip/schema.ts", "lib/deps/zod.ts"],
+  /** Links, addresses and routes: all plugins but those of IPAM. */
+  link: ["lib/netlink/", "lib/nl/", "lib/rtnl/", "lib/attach/owner.ts"],
+  /** Whatever keeps something on the host: records, locks, sysctls. */
+  state: ["lib/state/", "lib/host/", "lib/ns/recorded.ts"],
+  /** Whatever makes an interface and gives it addresses. */
+  attach: ["lib/attach/", "lib/invoke/", "lib/ipam/", "lib/ns/"],
+  /** IPAM plugins. */
+  addresses: ["lib/ipam/range", "lib/ipam/resolv_conf.ts", "lib/ipam/routes.ts"],
+  /** Whatever translates, publishes or filters. */
+  netfilter: [
+    "lib/netlink/netfilter.ts",
+    "lib/netlink/nftables",
+    "lib/netlink/user_data.ts",
+    "lib/nl/netfilter.ts",
+    "lib/nl/nftables",
+    "lib/nftables/",
+    "lib/iptables/",
+    "lib/host/tool.ts",
+    "lib/firewall/",
+  ],
+};
+
+/** The part that a module is of; undefined for a command's own. */
+function partNaming(module: string): string | undefined {
+  const named = Object.entries(PARTS).flatMap(([part, names]) =>
+    names.filter((name) => module.startsWith(name)).map((name) => ({ part, name }))
+  );
+  return named.toSorted((a, b) => b.name.length - a.name.length)[0]?.part;
+}
+
+/** How a bundle's modules are shared. */
+export interface Sharing {
+  /** The modules of each part, by path from the project's directory. */
+  readonly parts: ReadonlyMap<string, readonly string[]>;
+  /**
+   * The parts that each entry point loads. Loading all of a part where one module of it is needed is
+   * what keeps the bundler from cutting it up.
+   */
+  readonly loadedBy: ReadonlyMap<string, readonly string[]>;
+  /** Whether a module, by path from the project's directory, is of a part. */
+  readonly isInPart: (module: string) => boolean;
+}
+
+/**
+ * Shares a bundle's modules out to parts: those that at least two plugins load, or every call.
+ * @param metafile of the same bundle without parts
+ */
+export function shareModules({ inputs, outputs }: Metafile): Sharing {
+  const entries = Object.values(outputs).flatMap(({ entryPoint }) => entryPoint ?? []);
+  const loads = new Map(entries.map((entry) => [entry, withStaticImports(inputs, entry)]));
+  const plugins = entries.filter((entry) => /^plugins\/[^/]+\/[^/]+\/main\.ts$/.test(entry));
+  const start = entries.find((entry) => entry.startsWith("entry:"));
+  const isShared = (module: string) =>
+    plugins.filter((plugin) => loads.get(plugin)!.has(module)).length > 1 ||
+    plugins.length > 1 && start !== undefined && loads.get(start)!.has(module);
+  const partOf = new Map<string, string>();
+  for (const module of Object.keys(inputs)) {
+    const part = isShared(module) ? partNaming(module) : undefined;
+    if (part) partOf.set(module, part);
+  }
+  const parts = Map.groupBy(partOf.keys(), (module) => partOf.get(module)!);
+  /** The parts of modules, and those that these load in turn. */
+  const partsOf = (modules: Iterable<string>) => {
+    const found = new Set([...modules].flatMap((module) => partOf.get(module) ?? []));
+    for (const part of found) {
+      for (const module of parts.get(part)!) {
+        for (const loaded of withStaticImports(inputs, module)) {
+          const other = partOf.get(loaded);
+          if (other) found.add(other);
+        }
+      }
+    }
+    return [...found];
+  };
+  const loadedBy = new Map(entries.map((entry) => [entry, partsOf(loads.get(entry)!)]));
+  return { parts, loadedBy, isInPart: (module) => partOf.has(module) };
+}
+
+/** A module and all that is loaded with it, without what is loaded later, by `import()`. */
+function withStaticImports(inputs: Metafile["inputs"], first: string): Set<string> {
+  const found = new Set([first]);
+  for (const module of found) {
+    for (const { path, kind } of inputs[module]!.imports) {
+      if (kind === "import-statement" && path in inputs) found.add(path);
+    }
+  }
+  return found;
+}
