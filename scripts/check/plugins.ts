@@ -9,11 +9,15 @@ export async function findings(): Promise<string[]> {
 }
 
 function missingParts(): string[] {
+  const security = Deno.readTextFileSync(`${ROOT}/docs/security.md`);
   const overview = Deno.readTextFileSync(`${ROOT}/plugins/README.md`);
   return ["main", "ipam", "meta"].flatMap((kind) =>
     Array.from(Deno.readDirSync(`${ROOT}/plugins/${kind}`)).filter(({ isDirectory }) => isDirectory)
       .flatMap(({ name }) => [
         ...missingFiles(kind, name),
+        ...security.includes(`\n| ${name} `)
+          ? []
+          : [`docs/security.md does not say what ${name} may touch`],
         ...overview.includes(`\n- [${name}](../docs/plugins/${name}.md): `)
           ? []
           : [`plugins/README.md has no line for ${name} that links to its page`],
