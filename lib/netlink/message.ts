@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { noteWritten } from "../runtime/observer.ts";
 import { align, unpackAttributes } from "./attributes.ts";
 import { type Codec, cstring, type Fixed, s32, struct, u16, u32 } from "./codec.ts";
 
@@ -97,6 +98,7 @@ export function message<H extends object, A extends object>(
       const bytes = new Uint8Array(align(header.size) + attributes.length);
       bytes.set(header.encode({ ...header.zero, ...value }));
       bytes.set(attributes, align(header.size));
+      noteWritten(bytes, value);
       return bytes;
     },
     decode: (bytes) => ({

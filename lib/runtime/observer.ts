@@ -99,3 +99,16 @@ export function runObserved<T>(observer: Observer, work: () => T): T {
   storage ??= newStorage();
   return storage.run(observer, work);
 }
+
+/** Made by the first {@link noteWritten} while somebody observes. */
+let written: WeakMap<Uint8Array, object> | undefined;
+
+/** Says which value bytes were made of, for {@link writtenFrom}: nothing where nobody observes. */
+export function noteWritten(bytes: Uint8Array, value: object): void {
+  if (currentObserver()) (written ??= new WeakMap()).set(bytes, value);
+}
+
+/** The value that a message was made of, with its names; undefined where it is unknown. */
+export function writtenFrom(bytes: Uint8Array): object | undefined {
+  return written?.get(bytes);
+}

@@ -50,7 +50,7 @@ kernelTest(
     assertMatch(add.stderr, /\n +\d+\.\d +\d+\.\d {2}├─ b ADD executed: \S+\/b\n/);
     assertMatch(
       add.stderr,
-      /│ .* RTM_NEWLINK create bridge interface cni0: .*name=cni0 info\.kind=bridge/,
+      /│ .* RTM_NEWLINK create bridge interface cni0: .*name=cni0 .*info\.kind=bridge/,
     );
     assertMatch(add.stderr, /│ .* lock \/var\/lib\/cni\/networks\/demo\/lock waited \d+\.\d ms\n/);
     assertMatch(add.stderr, /\n\d+ plugins? executed .*, \d+ netlink requests .*, 1 lock .*\n$/);
