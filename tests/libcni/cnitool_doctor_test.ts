@@ -97,6 +97,11 @@ kernelTest("cnitool doctor finds what is missing or wrong before it is used", ()
   assertEquals(find("plugins and networks", "x.yaml has 1 mistakes")?.state, "warning");
   assertMatch(find("plugins and networks", "network other is not ready")!.message, /daemon/);
 
+  assertEquals(find("permissions", "everybody"), undefined);
+  Deno.chmodSync("/etc/cni/net.d", 0o777);
+  const open = examined(fixture).find("permissions", "everybody may write to /etc/cni/net.d")!;
+  assertEquals([open.state, open.remedy], ["problem", "chmod o-w /etc/cni/net.d"]);
+
   const without = examined(fixture, { CNI_PATH: "/nowhere" });
   assertEquals(without.find("plugins and networks", "/nowhere")?.state, "problem");
 });

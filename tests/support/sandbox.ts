@@ -140,7 +140,10 @@ function enterSandbox(): void {
   call(() => unshare(CLONE_NEWNET | CLONE_NEWNS), () => "create a sandbox");
   mount("none", "/", MS_REC | MS_PRIVATE);
   // Tools keep state here (xtables.lock, ip netns, CNI's own); each test starts without any.
-  for (const directory of SANDBOX_DIRECTORIES) mount("tmpfs", directory, 0, "tmpfs");
+  for (const directory of SANDBOX_DIRECTORIES) {
+    mount("tmpfs", directory, 0, "tmpfs");
+    Deno.chmodSync(directory, 0o755); // as a host's; of itself everybody could write there
+  }
   Deno.mkdirSync("/run/test");
   new Deno.Command("ip", { args: ["link", "set", "lo", "up"] }).outputSync();
 }

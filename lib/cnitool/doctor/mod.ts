@@ -17,7 +17,7 @@ export async function examine(): Promise<Area[]> {
   const configured: Configured = { directory, files, types: typesIn(files), path: pluginPath() };
   const cni = openCni();
   return [
-    await examineArea("permissions", permissions),
+    await examineArea("permissions", () => permissions(configured)),
     await examineArea("kernel", () => kernel(configured)),
     await examineArea("firewall", () => firewall(configured)),
     await examineArea("other managers", () => managers(configured)),
