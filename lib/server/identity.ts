@@ -7,11 +7,10 @@
 import { errnoCode } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 
-/** The namespaces that a call depends on, by their file in `/proc/PID/ns`, with their names. */
+/** The other namespaces that a call depends on, by their file in `/proc/PID/ns`, with their names. */
 const NAMESPACES = {
   net: "network namespace",
   mnt: "mount namespace",
-  user: "user namespace",
   pid: "PID namespace",
 } as const;
 
@@ -41,11 +40,16 @@ export function identityOf(process: number | "thread-self"): Identity {
     const field = (name: string) =>
       new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1] ?? "unknown";
     const traits: Record<string, string> = {
+      // First: what users and capabilities mean depends on it.
+      "user namespace": fileAt(`${directory}/ns/user`),
       "user": field("Uid"),
       "group": field("Gid"),
       "capabilities": field("CapEff"),
       "security label": labelOf(directory),
-      "root directory": fileAt(`${directory}/root`),
+      // By its path, too: a bind mount of `/` is the same directory, with other mounts below it.
+      "root directory": `${runtime.files.readLink(`${directory}/root`)} ${
+        fileAt(`${directory}/root`)
+      }`,
     };
     for (const [name, what] of Object.entries(NAMESPACES)) {
       traits[what] = fileAt(`${directory}/ns/${name}`);

@@ -77,6 +77,24 @@ export class ResidentProject implements Disposable {
     return directory;
   }
 
+  /** Lets every user execute the client, and connect to the server that runs. */
+  openToAll(): void {
+    for (let path = this.bin; path !== "/tmp"; path = path.slice(0, path.lastIndexOf("/"))) {
+      Deno.chmodSync(path, 0o755);
+    }
+    Deno.chmodSync(this.socket, 0o666);
+  }
+
+  /** A directory to be a root directory, in which the client and the socket are where they are here. */
+  rootDirectory(): string {
+    const root = this.directory();
+    Deno.mkdirSync(`${root}${this.bin}`, { recursive: true });
+    for (const path of [`${this.bin}/probe`, this.executable, this.socket]) {
+      Deno.linkSync(path, `${root}${path}`);
+    }
+    return root;
+  }
+
   /** Starts the server, and waits until it is there. */
   async start(args: readonly string[] = []): Promise<BackgroundProcess> {
     const server = new BackgroundProcess(this.executable, [
