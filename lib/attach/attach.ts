@@ -40,14 +40,14 @@ export async function attach(call: AddCall<unknown>, parts: AttachParts): Promis
   const { ifName, netns, config } = call;
   using namespaces = Namespaces.open(netns);
   const { inside } = namespaces;
-  const present = inside.link.find(ifName);
+  const present = await inside.link.findMeanwhile(ifName);
   if (present) throw nameTaken(present);
   try {
     await parts.create(namespaces);
     const reserved = parts.reserved ?? (hasIpam(call) ? await ipamAdd(call) : undefined);
     if (reserved) await configure(namespaces, ifName, parts, reserved);
-    else inside.link.set(ifName, { up: true });
-    const { address } = inside.link.get(ifName);
+    else await inside.link.setMeanwhile(ifName, { up: true });
+    const { address } = await inside.link.getMeanwhile(ifName);
     return {
       interfaces: [{ name: ifName, mac: address || undefined, sandbox: netns }],
       ips: reserved?.ips.map((ip) => ({ ...ip, interface: 0 })),
@@ -66,7 +66,7 @@ async function configure(
   { ips, routes }: IpamResult,
 ): Promise<void> {
   const addresses = ips.map((entry) => addressOf(entry).ip);
-  const { up: wasUp, kind } = inside.link.get(ifName);
+  const { up: wasUp, kind } = await inside.link.getMeanwhile(ifName);
   const target = { inside, netns: sandbox, ifName, noDad };
   // An interface that is up by now was used to get the address, which may belong to its MAC address.
   const preferredMac = macFromAddress && !wasUp ? macForAddresses(addresses) : undefined;

@@ -41,36 +41,40 @@ export interface Target {
  */
 export async function configureInterface(target: Target, result: Result): Promise<Link> {
   const { inside, netns, ifName, noDad, preferredMac } = target;
-  const link = inside.link.get(ifName);
+  const link = await inside.link.getMeanwhile(ifName);
   const ips = result.ips ?? [];
   const addresses = ips.map(addressOf);
   requireMtu(link, addresses);
   const six = addresses.filter(({ ip }) => ip.family === 6);
   if (six.length > 0) netns.run(() => enableIpv6(ifName));
-  if (preferredMac) preferMac(inside, link, preferredMac);
-  for (const address of addresses) inside.address.add(link, address, { noDad });
-  setUp(inside, link, preferredMac);
+  if (preferredMac) await preferMac(inside, link, preferredMac);
+  for (const address of addresses) await inside.address.addMeanwhile(link, address, { noDad });
+  await setUp(inside, link, preferredMac);
   if (!noDad && six.length > 0) await awaitUnique(inside, link, six);
   addRoutes(inside, link, result);
-  return inside.link.get(link);
+  return await inside.link.getMeanwhile(link);
 }
 
 /** Sets a preferred hardware address; where it is taken, the present one stays. */
-function preferMac({ link: links }: Rtnl, link: Link, mac: string): void {
+async function preferMac({ link: links }: Rtnl, link: Link, mac: string): Promise<void> {
   try {
-    links.set(link, { address: mac });
+    await links.setMeanwhile(link, { address: mac });
   } catch (error) {
     if (!isAddressInUse(error)) throw error;
   }
 }
 
 /** Sets an interface up: some kernels report only then that its hardware address is taken. */
-function setUp({ link: links }: Rtnl, link: Link, preferredMac: string | undefined): void {
+async function setUp(
+  { link: links }: Rtnl,
+  link: Link,
+  preferredMac: string | undefined,
+): Promise<void> {
   try {
-    links.set(link, { up: true });
+    await links.setMeanwhile(link, { up: true });
   } catch (error) {
     if (!preferredMac || !isAddressInUse(error)) throw error;
-    links.set(link, { address: link.address, up: true });
+    await links.setMeanwhile(link, { address: link.address, up: true });
   }
 }
 

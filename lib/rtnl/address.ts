@@ -14,7 +14,7 @@ import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "../netlink/message.ts";
 import { familyOf } from "./family.ts";
 import { indexOf, type Link, nameOf } from "./link.ts";
 import { NetlinkError } from "../nl/error.ts";
-import type { NetlinkSocket } from "../nl/socket.ts";
+import type { NetlinkRequest, NetlinkSocket } from "../nl/socket.ts";
 
 /** An interface's address. */
 export interface Address {
@@ -76,13 +76,16 @@ export class Addresses {
    * @throws {NetlinkError} EEXIST when the interface has it already
    */
   add(device: Link, address: Cidr, options: { noDad?: boolean } = {}): void {
-    const payload = ADDRESS.encode({
-      ...identityOf(device, address),
-      broadcast: address.broadcast(),
-      flags: options.noDad ? IFA_F_NODAD : undefined,
-    });
-    const purpose = `add address ${address} to ${nameOf(device)}`;
-    this.socket.request({ type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL, payload, purpose });
+    this.socket.request(addition(device, address, options));
+  }
+
+  /** As {@link add}, while other calls go on. */
+  async addMeanwhile(
+    device: Link,
+    address: Cidr,
+    options: { noDad?: boolean } = {},
+  ): Promise<void> {
+    await this.socket.requestMeanwhile(addition(device, address, options));
   }
 
   /**
@@ -117,6 +120,16 @@ export class Addresses {
       if (!(error instanceof NetlinkError && error.code === "EADDRNOTAVAIL")) throw error;
     }
   }
+}
+
+function addition(device: Link, address: Cidr, { noDad }: { noDad?: boolean }): NetlinkRequest {
+  const payload = ADDRESS.encode({
+    ...identityOf(device, address),
+    broadcast: address.broadcast(),
+    flags: noDad ? IFA_F_NODAD : undefined,
+  });
+  const purpose = `add address ${address} to ${nameOf(device)}`;
+  return { type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL, payload, purpose };
 }
 
 /** What tells an address from every other one: its interface, prefix length and value. */

@@ -19,7 +19,7 @@ import type { NetNs } from "../ns/netns.ts";
 import { CniError } from "../types/error.ts";
 import { NetlinkError } from "../nl/error.ts";
 import { errnoNumber } from "../runtime/errno.ts";
-import type { NetlinkSocket } from "../nl/socket.ts";
+import type { NetlinkRequest, NetlinkSocket } from "../nl/socket.ts";
 
 /** Whether an interface can carry traffic: a state of RFC 2863. */
 export type OperState =
@@ -158,9 +158,19 @@ export class Links {
 
   /** `ip link show REF`. @throws {NetlinkError} ENODEV when there is none */
   get(ref: LinkRef): Link {
-    const purpose = `find interface ${nameOf(ref)}`;
-    const [answer] = this.#ask(RTM_GETLINK, ref, purpose, RTEXT_FILTER_SKIP_STATS);
+    const [answer] = this.#ask(RTM_GETLINK, ref, finding(ref), RTEXT_FILTER_SKIP_STATS);
     return fromMessage(LINK.decode(answer!));
+  }
+
+  /** As {@link get}, while other calls go on: requests wait for whoever changes an interface. */
+  async getMeanwhile(ref: LinkRef): Promise<Link> {
+    const { request, refusal } = about(RTM_GETLINK, ref, finding(ref), RTEXT_FILTER_SKIP_STATS);
+    try {
+      const [answer] = await this.socket.requestMeanwhile(request);
+      return fromMessage(LINK.decode(answer!));
+    } catch (error) {
+      throw refusal(error);
+    }
   }
 
   /** `ip link show REF`; undefined when there is none. */
@@ -187,50 +197,34 @@ export class Links {
     );
   }
 
+  /** As {@link find}, while other calls go on. */
+  async findMeanwhile(ref: LinkRef): Promise<Link | undefined> {
+    try {
+      return await this.getMeanwhile(ref);
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
+  }
+
   /** `ip link add NAME type KIND …`. @throws {NetlinkError} EEXIST when the name is taken */
   add(link: NewLink): void {
-    const { name, kind, mtu, txqlen, group, parent, netns, data } = link;
-    const payload = LINK.encode({
-      name,
-      mtu,
-      address: link.address,
-      txqlen,
-      group,
-      parent,
-      master: indexOf(link.master),
-      netnsFd: netns?.descriptor,
-      info: { kind, data },
-      ...(link.up ? { flags: IFF_UP, change: IFF_UP } : {}),
-    });
-    const where = netns ? ` in ${netns.path}` : "";
-    const purpose = `create ${kind} interface ${name}${where}`;
-    this.socket.request({ type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, payload, purpose });
+    this.socket.request(addition(link));
+  }
+
+  /** As {@link add}, while other calls go on. */
+  async addMeanwhile(link: NewLink): Promise<void> {
+    await this.socket.requestMeanwhile(addition(link));
   }
 
   /** `ip link set REF …` */
   set(ref: LinkRef, changes: LinkChanges): void {
-    const { up, promisc, allmulti, netns, master, ...attributes } = changes;
-    const flags = [[up, IFF_UP], [promisc, IFF_PROMISC], [allmulti, IFF_ALLMULTI]] as const;
-    let [value, mask] = [0, 0];
-    for (const [wanted, bit] of flags) {
-      if (wanted === undefined) continue;
-      mask |= bit;
-      if (wanted) value |= bit;
-    }
-    const target = address(ref);
-    const payload = LINK.encode({
-      ...target,
-      ...attributes,
-      // By name the kernel would take a new name for the one to look up.
-      index: target.index ?? (attributes.name === undefined ? 0 : this.get(ref).index),
-      name: attributes.name ?? target.name,
-      master: indexOf(master),
-      netnsFd: netns?.descriptor,
-      flags: value,
-      change: mask,
-    });
-    const purpose = `change interface ${nameOf(ref)} (${describe(changes)})`;
-    this.socket.request({ type: RTM_NEWLINK, payload, purpose });
+    this.socket.request(this.#change(ref, changes));
+  }
+
+  /** As {@link set}, while other calls go on. */
+  async setMeanwhile(ref: LinkRef, changes: LinkChanges): Promise<void> {
+    await this.socket.requestMeanwhile(this.#change(ref, changes));
   }
 
   /** `ip link set REF type KIND …`: what is particular to its kind. */
@@ -285,26 +279,90 @@ export class Links {
       await this.socket.requestMeanwhile({ type: RTM_DELLINK, payload, purpose });
       return true;
     } catch (error) {
-      if (error instanceof NetlinkError && error.code === "ENODEV") return false;
+      if (isAbsent(error)) return false;
       throw error;
     }
   }
 
-  /** A request about one link. @throws {NetlinkError} ENODEV when there is none */
-  #ask(type: number, ref: LinkRef, purpose: string, extendedMask?: number): Uint8Array[] {
+  #change(ref: LinkRef, changes: LinkChanges): NetlinkRequest {
+    const { up, promisc, allmulti, netns, master, ...attributes } = changes;
+    const flags = [[up, IFF_UP], [promisc, IFF_PROMISC], [allmulti, IFF_ALLMULTI]] as const;
+    let [value, mask] = [0, 0];
+    for (const [wanted, bit] of flags) {
+      if (wanted === undefined) continue;
+      mask |= bit;
+      if (wanted) value |= bit;
+    }
     const target = address(ref);
-    // C would take the name to end there, and that may be another link's.
-    if (typeof ref === "string" && ref.includes("\0")) throw new NetlinkError(purpose, ENODEV);
+    const payload = LINK.encode({
+      ...target,
+      ...attributes,
+      // By name the kernel would take a new name for the one to look up.
+      index: target.index ?? (attributes.name === undefined ? 0 : this.get(ref).index),
+      name: attributes.name ?? target.name,
+      master: indexOf(master),
+      netnsFd: netns?.descriptor,
+      flags: value,
+      change: mask,
+    });
+    const purpose = `change interface ${nameOf(ref)} (${describe(changes)})`;
+    return { type: RTM_NEWLINK, payload, purpose };
+  }
+
+  /** Makes a request about one link. @throws {NetlinkError} ENODEV when there is none */
+  #ask(type: number, ref: LinkRef, purpose: string, extendedMask?: number): Uint8Array[] {
+    const { request, refusal } = about(type, ref, purpose, extendedMask);
     try {
-      const payload = LINK.encode({ ...target, extendedMask });
-      return this.socket.request({ type, payload, purpose });
+      return this.socket.request(request);
     } catch (error) {
-      // A kernel without alternative names, or a name that is too long for one: nobody has it.
-      const isNoName = error instanceof NetlinkError && ["EINVAL", "ERANGE"].includes(error.code);
-      if (!isNoName || target.altName === undefined) throw error;
-      throw new NetlinkError(purpose, ENODEV);
+      throw refusal(error);
     }
   }
+}
+
+/** A request about one link, and what its refusal means. @throws {NetlinkError} ENODEV for no name */
+function about(
+  type: number,
+  ref: LinkRef,
+  purpose: string,
+  extendedMask?: number,
+): { request: NetlinkRequest; refusal: (error: unknown) => unknown } {
+  const target = address(ref);
+  // C would take the name to end there, and that may be another link's.
+  if (typeof ref === "string" && ref.includes("\0")) throw new NetlinkError(purpose, ENODEV);
+  const refusal = (error: unknown) => {
+    // A kernel without alternative names, or a name that is too long for one: nobody has it.
+    const isNoName = error instanceof NetlinkError && ["EINVAL", "ERANGE"].includes(error.code);
+    return isNoName && target.altName !== undefined ? new NetlinkError(purpose, ENODEV) : error;
+  };
+  return { request: { type, payload: LINK.encode({ ...target, extendedMask }), purpose }, refusal };
+}
+
+function finding(ref: LinkRef): string {
+  return `find interface ${nameOf(ref)}`;
+}
+
+function addition(link: NewLink): NetlinkRequest {
+  const { name, kind, mtu, txqlen, group, parent, master, netns, data } = link;
+  const payload = LINK.encode({
+    name,
+    mtu,
+    address: link.address,
+    txqlen,
+    group,
+    parent,
+    master: indexOf(master),
+    netnsFd: netns?.descriptor,
+    info: { kind, data },
+    ...(link.up ? { flags: IFF_UP, change: IFF_UP } : {}),
+  });
+  const where = netns ? ` in ${netns.path}` : "";
+  const purpose = `create ${kind} interface ${name}${where}`;
+  return { type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, payload, purpose };
+}
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof NetlinkError && error.code === "ENODEV";
 }
 
 /** Runs `ask`; undefined when the kernel says there is no such interface. */
@@ -312,7 +370,7 @@ export function unlessAbsent<T>(ask: () => T): T | undefined {
   try {
     return ask();
   } catch (error) {
-    if (error instanceof NetlinkError && error.code === "ENODEV") return undefined;
+    if (isAbsent(error)) return undefined;
     throw error;
   }
 }

@@ -55,15 +55,15 @@ export interface VethPair {
  * @throws {CniError} code 4 when NAME is taken
  * @throws {NetlinkError} when the kernel refuses
  */
-export function addVethPair(pair: NewVethPair): VethPair {
+export async function addVethPair(pair: NewVethPair): Promise<VethPair> {
   const { inside, host, hostNs, name, master, attachment } = pair;
-  const hostName = create(pair);
+  const hostName = await create(pair);
   try {
-    const near = inside.link.get(name);
-    const far = host.link.get(hostName);
+    const near = await inside.link.getMeanwhile(name);
+    const far = await host.link.getMeanwhile(hostName);
     hostNs.run(() => prepareFarEnd(hostName));
     const mark = attachment && { alias: attachmentAlias(attachment), group: 0 };
-    host.link.set(far, { up: true, master, ...mark });
+    await host.link.setMeanwhile(far, { up: true, master, ...mark });
     return { near, far };
   } catch (error) {
     inside.link.removeIfPresent(name);
@@ -72,7 +72,7 @@ export function addVethPair(pair: NewVethPair): VethPair {
 }
 
 /** @returns the far end's name */
-function create(pair: NewVethPair): string {
+async function create(pair: NewVethPair): Promise<string> {
   const { inside, hostNs, name, mtu, address, hostAddress, attachment } = pair;
   // Without a queue length of 0 the kernel would give the far end 1000 packets.
   const end = { netnsFd: hostNs.descriptor, mtu, address: hostAddress, txqlen: 0 };
@@ -86,7 +86,7 @@ function create(pair: NewVethPair): string {
       ...(isOwnName ? { group: networkGroup(attachment.network) } : {}),
     };
     try {
-      inside.link.add({ name, kind: "veth", mtu, address, data: { peer: far } });
+      await inside.link.addMeanwhile({ name, kind: "veth", mtu, address, data: { peer: far } });
       return peer;
     } catch (error) {
       if (!(error instanceof NetlinkError && error.code === "EEXIST")) throw error;

@@ -63,11 +63,12 @@ export async function add(call: AddCall<Options>): Promise<Result> {
   using sandbox = NetNs.open(netns);
   using host = Rtnl.open(here); // a socket keeps the namespace it was opened in:
   using inside = Rtnl.open(sandbox); // from here on little has to switch namespaces
-  validateNewNames(call, findBridge(host, options.bridge));
-  const present = inside.link.find(ifName);
+  const found = await findBridge(host, options.bridge);
+  validateNewNames(call, found);
+  const present = await inside.link.findMeanwhile(ifName);
   if (present) throw nameTaken(present);
 
-  const bridge = ensureBridge(host, options, undo);
+  const bridge = await ensureBridge(host, found, options, undo);
   const wanted = {
     inside,
     host,
@@ -78,7 +79,7 @@ export async function add(call: AddCall<Options>): Promise<Result> {
     master: bridge,
     attachment: call.attachment,
   };
-  const { near, far } = undo.step("the veth pair", () => addVethPair(wanted), takeBackPair);
+  const { near, far } = await undo.step("the veth pair", () => addVethPair(wanted), takeBackPair);
   const { hairpinMode: hairpin, portIsolation: isolated } = options;
   if (hairpin || isolated) host.link.setPort(far, { hairpin, isolated });
   setPortVlans(host, bridge, far, { ...options, trunk: trunkVlans(options) });
@@ -89,11 +90,11 @@ export async function add(call: AddCall<Options>): Promise<Result> {
     ? await addLayer3(call, container, target)
     : await addLayer2(call, container, far);
   const port = options.disableContainerInterface
-    ? host.link.get(far)
+    ? await host.link.getMeanwhile(far)
     : await awaitPort(host.link, far);
 
   const interfaces: Interface[] = [
-    describe(host.link.get(bridge)),
+    describe(await host.link.getMeanwhile(bridge)),
     describe(port),
     { ...describe(configured ?? inside.link.get(near)), sandbox: netns },
   ];
@@ -128,8 +129,10 @@ async function addLayer3(
   const gateways = isGateway(options) ? gatewayAddresses(ips) : [];
 
   // An interface that is up was used by DHCP, whose lease may belong to its MAC address.
-  if (!mac && !inside.link.get(near).up) {
-    inside.link.set(near, { address: macForAddresses(addresses.map(({ ip }) => ip)) });
+  if (!mac && !(await inside.link.getMeanwhile(near)).up) {
+    await inside.link.setMeanwhile(near, {
+      address: macForAddresses(addresses.map(({ ip }) => ip)),
+    });
   }
   if (options.macspoofchk) {
     await guardAddress(call, target.port, inside.link.get(near).address);
@@ -141,7 +144,7 @@ async function addLayer3(
 
   let vlanInterface: string | undefined;
   if (gateways.length > 0) {
-    vlanInterface = addGateways(target, gateways);
+    vlanInterface = await addGateways(target, gateways);
     enableForwarding(gateways.map(({ ip }) => ip.family));
   }
   if (options.ipMasq) {

@@ -13,12 +13,12 @@ const INTERVAL = 1;
  * @throws {CniError} code 999 at the deadline
  */
 export async function awaitPort(
-  links: Pick<Links, "get">,
+  links: Pick<Links, "getMeanwhile">,
   { index, name }: Pick<Link, "index" | "name">,
   deadline = DEADLINE,
 ): Promise<Link> {
   for (let waited = 0;; waited += INTERVAL) {
-    const link = links.get(index);
+    const link = await links.getMeanwhile(index);
     const { operState } = link;
     if (operState === "up") return link;
     if (waited >= deadline) {

@@ -9,10 +9,10 @@ const port = { index: 7, name: "veth0" };
 function links(...states: Link["operState"][]) {
   return {
     asked: 0,
-    get(index: unknown) {
+    getMeanwhile(index: unknown) {
       assertEquals(index, port.index);
       const operState = states[Math.min(this.asked++, states.length - 1)];
-      return { operState } as Link;
+      return Promise.resolve({ operState } as Link);
     },
   };
 }

@@ -10,13 +10,19 @@ import { CniError } from "../../../lib/types/error.ts";
 import { type Options, wantsVlans } from "./config.ts";
 
 /**
- * Finds the configured bridge, or makes it, and sets it up. An existing one keeps its MTU and its
+ * Makes the configured bridge where none was found, and sets it up. An existing one keeps its MTU and its
  * VLAN filtering: other programs may use it.
+ * @param found what {@link findBridge} has found
  * @throws {CniError} code 7 when the name is that of an interface of another kind
  */
-export function ensureBridge(host: Rtnl, options: Options, undo: Undo): Link {
+export async function ensureBridge(
+  host: Rtnl,
+  found: Link | undefined,
+  options: Options,
+  undo: Undo,
+): Promise<Link> {
   const { bridge: name, mtu, promiscMode, macspoofchk } = options;
-  let bridge = findBridge(host, name);
+  let bridge = found;
   if (!bridge) {
     undo.step(
       `bridge ${name}`,
@@ -25,7 +31,7 @@ export function ensureBridge(host: Rtnl, options: Options, undo: Undo): Link {
         if (isOurs) removeUnlessUsed(name);
       },
     );
-    bridge = findBridge(host, name);
+    bridge = await findBridge(host, name);
     if (!bridge) {
       throw CniError.tryAgainLater(`bridge ${name} was removed while it was being set up`);
     }
@@ -66,8 +72,12 @@ function learnNothingLinkLocal(host: Rtnl, bridge: Link): void {
  * Finds the bridge of that name; undefined when there is no such interface.
  * @throws {CniError} code 7 when it is no bridge
  */
-export function findBridge(host: Rtnl, name: string): Link | undefined {
-  const link = host.link.find(name);
+export async function findBridge(host: Rtnl, name: string): Promise<Link | undefined> {
+  return requireBridge(await host.link.findMeanwhile(name), name);
+}
+
+/** Passes on an interface of that name, where there is one. @throws {CniError} as {@link findBridge} */
+export function requireBridge(link: Link | undefined, name: string): Link | undefined {
   if (!link || link.kind === "bridge") return link;
   throw CniError.invalidConfig(
     `"bridge" is ${

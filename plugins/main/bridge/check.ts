@@ -12,7 +12,7 @@ import { findHostEnd } from "../../../lib/rtnl/veth.ts";
 import type { AttachmentCall } from "../../../lib/skel/plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { IpConfig, Result } from "../../../lib/types/result.ts";
-import { findBridge } from "./bridge.ts";
+import { requireBridge } from "./bridge.ts";
 import { isGateway, type Options, trunkVlans } from "./config.ts";
 import { expectGateways } from "./gateway.ts";
 import { expectPortVlans } from "./port_vlans.ts";
@@ -44,7 +44,7 @@ export async function checkLinks(call: AttachmentCall<Options>): Promise<Checked
 
 function expectBridge(host: Rtnl, options: Options, result: Result): Link {
   const { promiscMode } = options;
-  const bridge = findBridge(host, options.bridge);
+  const bridge = requireBridge(host.link.find(options.bridge), options.bridge);
   if (!bridge) throw CniError.internal(`bridge ${options.bridge} was not found on the host`);
   const { name } = bridge; // "bridge" may be an alternative one
   const expected = result.interfaces?.find((entry) => entry.name === name && !entry.sandbox);

@@ -102,13 +102,16 @@ export interface GatewayTarget {
  * @returns the name of `BRIDGE.VLAN`; undefined for the bridge itself
  * @throws {CniError} code 7 when another address conflicts
  */
-export function addGateways(target: GatewayTarget, gateways: readonly Cidr[]): string | undefined {
+export async function addGateways(
+  target: GatewayTarget,
+  gateways: readonly Cidr[],
+): Promise<string | undefined> {
   const { host, bridge, options } = target;
   if (options.vlan === 0) {
-    addAddresses(target, host.link.get(bridge), gateways);
+    addAddresses(target, await host.link.getMeanwhile(bridge), gateways);
     return undefined;
   }
-  const device = ensureVlanInterface(target, gateways);
+  const device = await ensureVlanInterface(target, gateways);
   addAddresses(target, device, gateways);
   return device.name;
 }
@@ -244,7 +247,10 @@ function unlessShared(
 }
 
 /** `BRIDGE.VLAN`: one end of a pair whose other end is a port of the bridge in that VLAN. */
-function ensureVlanInterface(target: GatewayTarget, gateways: readonly Cidr[]): Link {
+async function ensureVlanInterface(
+  target: GatewayTarget,
+  gateways: readonly Cidr[],
+): Promise<Link> {
   const { host, hostNs, bridge, port, options, undo } = target;
   const name = gatewayName(bridge, options);
   const present = host.link.find(name);
@@ -258,10 +264,14 @@ function ensureVlanInterface(target: GatewayTarget, gateways: readonly Cidr[]): 
     address: macForAddresses(gateways.map(({ ip }) => ip)),
     master: bridge,
   };
-  const { near, far } = undo.step(`interface ${name}`, () => addVethPair(wanted), ({ far }) => {
-    using host = Rtnl.open();
-    if (!isUsedByOthers(host, bridge, [port.index, far.index])) host.link.removeIfPresent(name);
-  });
+  const { near, far } = await undo.step(
+    `interface ${name}`,
+    () => addVethPair(wanted),
+    ({ far }) => {
+      using host = Rtnl.open();
+      if (!isUsedByOthers(host, bridge, [port.index, far.index])) host.link.removeIfPresent(name);
+    },
+  );
   setPortVlans(host, bridge, far, { ...options, trunk: [] });
   prepareHostInterface(name, options);
   host.link.set(near, { up: true });

@@ -81,7 +81,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
   using sandbox = NetNs.open(netns);
   using host = Rtnl.open(here); // a socket keeps the namespace it was opened in:
   using inside = Rtnl.open(sandbox); // from here on little has to switch namespaces
-  const present = inside.link.find(ifName);
+  const present = await inside.link.findMeanwhile(ifName);
   if (present) throw nameTaken(present); // before IPAM: what it has reserved may be that one's
 
   const reserved = await ipamAdd(call);
@@ -98,11 +98,11 @@ async function add(call: AddCall<Options>): Promise<Result> {
     hostAddress: macForAddresses(routed.map(({ gateway }) => gateway)),
     attachment: call.attachment,
   };
-  const pair = undo.step("the veth pair", () => addVethPair(wanted), takeBackPair);
+  const pair = await undo.step("the veth pair", () => addVethPair(wanted), takeBackPair);
   const near = await configureInterface({ inside, netns: sandbox, ifName, noDad: true }, {
     ips: reserved.ips, // without routes: their gateway is not reachable yet
   });
-  const far = host.link.get(pair.far.name);
+  const far = await host.link.getMeanwhile(pair.far.name);
   for (const address of routed) {
     addContainerEnd(inside, near, address);
     addHostEnd(host, far, address);
