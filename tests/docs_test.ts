@@ -1,10 +1,14 @@
 /**
- * What the documentation shows can be copied: its JSON is valid, and its configurations are what the
- * plugins take.
+ * What the documentation shows can be copied: its JSON is valid, its configurations are what the
+ * plugins take, its commands are there.
  *
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
+import { CNI } from "../cni.ts";
+import type { Program } from "../lib/cli/command.ts";
+import { parseLine } from "../lib/cli/parse.ts";
+import { CNITOOL } from "../lib/cnitool/program.ts";
 import { findingLine } from "../lib/cnitool/validate/finding.ts";
 import { validate } from "../lib/cnitool/validate/mod.ts";
 import { Cni } from "../lib/libcni/cni.ts";
@@ -46,6 +50,78 @@ Deno.test("JSON in the documentation: networks and plugins are what `cnitool val
   assertEquals(found, []);
   assert(networks >= 20, `only ${networks} networks were found in the documentation`);
 });
+
+Deno.test("commands in the documentation: what they name is there, and takes these options", async () => {
+  const found: string[] = [];
+  let commands = 0;
+  for (const { path, text } of pages()) {
+    for (const [, block] of text.matchAll(/^```sh\n([^]*?)^```$/gm)) {
+      for (const words of commandsIn(block!)) {
+        commands++;
+        found.push(
+          ...(await mistakesIn(words)).map((what) => `${path}: ${words.join(" ")}: ${what}`),
+        );
+      }
+    }
+  }
+  assertEquals(found, []);
+  assert(commands >= 50, `only ${commands} commands were found in the documentation`);
+});
+
+/** The commands of a block, each as words, without what only a shell does. */
+function commandsIn(block: string): string[][] {
+  const lines = block.replaceAll("\\\n", " ").split("\n");
+  return lines.flatMap((line) => line.replace(/(^|\s)#.*$/, "").split(/&&|;|\|/))
+    .map((command) =>
+      Array.from(command.matchAll(/"([^"]*)"|(\S+)/g), ([all, quoted]) => quoted ?? all)
+    )
+    .map((words) => words[0] === "sudo" ? words.slice(1) : words)
+    .filter((words) => words.length > 0);
+}
+
+const PROGRAMS: Readonly<Record<string, Program>> = { cni: CNI, cnitool: CNITOOL };
+
+/** What of a command is not there: a task, an option, a command of ours, a file of the tree. */
+async function mistakesIn(words: readonly string[]): Promise<string[]> {
+  const gone = words.filter((word) =>
+    /^(lib|plugins|examples|tests|scripts|docs|schemas)\//.test(word)
+  )
+    .filter((path) => !isThere(path)).map((path) => `${path} is not there`);
+  const task = words.indexOf("task");
+  if (words.some((word) => /^deno(@|$)/.test(word)) && task > 0) {
+    return [...gone, ...mistakesInTask(words.slice(task + 1))];
+  }
+  const program = PROGRAMS[words[0]!.split("/").at(-1)!];
+  if (!program || words.length === 1) return gone;
+  try {
+    await parseLine(program, words.slice(1));
+    return gone;
+  } catch (error) {
+    return [...gone, (error as Error).message];
+  }
+}
+
+/** A task that is not there, and options that its script does not name. */
+function mistakesInTask([name, ...words]: readonly string[]): string[] {
+  if (name === undefined) return [];
+  const { tasks } = JSON.parse(Deno.readTextFileSync(`${ROOT}/deno.json`));
+  if (!Object.hasOwn(tasks, name)) return [`there is no task ${name}`];
+  const script = /scripts\/\w+\.ts/.exec(tasks[name].command)?.[0];
+  const text = script === undefined ? "" : Deno.readTextFileSync(`${ROOT}/${script}`);
+  return words.filter((word) => word.startsWith("--"))
+    .filter((option) => !text.includes(option) && !text.includes(`"${option.slice(2)}"`))
+    .map((option) => `${script} does not name ${option}`);
+}
+
+/** Whether there is such a file; of one with a pattern, whether its directory is there. */
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(`${ROOT}/${path.replace(/\/[^/]*\*.*$/, "")}`);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** @throws {Error} naming the block that is not JSON */
 function examplesIn({ path, text }: Page): Example[] {

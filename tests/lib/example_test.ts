@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { pages } from "../../scripts/check/docs.ts";
+import { publicEntries } from "../../scripts/support/public_entries.ts";
 import { fromFileUrl } from "../support/paths.ts";
 import { reservations } from "../support/network.ts";
 import { outputWithInput, pluginDirectory } from "../support/plugins.ts";
@@ -11,31 +13,21 @@ import { kernelTest } from "../support/sandbox.ts";
 
 const ROOT = new URL("../..", import.meta.url);
 
-/** Where there is an example, and what it calls the library. */
-const URL_OF_LIBRARY = "https://example.com/cni/";
-const EXAMPLES = {
-  "mod.ts": "./",
-  "plugin.ts": "./",
-  "README.md": URL_OF_LIBRARY,
-  "docs/be-a-runtime.md": URL_OF_LIBRARY,
-  "docs/write-a-plugin.md": URL_OF_LIBRARY,
-};
-const PATHS = [
-  "mod.ts",
-  "plugin.ts",
-  "README.md",
-  "docs/be-a-runtime.md",
-  "docs/write-a-plugin.md",
-] as const;
+/** What examples call the library: on pages, and in the modules' own documentation. */
+const LIBRARY = /"(?:https:\/\/example\.com\/cni|\.)\//g;
 
 Deno.test("the examples in the documentation are correct TypeScript", () => {
   const directory = Deno.makeTempDirSync({ prefix: "cni-examples-" });
   try {
-    const files = PATHS.map((path) => {
-      const file = `${directory}/${path.replace("/", "-")}.ts`;
-      Deno.writeTextFileSync(file, exampleIn(path));
-      return file;
-    });
+    const paths = [...pages().map(({ path }) => path), ...publicEntries()];
+    const files = paths.flatMap((path) =>
+      examplesIn(path).map((code, i) => {
+        const file = `${directory}/${path.replaceAll("/", "-")}-${i + 1}.ts`;
+        Deno.writeTextFileSync(file, code);
+        return file;
+      })
+    );
+    assert(files.length >= 6, `only ${files}`);
     const { code, stderr } = new Deno.Command(Deno.execPath(), {
       args: ["check", "-q", "--no-config", ...files],
       stdin: "null",
@@ -105,13 +97,21 @@ kernelTest(
   },
 );
 
+/** The first TypeScript example in a file. */
+function exampleIn(path: string): string {
+  const [first] = examplesIn(path);
+  if (!first) throw new Error(`${path} has no example`);
+  return first;
+}
+
 /**
- * The first TypeScript example in a file, in Markdown or in its module documentation, with the
- * library from this tree.
+ * The TypeScript examples in a file, in Markdown or in its module documentation, with the library
+ * from this tree.
  */
-function exampleIn(path: keyof typeof EXAMPLES): string {
+function examplesIn(path: string): string[] {
   const text = Deno.readTextFileSync(fromFileUrl(new URL(path, ROOT)));
-  const [, lines] = /^(?: \* )?```ts\n([^]*?)^(?: \* )?```$/m.exec(text) ?? [];
-  if (!lines) throw new Error(`${path} has no example`);
-  return lines.replace(/^ \* ?/gm, "").replace(`"${EXAMPLES[path]}`, `"${ROOT}`);
+  return Array.from(
+    text.matchAll(/^(?: \* )?```ts\n([^]*?)^(?: \* )?```$/gm),
+    ([, lines]) => lines!.replace(/^ \* ?/gm, "").replace(LIBRARY, `"${ROOT}`),
+  );
 }
