@@ -22,6 +22,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
     "lib/skel/",
     "lib/server/",
     "lib/invoke/in_process.ts",
+    "lib/observe/",
   ],
   /** Options: all plugins but loopback and dummy. */
   options: ["lib/types/schema.ts", "lib/types/args.ts", "lib/ip/schema.ts", "lib/deps/zod.ts"],
