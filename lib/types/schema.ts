@@ -22,12 +22,37 @@ export type ObjectOf<S extends Shape> = Simplify<
 /** One object type for an intersection of several. */
 export type Simplify<T> = { [K in keyof T]: T[K] };
 
-/** The key under which a custom schema has what JSON Schema says of it, for when schemas are printed. */
-const TAKES = Symbol("JSON Schema");
+/** What JSON Schema says of a schema, which is asked for only where schemas are printed. */
+interface Described {
+  readonly [JSON_SCHEMA]: () => JsonObject;
+  /** Whether a field of an object need not be there. */
+  readonly [IS_OPTIONAL]: boolean;
+}
 
-/** What a custom schema takes, as far as JSON Schema can tell; nothing for any other. */
-export function jsonOfCustomSchema(schema: object): JsonObject {
-  return (schema as { [TAKES]?: () => JsonObject })[TAKES]?.() ?? {};
+const JSON_SCHEMA = Symbol("JSON Schema");
+const IS_OPTIONAL = Symbol("optional");
+
+function described<T>(
+  schema: z.ZodMiniType,
+  json: () => JsonObject,
+  isOptional = false,
+): Schema<T> {
+  const said: Described = { [JSON_SCHEMA]: json, [IS_OPTIONAL]: isOptional };
+  return Object.assign(schema, said) as unknown as Schema<T>;
+}
+
+/** The schema as what it is inside. */
+function inside<T>(schema: Schema<T>): z.ZodMiniType<T> & Described {
+  return schema as unknown as z.ZodMiniType<T> & Described;
+}
+
+/**
+ * What a schema takes, as JSON Schema (draft 2020-12), with keys in the spelling that is documented.
+ * JSON Schema knows neither that upper and lower case do not matter nor that null is as good as
+ * absent.
+ */
+export function jsonSchemaOf(schema: Schema<unknown>): JsonObject {
+  return inside(schema)[JSON_SCHEMA]();
 }
 
 /**
@@ -41,11 +66,10 @@ export function customSchema<T>(
   read: (value: JsonValue) => T | undefined,
   json: () => JsonObject = () => ({ type: "string", description: `Must be ${expected}.` }),
 ): Schema<T> {
-  const schema = z.pipe(z.unknown(), reader(expected, read));
-  return Object.assign(schema, { [TAKES]: json }) as unknown as Schema<T>;
+  return described(reader(expected, read), json);
 }
 
-/** The reading part of a custom schema, which also leads into an object or a list. */
+/** A custom schema without its description, which also leads into an object or a list. */
 function reader<T>(expected: string, read: (value: JsonValue) => T | undefined) {
   return z.transform((input: unknown, context) => {
     const value = input === undefined ? undefined : read(input as JsonValue);
@@ -73,7 +97,15 @@ export function goObject<S extends Shape>(shape: S): Schema<ObjectOf<S>> {
     (value) => isObject(value) ? foldKeys(value, keys) : undefined,
   );
   const fields = z.object(shape as unknown as Record<string, z.ZodMiniType>);
-  return z.pipe(fold, fields) as unknown as Schema<ObjectOf<S>>;
+  return described(z.pipe(fold, fields), () => {
+    const all = Object.entries(shape).map(([key, schema]) => [key, inside(schema)] as const);
+    const required = all.filter(([, schema]) => !schema[IS_OPTIONAL]).map(([key]) => key);
+    return {
+      type: "object",
+      properties: Object.fromEntries(all.map(([key, schema]) => [key, schema[JSON_SCHEMA]()])),
+      ...required.length > 0 ? { required } : {},
+    };
+  });
 }
 
 /** A whole number; without limits any that a number holds exactly. */
@@ -135,19 +167,20 @@ export function oneOf<const T extends string>(values: readonly T[]): Schema<T> {
 /** A list, which may be empty, of what `item` reads. */
 export function list<T>(item: Schema<T>): Schema<T[]> {
   const outer = reader<unknown>("a list", (value) => Array.isArray(value) ? value : undefined);
-  return z.pipe(outer, z.array(zodOf(item))) as unknown as Schema<T[]>;
+  const schema = z.pipe(outer, z.array(inside(item)));
+  return described(schema, () => ({ type: "array", items: jsonSchemaOf(item) }));
 }
 
 /** What `inner` reads, or undefined where it is absent: a field that need not be there. */
 export function optional<T>(inner: Schema<T>): Schema<T | undefined> {
-  return z.optional(zodOf(inner)) as unknown as Schema<T | undefined>;
+  return described(z.optional(inside(inner)), () => jsonSchemaOf(inner), true);
 }
 
 /** As {@linkcode optional}; empty text is as good as absent, as it is to Go where it reads addresses. */
 export function optionalText<T>(inner: Schema<T>): Schema<T | undefined> {
   const unlessEmpty = z.transform((input: unknown) => input === "" ? undefined : input);
-  const read = z.pipe(unlessEmpty, z.optional(zodOf(inner)));
-  return z.optional(read) as unknown as Schema<T | undefined>;
+  const read = z.optional(z.pipe(unlessEmpty, z.optional(inside(inner))));
+  return described(read, () => jsonSchemaOf(inner), true);
 }
 
 /**
@@ -158,10 +191,11 @@ export function withDefault<T>(
   inner: Schema<T>,
   value: NoInfer<T> | (() => NoInfer<T>),
 ): Schema<T> {
-  return z._default(zodOf(inner), value as T & z.core.util.NoUndefined<T>) as unknown as Schema<T>;
-}
-
-/** The schema as what it is inside. */
-function zodOf<T>(schema: Schema<T>): z.ZodMiniType<T> {
-  return schema as unknown as z.ZodMiniType<T>;
+  const schema = z._default(inside(inner), value as T & z.core.util.NoUndefined<T>);
+  const standard = () => typeof value === "function" ? (value as () => T)() : value;
+  return described(
+    schema,
+    () => ({ ...jsonSchemaOf(inner), default: standard() as JsonValue }),
+    true,
+  );
 }

@@ -6,7 +6,7 @@
  */
 import type { Plugin } from "../../lib/skel/plugin.ts";
 import { isObject, type JsonObject } from "../../lib/types/json.ts";
-import { jsonSchemaOf } from "../../lib/types/json_schema.ts";
+import { jsonSchemaOf } from "../../lib/types/schema.ts";
 import { netConf, networkList } from "../../lib/types/netconf_schema.ts";
 import { ROOT } from "../support/root.ts";
 import { describe } from "./describe.ts";

@@ -3,7 +3,7 @@ import { findCommands } from "../../scripts/build/commands.ts";
 import type { Plugin } from "../../lib/skel/plugin.ts";
 import { CniError } from "../../lib/types/error.ts";
 import { isObject, type JsonObject, type JsonValue, parseJson } from "../../lib/types/json.ts";
-import { jsonSchemaOf } from "../../lib/types/json_schema.ts";
+import { jsonSchemaOf } from "../../lib/types/schema.ts";
 import { readOptions } from "../../lib/types/options.ts";
 import { fromFileUrl } from "../support/paths.ts";
 

@@ -4,7 +4,7 @@ import { knownPlugin } from "../../skel/known_plugins.ts";
 import { parseNetworkList } from "../../libcni/conf.ts";
 import { CniError } from "../../types/error.ts";
 import { getFold, isObject, type JsonObject } from "../../types/json.ts";
-import { jsonSchemaOf } from "../../types/json_schema.ts";
+import { jsonSchemaOf } from "../../types/schema.ts";
 import { validateNetworkName } from "../../types/names.ts";
 import { networkList } from "../../types/netconf_schema.ts";
 import { problemsIn } from "../../types/options.ts";

@@ -3,7 +3,7 @@ import { didYouMean } from "../../cli/suggest.ts";
 import { knownNames, knownPlugin } from "../../skel/known_plugins.ts";
 import type { Plugin } from "../../skel/plugin.ts";
 import { getFold, isObject, type JsonObject } from "../../types/json.ts";
-import { jsonSchemaOf } from "../../types/json_schema.ts";
+import { jsonSchemaOf } from "../../types/schema.ts";
 import { netConf } from "../../types/netconf_schema.ts";
 import { problemsIn } from "../../types/options.ts";
 import type { Document } from "./finding.ts";
