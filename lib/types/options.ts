@@ -8,7 +8,7 @@
 import { CniError } from "./error.ts";
 import { mismatch } from "./fields.ts";
 import { getFold, isObject, type JsonObject, type JsonValue } from "./json.ts";
-import type { Issue, ParseResult, Schema } from "./schema_type.ts";
+import type { Issue, Schema } from "./schema_type.ts";
 
 /**
  * Reads a plugin's options.
@@ -56,7 +56,7 @@ export function readValue<T>(
   value: JsonValue,
   fail: (problems: string) => Error,
 ): T {
-  const result = read(schema, value);
+  const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw fail(result.error.issues.map(sentence).join("; "));
 }
@@ -66,14 +66,9 @@ export function problemsIn(
   schema: Schema<unknown>,
   value: JsonValue,
 ): { path: readonly PropertyKey[]; message: string }[] {
-  const result = read(schema, value);
+  const result = schema.safeParse(value);
   if (result.success) return [];
   return result.error.issues.map((issue) => ({ path: issue.path, message: sentence(issue) }));
-}
-
-/** A schema is used once in the life of a process: compiling it first costs more than it saves. */
-function read<T>(schema: Schema<T>, value: JsonValue): ParseResult<T> {
-  return schema.safeParse(value, { jitless: true, reportInput: true });
 }
 
 function sentence(issue: Issue): string {

@@ -5,7 +5,7 @@
  */
 import * as z from "../deps/zod.ts";
 import { foldKeys, isObject, type JsonObject, type JsonValue, parseJson } from "./json.ts";
-import type { Schema } from "./schema_type.ts";
+import type { ParseResult, Schema } from "./schema_type.ts";
 
 /** What a schema reads. */
 export type Infer<S extends Schema<unknown>> = S extends Schema<infer T> ? T : never;
@@ -22,28 +22,42 @@ export type ObjectOf<S extends Shape> = Simplify<
 /** One object type for an intersection of several. */
 export type Simplify<T> = { [K in keyof T]: T[K] };
 
-/** What JSON Schema says of a schema, which is asked for only where schemas are printed. */
-interface Described {
-  readonly [JSON_SCHEMA]: () => JsonObject;
-  /** Whether a field of an object need not be there. */
-  readonly [IS_OPTIONAL]: boolean;
+/**
+ * A schema before zod has made it. A plugin reads one configuration in its life, which has few of the
+ * fields that it may have: making an instance of zod's for each of the others would take most of the
+ * time of reading.
+ */
+class Plan<T> implements Schema<T> {
+  #whole: z.ZodMiniType<T> | undefined;
+
+  /**
+   * A plan from what it takes to make the schema.
+   * @param make makes the schema of any value
+   * @param json what it takes, as {@linkcode jsonSchemaOf} has it
+   * @param fitting makes a schema that does for `value`; `make` does when absent
+   * @param absent what a field is that is absent; a field must be there when absent itself
+   */
+  constructor(
+    readonly make: () => z.ZodMiniType<T>,
+    readonly json: () => JsonObject,
+    readonly fitting: (value: unknown) => z.ZodMiniType<T> = () => this.whole,
+    readonly absent?: () => T,
+  ) {}
+
+  /** The schema of any value. */
+  get whole(): z.ZodMiniType<T> {
+    return this.#whole ??= this.make();
+  }
+
+  safeParse(value: unknown): ParseResult<T> {
+    // Compiling a schema that is used once costs more than it saves.
+    return this.fitting(value).safeParse(value, { jitless: true, reportInput: true });
+  }
 }
 
-const JSON_SCHEMA = Symbol("JSON Schema");
-const IS_OPTIONAL = Symbol("optional");
-
-function described<T>(
-  schema: z.ZodMiniType,
-  json: () => JsonObject,
-  isOptional = false,
-): Schema<T> {
-  const said: Described = { [JSON_SCHEMA]: json, [IS_OPTIONAL]: isOptional };
-  return Object.assign(schema, said) as unknown as Schema<T>;
-}
-
-/** The schema as what it is inside. */
-function inside<T>(schema: Schema<T>): z.ZodMiniType<T> & Described {
-  return schema as unknown as z.ZodMiniType<T> & Described;
+/** The plan that a schema is. */
+function planOf<T>(schema: Schema<T>): Plan<T> {
+  return schema as Plan<T>;
 }
 
 /**
@@ -52,7 +66,7 @@ function inside<T>(schema: Schema<T>): z.ZodMiniType<T> & Described {
  * absent.
  */
 export function jsonSchemaOf(schema: Schema<unknown>): JsonObject {
-  return inside(schema)[JSON_SCHEMA]();
+  return planOf(schema).json();
 }
 
 /**
@@ -66,7 +80,7 @@ export function customSchema<T>(
   read: (value: JsonValue) => T | undefined,
   json: () => JsonObject = () => ({ type: "string", description: `Must be ${expected}.` }),
 ): Schema<T> {
-  return described(reader(expected, read), json);
+  return new Plan(() => reader(expected, read), json);
 }
 
 /** A custom schema without its description, which also leads into an object or a list. */
@@ -91,21 +105,44 @@ function quotesHint(input: unknown, fits: (value: JsonValue) => boolean): string
 
 /** An object with the given fields; null where a field may be absent counts as absent. */
 export function goObject<S extends Shape>(shape: S): Schema<ObjectOf<S>> {
-  const keys = Object.keys(shape);
-  const fold = reader<unknown>(
-    "an object",
-    (value) => isObject(value) ? foldKeys(value, keys) : undefined,
-  );
-  const fields = z.object(shape as unknown as Record<string, z.ZodMiniType>);
-  return described(z.pipe(fold, fields), () => {
-    const all = Object.entries(shape).map(([key, schema]) => [key, inside(schema)] as const);
-    const required = all.filter(([, schema]) => !schema[IS_OPTIONAL]).map(([key]) => key);
+  type Fields = Record<string, z.ZodMiniType>;
+  const fields = Object.entries(shape).map(([key, schema]) => [key, planOf(schema)] as const);
+  const keys = fields.map(([key]) => key);
+  const fold = () =>
+    reader<unknown>("an object", (value) => isObject(value) ? foldKeys(value, keys) : undefined);
+  const whole = () => {
+    const all: Fields = Object.fromEntries(fields.map(([key, field]) => [key, field.whole]));
+    return z.pipe(fold(), z.object(all));
+  };
+  /** Of the fields that `value` has, or must have. */
+  const fitting = (value: unknown) => {
+    const present = isObject(value as JsonValue) ? foldKeys(value as JsonObject, keys) : {};
+    const shape: Fields = {};
+    const others: Record<string, unknown> = {};
+    for (const [key, field] of fields) {
+      if (!field.absent || Object.hasOwn(present, key)) shape[key] = field.fitting(present[key]);
+      else {
+        const value = field.absent();
+        if (value !== undefined) others[key] = value;
+      }
+    }
+    const known = z.pipe(fold(), z.object(shape));
+    return z.pipe(known, z.transform((read: Record<string, unknown>) => ({ ...others, ...read })));
+  };
+  const json = () => {
+    const required = fields.filter(([, { absent }]) => !absent).map(([key]) => key);
     return {
       type: "object",
-      properties: Object.fromEntries(all.map(([key, schema]) => [key, schema[JSON_SCHEMA]()])),
+      properties: Object.fromEntries(fields.map(([key, field]) => [key, field.json()])),
       ...required.length > 0 ? { required } : {},
     };
-  });
+  };
+  type Made = z.ZodMiniType<ObjectOf<S>>;
+  return new Plan(
+    () => whole() as unknown as Made,
+    json,
+    (value) => fitting(value) as unknown as Made,
+  );
 }
 
 /** A whole number; without limits any that a number holds exactly. */
@@ -166,21 +203,36 @@ export function oneOf<const T extends string>(values: readonly T[]): Schema<T> {
 
 /** A list, which may be empty, of what `item` reads. */
 export function list<T>(item: Schema<T>): Schema<T[]> {
-  const outer = reader<unknown>("a list", (value) => Array.isArray(value) ? value : undefined);
-  const schema = z.pipe(outer, z.array(inside(item)));
-  return described(schema, () => ({ type: "array", items: jsonSchemaOf(item) }));
+  const plan = planOf(item);
+  const outer = () =>
+    reader<unknown>("a list", (value) => Array.isArray(value) ? value : undefined);
+  return new Plan(
+    () => z.pipe(outer(), z.array(plan.whole)),
+    () => ({ type: "array", items: plan.json() }),
+  );
 }
 
 /** What `inner` reads, or undefined where it is absent: a field that need not be there. */
 export function optional<T>(inner: Schema<T>): Schema<T | undefined> {
-  return described(z.optional(inside(inner)), () => jsonSchemaOf(inner), true);
+  const plan = planOf(inner);
+  return new Plan<T | undefined>(
+    () => z.optional(plan.whole),
+    plan.json,
+    plan.fitting,
+    () => undefined,
+  );
 }
 
 /** As {@linkcode optional}; empty text is as good as absent, as it is to Go where it reads addresses. */
 export function optionalText<T>(inner: Schema<T>): Schema<T | undefined> {
-  const unlessEmpty = z.transform((input: unknown) => input === "" ? undefined : input);
-  const read = z.optional(z.pipe(unlessEmpty, z.optional(inside(inner))));
-  return described(read, () => jsonSchemaOf(inner), true);
+  const plan = planOf(inner);
+  const unlessEmpty = () => z.transform((input: unknown) => input === "" ? undefined : input);
+  return new Plan<T | undefined>(
+    () => z.optional(z.pipe(unlessEmpty(), z.optional(plan.whole))),
+    plan.json,
+    undefined,
+    () => undefined,
+  );
 }
 
 /**
@@ -191,11 +243,12 @@ export function withDefault<T>(
   inner: Schema<T>,
   value: NoInfer<T> | (() => NoInfer<T>),
 ): Schema<T> {
-  const schema = z._default(inside(inner), value as T & z.core.util.NoUndefined<T>);
+  const plan = planOf(inner);
   const standard = () => typeof value === "function" ? (value as () => T)() : value;
-  return described(
-    schema,
-    () => ({ ...jsonSchemaOf(inner), default: standard() as JsonValue }),
-    true,
+  return new Plan(
+    () => z._default(plan.whole, value as T & z.core.util.NoUndefined<T>),
+    () => ({ ...plan.json(), default: standard() as JsonValue }),
+    plan.fitting,
+    standard,
   );
 }

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { CniError } from "./error.ts";
 import { type JsonObject, type JsonValue, parseJson } from "./json.ts";
-import { readOptions } from "./options.ts";
+import { readOptions, readValue } from "./options.ts";
 import {
   boolean,
   goObject,
@@ -155,6 +155,30 @@ Deno.test("list() takes lists, and names the item that is wrong", () => {
 
 Deno.test("a value too long for a message is cut", () => {
   assertEquals(failure(boolean(), "x".repeat(1_000_000)).length < 300, true);
+});
+
+Deno.test("goObject() reads an item of a list as it reads what stands alone", () => {
+  const values: JsonValue[] = [
+    {},
+    { mtu: null, BRIDGE: "br0", vlan: 5, isgateway: true, trunk: [{ id: 1 }], unknown: 1 },
+    { mtu: "1500", vlan: 0, trunk: [{}, 7] },
+    { trunk: null, isGateway: 1 },
+    [],
+    "bridge",
+  ];
+  const outcome = (read: () => unknown) => {
+    try {
+      return read();
+    } catch (error) {
+      return String(error).replaceAll("[0].", "").replace('"[0]"', "it");
+    }
+  };
+  for (const value of values) {
+    assertEquals(
+      outcome(() => readValue(list(bridge()), [value], (said) => new Error(said))),
+      outcome(() => [readValue(bridge(), value, (said) => new Error(said))]),
+    );
+  }
 });
 
 Deno.test("goObject() itself must be an object", () => {

@@ -28,5 +28,5 @@ export type ParseResult<T> =
  */
 export interface Schema<T> {
   /** Reads a value; use `readOptions` or `readValue`, which make a sentence of what is wrong. */
-  safeParse(value: unknown, how: { jitless: boolean; reportInput: boolean }): ParseResult<T>;
+  safeParse(value: unknown): ParseResult<T>;
 }
