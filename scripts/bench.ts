@@ -12,6 +12,7 @@ import { Rtnl } from "../lib/rtnl/rtnl.ts";
 import { add, del, peakMemory } from "./bench/attach.ts";
 import { type Case, CASES } from "./bench/cases.ts";
 import { chart, type Figures, type Group } from "./bench/chart.ts";
+import { benchCluster } from "./bench/cluster.ts";
 import { startResident } from "./bench/resident.ts";
 import { median, medianRatio } from "./bench/statistics.ts";
 import { hasProgram, isFile } from "./support/files.ts";
@@ -22,11 +23,14 @@ import { bold, dim } from "./support/style.ts";
 const HELP = `Measures ADD and DEL, whole process.
 
 usage: deno task bench [OPTION…] [CASE…]
+       deno task bench --cluster [--bin DIR] [--runs N]
 
   --bin DIR      the executables to measure (default: dist/bin); "NAME=DIR" says what they are
                  called in the chart
   --against DIR  other executables to run side by side, such as /usr/lib/cni; may be given again
   --runs N       runs of each, after one that is not counted (default: 15)
+  --cluster      cluster-local, against one etcd that this starts: addresses a second, of a pool
+                 that fills up, and beside host-local (a minute)
   --fill N       for host-local: N addresses are taken already
   --chart FILE   where to draw the chart, as SVG (default: dist/bench.svg)
   --json FILE    where to write the figures
@@ -44,7 +48,7 @@ of neighbouring runs, ours to theirs: below 1 we are faster.
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const args = parseArgs(Deno.args, {
-  boolean: ["help"],
+  boolean: ["help", "cluster"],
   string: ["bin", "against", "runs", "fill", "chart", "json", "from"],
   collect: ["against"],
   default: { bin: `${ROOT}dist/bin`, runs: "15", fill: "0", chart: `${ROOT}dist/bench.svg` },
@@ -78,6 +82,10 @@ interface Measurement {
 }
 
 ownState();
+if (args.cluster) {
+  await benchCluster(directories[0]!, runs);
+  Deno.exit(0);
+}
 prepareUplink();
 const residents = directories.map((directory, i) => startResident(directory, letter(i)));
 /** Where the executables are that are started. */

@@ -22,23 +22,23 @@ kernelTest(
   `cluster-local: 100 nodes make ${ATTACHMENTS} attachments while members are killed and paused`,
   async (sandbox) => {
     await using cluster = await EtcdCluster.start(sandbox, { members: 3 });
-    const job = (worker: number, isCleanup = false): StormJob => ({
+    const job = (worker: number, work: StormJob["work"]): StormJob => ({
       nodes: Array.from({ length: NODES }, (_, index) => `w${worker}n${index}`),
       attachments: ATTACHMENTS / WORKERS / NODES,
       parallel: 2,
-      isCleanup,
+      work,
       ipam: {
         type: "cluster-local",
         subnet: "10.1.0.0/16",
         etcd: { endpoints: cluster.endpoints, timeout: 10 },
       },
     });
-    const run = async (isCleanup: boolean) => {
+    const run = async (work: StormJob["work"]) => {
       const workers = Array.from(
         { length: WORKERS },
         (_, worker) =>
           new BackgroundProcess(Deno.execPath(), [
-            ...["run", "-qA", "--no-check", WORKER, JSON.stringify(job(worker, isCleanup))],
+            ...["run", "-qA", "--no-check", WORKER, JSON.stringify(job(worker, work))],
           ]),
       );
       const codes = await Promise.all(workers.map((worker) => worker.end()));
@@ -50,7 +50,7 @@ kernelTest(
 
     const ended = new AbortController();
     const faults = disturb(cluster, ended.signal);
-    const outcomes = await run(false);
+    const outcomes = await run("storm");
     ended.abort();
     const count = await faults;
 
@@ -70,7 +70,7 @@ kernelTest(
     const retries = outcomes.reduce((sum, { retries }) => sum + retries, 0);
     console.log(`  ${adds} ADDs, ${retries} tried again, ${count} kills and pauses`);
 
-    await run(true);
+    await run("detach");
     const left = member!.keys(`${PREFIX}/`)
       .filter((key) => key.includes("/owners/") || key.includes("/addresses/"));
     assertEquals(left, [], "something is left");

@@ -96,6 +96,9 @@ function lackingHierarchies(): Reason | undefined {
   };
 }
 
+/** The directory of an etcd that is newer than the machine's. */
+export const NEWER_ETCD = Deno.env.get("CNI_TEST_ETCD") ?? "/newer-etcd";
+
 /** Debian's package of a program, or of one of the Go plugins, which are named by their path. */
 function packageOf(need: string): string {
   return need.startsWith("/usr/lib/cni/") ? "containernetworking-plugins" : PACKAGES[need] ?? need;
@@ -110,6 +113,9 @@ function lacking(need: Requirement): Reason | undefined {
   if (need === "cgroup-v1") return lackingHierarchies();
   if (need === "newer-go-plugins") return lackingNewerPlugins();
   if (need.startsWith("kernel:")) return lackingInKernel(need.slice("kernel:".length));
+  if (need.startsWith(NEWER_ETCD) && !isFile(need)) {
+    return { lacks: "an etcd newer than Debian 12's", remedy: "deno task test:cluster" };
+  }
   if (need.startsWith("/") ? isFile(need) : hasProgram(need)) return undefined;
   return { lacks: `the program ${need}`, remedy: `apt-get install ${packageOf(need)}` };
 }

@@ -13,8 +13,10 @@ export interface ClusterOptions {
   args?: readonly string[];
   /** `https` with certificates. */
   scheme?: "http" | "https";
-  /** The program. */
-  program?: string;
+  /** Where `etcd` and `etcdctl` are. */
+  directory?: string;
+  /** Arguments of every `etcdctl`: certificates, a user. */
+  ctl?: readonly string[];
 }
 
 /** A cluster of etcd. */
@@ -27,13 +29,14 @@ export class EtcdCluster implements AsyncDisposable {
 
   /** Starts members, and waits until they serve. Their data goes with the sandbox. */
   static async start(sandbox: Sandbox, options: ClusterOptions = {}): Promise<EtcdCluster> {
-    const { members: count = 1, args = [], scheme = "http", program = "/usr/bin/etcd" } = options;
+    const { members: count = 1, args = [], scheme = "http" } = options;
+    const { directory = "/usr/bin", ctl = [] } = options;
     const names = Array.from({ length: count }, (_, index) => `m${index + 1}`);
     const peer = (index: number) => `http://127.0.0.1:${2380 + 10 * index}`;
     const initial = names.map((name, index) => `${name}=${peer(index)}`).join(",");
     const members = names.map((name, index) => {
       const url = `${scheme}://127.0.0.1:${2379 + 10 * index}`;
-      return new EtcdMember(sandbox, program, url, `${sandbox.directory}/etcd-${name}`, [
+      return new EtcdMember(sandbox, { directory, ctl }, url, `${sandbox.directory}/etcd-${name}`, [
         ...["--name", name, "--initial-cluster", initial, "--initial-cluster-token", "test"],
         ...["--listen-peer-urls", peer(index), "--initial-advertise-peer-urls", peer(index)],
         ...["--listen-client-urls", url, "--advertise-client-urls", url, ...args],
@@ -54,24 +57,27 @@ export class EtcdCluster implements AsyncDisposable {
   }
 }
 
+/** Where the programs are, and what `etcdctl` is told. */
+type Programs = Required<Pick<ClusterOptions, "directory" | "ctl">>;
+
 /** A member of a cluster: it can be paused, killed and started again with its data. */
 export class EtcdMember {
   readonly url: string;
   dataDirectory: string;
   readonly #sandbox: Sandbox;
-  readonly #program: string;
+  readonly #programs: Programs;
   readonly #args: readonly string[];
   #process: BackgroundProcess | undefined;
 
   constructor(
     sandbox: Sandbox,
-    program: string,
+    programs: Programs,
     url: string,
     dataDirectory: string,
     args: readonly string[],
   ) {
     this.#sandbox = sandbox;
-    this.#program = program;
+    this.#programs = programs;
     this.url = url;
     this.dataDirectory = dataDirectory;
     this.#args = args;
@@ -79,7 +85,7 @@ export class EtcdMember {
 
   start(): void {
     this.#process = new BackgroundProcess(
-      this.#program,
+      `${this.#programs.directory}/etcd`,
       ["--data-dir", this.dataDirectory, ...this.#args],
       { env: { ETCD_LOGGER: "zap", ETCD_LOG_LEVEL: "error" } },
     );
@@ -90,6 +96,19 @@ export class EtcdMember {
     const isServing = () => this.try("endpoint", "status").code === 0;
     const what = () => `etcd at ${this.url}\n${this.#process?.output.slice(-2000)}`;
     await eventually(isServing, what);
+  }
+
+  /** Waits until it accepts connections, for where it does not say more to everybody. */
+  async untilListening(): Promise<void> {
+    const port = Number(new URL(this.url).port);
+    await eventually(async () => {
+      try {
+        using _connection = await Deno.connect({ hostname: "127.0.0.1", port });
+        return true;
+      } catch {
+        return false;
+      }
+    }, () => `etcd at ${this.url}`);
   }
 
   /** Stops it from running, as a partition does: connections to it stay open. */
@@ -142,7 +161,8 @@ export class EtcdMember {
   }
 
   try(...args: string[]): { code: number; stdout: string; stderr: string } {
-    return this.#sandbox.try("etcdctl", [`--endpoints=${this.url}`, ...args]);
+    const { directory, ctl } = this.#programs;
+    return this.#sandbox.try(`${directory}/etcdctl`, [`--endpoints=${this.url}`, ...ctl, ...args]);
   }
 
   /** The keys below a prefix. */

@@ -15,8 +15,8 @@ export interface StormJob {
   /** How many calls of a node are under way at once. */
   parallel: number;
   ipam: Record<string, unknown>;
-  /** Detach everything again, and attach nothing. */
-  isCleanup?: boolean;
+  /** Attach and detach and attach some again; or only one of both. */
+  work: "storm" | "attach" | "detach";
 }
 
 /** What a worker has done. */
@@ -26,6 +26,9 @@ export interface StormOutcome {
   /** Calls that were answered by code 11, and tried again. */
   retries: number;
   adds: number;
+  /** When the work began and ended, in milliseconds since 1970. */
+  beganMs: number;
+  endedMs: number;
 }
 
 /** A runtime gives up some time; a test that fails says so. */
@@ -57,7 +60,13 @@ async function call(command: string, node: string, containerId: string, job: Sto
 
 async function storm(job: StormJob): Promise<StormOutcome> {
   const attached = new Map<string, string>();
-  const outcome: StormOutcome = { attached: [], retries: 0, adds: 0 };
+  const outcome: StormOutcome = {
+    attached: [],
+    retries: 0,
+    adds: 0,
+    beganMs: Date.now(),
+    endedMs: 0,
+  };
   const one = async (node: string, index: number) => {
     const containerId = `${node}-${index}`;
     const attach = async () => {
@@ -66,12 +75,12 @@ async function storm(job: StormJob): Promise<StormOutcome> {
       outcome.adds++;
       attached.set(containerId, `${node} ${containerId} ${reply.ips[0].address}`);
     };
-    if (!job.isCleanup) await attach();
-    if (job.isCleanup || index % 3 === 0) {
+    if (job.work !== "detach") await attach();
+    if (job.work === "detach" || job.work === "storm" && index % 3 === 0) {
       await call("DEL", node, containerId, job);
       attached.delete(containerId);
     }
-    if (!job.isCleanup && index % 6 === 0) await attach();
+    if (job.work === "storm" && index % 6 === 0) await attach();
   };
   await Promise.all(job.nodes.map(async (node) => {
     const indices = Array.from({ length: job.attachments }, (_, index) => index).values();
@@ -81,6 +90,7 @@ async function storm(job: StormJob): Promise<StormOutcome> {
     await Promise.all(Array.from({ length: job.parallel }, work));
   }));
   outcome.attached = [...attached.values()];
+  outcome.endedMs = Date.now();
   return outcome;
 }
 
