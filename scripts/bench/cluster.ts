@@ -12,6 +12,7 @@ import type { Operation } from "../../plugins/ipam/cluster-local/etcd/transactio
 import { addressesOf, BLOCK_SIZE, blockOf, Keys } from "../../plugins/ipam/cluster-local/keys.ts";
 import clusterLocal from "../../plugins/ipam/cluster-local/main.ts";
 import type { StormJob, StormOutcome } from "../../tests/support/etcd/storm_worker.ts";
+import { cpuMsOf } from "../support/cpu.ts";
 import { hasProgram, isFile } from "../support/files.ts";
 import { ROOT } from "../support/root.ts";
 import { add, del } from "./attach.ts";
@@ -42,7 +43,7 @@ export async function benchCluster(bin: string, runs: number): Promise<void> {
   }).spawn();
   try {
     await untilServing();
-    await allocationsPerSecond(20);
+    await allocationsPerSecond(20, etcd.pid);
     await fullness(runs);
     addedToHostLocal(bin, runs);
   } finally {
@@ -65,7 +66,7 @@ async function untilServing(): Promise<void> {
 }
 
 /** A hundred nodes at once, each of them with two calls under way. */
-async function allocationsPerSecond(attachments: number): Promise<void> {
+async function allocationsPerSecond(attachments: number, etcd: number): Promise<void> {
   const worker = `${ROOT}/tests/support/etcd/storm_worker.ts`;
   const run = (work: StormJob["work"]) =>
     Promise.all(Array.from({ length: PROCESSES }, async (_, index) => {
@@ -82,7 +83,9 @@ async function allocationsPerSecond(attachments: number): Promise<void> {
       }).output();
       return JSON.parse(new TextDecoder().decode(stdout)) as StormOutcome;
     }));
+  const cpu = cpuMsOf(etcd);
   const outcomes = await run("attach");
+  const ofEtcd = cpuMsOf(etcd) - cpu;
   const adds = outcomes.reduce((sum, { adds }) => sum + adds, 0);
   const began = Math.min(...outcomes.map(({ beganMs }) => beganMs));
   const ended = Math.max(...outcomes.map(({ endedMs }) => endedMs));
@@ -91,6 +94,14 @@ async function allocationsPerSecond(attachments: number): Promise<void> {
     `${NODES} nodes, ${adds} ADDs: ${rate.toFixed(0)} a second, ` +
       `${(rate / WHEREABOUTS_PER_SECOND).toFixed(0)} times what is told of whereabouts ` +
       `(500 pods on 100 nodes in 4.5 minutes)`,
+  );
+  const ofNodes = outcomes.reduce((sum, { cpuMs }) => sum + cpuMs, 0);
+  console.log(
+    `  of the processors' time an ADD takes ${
+      (ofNodes / adds).toFixed(1)
+    } ms in its node's process ` +
+      `and ${(ofEtcd / adds).toFixed(1)} ms in etcd, on a machine of ` +
+      `${navigator.hardwareConcurrency} processors`,
   );
   await run("detach");
 }

@@ -19,7 +19,7 @@ import {
 } from "./etcd/transaction.ts";
 import { describeHolder } from "./holders.ts";
 import { type AttachmentOfNode, blockOf } from "./keys.ts";
-import { type AttachmentNote, isAlive, thisProcess } from "./notes.ts";
+import { type AttachmentNote, isAlive, type Noted, thisProcess } from "./notes.ts";
 import { encodeRecord, type Holding, type OwnerRecord, readRecord } from "./records.ts";
 import { isInDoubt, release, releaseNoted, releasePending } from "./release.ts";
 import { exhausted } from "./exhausted.ts";
@@ -62,7 +62,7 @@ export async function allocate(session: Session, request: Request): Promise<IpAd
     const isGoneBefore = state === "held" && note.netns && isGone(note.netns);
     if (state !== "releasing" && !isGoneBefore) continue;
     await releaseNoted(session, noted);
-    notes.remove(note);
+    notes.remove(noted);
   }
   const nonce = crypto.randomUUID();
   const note = { etcd: session.etcd, ...attachment, nonce, netns, process: thisProcess() };
@@ -71,13 +71,13 @@ export async function allocate(session: Session, request: Request): Promise<IpAd
   const nonces = unsure.map(({ note }) => note.nonce);
   const allocation = new Allocation(session, request, nonce, nonces);
   const record = await allocation.run((addresses, sinceMs) =>
-    notes.write("adding", { ...note, addresses, sinceMs })
+    notes.write({ state: "adding", note: { ...note, addresses, sinceMs } })
   );
-  const held = { ...note, ...record };
+  const added: Noted = { state: "adding", note: { ...note, ...record } };
   if (session.client.isInDoubt || earlier.some(isInDoubt)) {
-    notes.write("held", { ...held, isInDoubt: true });
-  } else notes.move(held, "adding", "held");
-  for (const { note } of earlier) notes.remove(note);
+    notes.replace(added, { state: "held", note: { ...added.note, isInDoubt: true } });
+  } else notes.move(added, "held");
+  for (const noted of earlier) notes.remove(noted);
   const addresses = record.addresses.map(({ address }) => IpAddress.parse(address));
   await session.save(Object.fromEntries(
     request.sets.map((set, index) => [nameOf(set), String(addresses[index])]),
@@ -128,10 +128,10 @@ class Allocation {
   /** Notes that what was asked for shall not be held, where it may be; else forgets it. */
   #abandon(): void {
     const { notes, client } = this.#session;
-    for (const { state, note } of notes.of(this.#request.attachment)) {
-      if (note.nonce !== this.#nonce) continue;
-      if (client.isInDoubt) notes.move(note, state, "uncertain");
-      else notes.remove(note);
+    for (const noted of notes.of(this.#request.attachment)) {
+      if (noted.note.nonce !== this.#nonce) continue;
+      if (client.isInDoubt) notes.move(noted, "uncertain");
+      else notes.remove(noted);
     }
   }
 
@@ -370,7 +370,7 @@ class Wanted {
       );
     if (noted) {
       await releaseNoted(this.#session, noted);
-      notes.remove(noted.note);
+      notes.remove(noted);
       return;
     }
     throw CniError.tryAgainLater(

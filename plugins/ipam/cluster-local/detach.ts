@@ -4,7 +4,7 @@ import { CniError } from "../../../lib/types/error.ts";
 import { attachmentOf } from "./call.ts";
 import type { EtcdSettings } from "./etcd/settings.ts";
 import type { AttachmentOfNode } from "./keys.ts";
-import { NodeNotes, type Noted, thisProcess } from "./notes.ts";
+import { isWaiting, NodeNotes, type Noted, thisProcess } from "./notes.ts";
 import { fence, isInDoubt, release, releasePending } from "./release.ts";
 import { Session } from "./session.ts";
 import { tryConnection } from "./settings.ts";
@@ -32,7 +32,7 @@ export async function detach(call: DelCall): Promise<void> {
     using session = new Session(etcd, attachment.node);
     if (noted.some(isInDoubt)) await fence(session);
     await release(session, attachment, { expected: noted[0]?.note.addresses });
-    for (const { note } of noted) notes.remove(note);
+    for (const one of noted) notes.remove(one);
     await session.save();
     await releasePending(session, SETTLED).catch(() => 0); // a later call's, then
   } catch (error) {
@@ -53,16 +53,17 @@ export async function detach(call: DelCall): Promise<void> {
 }
 
 /** Notes a release, to be made later. */
-function defer(notes: NodeNotes, { state, note }: Noted, why: CniError): void {
-  if (state === "releasing" || state === "uncertain") return;
-  const pending = notes.count("releasing") + notes.count("uncertain");
+function defer(notes: NodeNotes, noted: Noted, why: CniError): void {
+  const { state, note } = noted;
+  if (isWaiting(state)) return;
+  const pending = notes.waiting();
   if (pending >= MAX_PENDING) {
     throw CniError.tryAgainLater(
       `${why.message}; ${pending} releases wait for etcd on this node already, and this one is not ` +
         "noted: try again",
     );
   }
-  notes.write(state === "held" ? "releasing" : "uncertain", note);
+  notes.move(noted, state === "held" ? "releasing" : "uncertain");
   warn(
     `cluster-local: ${why.message}; the addresses of container ${note.containerId}, interface ` +
       `${note.ifName}, are released by a later call\n`,

@@ -31,8 +31,9 @@ export async function collect(call: GcCall): Promise<void> {
     if (valid.has(key)) continue;
     await release(session, keys.attachmentOf(key));
   }
-  for (const note of notes.list("held")) {
-    if (note.network === network && !valid.has(keys.owner(note))) notes.remove(note);
+  for (const noted of notes.held()) {
+    const { note } = noted;
+    if (note.network === network && !valid.has(keys.owner(note))) notes.remove(noted);
   }
   await session.save();
 }

@@ -104,59 +104,71 @@ export class NodeNotes {
 
   /** What is known of an attachment: a note for each ADD that asked for addresses. */
   of(attachment: AttachmentOfNode): Noted[] {
-    const prefix = `${prefixOf(attachment)}`;
-    const isOf = (name: string) =>
-      name.startsWith(prefix) && !name.slice(prefix.length).includes("@");
-    return STATES.flatMap((state) => {
-      const store = this.#attachments[state];
-      return store.names().filter(isOf).flatMap((name) => {
-        const note = store.read(name);
-        return note ? [{ state, note }] : [];
-      });
-    });
+    const prefix = prefixOf(attachment);
+    return this.#read((name) =>
+      name.startsWith(prefix) && !name.slice(prefix.length).includes("@")
+    );
   }
 
-  /** Notes what is known of an ADD's addresses, instead of what was. @throws {CniError} code 5 */
-  write(state: State, note: AttachmentNote): void {
-    const name = nameOf(note);
-    this.#attachments[state].write(name, note);
-    for (const other of STATES) if (other !== state) this.#attachments[other].remove(name);
+  /** Notes what is known of an ADD's addresses. @throws {CniError} code 5 */
+  write({ state, note }: Noted): void {
+    this.#attachments[state].write(nameOf(note), note);
+  }
+
+  /** Notes something else of an ADD's addresses than before. @throws {CniError} code 5 */
+  replace(before: Noted, now: Noted): void {
+    this.write(now);
+    if (before.state !== now.state) this.remove(before);
   }
 
   /** Notes that more is known of an ADD's addresses. @throws {CniError} code 5 */
-  move(note: AttachmentNote, from: State, to: State): void {
+  move({ state, note }: Noted, to: State): void {
     const name = nameOf(note);
-    const [source, target] = [from, to].map((state) => this.#attachments[state].path(name));
+    const [source, target] = [state, to].map((one) => this.#attachments[one].path(name));
     try {
       runtime.files.rename(source!, target!);
     } catch (error) {
       if (!isMissing(error)) throw error;
-      this.write(to, note); // another process took this one for dead
+      this.write({ state: to, note }); // another process took this one for dead
     }
   }
 
   /** Forgets an ADD's addresses. @throws {CniError} code 5 */
-  remove(note: AttachmentNote): void {
-    const name = nameOf(note);
-    for (const state of STATES) this.#attachments[state].remove(name);
+  remove({ state, note }: Noted): void {
+    this.#attachments[state].remove(nameOf(note));
   }
 
-  list(state: State): readonly AttachmentNote[] {
-    return this.#attachments[state].list().records;
+  /** What is held, as far as is known. */
+  held(): Noted[] {
+    return this.#read((_name, state) => state === "held");
   }
 
-  /** How many attachments are in a state; no file is read. */
-  count(state: State): number {
-    return this.#attachments[state].names().length;
+  /** How many releases wait for etcd; no file is read. */
+  waiting(): number {
+    return this.#names().filter(({ state }) => isWaiting(state)).length;
   }
 
   /** What is to be released, as far as is known: also what processes that ended left. */
   pending(): Noted[] {
-    return STATES.flatMap((state) =>
-      state === "held" || this.count(state) === 0 ? [] : this.list(state)
-        .filter((note) => state !== "adding" || !isAlive(note))
-        .map((note) => ({ state, note }))
-    );
+    return this.#read((_name, state) => state !== "held")
+      .filter(({ state, note }) => state !== "adding" || !isAlive(note));
+  }
+
+  #read(isWanted: (name: string, state: State) => boolean): Noted[] {
+    return this.#names().filter(({ name, state }) => isWanted(name, state))
+      .flatMap(({ name, state }) => {
+        const note = this.#attachments[state].read(name);
+        return note ? [{ state, note }] : [];
+      });
+  }
+
+  /** Every attachment's note; the directory is read once. */
+  #names(): { name: string; state: State }[] {
+    const files = ifPresent(() => runtime.files.list(this.#directory)) ?? [];
+    return files.flatMap((file) => {
+      const state = STATES.find((one) => file.endsWith(`.${one}.json`));
+      return state ? [{ name: file.slice(0, -`.${state}.json`.length), state }] : [];
+    });
   }
 
   clusters(): readonly ClusterNote[] {
@@ -187,6 +199,11 @@ export class NodeNotes {
     runtime.files.makeDirectory(this.#directory, 0o700);
     return await FileLock.acquire(`${this.#directory}/lock`);
   }
+}
+
+/** Whether a state is that of a release that waits for etcd. */
+export function isWaiting(state: State): boolean {
+  return state === "uncertain" || state === "releasing";
 }
 
 /** Whether two lists of endpoints are of one etcd: they share one. */

@@ -195,7 +195,7 @@ export async function releasePending(
   for (const pending of here.slice(0, limit)) {
     session.client.extend();
     if (await releaseNoted(session, pending)) released++;
-    notes.remove(pending.note);
+    notes.remove(pending);
   }
   return released;
 }

@@ -29,7 +29,7 @@ export async function restore(session: Session): Promise<Restored> {
   const claim = claimNode(session, name!.entries[0]);
   await session.transact({ if: claim.conditions, then: claim.changes });
   await releasePending(session, Infinity);
-  const held = notes.list("held").filter((note) =>
+  const held = notes.held().map(({ note }) => note).filter((note) =>
     note.etcd.prefix === etcd.prefix && isSameEtcd(note.etcd.endpoints, etcd.endpoints)
   );
   const nonces = new Map(held.map((note) => [keys.owner(note), note.nonce]));

@@ -42,6 +42,7 @@ export class EtcdProxy implements AsyncDisposable {
     const path = new URL(request.url).pathname;
     const body = await request.text();
     if (this.slowMs > 0) await this.#wait(this.slowMs);
+    if (this.#stopped.signal.aborted) return new Response(null, { status: 503 });
     const isWrite = body.includes('"request_put"');
     if (!isWrite || this.#fate === "pass" || this.#count-- <= 0) {
       return await this.#forward(path, body);

@@ -5,6 +5,7 @@
  * @module
  */
 import clusterLocal from "../../../plugins/ipam/cluster-local/main.ts";
+import { cpuMsOf } from "../../../scripts/support/cpu.ts";
 import { dispatch } from "../../../lib/skel/dispatch.ts";
 
 /** What a worker does. */
@@ -29,6 +30,8 @@ export interface StormOutcome {
   /** When the work began and ended, in milliseconds since 1970. */
   beganMs: number;
   endedMs: number;
+  /** What the work took of the processors, in milliseconds. */
+  cpuMs: number;
 }
 
 /** A runtime gives up some time; a test that fails says so. */
@@ -66,7 +69,9 @@ async function storm(job: StormJob): Promise<StormOutcome> {
     adds: 0,
     beganMs: Date.now(),
     endedMs: 0,
+    cpuMs: 0,
   };
+  const cpu = cpuMsOf(Deno.pid);
   const one = async (node: string, index: number) => {
     const containerId = `${node}-${index}`;
     const attach = async () => {
@@ -91,6 +96,7 @@ async function storm(job: StormJob): Promise<StormOutcome> {
   }));
   outcome.attached = [...attached.values()];
   outcome.endedMs = Date.now();
+  outcome.cpuMs = cpuMsOf(Deno.pid) - cpu;
   return outcome;
 }
 
