@@ -1,5 +1,7 @@
 /** cluster-local with one etcd, as nodes of one cluster and as machines that are mistaken for one. */
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { NetNs } from "../../lib/ns/netns.ts";
+import { ping } from "../../scripts/support/ping.ts";
 import { EtcdCluster, type EtcdMember } from "../support/etcd/server.ts";
 import * as plugins from "../support/plugins.ts";
 import type { PluginCall } from "../support/plugins.ts";
@@ -310,6 +312,67 @@ kernelTest(
     fails(sandbox, 7, '"ipam.range" is "10.2.0.0" (a string), but must be a network such as', {
       config: legacy({ range: "10.2.0.0" }),
     });
+  },
+  ETCD,
+);
+
+/** Two hosts on one wire, with etcd at the third end of it, 192.0.2.254. */
+function twoHosts(sandbox: Sandbox): { node: string; netns: NetNs }[] {
+  const hosts = [1, 2].map((number) => ({
+    node: `n${number}`,
+    netns: sandbox.container(`n${number}`),
+  }));
+  sandbox.run("ip", ["link", "add", "wire", "type", "bridge"]);
+  sandbox.run("ip", ["addr", "add", "192.0.2.254/24", "dev", "wire"]);
+  sandbox.run("ip", ["link", "set", "wire", "up"]);
+  for (const [index, { node, netns }] of hosts.entries()) {
+    const ip = (line: string, inside = true) =>
+      sandbox.run("ip", line.split(" "), inside ? { netns } : {});
+    ip(`link add port${index} type veth peer name up0 netns ${node}`, false);
+    ip(`link set port${index} master wire up`, false);
+    for (
+      const line of [
+        "link set lo up",
+        "link add br0 type bridge",
+        "link set up0 master br0 up",
+        "link set br0 up",
+        `addr add 192.0.2.${index + 1}/24 dev br0`,
+      ]
+    ) ip(line);
+  }
+  return hosts;
+}
+
+kernelTest(
+  "cluster-local: containers of two hosts on one network reach each other",
+  async (sandbox) => {
+    const hosts = twoHosts(sandbox);
+    const urls = ["http://127.0.0.1:2379", "http://192.0.2.254:2379"];
+    await using _cluster = await EtcdCluster.start(sandbox, {
+      args: ["--listen-client-urls", urls.join(",")],
+    });
+    const containers = hosts.map(({ node, netns: host }) => {
+      const netns = sandbox.container(`on-${node}`);
+      const shared = of(node, {
+        etcd: { ...etcd, endpoints: [urls[1]!] },
+        ranges: [[{ subnet: "10.1.0.0/24" }], [{ subnet: "fd00:1::/64" }]],
+        subnet: undefined,
+      });
+      const bridge = { ...shared, type: "bridge", bridge: "br0" };
+      const { ips } = host.run(() =>
+        plugins.plugin(sandbox, { command: "ADD", containerId: node, netns, config: bridge })
+      );
+      return {
+        netns,
+        addresses: ips.map(({ address }: { address: string }) => address.split("/")[0]),
+      };
+    });
+    const [first, second] = containers;
+    assertEquals(first!.addresses, ["10.1.0.2", "fd00:1::2"]);
+    assertEquals(second!.addresses, ["10.1.0.16", "fd00:1::10"]);
+    for (const target of second!.addresses) {
+      assert(ping(first!.netns, target) !== undefined, `${target} is not reached`);
+    }
   },
   ETCD,
 );
