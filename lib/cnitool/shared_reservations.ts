@@ -41,14 +41,15 @@ async function releaseNode(
   shared: SharedReservations,
   node: string,
 ): Promise<number> {
-  const released = await shared.heldBy(node);
+  const { addresses: released, wasSeen } = await shared.heldBy(node);
   const some = released.slice(0, NAMED).join(", ");
   const held = released.length === 0
     ? "holds no address"
     : `holds ${released.length} addresses (${some}${released.length > NAMED ? ", …" : ""})`;
+  const seen = wasSeen ? " It was seen lately: it seems to run." : "";
   const question =
-    `Node ${node} ${held}. If it still runs, its containers go on using them while ` +
-    "others are given the same. Is it gone for good, and may everything be released?";
+    `Node ${node} ${held}.${seen} If it still runs, its containers go on using them ` +
+    "while others are given the same. Is it gone for good, and may everything be released?";
   if (!isConfirmed(line, question)) return 1;
   await shared.releaseNode(node);
   print(line, { network: network.name, released }, () => [

@@ -57,8 +57,8 @@ export interface ReservationBook<C> {
 
 /** What somebody has to decide about addresses that several nodes share. */
 export interface SharedBook<C> {
-  /** Lists the addresses that a node's containers hold. */
-  heldBy(call: C, node: string): Promise<string[]>;
+  /** Lists the addresses that a node's containers hold, and whether it is known to run. */
+  heldBy(call: C, node: string): Promise<{ addresses: string[]; wasSeen: boolean }>;
   /**
    * Releases what a node that is gone had.
    *

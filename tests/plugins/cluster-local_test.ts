@@ -376,3 +376,27 @@ kernelTest(
   },
   ETCD,
 );
+
+kernelTest(
+  "cluster-local: STATUS marks a node as alive, and nothing ends with the mark",
+  async (sandbox) => {
+    await using cluster = await EtcdCluster.start(sandbox);
+    const [member] = cluster.members as [EtcdMember];
+    const marking = withIpam({ etcd: { ...etcd, nodeLease: 30 } });
+    add(sandbox, "a", { config: marking });
+    assertEquals(member.keys(`${PREFIX}/alive/`), []);
+    call(sandbox, "STATUS", { config: marking });
+    assertEquals(member.keys(`${PREFIX}/alive/`), [`${PREFIX}/alive/n1`]);
+    const leases = () => member.ctl("lease", "list").split("\n").slice(1).filter(Boolean);
+    const before = leases();
+    call(sandbox, "STATUS", { config: marking });
+    assertEquals(leases(), before);
+    assertEquals(before.length, 1);
+    member.ctl("lease", "revoke", before[0]!);
+    assertEquals(member.keys(`${PREFIX}/alive/`), []);
+    assertEquals([owners(member), held(member)], [["n1/net/a/eth0"], 1]);
+    call(sandbox, "STATUS", { config: marking });
+    assertEquals(member.keys(`${PREFIX}/alive/`), [`${PREFIX}/alive/n1`]);
+  },
+  ETCD,
+);

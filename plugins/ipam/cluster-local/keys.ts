@@ -8,6 +8,7 @@
  * - `pools/POOL/free/NODE/ADDRESS`: an address of a claimed block that nobody holds
  * - `pools/POOL/spare/BLOCK`: a block that was claimed, and given back
  * - `pools/POOL/next/FIRST-LAST`: the first block of a range that was never claimed in turn
+ * - `alive/NODE`: that a node was seen, while its lease lasts
  * - `closed`: why no ADD is served
  *
  * Addresses and blocks are written with a fixed number of digits, so that keys sort as addresses do.
@@ -37,6 +38,11 @@ export class Keys {
 
   get closed(): string {
     return `${this.#prefix}/closed`;
+  }
+
+  /** That a node was seen lately. */
+  alive(node: string): string {
+    return `${this.#prefix}/alive/${node}`;
   }
 
   /** What every pool's name stands behind. */

@@ -95,6 +95,11 @@ function connectionKeys() {
       prefix: optionalText(prefix()),
       /** How long a call may wait for etcd in all, in seconds; 10 when absent. */
       timeout: optional(integer({ min: 1, max: 110 })),
+      /**
+       * Keeps a lease of so many seconds alive with each STATUS: it tells others that this node was
+       * seen lately. Nothing is released when it ends.
+       */
+      nodeLease: optional(integer({ min: 30, max: 86_400 })),
     })),
     /** This node's name; the kernel's node name when absent. Each machine has another. */
     node: optionalText(string()),

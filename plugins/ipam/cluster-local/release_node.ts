@@ -24,7 +24,7 @@ export async function releaseNode(
   for (const pool of found) await giveBack(session, node, pool);
   await session.transact({
     if: [absent(all(keys.owners(node)).get, all(keys.owners(node)).end)],
-    then: [{ remove: keys.node(node) }],
+    then: [{ remove: keys.node(node) }, { remove: keys.alive(node) }],
   });
 }
 

@@ -3,6 +3,7 @@ import { IpAddress } from "../../../lib/ip/address.ts";
 import type { Call } from "../../../lib/skel/plugin.ts";
 import type { Reservation, ReservationBook } from "../../../lib/skel/reservations.ts";
 import { CniError } from "../../../lib/types/error.ts";
+import { isMarkedAlive } from "./alive.ts";
 import { openSession } from "./call.ts";
 import { all } from "./etcd/transaction.ts";
 import { addressAt } from "./keys.ts";
@@ -63,12 +64,12 @@ export const reservations: ReservationBook<Call<Options>> = {
     async heldBy(call, node) {
       using session = openSession(call);
       requireOther(session, node);
-      const held: string[] = [];
+      const addresses: string[] = [];
       for await (const entry of readAll(session, all(session.keys.owners(node)))) {
-        const { addresses } = readRecord("owner", entry);
-        held.push(...addresses.map(({ address }) => address));
+        const owner = readRecord("owner", entry);
+        addresses.push(...owner.addresses.map(({ address }) => address));
       }
-      return held;
+      return { addresses, wasSeen: await isMarkedAlive(session, node) };
     },
 
     async releaseNode(call, node) {

@@ -1,6 +1,7 @@
 import { readResolvConf } from "../../../lib/ipam/resolv_conf.ts";
 import type { Call } from "../../../lib/skel/plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
+import { markAlive } from "./alive.ts";
 import { openSession } from "./call.ts";
 import { absent, present } from "./etcd/transaction.ts";
 import type { Options } from "./options.ts";
@@ -35,6 +36,7 @@ export async function status(call: Call<Options>): Promise<void> {
       if: [absent(keys.closed), present(keys.closed)],
       then: touched.map((key) => ({ put: key, value: "" })),
     });
+    await markAlive(session);
     await session.save();
   } catch (error) {
     const { message, details } = CniError.from(error);

@@ -95,6 +95,26 @@ export class EtcdClient implements Disposable {
     return decodeAnswer(await this.#request("/v3/kv/txn", body, isChange));
   }
 
+  /**
+   * Makes a lease: what is written with it ends with it.
+   * @param seconds how long it lasts unless it is kept alive
+   * @returns its ID
+   * @throws as `transact`
+   */
+  async grantLease(seconds: number): Promise<string> {
+    const answer = parseJson(
+      await this.#request("/v3/lease/grant", { TTL: String(seconds) }, false),
+    );
+    return String(isObject(answer) ? answer.ID : "0");
+  }
+
+  /** Has a lease begin anew. Returns whether it was still there. @throws as `transact` */
+  async keepLease(id: string): Promise<boolean> {
+    const answer = parseJson(await this.#request("/v3/lease/keepalive", { ID: id }, false));
+    const result = isObject(answer) && isObject(answer.result) ? answer.result : {};
+    return Number(result.TTL ?? 0) > 0;
+  }
+
   /** Sends a request to members, one after the other, until one answers. @throws as `transact` */
   async #request(path: string, body: JsonObject, isChange: boolean): Promise<string> {
     const { timeoutMs, endpoints } = this.#settings;

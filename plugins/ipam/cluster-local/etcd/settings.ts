@@ -16,6 +16,8 @@ export interface EtcdSettings {
   password?: string;
   /** What every key begins with, without a slash at its end. */
   prefix: string;
+  /** How long others know that this node was seen, in seconds; nothing is told when absent. */
+  nodeLease?: number;
   /** How long a call may wait for etcd in all, in milliseconds. */
   timeoutMs: number;
 }

@@ -41,6 +41,8 @@ export interface Entry {
   value: string;
   /** The revision of its last change. */
   modRevision: number;
+  /** The lease that it ends with; "0" for none. */
+  lease: string;
 }
 
 /** What one operation yielded; entries of a `get` only. */
@@ -145,11 +147,12 @@ function decodeOutcome(response: JsonValue): Outcome {
   const { kvs = [], count = "0" } = object(response_range);
   if (!Array.isArray(kvs)) throw new Error("no list of keys");
   const entries = kvs.map((kv) => {
-    const { key, value = "", mod_revision } = object(kv);
+    const { key, value = "", mod_revision, lease = "0" } = object(kv);
     return {
       key: decodeBase64(String(key)),
       value: decodeBase64(String(value)),
       modRevision: Number(mod_revision),
+      lease: String(lease),
     };
   });
   return { entries, count: Number(count) };
