@@ -95,19 +95,22 @@ export class Containerd {
     );
   }
 
-  /** Waits until a container of `ctr run` runs, and returns what runs programs in it. */
+  /**
+   * Waits until a container of `ctr run` runs, and returns what runs programs in it: `ctr task exec`
+   * now and then loses what they wrote.
+   */
   async running(name: string): Promise<Exec> {
+    let pid: string | undefined;
     await eventually(
-      async () => new RegExp(`^${name} .*RUNNING`, "m").test((await this.ctr("task", "ls")).stdout),
+      async () => {
+        const { stdout } = await this.ctr("task", "ls");
+        pid = new RegExp(`^${name} +(\\d+) +RUNNING`, "m").exec(stdout)?.[1];
+        return pid !== undefined;
+      },
       () => `${name} to run`,
     );
-    let calls = 0;
-    return async (...command) => {
-      const id = `exec-${++calls}`;
-      const end = await this.ctr("task", "exec", "--exec-id", id, name, ...command);
-      if (end.code === 0) return end.stdout;
-      throw new Error(`${name}: ${command.join(" ")}: ${end.stderr}${end.stdout}`);
-    };
+    const enter = ["--target", pid!, "--mount", "--net", "--pid"];
+    return (...command) => this.#host.run("nsenter", [...enter, "--", ...command]);
   }
 
   /** Runs `ctr` to its end. */

@@ -55,7 +55,9 @@ async function attempt(
   try {
     await run(program, args, { cwd, env: { LC_ALL: "C" } });
   } catch (error) {
-    const why = error instanceof ProgramError ? error.stderr.trim().split("\n").at(-1) : error;
+    if (!(error instanceof ProgramError)) throw error;
+    // apt-get and dpkg say much before, and sometimes after, the line that matters.
+    const why = /^(?:E|dpkg: error): *(.*)$/m.exec(error.stderr)?.[1] ?? error.message;
     throw new Error(`could not ${what}: ${why}`);
   }
 }
