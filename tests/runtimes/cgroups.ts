@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { isFile } from "../../scripts/support/files.ts";
 import { eventually } from "../support/process.ts";
 
 /** A mounted hierarchy, and where in it this process is. */
@@ -20,7 +21,7 @@ export function hierarchies(): Hierarchy[] {
     const [, controllers = "", path = ""] = /^\d+:([^:]+):(.*)$/.exec(line) ?? [];
     if (controllers === "") return [];
     const mounted = `/sys/fs/cgroup/${controllers.replace(/^name=/, "")}`;
-    return !exists(`${mounted}/tasks`)
+    return !isFile(`${mounted}/tasks`)
       ? []
       : [{ options: controllers, directory: `${mounted}${path}`.replace(/\/$/, "") }];
   });
@@ -38,7 +39,7 @@ export class Cgroups implements AsyncDisposable {
       // A new group may run nowhere until it is told where.
       for (const file of ["cpuset.cpus", "cpuset.mems"]) {
         const above = `${directory}/${file}`;
-        if (!exists(above)) continue;
+        if (!isFile(above)) continue;
         Deno.writeTextFileSync(`${directory}/${name}/${file}`, Deno.readTextFileSync(above));
       }
     }
@@ -88,13 +89,4 @@ function removeGroup(directory: string): boolean {
     return error instanceof Deno.errors.NotFound;
   }
   return true;
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

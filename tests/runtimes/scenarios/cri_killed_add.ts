@@ -1,3 +1,4 @@
+import { isFile } from "../../../scripts/support/files.ts";
 import { CONTAINERD, Containerd, RUNC } from "../containerd.ts";
 import { eventually } from "../../support/process.ts";
 import { CHAIN, GATEWAYS } from "../networks.ts";
@@ -19,7 +20,7 @@ export const criKilledAdd: Scenario = {
     const { containerd, cri } = await Containerd.startForPods(host);
     host.step("a pod is being attached");
     const refused = cri.runPod("lost").then(() => "attached", (error) => String(error));
-    await eventually(() => isThere(`${LEASES}/10.77.0.2`), () => "an address to be reserved");
+    await eventually(() => isFile(`${LEASES}/10.77.0.2`), () => "an address to be reserved");
     await containerd.restart("SIGKILL");
     host.observe("the pod", (await refused) === "attached" ? "attached" : "refused");
     await cri.ready();
@@ -41,12 +42,3 @@ export const criKilledAdd: Scenario = {
     await assertNothingLeft(host);
   },
 };
-
-function isThere(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}

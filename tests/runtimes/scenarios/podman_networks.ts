@@ -1,12 +1,19 @@
 import { assert, assertEquals } from "@std/assert";
-import { missing } from "../../support/requirements.ts";
+import { missing, type Requirement } from "../../support/requirements.ts";
 import { observeNetwork } from "../observe.ts";
 import { CRUN, PODMAN, Podman, SERVE } from "../podman.ts";
 import { assertNothingLeft } from "../remains.ts";
 import type { Scenario } from "../scenario.ts";
 
-/** Networks of `podman network create`, by name: its options, and what a container reaches there. */
-const NETWORKS: Readonly<Record<string, { options: string[]; reaches: string[] }>> = {
+interface Network {
+  options: string[];
+  /** What a container reaches there. */
+  reaches: string[];
+  needs?: Requirement[];
+}
+
+/** Networks of `podman network create`, by name. */
+const NETWORKS: Readonly<Record<string, Network>> = {
   plain: { options: [], reaches: [] },
   subnet: {
     options: ["--subnet", "10.80.0.0/24", "--gateway", "10.80.0.7"],
@@ -25,6 +32,13 @@ const NETWORKS: Readonly<Record<string, { options: string[]; reaches: string[] }
     options: ["--subnet", "10.84.0.0/24", "--opt", "mtu=1400", "--label", "a=b"],
     reaches: ["10.84.0.1"],
   },
+  vlan: {
+    options: ["--subnet", "10.87.0.0/24", "--opt", "vlan=5"],
+    needs: ["kernel:bridge-vlan"],
+    // The bridge's address is in no VLAN.
+    reaches: [],
+  },
+  unaddressed: { options: ["--ipam-driver", "none"], reaches: [] },
   macvlan: {
     options: ["--driver", "macvlan", "--subnet", "10.85.0.0/24", "--opt", "parent=uplink0"],
     reaches: [],
@@ -32,6 +46,7 @@ const NETWORKS: Readonly<Record<string, { options: string[]; reaches: string[] }
   ipvlan: {
     options: ["--driver", "ipvlan", "--subnet", "10.86.0.0/24", "--opt", "parent=uplink1"],
     reaches: [],
+    needs: ["kernel:ipvlan"],
   },
 };
 
@@ -48,9 +63,9 @@ export const podmanNetworks: Scenario = {
       for (const name of [link, peer]) await host.run("ip", ["link", "set", name, "up"]);
     }
     const podman = new Podman(host);
-    const networks = Object.entries(NETWORKS).filter(([name]) => {
-      const reason = name === "ipvlan" ? missing(["kernel:ipvlan"]) : undefined;
-      if (reason) host.step(`no network of ipvlan, for want of ${reason.lacks}`);
+    const networks = Object.entries(NETWORKS).filter(([name, { needs = [] }]) => {
+      const reason = missing(needs);
+      if (reason) host.step(`skipped: network ${name}, for want of ${reason.lacks}`);
       return !reason;
     });
     for (const [name, { options, reaches }] of networks) {
