@@ -15,6 +15,8 @@ export interface CallOptions {
   before?: readonly string[];
   /** More of the environment. */
   env?: Record<string, string>;
+  /** Whether plugins before the last one may fail, too: then ADD ends, and DEL goes on. */
+  mayFail?: boolean;
   /** CNI_NETNS of all plugins, in the place of the container's namespace. */
   netns?: string;
   /** What becomes of the configuration of each plugin. */
@@ -35,6 +37,11 @@ export class FaultRuntime {
     network.host?.(room.sandbox);
   }
 
+  /** How many plugins the network has. */
+  get length(): number {
+    return this.#network.plugins.length;
+  }
+
   /** A container that is not attached yet. */
   container(containerId: string): FaultAttachment {
     const { sandbox } = this.#room;
@@ -42,7 +49,7 @@ export class FaultRuntime {
     return { containerId, netns: sandbox.container(containerId), options };
   }
 
-  /** ADD of all plugins. @throws {Error} when one before the last fails */
+  /** ADD of all plugins. @returns the reply of the last one that was called */
   add(attachment: FaultAttachment, options: CallOptions = {}): PluginReply {
     const { plugins } = this.#network;
     let prevResult: unknown;
@@ -54,6 +61,7 @@ export class FaultRuntime {
         if (reply.code === 0) attachment.result = reply.json;
         return reply;
       }
+      if (options.mayFail && reply.code !== 0) return reply;
       prevResult = expectSuccess(`ADD of ${plugins[i]!.type}`, reply).json;
     }
     throw new Error("a network has plugins");
@@ -67,18 +75,16 @@ export class FaultRuntime {
     ).at(-1)!;
   }
 
-  /** DEL of all plugins, the last first. @returns the last one's reply */
+  /** DEL of all plugins, the last first. @returns the last one's reply, or another's that failed */
   del(attachment: FaultAttachment, options: CallOptions = {}): PluginReply {
     const last = this.#network.plugins.length - 1;
     this.#room.count("DEL");
-    const { netns, change } = options;
-    const reply = this.#call("DEL", last, attachment, attachment.result, options);
+    const { netns, change, mayFail } = options;
+    let reply = this.#call("DEL", last, attachment, attachment.result, options);
     for (let i = last - 1; i >= 0; i--) {
-      const { type } = this.#network.plugins[i]!;
-      expectSuccess(
-        `DEL of ${type}`,
-        this.#call("DEL", i, attachment, attachment.result, { netns, change }),
-      );
+      const earlier = this.#call("DEL", i, attachment, attachment.result, { netns, change });
+      if (!mayFail) expectSuccess(`DEL of ${this.#network.plugins[i]!.type}`, earlier);
+      else if (earlier.code !== 0) reply = earlier;
     }
     return reply;
   }

@@ -9,6 +9,14 @@ import type { FaultRoom } from "./suite.ts";
  */
 const ACCEPTED = / host sysctl ipv6\/conf\/br0\/accept_dad: /;
 
+/** How a scene is made. */
+export interface SceneOptions {
+  /** Whether another attachment lives. */
+  isWarm: boolean;
+  /** Changes the host before anything is attached. */
+  before?(): void;
+}
+
 /** What of a snapshot's difference is not looked at. */
 export interface Ignored {
   /** What is in the container, which is about to go. */
@@ -27,8 +35,13 @@ export class Scene {
   readonly #next: FaultAttachment;
   readonly #before: Snapshot;
 
-  constructor(room: FaultRoom, network: FaultNetwork, { isWarm }: { isWarm: boolean }) {
+  constructor(
+    room: FaultRoom,
+    network: FaultNetwork,
+    { isWarm, before }: SceneOptions,
+  ) {
     this.#room = room;
+    before?.();
     this.runtime = new FaultRuntime(room, network);
     this.attachment = this.runtime.container("subject");
     this.living = isWarm ? [this.runtime.container("living")] : [];

@@ -13,6 +13,14 @@ export interface CallPoint {
   readonly text: string;
 }
 
+/** Calls about files that a disk can refuse. */
+const FILE_CALLS = [
+  ...["write", "pwrite64", "openat", "open", "fsync", "fdatasync", "flock", "ftruncate"],
+  ...["mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2"],
+  ...["link", "linkat", "symlink", "symlinkat", "utimensat", "chmod", "fchmod", "getdents64"],
+  ...["read", "pread64", "readlink", "readlinkat"],
+];
+
 /** Calls that can change what another process sees. */
 const CHANGING = [
   ...["sendto", "sendmsg", "write", "pwrite64", "openat", "open", "ioctl", "flock"],
@@ -54,8 +62,18 @@ export function changingCalls(file: string): CallPoint[] {
   return callsOf(file).filter(({ text }) => isChange(text));
 }
 
+/** The words to put before a program, for its calls about files to be written to a file. */
+export function countFileCalls(file: string): string[] {
+  return countCalls(file, FILE_CALLS);
+}
+
+/** The calls of a file that {@link countFileCalls} had written that were about state files. */
+export function stateFileCalls(file: string): CallPoint[] {
+  return callsOf(file).filter(({ text }) => /[<"]\/(run\/cni|var\/lib\/cni)\b/.test(text));
+}
+
 /** All calls of a file that {@link countCalls} had written. */
-export function callsOf(file: string): CallPoint[] {
+function callsOf(file: string): CallPoint[] {
   const numbers = new Map<string, number>();
   return Deno.readTextFileSync(file).split("\n").flatMap((text) => {
     const syscall = /^(\w+)\(/.exec(text)?.[1];
