@@ -218,7 +218,9 @@ function failingCase(network: FaultNetwork, command: "ADD" | "DEL", error: strin
           room.count(`DEL ${isRemoved ? "succeeded" : "failed"} with ${error}`);
           expectSuccess("DEL again", runtime.del(attachment));
         }
-        expectNone("afterwards", scene.differences(clean));
+        // A record that cannot be read is lost, and with it what the container had before.
+        const container = command === "DEL" && /^p?read/.test(point.syscall);
+        expectNone("afterwards", scene.differences(clean, { container }));
       } catch (cause) {
         throw new Error(`${error} of ${point.text}: ${(cause as Error).message}`);
       }

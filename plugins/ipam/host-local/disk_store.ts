@@ -86,7 +86,18 @@ export class DiskStore implements Store {
     // A complete file gets its name last: a process that is killed leaves a whole reservation or
     // none. A link, unlike a rename, replaces nothing.
     const text = `${owner.containerId}\r\n${owner.ifName}`;
-    return this.#withTemporary(text, { sync: true }, () => this.#linkFirst(candidates, owner));
+    let made: IpAddress | undefined;
+    try {
+      return this.#withTemporary(text, { sync: true }, () => {
+        const reserved = this.#linkFirst(candidates, owner);
+        made = reserved.address;
+        return reserved;
+      });
+    } catch (error) {
+      // The temporary file could not be removed.
+      if (made) this.release(made, owner);
+      throw error;
+    }
   }
 
   release(address: IpAddress, owner: Owner): void {
@@ -268,13 +279,15 @@ export class DiskStore implements Store {
   }
 
   #linkFirst(candidates: Iterable<IpAddress>, owner: Owner): Reserved {
+    // What it reads may fail: before there is a reservation.
+    const { addresses } = this.#holdingOf(owner);
     let taken: Set<string> | undefined;
     let tried = 0;
     for (const address of candidates) {
       const name = address.toString();
       if (++tried === DIRECT_ATTEMPTS) taken = new Set(this.#list());
       if (taken?.has(name) || !this.#linkTemporary(name)) continue;
-      this.#holdingOf(owner).addresses.add(name);
+      addresses.add(name);
       return { address };
     }
     return { address: undefined, tried };

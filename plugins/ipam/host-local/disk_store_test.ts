@@ -156,22 +156,32 @@ Deno.test("DiskStore says where a file is that it cannot read, and passes over d
   }
 });
 
+/** Changes the index without anybody noticing. */
+function unnoticed({ owners }: Directory, change: () => void): void {
+  const { mtime } = Deno.statSync(owners);
+  change();
+  Deno.utimeSync(owners, mtime!, mtime!);
+}
+
 Deno.test("DiskStore does not trust an index that could not be brought up to date", async () => {
   using directory = new Directory();
   await directory.work((store) => store.reserve([ip("10.0.0.2")], B));
-  /** Changes the index without anybody noticing. */
-  const unnoticed = (change: () => void) => {
-    const { mtime } = Deno.statSync(directory.owners);
-    change();
-    Deno.utimeSync(directory.owners, mtime!, mtime!);
-  };
-  unnoticed(() => Deno.mkdirSync(`${directory.owners}/a:eth0`)); // where A's link is to be
+  const inTheWay = `${directory.owners}/.new`; // where A's link is to be made
+  unnoticed(directory, () => Deno.mkdirSync(`${inTheWay}/full`, { recursive: true }));
+  await directory.work((store) => store.reserve([ip("10.0.0.3")], A));
+  unnoticed(directory, () => Deno.removeSync(inTheWay, { recursive: true }));
+  await directory.work((store) => assertEquals(store.heldBy(A).map(String), ["10.0.0.3"]));
+});
+
+Deno.test("DiskStore reserves nothing where it cannot read what the owner has", async () => {
+  using directory = new Directory();
+  await directory.work((store) => store.reserve([ip("10.0.0.2")], B));
+  unnoticed(directory, () => Deno.mkdirSync(`${directory.owners}/a:eth0`)); // in A's link's place
   const thrown = await assertRejects(() =>
     directory.work((store) => store.reserve([ip("10.0.0.3")], A))
   );
   assertEquals(CniError.from(thrown).code, 5);
-  unnoticed(() => Deno.removeSync(`${directory.owners}/a:eth0`));
-  await directory.work((store) => assertEquals(store.heldBy(A).map(String), ["10.0.0.3"]));
+  await directory.work((store) => assertEquals(store.addresses().map(String), ["10.0.0.2"]));
 });
 
 Deno.test("DiskStore prunes files that name nobody", async () => {
