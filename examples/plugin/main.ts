@@ -14,7 +14,11 @@ import { goObject, type Infer, integer } from "../../schema.ts";
 import { CniError, type Result } from "../../types.ts";
 
 /** What a configuration says beside "type". */
-const options = () => goObject({ group: integer({ min: 1, max: 0xffffffff }) });
+const options = () =>
+  goObject({
+    /** Number of the group. 0 is that of every interface that nobody put into another. */
+    group: integer({ min: 1, max: 0xffffffff }),
+  });
 
 const plugin = definePlugin<Infer<ReturnType<typeof options>>>({
   name: "link-group",

@@ -6,6 +6,7 @@ import type { Source } from "./sources.ts";
  * either. `lib/runtime` is the process.
  */
 const PROCESSES: Readonly<Record<string, string>> = {
+  "lib/skel/dispatch.ts": "what a process, or the server, calls a plugin with",
   "lib/skel/run_plugin.ts": "the process around a plugin that was executed",
   "plugins/ipam/dhcp/commands.ts": "the DHCP daemon, a process of its own",
 };

@@ -1,5 +1,6 @@
 import { keyTable } from "../schemas/key_table.ts";
 import { generateSchemas } from "../schemas/generate.ts";
+import { isFile } from "../support/files.ts";
 import { ROOT } from "../support/root.ts";
 
 /** What is around the table on a plugin's page. */
@@ -36,6 +37,7 @@ async function keyPages(): Promise<KeyPage[]> {
   const { files, plugins } = await generateSchemas();
   return plugins.flatMap(({ name, kind, hasOptions }) => {
     const path = `docs/plugins/${name}.md`;
+    if (!isFile(`${ROOT}/${path}`)) return []; // told of where a plugin's parts are looked for
     const text = Deno.readTextFileSync(`${ROOT}/${path}`);
     const table = keyTable(files[`${name}.schema.json`]!, kind === "ipam" ? "ipam" : undefined);
     const wanted = withTable(text, table);
