@@ -38,6 +38,11 @@ export const synchronization = group({
   fsync: ["i32", "i32"], //                               int fsync(int fd)
 });
 
+/** What the C library says of itself. `unistd.h` */
+export const systemConfiguration = group({
+  confstr: ["usize", "i32", "buffer", "usize"], //        size_t confstr(int name, char *, size_t)
+});
+
 /** How full a pipe is. `fcntl.h`, `sys/ioctl.h` */
 export const pipes = group({
   fcntl: ["i32", "i32", "i32", "i32"], //                 int fcntl(int fd, int cmd, int arg)

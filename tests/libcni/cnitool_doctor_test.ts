@@ -44,6 +44,10 @@ kernelTest("cnitool doctor finds a host well, and leaves it as it was", (sandbox
   assertEquals([links(sandbox), sandbox.ruleset()], before);
   assertEquals(find("permissions", "may change the host's network")?.state, "fine");
   assertMatch(find("kernel", "Linux")!.message, /^Linux \d+\./);
+  const glibc = sandbox.run("getconf", ["GNU_LIBC_VERSION"]).trim();
+  assertMatch(find("machine", glibc)!.message, /needs glibc 2\.\d+,/);
+  assertMatch(find("machine", "MB on disk")!.message, /^the executable, on \w+ [\d.]+, has \d+ MB/);
+  assertMatch(find("machine", "memory")!.message, /^\d+ MB of memory are available/);
   assertEquals(find("plugins and networks", "network net is ready")?.state, "fine");
   assertEquals(find("leftovers", "nothing is left")?.state, "fine");
   const { stdout } = fixture.run(["doctor"], BIN);

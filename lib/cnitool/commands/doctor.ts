@@ -8,7 +8,7 @@ export const doctor: Command = {
   operands: [],
   summary: "look this host over: what keeps networks from working, and what is left of those gone",
   description:
-    `Looked at are privileges, the kernel, firewall backends, other programs that manage the network,
+    `Looked at are privileges, the machine, the kernel, firewall backends, other programs that manage the network,
 plugins, configurations, and leftovers. Nothing is changed; what is tried is tried in a namespace of
 its own. The exit status is 1 where something that is configured does not work.`,
   options: [JSON_OPTION],

@@ -6,6 +6,7 @@ import { type Area, type Configured, examineArea, typesIn } from "./diagnosis.ts
 import { firewall } from "./firewall.ts";
 import { kernel } from "./kernel.ts";
 import { leftovers } from "./leftovers.ts";
+import { machine } from "./machine.ts";
 import { managers } from "./managers.ts";
 import { permissions } from "./permissions.ts";
 import { plugins } from "./plugins.ts";
@@ -18,6 +19,7 @@ export async function examine(): Promise<Area[]> {
   const cni = openCni();
   return [
     await examineArea("permissions", () => permissions(configured)),
+    await examineArea("machine", machine),
     await examineArea("kernel", () => kernel(configured)),
     await examineArea("firewall", () => firewall(configured)),
     await examineArea("other managers", () => managers(configured)),
