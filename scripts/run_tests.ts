@@ -8,6 +8,7 @@
 import { parseArgs } from "../lib/deps/parse_args.ts";
 import { resolve } from "../lib/deps/path.ts";
 import { Rtnl } from "../lib/rtnl/rtnl.ts";
+import { SANDBOX_DIRECTORIES } from "../tests/support/requirements.ts";
 import { bundle, stopBundler } from "./build/bundle.ts";
 import { findCommands } from "./build/commands.ts";
 import { multicallEntry } from "./build/entry.ts";
@@ -66,12 +67,23 @@ async function main(): Promise<number> {
     if (!args.unit) files.push(...bin === undefined ? ["tests/"] : executableTests());
   }
   const skips = Deno.makeTempFileSync({ prefix: "cni-test-skips-" });
+  // What a sandbox mounts over must be there, and is made where it is not.
+  const mountPoints = SANDBOX_DIRECTORIES.filter((directory) => !exists(directory));
   try {
     const env: Record<string, string> = { CNI_TEST_SKIPS: skips, PATH: programPath() };
     if (bin !== undefined) env.CNI_TEST_BIN = Deno.realPathSync(bin);
     return await run(files, env, skips);
   } finally {
     Deno.removeSync(skips);
+    for (const directory of mountPoints) removeIfEmpty(directory);
+  }
+}
+
+function removeIfEmpty(directory: string): void {
+  try {
+    Deno.removeSync(directory);
+  } catch {
+    // It was never made, or somebody else has put something there meanwhile.
   }
 }
 
