@@ -81,6 +81,11 @@ export class Containerd {
     return containerd;
   }
 
+  /** Kills the daemon. */
+  async kill(): Promise<void> {
+    await this.#daemon.stop("SIGKILL");
+  }
+
   /** Ends the daemon and starts it anew; containers go on. */
   async restart(signal: Deno.Signal): Promise<void> {
     await this.#daemon.stop(signal);

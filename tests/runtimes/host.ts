@@ -116,6 +116,19 @@ export class Host {
     return this.run("mount", ["--bind", `${SETS}/${set}`, BIN]);
   }
 
+  /** Kills the plugins that run. */
+  killPlugins(): void {
+    for (const { name } of Deno.readDirSync("/proc")) {
+      try {
+        if (Deno.readLinkSync(`/proc/${name}/exe`).startsWith(`${BIN}/`)) {
+          Deno.kill(Number(name), "SIGKILL");
+        }
+      } catch {
+        // No process, or one that has ended.
+      }
+    }
+  }
+
   /**
    * Ends every other process, and takes away what no disk holds: /run, links and rules. What is below
    * /var and /etc stays.

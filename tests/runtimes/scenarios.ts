@@ -4,6 +4,7 @@ import { criAccidents } from "./scenarios/cri_accidents.ts";
 import { criCrowd } from "./scenarios/cri_crowd.ts";
 import { criKilledAdd } from "./scenarios/cri_killed_add.ts";
 import { criNewer } from "./scenarios/cri_newer.ts";
+import { criNftables } from "./scenarios/cri_nftables.ts";
 import { criPods } from "./scenarios/cri_pods.ts";
 import { criReboot } from "./scenarios/cri_reboot.ts";
 import { ctrRun } from "./scenarios/ctr_run.ts";
@@ -24,6 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   criKilledAdd,
   criNewer,
   criPods,
+  criNftables,
   ctrRun,
   buildahRun,
 ];

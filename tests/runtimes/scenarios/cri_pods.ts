@@ -43,8 +43,15 @@ export const criPods: Scenario = {
   },
 };
 
-/** Two pods of the networks that there are, from their start until nothing is left of them. */
-export async function runPods(host: Host, cri: Cri): Promise<void> {
+/**
+ * Two pods of the networks that there are, from their start until nothing is left of them.
+ * @param disturb happens while they run, and must leave everything reachable
+ */
+export async function runPods(
+  host: Host,
+  cri: Cri,
+  disturb?: () => Promise<void>,
+): Promise<void> {
   host.step("two pods");
   const web = await cri.runPod("web", { ports: PORTS, annotations: BANDWIDTH });
   const client = await cri.runPod("client");
@@ -54,8 +61,15 @@ export async function runPods(host: Host, cri: Cri): Promise<void> {
     await observeNetwork(host, pod.name, pod.exec, [...GATEWAYS, "10.78.0.1"]);
     host.observe(`${pod.name}: addresses, as the runtime tells them`, pod.addresses);
   }
-  await assertServed(host, web.addresses, client.exec);
-  assertEchoed(web, client);
+  const reach = async () => {
+    await assertServed(host, web.addresses, client.exec);
+    assertEchoed(web, client);
+  };
+  await reach();
+  if (disturb) {
+    await disturb();
+    await reach();
+  }
   host.observe("limits", await limits(host));
   await host.exchange();
 

@@ -5,7 +5,7 @@ import { CRUN, PODMAN, Podman, SERVE } from "../podman.ts";
 import { assertNothingLeft } from "../remains.ts";
 import type { Scenario } from "../scenario.ts";
 
-const STATIC = ["--ip", "10.77.0.50", "--mac-address", "02:11:22:33:44:55"];
+const STATIC = ["--ip", "10.77.0.50", "--ip6", "fd77::50", "--mac-address", "02:11:22:33:44:55"];
 const PUBLISHED = ["-p", "8081:80", "-p", "10.77.0.1:8082:80"];
 
 /** Containers of `podman run`: static addresses, published ports, the firewall flushed, restart. */
@@ -20,7 +20,7 @@ export const podmanRun: Scenario = {
     await podman.create("web", "chain", [...STATIC, ...PUBLISHED], SERVE);
     await podman.create("client", "chain", [], SERVE);
     const served = async () => {
-      for (const address of ["10.77.0.50", "10.77.0.1:8081", "10.77.0.1:8082"]) {
+      for (const address of ["10.77.0.50", "[fd77::50]", "10.77.0.1:8081", "10.77.0.1:8082"]) {
         assertEquals(await podman.exec("client")("wget", "-qO-", `http://${address}/`), "served");
       }
     };
