@@ -15,6 +15,7 @@ const USAGE = `Tests cluster-local with an etcd of three members that fail.
 usage: deno task test:cluster [OPTION…]
 
   --all          5,000 attachments by 100 nodes, instead of 500
+  --bin DIR      the executables in DIR, where a test starts any, instead of the sources
   --filter TEXT  only tests with TEXT in their name
   --help         this text
 
@@ -23,7 +24,7 @@ It happens in namespaces that it makes, with Debian's etcd-server and etcd-clien
 
 const args = parseArgs(Deno.args, {
   boolean: ["all", "help"],
-  string: ["filter"],
+  string: ["bin", "filter"],
   unknown(argument: string) {
     console.error(`unknown argument ${argument}; --help lists what there is`);
     Deno.exit(2);
@@ -38,7 +39,7 @@ const files = ["faults", "security", "storm"].map((name) => `${ROOT}/tests/clust
 const { code } = await new Deno.Command(Deno.execPath(), {
   args: [
     ...["run", "--allow-all", `${ROOT}/scripts/run_tests.ts`, ...files],
-    ...args.filter === undefined ? [] : ["--filter", String(args.filter)],
+    ...["bin", "filter"].flatMap((name) => args[name] ? [`--${name}`, String(args[name])] : []),
   ],
   env: {
     ...args.all ? { CNI_TEST_ALL: "1" } : {},

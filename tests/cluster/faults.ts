@@ -173,3 +173,29 @@ kernelTest(
   },
   ETCD,
 );
+
+kernelTest(
+  "cluster-local: a block is claimed for 16 addresses, and given back when empty",
+  async (sandbox) => {
+    await using cluster = await EtcdCluster.start(sandbox);
+    const { endpoints, members } = cluster;
+    const keys = (kind: string) =>
+      members[0]!.keys(PREFIX).filter((key) => key.includes(`/${kind}/`))
+        .map((key) => key.split("/").at(-1));
+    const ids = Array.from({ length: 40 }, (_, index) => `c${index}`);
+    const given: string[] = [];
+    for (const id of ids) given.push(addressOf(await call("ADD", id, endpoints)));
+    assertEquals(given, ids.map((_, index) => `10.1.0.${index + 2}/24`));
+    assertEquals(keys("blocks"), ["40a010000", "40a010010", "40a010020"]);
+    for (const id of ids) assertEquals(await call("DEL", id, endpoints), undefined);
+    // One stays, for the next ADD.
+    assertEquals([held(cluster), keys("blocks").length, keys("free").length], [[], 1, 16]);
+    assertEquals(keys("spare").length, 2);
+    // Another node takes what was given back before what was never claimed.
+    const spare = keys("spare")[0]!;
+    const { ips } = await call("ADD", "other", endpoints, { node: "n2" });
+    assertEquals(keys("spare").includes(spare), false);
+    assertEquals(ips[0].address, `10.1.0.${Math.max(2, parseInt(spare.slice(-2), 16))}/24`);
+  },
+  ETCD,
+);

@@ -37,7 +37,7 @@ for (const directory of VERSIONS) {
         assertEquals(code, 11, msg);
         assertMatch(
           msg,
-          /^etcd does not answer: POST https:.*(certificate|issuer|reset|closed|alert)/is,
+          /^etcd does not answer: POST https:.*(certificate|issuer|reset|closed|alert|handshake)/is,
         );
       }
       for (const etcd of [{ ...all, keyFile: undefined }, { ...all, keyFile: "/none" }]) {

@@ -107,7 +107,7 @@ kernelTest("cluster-local: answers as host-local does, with one block more", asy
   fails(sandbox, 7, "requested ip fd00:1::99 is subnet's gateway", {
     config: { ...cluster_, runtimeConfig: { ips: ["fd00:1::99"] } },
   });
-  fails(sandbox, 11, "10.1.0.11 is not available in range set 10.1.0.10-10.1.0.200: it is held", {
+  fails(sandbox, 11, "failed to allocate for range 0: requested IP address 10.1.0.11 is not", {
     config: cluster_,
     args: "IP=10.1.0.11",
   });

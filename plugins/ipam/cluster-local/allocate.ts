@@ -221,7 +221,7 @@ class Allocation {
     const candidates: Candidate[] = [];
     for (const [index, search] of searches.entries()) {
       const own = outcomes.splice(0, search.operations.length);
-      const candidate = await search.find(own, attempt, claims);
+      const candidate = await found(search.find(own, attempt, claims), index);
       if (candidate) candidates.push(candidate);
       else if (await this.#settle()) return await this.#plan(attempt);
       else throw await exhausted(session, sets[index]!, index);
@@ -309,6 +309,15 @@ class Allocation {
         value: encodeRecord({ reason, node, sinceMs: Date.now() }),
       }],
     });
+  }
+}
+
+/** What is found of a set; an error names the set. */
+async function found<T>(search: Promise<T>, index: number): Promise<T> {
+  try {
+    return await search;
+  } catch (error) {
+    throw CniError.from(error).withContext(`failed to allocate for range ${index}`);
   }
 }
 

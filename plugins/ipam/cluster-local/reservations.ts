@@ -14,7 +14,7 @@ import { release } from "./release.ts";
 import { releaseNode } from "./release_node.ts";
 import { openAdd, restore } from "./restore.ts";
 import type { Session } from "./session.ts";
-import { addressSets, isGivable } from "./settings.ts";
+import { type AddressSet, addressSets, isGivable } from "./settings.ts";
 
 /** @see ReservationBook */
 export const reservations: ReservationBook<Call<Options>> = {
@@ -40,9 +40,9 @@ export const reservations: ReservationBook<Call<Options>> = {
     }
     return {
       source: `${etcd.endpoints.join(", ")}, ${etcd.prefix}`,
-      pools: sets.map(({ ranges, exclude }, index) => ({
-        ranges: ranges.ranges.map(String),
-        size: ranges.size - sizeOf(exclude, ranges),
+      pools: sets.map((set, index) => ({
+        ranges: set.ranges.ranges.map(String),
+        size: sizeOf(set),
         held: found.filter(({ pool }) => pool === index).length,
       })),
       reservations: found,
@@ -98,21 +98,22 @@ function requireOther({ node }: Session, other: string): void {
   );
 }
 
-/** How many addresses that a set has are excluded. */
-function sizeOf(
-  exclude: readonly { first: IpAddress; last: IpAddress }[],
-  { ranges }: { ranges: readonly { start: IpAddress; end: IpAddress; gateway: IpAddress }[] },
-): bigint {
-  let size = 0n;
-  for (const { start, end, gateway } of ranges) {
-    for (const { first, last } of exclude) {
-      if (first.family !== start.family) continue;
-      const from = first.value > start.value ? first.value : start.value;
+/** How many addresses a set can give. */
+function sizeOf({ ranges, exclude }: AddressSet): bigint {
+  let size = ranges.size;
+  // What several spans exclude counts once: up to `counted` everything is.
+  let counted = -1n;
+  const spans = exclude.filter(({ first }) => first.family === ranges.family)
+    .toSorted((a, b) => a.first.compare(b.first));
+  for (const { first, last } of spans) {
+    for (const { start, end, gateway } of ranges.ranges) {
+      const from = [first.value, start.value, counted + 1n].reduce((a, b) => a > b ? a : b);
       const to = last.value < end.value ? last.value : end.value;
       if (to < from) continue;
-      const hasGateway = gateway.value >= from && gateway.value <= to;
-      size += to - from + 1n - (hasGateway ? 1n : 0n);
+      size -= to - from + 1n;
+      if (gateway.value >= from && gateway.value <= to) size++;
     }
+    if (last.value > counted) counted = last.value;
   }
   return size;
 }

@@ -30,7 +30,7 @@ export async function status(call: Call<Options>): Promise<void> {
     const touched = [
       keys.node(node),
       `${keys.owners(node)}status`,
-      ...sets.map(({ pool }) => `${keys.pool(pool).addresses}status`),
+      ...new Set(sets.map(({ pool }) => `${keys.pool(pool).addresses}status`)),
     ];
     await session.transact({
       if: [absent(keys.closed), present(keys.closed)],
