@@ -103,7 +103,7 @@ async function compileOne(making: Making): Promise<string> {
     async () => {
       const { file: client } = makeClient(target);
       const commit = await findCommit(root);
-      return await bundle({ root, version, commit, client, plugins, entry, directory });
+      return await bundle({ root, version, commit, client, runtime, plugins, entry, directory });
     },
     ({ metafile }) => {
       const modules = Object.values(metafile.outputs);

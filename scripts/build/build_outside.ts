@@ -46,6 +46,7 @@ export async function buildOutside(options: OutsideBuildOptions): Promise<string
         return await bundle({
           root,
           version,
+          runtime,
           plugins: [],
           entry: `import ${JSON.stringify(main)};`,
           directory: `${staging}/modules`,

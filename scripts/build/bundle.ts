@@ -4,6 +4,7 @@ import type { Commit } from "./commit.ts";
 import { outsidePlugin, type OutsideSources } from "./outside_sources.ts";
 import { shareModules, type Sharing } from "./shared.ts";
 import { sourcePlugin } from "./source_plugin.ts";
+import type { RuntimeName } from "./targets.ts";
 
 /** What to bundle. */
 export interface BundleOptions {
@@ -15,6 +16,8 @@ export interface BundleOptions {
   commit?: Commit;
   /** The resident server's client, for executables that install themselves. */
   client?: Uint8Array;
+  /** What the bundle runs on; either when absent. */
+  runtime?: RuntimeName;
   /** The plugins that the executable can tell of; see `lib/skel/plugin_list.ts`. */
   plugins: readonly BuildCommand[];
   /** Code of the entry point; see `entry.ts`. */

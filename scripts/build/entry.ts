@@ -5,6 +5,7 @@
  */
 import type { BuildCommand } from "./commands.ts";
 import type { Commit } from "./commit.ts";
+import type { RuntimeName } from "./targets.ts";
 
 /** Of the executable that is all of `commands`, and loads the one it is called by. */
 export function multicallEntry(root: string, commands: readonly BuildCommand[]): string {
@@ -34,6 +35,11 @@ export function pluginList(commands: readonly BuildCommand[]): string {
     `load: () => import(${JSON.stringify(entry)}) },`
   );
   return `const plugins = {\n${rows.join("\n")}\n};\nexport const listPlugins = () => plugins;\n`;
+}
+
+/** What takes the place of `lib/runtime/own_runtime.ts`. */
+export function ownRuntime(runtime: RuntimeName): string {
+  return `export { ${runtime}Runtime as ownRuntime } from "./${runtime}.ts";\n`;
 }
 
 /** What takes the place of `lib/skel/build_version.ts`. */

@@ -7,9 +7,10 @@ import type { OnLoadArgs, OnLoadResult, Plugin } from "esbuild";
 import { dirname, resolve } from "../../lib/deps/path.ts";
 import type { BuildCommand } from "./commands.ts";
 import type { Commit } from "./commit.ts";
-import { buildVersion, installContents, pluginList } from "./entry.ts";
+import { buildVersion, installContents, ownRuntime, pluginList } from "./entry.ts";
 import { npmPackage } from "./npm_package.ts";
 import type { Sharing } from "./shared.ts";
+import type { RuntimeName } from "./targets.ts";
 
 /** What {@link sourcePlugin} needs and collects. */
 export interface SourceOptions {
@@ -20,6 +21,8 @@ export interface SourceOptions {
   commit?: Commit;
   /** Goes into `lib/install/contents.ts`, which says nothing without it. */
   client?: Uint8Array;
+  /** Whose adapter `lib/runtime/own_runtime.ts` has; either's, without it. */
+  runtime?: RuntimeName;
   /** The plugins that `lib/skel/plugin_list.ts` knows. */
   plugins: readonly BuildCommand[];
   /** The generated entry points' code, by name; they are imported as `entry:NAME`. */
@@ -86,6 +89,9 @@ const MODULE_URL = /new URL\("(\.[^"]+\.ts)", import\.meta\.url\)/g;
 async function loadSource({ path }: OnLoadArgs, options: SourceOptions): Promise<OnLoadResult> {
   if (path === `${options.root}/lib/skel/build_version.ts`) {
     return { contents: buildVersion(options.version, options.commit), loader: "ts" };
+  }
+  if (path === `${options.root}/lib/runtime/own_runtime.ts` && options.runtime) {
+    return { contents: ownRuntime(options.runtime), resolveDir: dirname(path) };
   }
   if (path === `${options.root}/lib/skel/plugin_list.ts`) {
     return { contents: pluginList(options.plugins), loader: "ts" };
