@@ -1,5 +1,8 @@
 import { assertEquals } from "@std/assert";
+import { publicEntries } from "../support/public_entries.ts";
+import { ROOT } from "../support/root.ts";
 import { findings } from "./exports.ts";
+import { sources } from "./sources.ts";
 
 Deno.test("an entry that leads to zod, one that renames, and one that is not there are found", () => {
   const files = Object.entries({
@@ -17,4 +20,29 @@ Deno.test("an entry that leads to zod, one that renames, and one that is not the
     "types.ts exports Route as ResultRoute: give it that name where it is declared",
     "deno.json exports gone.ts, which is not there",
   ]);
+});
+
+Deno.test("constants that the public documentation names are exported", () => {
+  const { stdout } = new Deno.Command(Deno.execPath(), {
+    args: ["doc", "--json", ...publicEntries()],
+    cwd: ROOT,
+    stderr: "null",
+  }).outputSync();
+  const documentation = JSON.parse(new TextDecoder().decode(stdout));
+  const named = new Set<string>();
+  JSON.stringify(documentation, (key, value) => {
+    if (key === "doc" && typeof value === "string") {
+      for (const [name] of value.matchAll(/\b[A-Z][A-Z0-9]*_[A-Z0-9_]*[A-Z0-9]\b/g)) {
+        named.add(name);
+      }
+    }
+    return value;
+  });
+  const files = sources();
+  const declared = files.filter(({ path }) => path.startsWith("lib/"))
+    .flatMap(({ text }) => Array.from(text.matchAll(/^export const (\w+)/gm), ([, name]) => name!));
+  const exported = files.filter(({ path }) => publicEntries().includes(path))
+    .flatMap(({ text }) => text.match(/\b\w+\b/g) ?? []);
+  const hidden = declared.filter((name) => named.has(name) && !exported.includes(name));
+  assertEquals([hidden, named.has("IFF_PROMISC")], [[], true]);
 });
