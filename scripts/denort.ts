@@ -4,6 +4,7 @@
  * @module
  */
 import { npmPackage } from "./build/npm_package.ts";
+import { cacheDirectory } from "./support/files.ts";
 
 const USAGE =
   `Prints where a base executable for \`deno compile\` is, and a Deno of the same version, as
@@ -58,7 +59,7 @@ async function provide(): Promise<{ denort: string; deno: string }> {
       `there is one for x86_64 Linux only, and this is ${arch} ${os}; set DENORT_BIN`,
     );
   }
-  const cache = Deno.env.get("XDG_CACHE_HOME") || `${Deno.env.get("HOME")}/.cache`;
+  const cache = cacheDirectory("it");
   const directory = `${cache}/cni-denort-${DENO.version}`;
   const [denort, deno] = [`${directory}/denort`, `${directory}/deno`];
   if (!exists(denort) || !exists(deno)) {

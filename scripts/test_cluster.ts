@@ -4,7 +4,8 @@
  * @module
  */
 import { parseArgs } from "../lib/deps/parse_args.ts";
-import { isFile } from "./support/files.ts";
+import { cacheDirectory, isFile } from "./support/files.ts";
+import { fetchPackages } from "./support/newer_packages.ts";
 import { ROOT } from "./support/root.ts";
 
 /** The Debian whose etcd is newer than bookworm's 3.4. */
@@ -34,7 +35,7 @@ if (args.help) {
   console.log(USAGE.trimEnd());
   Deno.exit(0);
 }
-const newer = Deno.env.get("CNI_TEST_ETCD") ?? newerEtcd();
+const newer = Deno.env.get("CNI_TEST_ETCD") ?? await newerEtcd();
 const files = ["faults", "security", "storm"].map((name) => `${ROOT}/tests/cluster/${name}.ts`);
 const { code } = await new Deno.Command(Deno.execPath(), {
   args: [
@@ -48,37 +49,18 @@ const { code } = await new Deno.Command(Deno.execPath(), {
 }).spawn().status;
 Deno.exit(code);
 
-/**
- * The etcd of the next Debian, unpacked and not installed; undefined where it cannot be had. Nothing
- * of this machine's own apt is changed.
- */
-function newerEtcd(): string | undefined {
-  const directory = `${Deno.env.get("HOME") ?? "/root"}/.cache/cni-newer-etcd`;
+/** The etcd of the next Debian, unpacked and not installed; undefined where it cannot be had. */
+async function newerEtcd(): Promise<string | undefined> {
+  const directory = `${cacheDirectory("etcd")}/cni-newer-etcd`;
   const programs = `${directory}/root/usr/bin`;
   if (isFile(`${programs}/etcdctl`)) return programs;
-  Deno.mkdirSync(`${directory}/lists/partial`, { recursive: true });
-  Deno.mkdirSync(`${directory}/cache/archives/partial`, { recursive: true });
-  const key = "/usr/share/keyrings/debian-archive-keyring.gpg";
-  Deno.writeTextFileSync(
-    `${directory}/sources.list`,
-    `deb [signed-by=${key}] http://deb.debian.org/debian ${NEWER_SUITE} main\n`,
-  );
-  const run = (program: string, ...args: string[]) =>
-    new Deno.Command(program, { args, cwd: directory, stdout: "null", stderr: "null" })
-      .outputSync().success;
-  const apt = (...args: string[]) =>
-    run(
-      "apt-get",
-      ...["-o", `Dir::Etc::sourcelist=${directory}/sources.list`],
-      ...["-o", "Dir::Etc::sourceparts=/dev/null", "-o", `Dir::State::lists=${directory}/lists`],
-      ...["-o", `Dir::Cache=${directory}/cache`, ...args],
-    );
   try {
-    if (!apt("update") || !apt("download", "etcd-server", "etcd-client")) return undefined;
-    const packages = [...Deno.readDirSync(directory)].filter(({ name }) => name.endsWith(".deb"));
-    const unpack = ({ name }: Deno.DirEntry) => run("dpkg-deb", "-x", name, "root");
-    return packages.every(unpack) ? programs : undefined;
-  } catch {
-    return undefined; // no apt
+    await fetchPackages(NEWER_SUITE, ["etcd-server", "etcd-client"], directory);
+    return programs;
+  } catch (error) {
+    console.error(
+      `no etcd of Debian's ${NEWER_SUITE}: ${error instanceof Error ? error.message : error}`,
+    );
+    return undefined;
   }
 }

@@ -20,3 +20,14 @@ export function programPath(): string {
 export function hasProgram(name: string): boolean {
   return programPath().split(":").some((directory) => isFile(`${directory}/${name}`));
 }
+
+/**
+ * Where downloads are kept.
+ * @param what it is said for where neither XDG_CACHE_HOME nor HOME is set, which is an error
+ */
+export function cacheDirectory(what: string): string {
+  const home = Deno.env.get("HOME");
+  const cache = Deno.env.get("XDG_CACHE_HOME") || (home && `${home}/.cache`);
+  if (cache) return cache;
+  throw new Error(`neither XDG_CACHE_HOME nor HOME says where to keep ${what}`);
+}

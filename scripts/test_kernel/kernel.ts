@@ -1,6 +1,6 @@
 import { run } from "../build/run.ts";
 import { type Progress, size } from "../build/progress.ts";
-import { isFile } from "../support/files.ts";
+import { cacheDirectory, isFile } from "../support/files.ts";
 import { downloadPackage, kernelPackage } from "./packages.ts";
 
 /** An unpacked kernel. */
@@ -19,7 +19,7 @@ export interface Kernel {
  */
 export async function fetchKernel(progress: Progress, signal: AbortSignal): Promise<Kernel> {
   const name = await kernelPackage(signal);
-  const cache = `${cacheDirectory()}/cni-test-kernel`;
+  const cache = `${cacheDirectory("the kernel")}/cni-test-kernel`;
   const root = `${cache}/${name}`;
   const release = name.slice("linux-image-".length);
   const kernel = { release, root, image: `${root}/boot/vmlinuz-${release}` };
@@ -61,11 +61,4 @@ async function unpack(
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   });
   await run("depmod", ["--basedir", root, release], { signal });
-}
-
-function cacheDirectory(): string {
-  const home = Deno.env.get("HOME");
-  const cache = Deno.env.get("XDG_CACHE_HOME") || (home && `${home}/.cache`);
-  if (!cache) throw new Error("neither XDG_CACHE_HOME nor HOME says where to keep the kernel");
-  return cache;
 }

@@ -83,7 +83,8 @@ function lackingNewerPlugins(): Reason | undefined {
   }
   return {
     lacks: `Go plugins newer than those in ${GO_PLUGINS}`,
-    remedy: `CNI_TEST_GO=DIRECTORY deno task ${onTestKernel() ? "test:kernel" : "test"}`,
+    remedy: "CNI_TEST_GO=$(deno task --quiet go-plugins) deno task " +
+      (onTestKernel() ? "test:kernel" : "test"),
   };
 }
 
