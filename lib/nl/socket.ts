@@ -103,23 +103,28 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
-   * As {@link request}, for what takes the kernel long: a process that serves many calls goes on with
-   * the others meanwhile.
+   * As {@link request}, for what waits in the kernel: a process that serves many calls goes on with the
+   * others meanwhile.
+   * @param isLong it waits for 10 ms or more
    * @throws {NetlinkError} when the kernel refuses
    */
-  async requestMeanwhile(request: NetlinkRequest): Promise<Uint8Array[]> {
+  async requestMeanwhile(request: NetlinkRequest, isLong = false): Promise<Uint8Array[]> {
     const observer = currentObserver();
     return await (observer
-      ? observer.observe({ kind: "netlink", request }, () => this.#requestMeanwhile(request))
-      : this.#requestMeanwhile(request));
+      ? observer.observe(
+        { kind: "netlink", request },
+        () => this.#requestMeanwhile(request, isLong),
+      )
+      : this.#requestMeanwhile(request, isLong));
   }
 
   async #requestMeanwhile(
     { type, flags = 0, payload, purpose }: NetlinkRequest,
+    isLong: boolean,
   ): Promise<Uint8Array[]> {
     const message = this.#message(type, flags | NLM_F_ACK, payload);
     const sequence = this.#sequence;
-    if (this.#transport.sendMeanwhile) await this.#transport.sendMeanwhile(message);
+    if (this.#transport.sendMeanwhile) await this.#transport.sendMeanwhile(message, isLong);
     else this.#transport.send(message);
     return this.#answer(sequence, purpose);
   }

@@ -2,7 +2,7 @@ import { AsyncWrite } from "../libc/async_write.ts";
 import { SOCK_RAW, Socket, SOL_SOCKET } from "../libc/socket.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { u16, u32 } from "../netlink/codec.ts";
-import { readableMeanwhile } from "../runtime/caller.ts";
+import { otherCalls } from "../runtime/caller.ts";
 import { errnoNumber } from "../runtime/errno.ts";
 
 /** `bits/socket.h` */
@@ -35,12 +35,13 @@ export interface Transport extends Disposable {
    */
   send(datagram: Uint8Array<ArrayBuffer>): void;
   /**
-   * Sends one datagram by another thread, for a request that the kernel takes long to do, and waits
-   * until there is an answer, while this thread serves other calls. A process that serves one call
-   * has no others, and sends as {@link send} does; so does a transport without this.
+   * Sends one datagram by another thread, for a request that waits in the kernel, and waits until there
+   * is an answer, while this thread serves other calls. Where there are no others it is sent as by
+   * {@link send}; so it is by a transport without this.
+   * @param isLong it waits for 10 ms or more: other calls may come meanwhile
    * @throws {SystemError}
    */
-  sendMeanwhile?(datagram: Uint8Array<ArrayBuffer>): Promise<void>;
+  sendMeanwhile?(datagram: Uint8Array<ArrayBuffer>, isLong: boolean): Promise<void>;
   /**
    * The next datagram from the kernel, valid until the next call of any socket's in this thread.
    * @param waitMs how long to wait for one; 0 takes what is there
@@ -111,12 +112,13 @@ export class KernelTransport implements Transport {
     }
   }
 
-  async sendMeanwhile(datagram: Uint8Array<ArrayBuffer>): Promise<void> {
-    const readable = readableMeanwhile();
-    if (!readable) return this.send(datagram);
+  async sendMeanwhile(datagram: Uint8Array<ArrayBuffer>, isLong: boolean): Promise<void> {
+    const others = otherCalls();
+    // What is short is done before a thread were started for it.
+    if (!others || !isLong && !others.isAny()) return this.send(datagram);
     const { descriptor } = this.socket;
     const write = AsyncWrite.start(descriptor, datagram);
-    while (!await readable(descriptor, LOOK_MS)) {
+    while (!await others.readable(descriptor, LOOK_MS)) {
       const { hasEnded, errno } = write;
       if (hasEnded && errno !== 0) throw new SystemError(SENDING, errno);
       if (hasEnded) return; // without an answer, unless it has come just now

@@ -276,7 +276,7 @@ export class Links {
     const purpose = `remove interface ${link.name}`;
     const payload = LINK.encode({ index: link.index });
     try {
-      await this.socket.requestMeanwhile({ type: RTM_DELLINK, payload, purpose });
+      await this.socket.requestMeanwhile({ type: RTM_DELLINK, payload, purpose }, true);
       return true;
     } catch (error) {
       if (isAbsent(error)) return false;

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { type CallContext, currentCall } from "./current_call.ts";
+import { type CallContext, currentCall, type OtherCalls } from "./current_call.ts";
 import { runtime } from "./mod.ts";
 
 /** This process's own: it serves one call. */
@@ -48,12 +48,9 @@ export function fromCaller(path: string): string {
   return call && !path.startsWith("/") ? `${call.directory}/${path}` : path;
 }
 
-/**
- * How to wait for a descriptor while other calls go on; undefined in a process that serves one call,
- * which has nothing else to do. See {@link CallContext.readable}.
- */
-export function readableMeanwhile(): CallContext["readable"] | undefined {
-  return currentCall()?.readable;
+/** The other calls of the process; undefined in one that serves one call, which has none. */
+export function otherCalls(): OtherCalls | undefined {
+  return currentCall()?.others;
 }
 
 /** Aborts when what the call executes is to end: {@link endExecuted}. */

@@ -18,7 +18,6 @@ function newCall(environment: Record<string, string>, umask: number) {
     environment,
     directory,
     umask,
-    readable: () => Promise.resolve(true),
     writeError: (text) => void errors.push(text),
     ending: new AbortController(),
     inherited: new Set(),

@@ -7,6 +7,14 @@
 import { type AsyncStorage, newStorage } from "./async_storage.ts";
 import type { Files } from "./types.ts";
 
+/** What lets other calls go on while one waits. */
+export interface OtherCalls {
+  /** Whether there are any now. */
+  isAny(): boolean;
+  /** Waits until a descriptor can be read. Returns whether it can: false when `ms` are over before. */
+  readable(descriptor: number, ms: number): Promise<boolean>;
+}
+
 /** What a call has of the process that made it. In a process that serves one call, its own. */
 export interface CallContext {
   /** The whole environment. */
@@ -18,11 +26,10 @@ export interface CallContext {
   /** Takes what is written to standard error. */
   readonly writeError: (text: string) => void;
   /**
-   * Waits until a descriptor can be read, while other calls go on. Returns whether it can: false
-   * when `ms` are over before. Absent where nothing waits for descriptors: requests that take long
-   * then stop the thread.
+   * The other calls of the process; absent where there is no poller to wait with: what takes long then
+   * stops the thread.
    */
-  readonly readable?: (descriptor: number, ms: number) => Promise<boolean>;
+  readonly others?: OtherCalls;
   /** Ends the plugins and programs that are executed for the call. Replaced once it has aborted. */
   ending: AbortController;
   /** Descriptors that a program that changes rules inherits; see `RunOptions.inherit`. */

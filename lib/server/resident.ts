@@ -243,7 +243,10 @@ export class ResidentServer implements Disposable {
       environment,
       directory: `/proc/${runtime.pid}/fd/${directory.number}`,
       umask: caller.umask,
-      readable: (descriptor, ms) => this.#options.poller.readable(descriptor, ms),
+      others: {
+        isAny: () => this.inFlight > 1,
+        readable: (descriptor, ms) => this.#options.poller.readable(descriptor, ms),
+      },
       writeError: (text) => void streams.write(2, text).catch(() => {}),
       ending: new AbortController(),
       inherited: new Set(),

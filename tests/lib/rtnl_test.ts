@@ -69,7 +69,7 @@ kernelTest(
       writeError: () => {},
       ending: new AbortController(),
       inherited: new Set(),
-      readable: (descriptor, ms) => poller.readable(descriptor, ms),
+      others: { isAny: () => true, readable: (descriptor, ms) => poller.readable(descriptor, ms) },
     };
     using host = Rtnl.open();
     const links = Array.from({ length: 8 }, (_, i) => {
