@@ -4,7 +4,6 @@
  * @module
  */
 import { dirname } from "../../lib/deps/path.ts";
-import { publicEntries } from "../support/public_entries.ts";
 import { bundle, stopBundler } from "./bundle.ts";
 import { declarations } from "./declarations.ts";
 import { Progress, size } from "./progress.ts";
@@ -18,10 +17,13 @@ const DOCUMENTS = ["README.md", "LICENSE", "CHANGELOG.md"];
  * @param output absolute; whatever is in it is replaced
  */
 export async function buildPackage(root: string, output: string): Promise<void> {
-  const { name, version } = JSON.parse(Deno.readTextFileSync(`${root}/deno.json`));
-  const entries = publicEntries().map((path) => path.replace(/\.ts$/, ""));
-  const parts = entries.filter((entry) => entry !== "mod"); // that is the package's main module
-  const code = (entry: string) => `export * from ${JSON.stringify(`${root}/${entry}.ts`)};`;
+  const { name, version, exports } = JSON.parse(Deno.readTextFileSync(`${root}/deno.json`));
+  const entries = entriesOf(exports);
+  const code = ({ source }: Entry) => {
+    const what = source.startsWith("plugins/") ? "{ default }" : "*";
+    return `export ${what} from ${JSON.stringify(`${root}/${source}`)};`;
+  };
+  const [main, ...parts] = entries;
   const progress = new Progress();
   Deno.removeSync(prepared(output), { recursive: true });
   try {
@@ -30,17 +32,17 @@ export async function buildPackage(root: string, output: string): Promise<void> 
         root,
         version,
         plugins: [],
-        entry: code("mod"),
-        library: Object.fromEntries(parts.map((entry) => [entry, code(entry)])),
+        entry: code(main!),
+        library: Object.fromEntries(parts.map((part) => [part.module, code(part)])),
         directory: output,
       }), ({ metafile: { outputs } }) => {
       const total = Object.values(outputs).reduce((sum, { bytes }) => sum + bytes, 0);
-      return `${entries.join(", ")}: ${size(total)}`;
+      return `${name}: ${size(total)}, ${entries.length} modules to import`;
     });
   } finally {
     await stopBundler();
   }
-  const sources = entries.map((entry) => `${entry}.ts`);
+  const sources = entries.map(({ source }) => source);
   const types = await progress.step(
     "types",
     name,
@@ -57,17 +59,36 @@ export async function buildPackage(root: string, output: string): Promise<void> 
   progress.note(output);
 }
 
+/** Something that can be imported. */
+interface Entry {
+  /** What comes behind the package's name: `.`, `./plugin`. */
+  path: string;
+  /** The bundled module's name. */
+  module: string;
+  /** Its source, from the project's directory. */
+  source: string;
+}
+
+/** The package's main module first; without the program, which other runtimes start otherwise. */
+function entriesOf(exports: Readonly<Record<string, string>>): Entry[] {
+  return Object.entries(exports).filter(([path]) => path !== "./cnitool").map(([path, source]) => ({
+    path,
+    module: path === "." ? "main" : path.slice("./".length).replaceAll("/", "-"),
+    source: source.slice("./".length),
+  }));
+}
+
 /** A directory that is there, with whatever. */
 function prepared(directory: string): string {
   Deno.mkdirSync(directory, { recursive: true });
   return directory;
 }
 
-function manifestOf(name: string, version: string, entries: readonly string[]): object {
-  const exports = entries.map((entry) => {
-    const [path, module] = entry === "mod" ? [".", "main"] : [`./${entry}`, entry];
-    return [path, { types: `./types/${entry}.d.ts`, default: `./${module}.js` }];
-  });
+function manifestOf(name: string, version: string, entries: readonly Entry[]): object {
+  const exports = entries.map(({ path, module, source }) => [
+    path,
+    { types: `./types/${source.replace(/\.ts$/, ".d.ts")}`, default: `./${module}.js` },
+  ]);
   return {
     name,
     version,

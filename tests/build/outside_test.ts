@@ -99,6 +99,19 @@ kernelTest(
       export const cni = (value: OfAll): Cni => value;
       export const wrong: string = NetNs;
     `,
+      "in-process.ts": `
+      import { Cni, parseNetworkList } from "@cni/cni";
+      import hostLocal from "@cni/cni/plugins/host-local";
+      import ptp from "@cni/cni/plugins/ptp";
+      const cni = new Cni({ plugins: [ptp, hostLocal] });
+      const ipam = { type: "host-local", subnet: "10.1.0.0/24" };
+      const network = parseNetworkList(
+        JSON.stringify({ cniVersion: "1.1.0", name: "n", plugins: [{ type: "ptp", ipam }] }),
+      );
+      const attachment = { containerId: "c", netns: "/var/run/netns/bun", ifName: "eth0" };
+      const { ips } = await cni.addNetworkList(network, attachment);
+      console.log(ips?.[0]?.address);
+    `,
       "package.json": JSON.stringify({ name: "author", type: "module" }),
     });
     await buildPackage(ROOT, `${author.path}/package`);
@@ -107,7 +120,12 @@ kernelTest(
     await author.run(bun, ["build", "--compile", "--outfile=bin/link-group", "main.ts"]);
     worksFrom(`${author.path}/bin`, sandbox);
 
-    const files = ["main.ts", "all.ts"].map((name) => `${author.path}/${name}`);
+    // Plugins as functions of the author's own program.
+    using netns = sandbox.container("bun");
+    assertEquals(sandbox.run(bun, [`${author.path}/in-process.ts`]), "10.1.0.2/24\n");
+    assertEquals(sandbox.links(netns), ["eth0"]);
+
+    const files = ["main.ts", "all.ts", "in-process.ts"].map((name) => `${author.path}/${name}`);
     assertEquals(typeErrors(files), ["Type 'typeof NetNs' is not assignable to type 'string'."]);
 
     // Built by our script it is bundled the same way, from node_modules.
