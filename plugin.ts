@@ -40,6 +40,7 @@ export type {
   Reservations,
   SharedBook,
 } from "./lib/skel/reservations.ts";
+export type { Repair } from "./lib/skel/repair.ts";
 export { dispatch } from "./lib/skel/dispatch.ts";
 export type { Reply } from "./lib/skel/reply.ts";
 export { requirePrevResult } from "./lib/skel/prev_result.ts";

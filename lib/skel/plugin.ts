@@ -10,6 +10,7 @@ import type { NetConf } from "../types/config.ts";
 import type { JsonObject } from "../types/json.ts";
 import type { Result } from "../types/result.ts";
 import type { Schema } from "../types/schema_type.ts";
+import type { Repair } from "./repair.ts";
 import type { ReservationBook } from "./reservations.ts";
 import type { Undo } from "./undo.ts";
 
@@ -92,6 +93,8 @@ export interface Plugin<O = unknown> {
   readonly gc: Handler<GcCall>;
   /** Tells of the addresses that an IPAM plugin gives; loaded only when somebody wants to know. */
   readonly reservations?: () => Promise<ReservationBook<Call<O>>>;
+  /** Finds what of an attachment CHECK would refuse and can be put right, in the order of applying. */
+  readonly repairs?: Handler<AttachmentCall<O>, readonly Repair[]>;
 }
 
 /** A plugin, whatever its options are. */

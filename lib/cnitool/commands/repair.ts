@@ -22,9 +22,11 @@ export const repair: Command = {
   summary: "put right what is amiss of the network's living attachments, where that is safe",
   description:
     `Looked at is every attachment that CHECK finds something amiss of. Put right is what its result says
-is there, and is not: a port that left its bridge, an interface that is down, an address, a route, a
-sysctl of the plugin tuning, rules. Nothing is taken away. What would be done is shown; with --yes it
-is done, and CHECK asked again. The exit status is 1 where something is amiss at the end.`,
+is there, and is not: an interface that is down, an address, a route, rules; and what the plugins of
+this project know of their own part: a bridge's port with its flags and VLANs, a gateway's address,
+ptp's route on the host, sysctls and settings of tuning, sbr's rules, a VRF's interface. Nothing is
+taken away but the VLAN that a bridge gives every port by itself. What would be done is shown; with
+--yes it is done, and CHECK asked again. The exit status is 1 where something is amiss at the end.`,
   options: [{ ...YES_OPTION, help: "do what is shown" }, JSON_OPTION],
   example: "cnitool repair demo --yes",
   json: `{ network: string; attachments: {
@@ -72,7 +74,7 @@ async function repairOne(
   if (!amiss) return { ...facts, repairs: [] };
   using namespaces = new AttachmentNamespaces(NetNs.open(netns));
   const repairs: Repaired["repairs"] = [];
-  for (const { what, apply } of planRepairs(attachment, namespaces)) {
+  for (const { what, apply } of await planRepairs(attachment, namespaces)) {
     repairs.push({ what, ...line.has("yes") ? await attempt(apply) : { done: false } });
   }
   if (makesRules(attachment)) {

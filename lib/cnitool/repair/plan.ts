@@ -3,26 +3,22 @@
  *
  * @module
  */
-import { readSysctl, writeSysctl } from "../../host/sysctl.ts";
 import { addressOf, resolveRoutes } from "../../ipam/configure.ts";
 import type { CachedAttachment } from "../../libcni/cache.ts";
 import { cachedNetwork } from "../../libcni/cni.ts";
+import { attachmentRequest } from "../../libcni/request.ts";
 import { NetNs } from "../../ns/netns.ts";
 import type { Link } from "../../rtnl/link.ts";
 import { netnsId } from "../../rtnl/netns_id.ts";
 import type { NewRoute, Route } from "../../rtnl/route.ts";
 import { Rtnl } from "../../rtnl/rtnl.ts";
-import { getFold, isObject } from "../../types/json.ts";
+import { attachmentInspectionCall } from "../../skel/inspection.ts";
+import { knownPlugin } from "../../skel/known_plugins.ts";
+import type { Repair } from "../../skel/repair.ts";
+import { formatArgs } from "../../types/args.ts";
 import type { Result } from "../../types/result.ts";
 import { resultOf } from "../attachment_state.ts";
 import { isPeer } from "../links.ts";
-
-/** A missing part, and its repair. */
-export interface Repair {
-  /** Completes "to be done", like `add 10.1.0.2/24 to eth0`. */
-  what: string;
-  apply(): void;
-}
 
 /** The namespaces of an attachment, with a socket in each, open while repairs are applied. */
 export class AttachmentNamespaces implements Disposable {
@@ -49,35 +45,50 @@ export class AttachmentNamespaces implements Disposable {
 }
 
 /**
- * The repairs of an attachment whose interface is there, in the order in which they are applied.
+ * The repairs of an attachment whose interface is there, in the order in which they are applied: what
+ * the plugin that made the interface knows of, what the result says, what later plugins know of.
  */
-export function planRepairs(
+export async function planRepairs(
   attachment: CachedAttachment,
   namespaces: AttachmentNamespaces,
-): Repair[] {
+): Promise<Repair[]> {
   const { inside } = namespaces;
   const link = inside.link.get(attachment.ifName);
   const result = resultOf(attachment);
+  const [first = [], ...later] = await pluginRepairs(attachment);
   return [
+    ...first,
     ...planLinks(namespaces, link, result),
     ...planAddresses(inside, link, result),
     ...planRoutes(inside, link, result),
-    ...planSysctls(attachment, namespaces.netns),
+    ...later.flat(),
   ];
 }
 
-function planLinks(namespaces: AttachmentNamespaces, link: Link, result: Result): Repair[] {
+/** The repairs that each plugin of the network knows of; none of another maker's. */
+async function pluginRepairs(attachment: CachedAttachment): Promise<(readonly Repair[])[]> {
+  const network = cachedNetwork(attachment);
+  const { netns, result, capabilityArgs } = attachment;
+  const args = formatArgs(attachment.args);
+  return await Promise.all((network?.plugins ?? []).map(async (config) => {
+    const known = await knownPlugin(config.type);
+    if (!known?.plugin.repairs) return [];
+    const text = attachmentRequest(config, network!, result, capabilityArgs);
+    const call = attachmentInspectionCall(known.plugin, text, attachment, { netns, args });
+    return await known.plugin.repairs(call);
+  }));
+}
+
+function planLinks(
+  namespaces: AttachmentNamespaces,
+  link: Link,
+  result: Result,
+): Repair[] {
   const { host, inside } = namespaces;
   const peer = namespaces.peerOf(link);
   const [first] = result.interfaces ?? [];
   const bridge = first && !first.sandbox ? host.link.find(first.name) : undefined;
   return [
-    ...peer && bridge?.kind === "bridge" && peer.master !== bridge.index
-      ? [{
-        what: `put ${peer.name} back into ${bridge.name}`,
-        apply: () => host.link.set(peer, { master: bridge }),
-      }]
-      : [],
     ...bridge && !bridge.up
       ? [{ what: `set ${bridge.name} up`, apply: () => host.link.set(bridge, { up: true }) }]
       : [],
@@ -102,43 +113,26 @@ function planAddresses(inside: Rtnl, link: Link, { interfaces = [], ips = [] }: 
     }));
 }
 
-/** Another plugin may have moved a route into a table of its own. */
+/**
+ * Another plugin may have moved a route into a table of its own: one that a rule leads to for what
+ * comes from the container is that plugin's to restore.
+ */
 function planRoutes(inside: Rtnl, link: Link, { routes = [], ips = [] }: Result): Repair[] {
   const present = inside.route.list();
-  return resolveRoutes(routes, ips, link).filter((route) =>
-    !present.some((one) => isSame(route, one))
-  ).map((route) => ({
-    what: `add the route to ${route.to}${route.via ? ` via ${route.via}` : ""}`,
-    apply: () => inside.route.prepend(route),
-  }));
+  const own = inside.address.list({ device: link }).map(({ address }) => address.ip);
+  const moved = new Set(
+    inside.rule.list().filter(({ from }) => from && own.some((ip) => from.contains(ip)))
+      .map(({ from }) => from!.ip.family),
+  );
+  return resolveRoutes(routes, ips, link)
+    .filter(({ to, table }) => table !== undefined || !moved.has(to.ip.family))
+    .filter((route) => !present.some((one) => isSame(route, one)))
+    .map((route) => ({
+      what: `add the route to ${route.to}${route.via ? ` via ${route.via}` : ""}`,
+      apply: () => inside.route.prepend(route),
+    }));
 }
 
 function isSame({ to, via }: NewRoute, other: Route): boolean {
   return other.to.equals(to) && (via === undefined || other.via?.equals(via) === true);
-}
-
-/** Those that the plugin tuning was to set; other plugins' are their own business. */
-function planSysctls(attachment: CachedAttachment, netns: NetNs): Repair[] {
-  const plugins = cachedNetwork(attachment)?.plugins ?? [];
-  const tables = plugins.filter(({ type }) => type === "tuning")
-    .map(({ json }) => getFold(json, "sysctl"));
-  return tables.flatMap((table) => isObject(table) ? Object.entries(table) : [])
-    .flatMap(([name, value]): Repair[] => {
-      const key = pathOf(name, attachment.ifName);
-      if (typeof value !== "string" || !/^net\/[^.]/.test(key) || key.includes("..")) return [];
-      const found = netns.run(() => readSysctl(key));
-      if (found.split(/\s+/).join(" ") === value.trim().split(/\s+/).join(" ")) return [];
-      return [{
-        what: `set sysctl ${key} from ${found} to ${value}`,
-        apply: () => netns.run(() => writeSysctl(key, value)),
-      }];
-    });
-}
-
-/** As sysctl(8) has it: the first separator says which of `.` and `/` separates. */
-function pathOf(name: string, ifName: string): string {
-  const isDotted = (name.match(/[./]/) ?? ["/"])[0] === ".";
-  const swap: Readonly<Record<string, string>> = { ".": "/", "/": "." };
-  const path = isDotted ? name.replace(/[./]/g, (char) => swap[char]!) : name;
-  return path.replaceAll("IFNAME", ifName);
 }

@@ -87,18 +87,24 @@ function expectPort(
   return peer;
 }
 
-function expectPortFlags({ name, port = {} }: Link, options: Options): void {
+function expectPortFlags(port: Link, options: Options): void {
+  const [wrong] = wrongPortFlags(port, options);
+  if (!wrong) return;
+  const words = [wrong.wanted, !wrong.wanted].map((on) => on ? "on" : "off");
+  throw CniError.internal(
+    `bridge port ${port.name} should have ${wrong.flag} ${words[0]}, it is ${words[1]}`,
+  );
+}
+
+/** Lists the flags of a port that are not as the options have them. */
+export function wrongPortFlags(
+  { port = {} }: Link,
+  { hairpinMode, portIsolation }: Options,
+): { flag: "hairpin" | "isolated"; wanted: boolean }[] {
   const flags = [
-    ["hairpin", port.hairpin === 1, options.hairpinMode],
-    ["isolated", port.isolated === 1, options.portIsolation],
-  ] as const;
-  for (const [flag, state, wanted] of flags) {
-    if (state === wanted) continue;
+    { flag: "hairpin", state: port.hairpin === 1, wanted: hairpinMode },
     // A later plugin may have isolated the port, as firewall does.
-    if (flag === "isolated" && !wanted) continue;
-    const words = [wanted, state].map((on) => on ? "on" : "off");
-    throw CniError.internal(
-      `bridge port ${name} should have ${flag} ${words[0]}, it is ${words[1]}`,
-    );
-  }
+    { flag: "isolated", state: port.isolated === 1 || !portIsolation, wanted: true },
+  ] as const;
+  return flags.filter(({ state, wanted }) => state !== wanted);
 }

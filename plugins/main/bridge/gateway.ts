@@ -127,18 +127,32 @@ export function expectGateways(
   ips: readonly IpConfig[],
   options: Options,
 ): void {
-  const name = options.vlan === 0 ? bridge.name : gatewayName(bridge, options);
-  const device = host.link.get(name);
+  const device = host.link.get(gatewayDevice(bridge, options));
+  const { present, lost: [lost] } = lostGateways(host, device, ips);
+  if (!lost) return;
+  throw CniError.internal(
+    `${device.name} has lost the gateway's address ${lost}: it has ${present.join(", ") || "none"}`,
+  );
+}
+
+/** Names the interface that has the gateway's addresses. */
+export function gatewayDevice(bridge: Link, options: Options): string {
+  return options.vlan === 0 ? bridge.name : gatewayName(bridge, options);
+}
+
+/** Lists the gateways' addresses of families of which the device has none. */
+export function lostGateways(
+  host: Rtnl,
+  device: Link,
+  ips: readonly IpConfig[],
+): Record<"present" | "lost", Cidr[]> {
   const present = host.address.list({ device }).map(({ address }) => address);
   const gateways = ips.flatMap((ip) => gatewayOf(ip) ?? []);
   const isPresent = (gateway: Cidr) => present.some((address) => address.equals(gateway));
-  const lacking = gateways.find(({ ip: { family } }) =>
+  const lost = gateways.filter(({ ip: { family } }) =>
     !gateways.some((gateway) => gateway.ip.family === family && isPresent(gateway))
   );
-  if (!lacking) return;
-  throw CniError.internal(
-    `${name} has lost the gateway's address ${lacking}: it has ${present.join(", ") || "none"}`,
-  );
+  return { present, lost };
 }
 
 function addAddresses(target: GatewayTarget, device: Link, gateways: readonly Cidr[]): void {
@@ -222,8 +236,8 @@ function addIfAbsent(host: Rtnl, device: Link, address: Cidr, noDad: boolean): b
   }
 }
 
-/** IPv4 has one gateway on a bridge; IPv6 may have several, in networks apart from each other. */
-function conflicts(present: Cidr, gateway: Cidr): boolean {
+/** Whether an address is in a gateway's way. IPv4 has one gateway on a bridge; IPv6 may have several, in networks apart from each other. */
+export function conflicts(present: Cidr, gateway: Cidr): boolean {
   if (present.ip.family !== gateway.ip.family) return false;
   return gateway.ip.family === 4 || present.overlaps(gateway);
 }

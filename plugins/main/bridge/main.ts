@@ -27,6 +27,7 @@ import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { add } from "./add.ts";
 import { checkLinks } from "./check.ts";
 import { type Options, options } from "./config.ts";
+import { repairs } from "./repair.ts";
 import {
   expectSpoofCheck,
   gcSpoofChecks,
@@ -57,6 +58,8 @@ const bridge: AnyPlugin = definePlugin<Options>({
       await expectMasquerade(call.attachment, ips.map(addressOf));
     }
   },
+
+  repairs,
 
   async status(call) {
     const { ipMasq, ipMasqBackend, macspoofchk } = call.options;

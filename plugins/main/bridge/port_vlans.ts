@@ -48,6 +48,23 @@ export function setPortVlans(host: Rtnl, bridge: Link, port: Link, wanted: PortV
 export function expectPortVlans(host: Rtnl, bridge: Link, port: Link, wanted: PortVlans): void {
   const vlans = portVlans(wanted);
   if (vlans.length === 0) return;
+  const { present, lacking, extra } = compareVlans(host, bridge, port, wanted);
+  if (lacking.length === 0 && extra.length === 0) return;
+  throw CniError.internal(
+    `bridge port ${port.name} has VLANs ${describeVlans(present)}, but should have ${
+      describeVlans(vlans)
+    }`,
+  );
+}
+
+/** Compares the VLANs that a port has with those that it is to have. */
+export function compareVlans(
+  host: Rtnl,
+  bridge: Link,
+  port: Link,
+  wanted: PortVlans,
+): Record<"present" | "lacking" | "extra", BridgeVlan[]> {
+  const vlans = portVlans(wanted);
   const present = host.bridgeVlan.list(port);
   const lacking = vlans.filter((vlan) =>
     !present.some(({ id, pvid, untagged }) =>
@@ -56,13 +73,11 @@ export function expectPortVlans(host: Rtnl, bridge: Link, port: Link, wanted: Po
   );
   const kept = wanted.preserveDefaultVlan ? bridge.data.vlanDefaultPvid : undefined;
   const extra = present.filter(({ id }) => id !== kept && !vlans.some((vlan) => vlan.id === id));
-  if (lacking.length === 0 && extra.length === 0) return;
-  throw CniError.internal(
-    `bridge port ${port.name} has VLANs ${describe(present)}, but should have ${describe(vlans)}`,
-  );
+  return { present, lacking, extra };
 }
 
-function describe(vlans: readonly BridgeVlan[]): string {
+/** Names VLANs, like `100 PVID untagged, 7`. */
+export function describeVlans(vlans: readonly BridgeVlan[]): string {
   const words = vlans.map(({ id, pvid, untagged }) =>
     `${id}${pvid ? " PVID" : ""}${untagged ? " untagged" : ""}`
   );

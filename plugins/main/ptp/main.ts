@@ -35,6 +35,7 @@ import { runAll } from "../../../lib/skel/run_all.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { type Options, options } from "./config.ts";
+import { repairs } from "./repair.ts";
 import { addContainerEnd, addHostEnd, expectHostEnd, requireGateway } from "./routed.ts";
 
 const ptp: AnyPlugin = definePlugin<Options>({
@@ -58,6 +59,8 @@ const ptp: AnyPlugin = definePlugin<Options>({
     });
     if (options.ipMasq) await expectMasquerade(attachment, ips.map(addressOf));
   },
+
+  repairs,
 
   async status(call) {
     requirePrivileges();

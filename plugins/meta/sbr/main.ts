@@ -21,6 +21,7 @@ import { CniError } from "../../../lib/types/error.ts";
 import { findOption } from "../../../lib/types/options.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { type Options, options, validateOptions } from "./config.ts";
+import { repairs } from "./repair.ts";
 import {
   addRule,
   addSourceHints,
@@ -79,6 +80,8 @@ const sbr: AnyPlugin = definePlugin<Options>({
       );
     }
   },
+
+  repairs,
 
   status({ options }) {
     requirePrivileges();

@@ -120,7 +120,13 @@ export function mainRoutes(inside: Rtnl, device: Link): Route[] {
 /** `ip route flush table TABLE dev DEVICE`, for tables that sbr may have filled. */
 export function removeRoutes(inside: Rtnl, device: Link, tables: readonly number[]): void {
   for (const route of inside.route.list({ device })) {
-    const own = route.table >= FIRST_TABLE && !isReserved(route.table);
-    if (own && tables.includes(route.table)) inside.route.removeIfPresent(onDevice(route, device));
+    if (isOwnTable(route.table) && tables.includes(route.table)) {
+      inside.route.removeIfPresent(onDevice(route, device));
+    }
   }
+}
+
+/** Whether sbr may have filled a table. */
+export function isOwnTable(table: number): boolean {
+  return table >= FIRST_TABLE && !isReserved(table);
 }

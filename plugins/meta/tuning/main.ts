@@ -29,6 +29,7 @@ import {
   readTuning,
 } from "./config.ts";
 import { changeLink, changesLink, currentSettings, expectLink, updateResult } from "./link.ts";
+import { repairs } from "./repair.ts";
 import { restore } from "./restore.ts";
 import { currentValues, expectSysctls, setAll } from "./sysctls.ts";
 
@@ -49,6 +50,8 @@ const tuning: AnyPlugin = definePlugin<Options>({
     sandbox.run(() => expectSysctls(sysctls));
     if (changesLink(wanted)) expectLink(inside.link.get(call.ifName), wanted);
   },
+
+  repairs,
 
   status(call) {
     requirePrivileges();

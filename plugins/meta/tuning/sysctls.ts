@@ -91,23 +91,43 @@ export function setAll(values: Iterable<readonly [path: string, value: string]>)
  */
 export function expectSysctls(sysctls: readonly Sysctl[]): void {
   for (const sysctl of sysctls) {
-    const { key, path, value } = sysctl;
-    if (!isReadable(requireFile(sysctl).mode)) continue;
-    const found = valueOf(path) ?? "none";
-    if (words(found) === words(value)) continue;
+    const { key, value } = sysctl;
+    const found = differentValue(sysctl, requireFile(sysctl));
+    if (found === undefined) continue;
     throw CniError.internal(
       `Error: Tuning configured value of ${key} is ${value}, current value is ${found}`,
     );
   }
 }
 
+/** Lists the parameters that have another value, with that; those that do not exist have none. */
+export function differentSysctls(sysctls: readonly Sysctl[]): { sysctl: Sysctl; found: string }[] {
+  return sysctls.flatMap((sysctl) => {
+    const info = findFile(sysctl);
+    const found = info && differentValue(sysctl, info);
+    return found === undefined ? [] : [{ sysctl, found }];
+  });
+}
+
+/** Reads a parameter's value where it is another one; undefined where it is the configured one. */
+function differentValue({ path, value }: Sysctl, { mode }: FileInfo): string | undefined {
+  if (!isReadable(mode)) return undefined;
+  const found = valueOf(path) ?? "none";
+  return words(found) === words(value) ? undefined : found;
+}
+
 function requireFile({ key, path }: Sysctl): FileInfo {
-  const info = ifPresent(() => runtime.files.stat(`/proc/sys/${path}`));
-  if (info?.isFile) return info;
+  const info = findFile({ path });
+  if (info) return info;
   throw CniError.invalidConfig(
     `Sysctl ${key} does not exist in the container: there is no /proc/sys/${path}; check its ` +
       "spelling and the interface's name, and whether the kernel module it belongs to is loaded",
   );
+}
+
+function findFile({ path }: Pick<Sysctl, "path">): FileInfo | undefined {
+  const info = ifPresent(() => runtime.files.stat(`/proc/sys/${path}`));
+  return info?.isFile ? info : undefined;
 }
 
 /** Reads a value; undefined for one that is not set yet: net.ipv6.conf.IFNAME.stable_secret. */

@@ -24,6 +24,7 @@ import { versionsFrom } from "../../../lib/types/versions.ts";
 import { type Options, options, validateOptions } from "./config.ts";
 import { createVrf, expectVrfSupport, findVrf, removeIfEmpty } from "./device.ts";
 import { addressesAndRoutesOf, changeMaster, leaveTable } from "./membership.ts";
+import { repairs } from "./repair.ts";
 
 const vrf: AnyPlugin = definePlugin<Options>({
   name: "vrf",
@@ -66,6 +67,8 @@ const vrf: AnyPlugin = definePlugin<Options>({
       throw CniError.internal(`failed to find ${ifName} associated to vrf ${options.vrfname}`);
     }
   },
+
+  repairs,
 
   status({ options }) {
     requirePrivileges();
