@@ -7,8 +7,10 @@ import { parseArgs } from "../lib/deps/parse_args.ts";
 import { resolve } from "../lib/deps/path.ts";
 import { build } from "./build/build.ts";
 import { hostTarget } from "./build/targets.ts";
+import { isFile } from "./support/files.ts";
 import { bold, dim, green, red, yellow } from "./support/style.ts";
 import { GO_PLUGINS, missing, type Reason } from "../tests/support/requirements.ts";
+import { differences } from "../tests/runtimes/differences.ts";
 import { type Outcome, type Run, runScenario } from "../tests/runtimes/run.ts";
 import { ROOT } from "./support/root.ts";
 import { SCENARIOS } from "../tests/runtimes/scenarios.ts";
@@ -66,7 +68,10 @@ function readOptions(args: readonly string[]): Options | undefined {
   };
   const directory = (name: string) => {
     const path = parsed[name] as string | undefined;
-    return path === undefined ? undefined : Deno.realPathSync(resolve(CALLED_FROM, path));
+    if (path === undefined) return undefined;
+    const absolute = resolve(CALLED_FROM, path);
+    if (isFile(`${absolute}/loopback`)) return Deno.realPathSync(absolute);
+    throw new Error(`--${name}: there are no plugins in ${absolute}`);
   };
   return {
     bin: directory("bin"),
@@ -82,12 +87,13 @@ async function main(options: Options): Promise<number> {
   const start = performance.now();
   const work = await Deno.makeTempDir({ prefix: "cni-test-runtimes-" });
   try {
+    const interrupted = interruption();
     const { runs, skips } = await plan(options, work);
     if (runs.length === 0 && skips.size === 0) {
       console.error(`no run has ${JSON.stringify(options.filter)} in what it is called`);
       return 1;
     }
-    const outcomes = await runAll(runs, options, interruption());
+    const outcomes = await runAll(runs, options, interrupted);
     const failures = [
       ...outcomes.flatMap(({ run, failure }) =>
         failure === undefined ? [] : [`${run.scenario}, ${run.label}: ${failure}`]
@@ -230,26 +236,6 @@ async function runAll(
   };
   await Promise.all(Array.from({ length: jobs }, work));
   return outcomes;
-}
-
-/** What a scenario's runs observed that is not the same in all of them. */
-function differences(outcomes: readonly Outcome[]): string[] {
-  const scenarios = Map.groupBy(
-    outcomes.filter(({ failure }) => failure === undefined),
-    ({ run }) => run.scenario,
-  );
-  return Array.from(scenarios).flatMap(([scenario, [first, ...others]]) =>
-    others.flatMap((other) =>
-      [...new Set([...first!.observed.keys(), ...other.observed.keys()])].flatMap((key) => {
-        const [a, b] = [first!, other].map(({ observed }) => JSON.stringify(observed.get(key)));
-        return a === b ? [] : [
-          `${scenario}: ${key} is not the same\n  ${
-            first!.run.label
-          }: ${a}\n  ${other.run.label}: ${b}`,
-        ];
-      })
-    )
-  );
 }
 
 if (import.meta.main) {

@@ -34,7 +34,6 @@ export interface Output {
 /** How a program is run. */
 export interface RunOptions {
   env?: Record<string, string>;
-  stdin?: string;
 }
 
 /** The machine, from inside. */
@@ -177,28 +176,20 @@ export class Host {
   async try(
     program: string,
     args: readonly string[],
-    { env, stdin }: RunOptions = {},
+    { env }: RunOptions = {},
   ): Promise<Output> {
-    const child = new Deno.Command(program, {
+    const { code, stdout, stderr } = await new Deno.Command(program, {
       args: [...args],
       env: { ...env, TMPDIR: "/run/tmp" },
-      stdin: stdin === undefined ? "null" : "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    if (stdin !== undefined) {
-      const writer = child.stdin.getWriter();
-      await writer.write(new TextEncoder().encode(stdin));
-      await writer.close();
-    }
-    const { code, stdout, stderr } = await child.output();
+      stdin: "null",
+    }).output();
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     return { code, stdout: text(stdout), stderr: text(stderr) };
   }
 
   /** Starts a program that stays. */
-  start(program: string, args: readonly string[], env: Record<string, string> = {}) {
-    return new BackgroundProcess(program, args, { env: { ...env, TMPDIR: "/run/tmp" } });
+  start(program: string, args: readonly string[]): BackgroundProcess {
+    return new BackgroundProcess(program, args, { env: { TMPDIR: "/run/tmp" } });
   }
 
   /** `ip -j ARGS`, parsed. */
