@@ -112,7 +112,7 @@ async function compileOne(making: Making): Promise<string> {
     },
   );
   const path = `${staging}/${name}`;
-  await compile(bundled, { path, name, version, runtime, target, permissions, progress });
+  await compile(bundled, { path, name, says: version, runtime, target, permissions, progress });
   return path;
 }
 

@@ -58,7 +58,7 @@ export async function buildOutside(options: OutsideBuildOptions): Promise<string
         return `${main}: ${total} in ${modules.length} modules`;
       });
       const path = `${staging}/plugin`;
-      const about = { path, name: "plugin", version: " plugin ", runtime, target, permissions };
+      const about = { path, name: "plugin", says: " plugin ", runtime, target, permissions };
       const said = await compile(bundled, { ...about, progress });
       const [, name = basename(dirname(main))] = /^CNI (\S+) plugin /.exec(said ?? "") ?? [];
       const executable = `${output}/bin/${name}`;

@@ -11,8 +11,8 @@ export interface CompileOptions {
   path: string;
   /** What it is called in messages. */
   name: string;
-  /** The version that it says when it is asked. */
-  version: string;
+  /** A part of what it says when it is asked for its version. */
+  says: string;
   runtime: RuntimeName;
   target: Target;
   /** `--allow-…` arguments, for Deno. */
@@ -28,7 +28,7 @@ export interface CompileOptions {
  */
 export async function compile(
   bundled: Bundle,
-  { path, name, version, runtime, target, permissions, progress }: CompileOptions,
+  { path, name, says, runtime, target, permissions, progress }: CompileOptions,
 ): Promise<string | undefined> {
   await progress.step(
     "compile",
@@ -43,13 +43,13 @@ export async function compile(
     (by) => `${name}: ${size(Deno.statSync(path).size)} with ${by} for ${target[runtime]}`,
   );
   checkMachine(path, target);
-  if (target === hostTarget()) return await checkRuns(path, version);
+  if (target === hostTarget()) return await checkRuns(path, says, runtime);
   progress.note(`${name} is for another machine, so it was not tried`);
   return undefined;
 }
 
 /** Starts what was compiled: a base executable of another version makes executables that fail. */
-async function checkRuns(path: string, version: string): Promise<string> {
+async function checkRuns(path: string, says: string, runtime: RuntimeName): Promise<string> {
   let said: string;
   try {
     said = (await run(path, ["--version"], {
@@ -61,12 +61,13 @@ async function checkRuns(path: string, version: string): Promise<string> {
     if (!(error instanceof ProgramError)) throw error;
     said = error.stderr;
   }
-  if (said.includes(version)) return said;
-  const hint = Deno.env.has("DENORT_BIN")
+  if (said.includes(says)) return said;
+  const hint = runtime === "deno" && Deno.env.has("DENORT_BIN")
     ? `; DENORT_BIN must name the denort of Deno ${Deno.version.deno}`
     : "";
   throw new Error(
-    `what was compiled does not run: asked for its version, ${version}, it said ` +
-      JSON.stringify(said) + hint,
+    `what was compiled does not run: asked for its version it should say ${
+      JSON.stringify(says)
+    }, and said ` + JSON.stringify(said) + hint,
   );
 }
