@@ -30,18 +30,28 @@ const LONGEST_LOOK = 50;
 /** The daemon is not there: its socket is missing, or nobody listens behind it. */
 export class NoDaemon extends CniError {}
 
-/**
- * Asks the daemon.
- * @throws {NoDaemon} code 11 when there is none, with the command that starts it; 7 when there can
- *   be none
- * @throws {CniError} the daemon's own error; or code 11 when it does not answer in time, 6 when it
- *   answers with anything else
- */
+/** Asks the daemon. @throws as {@link askIn}; code 1 where the daemon speaks another protocol */
 export async function ask<M extends Method>(
   path: string,
   method: M,
   params: Methods[M]["params"],
 ): Promise<Methods[M]["result"]> {
+  return await askIn(PROTOCOL, path, method, params) as unknown as Methods[M]["result"];
+}
+
+/**
+ * Asks the daemon in some version of the protocol.
+ * @throws {NoDaemon} code 11 when there is none, with the command that starts it; 7 when there can
+ *   be none
+ * @throws {CniError} the daemon's own error; or code 11 when it does not answer in time, 6 when it
+ *   answers with anything else
+ */
+export async function askIn(
+  protocol: number,
+  path: string,
+  method: Method,
+  params: object,
+): Promise<JsonValue> {
   const begun = performance.now();
   /** Until the daemon has taken or said more. */
   const pause = async () => {
@@ -57,7 +67,7 @@ export async function ask<M extends Method>(
   };
   using socket = Socket.open(AF_UNIX, SOCK_STREAM, 0);
   while (!connect(socket, path)) await pause();
-  let rest = new TextEncoder().encode(encodeJson({ protocol: PROTOCOL, method, params }) + "\n");
+  let rest = new TextEncoder().encode(encodeJson({ protocol, method, params }) + "\n");
   while (rest.length > 0) {
     const count = say(socket, path, rest);
     if (count === undefined) await pause();
@@ -71,7 +81,7 @@ export async function ask<M extends Method>(
     else if (data.length === 0) break;
     else text += decoder.decode(data, { stream: true });
   }
-  return readAnswer(text, path) as unknown as Methods[M]["result"];
+  return readAnswer(text, path);
 }
 
 /** Whether it is connected; not while too many others wait to be. */

@@ -11,9 +11,10 @@ import { runtime } from "../../../lib/runtime/mod.ts";
 import { type AnyPlugin, definePlugin } from "../../../lib/skel/plugin.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { type Attachment, membership, sameAttachment } from "../../../lib/types/attachment.ts";
-import { CniError } from "../../../lib/types/error.ts";
+import { CniError, ErrorCode } from "../../../lib/types/error.ts";
 import { clientConfig, type Options, options, requireIpam, socketPath } from "./config.ts";
 import { ask, NoDaemon } from "./daemon_client.ts";
+import type { releaseByOlderDaemon } from "./older_daemon.ts";
 import type { Selection } from "./without_daemon.ts";
 
 const dhcp: AnyPlugin = definePlugin<Options>({
@@ -73,6 +74,7 @@ const dhcp: AnyPlugin = definePlugin<Options>({
     await releaseBy(
       () => ask(path, "gc", { network, valid: [...validAttachments] }),
       { path, isMeant: (other) => other.network === network && !isValid(other) },
+      { method: "gc", network, valid: [...validAttachments] },
     );
   },
 
@@ -91,17 +93,26 @@ async function release(path: string, attachment: Attachment, netns: string): Pro
   await releaseBy(
     () => ask(path, "release", { attachment }),
     { path, isMeant: (other) => sameAttachment(other, attachment), netns: absolute(netns) },
+    { method: "release", attachment },
   );
 }
 
-/** Asks the daemon to release leases; releases them here where there is none. */
+/**
+ * Asks the daemon to release leases; one of another version in its own protocol. Releases them here
+ * where there is none.
+ */
 async function releaseBy(
   asking: () => Promise<unknown>,
   { path, ...selection }: { path: string } & Selection,
+  asked: Parameters<typeof releaseByOlderDaemon>[1],
 ): Promise<void> {
   try {
     await asking();
   } catch (error) {
+    if (error instanceof CniError && error.code === ErrorCode.incompatibleVersion) {
+      const { releaseByOlderDaemon } = await import("./older_daemon.ts");
+      return await releaseByOlderDaemon(path, asked);
+    }
     if (!(error instanceof NoDaemon)) throw error;
     const { releaseWithoutDaemon } = await import("./without_daemon.ts");
     try {
