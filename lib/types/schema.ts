@@ -120,7 +120,7 @@ export function goObject<S extends Shape>(shape: S): Schema<ObjectOf<S>> {
     const shape: Fields = {};
     const others: Record<string, unknown> = {};
     for (const [key, field] of fields) {
-      if (!field.absent || Object.hasOwn(present, key)) shape[key] = field.fitting(present[key]);
+      if (!field.absent || present[key] !== undefined) shape[key] = field.fitting(present[key]);
       else {
         const value = field.absent();
         if (value !== undefined) others[key] = value;
