@@ -58,7 +58,7 @@ Deno.test("validate() finds nothing wrong with the examples", async () => {
   using files = new Configurations(
     Object.fromEntries(examples.map((name) => [name, Deno.readTextFileSync(`${root}/${name}`)])),
   );
-  for (const name of ["dhcp", "ptp", "vrf", "sbr"]) files.install(name);
+  for (const name of ["cluster-local", "dhcp", "ptp", "vrf", "sbr"]) files.install(name);
   assertEquals(await files.findings(), []);
 });
 
