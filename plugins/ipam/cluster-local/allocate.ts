@@ -186,9 +186,12 @@ class Allocation {
     const searches = sets.map((set, index) => {
       const wanted = requested[index];
       const last = session.last(nameOf(set));
-      return wanted
-        ? new Wanted(session, set, wanted)
-        : new Search(session, set, last === undefined ? undefined : IpAddress.tryParse(last));
+      return wanted ? new Wanted(session, set, wanted) : new Search(
+        session,
+        set,
+        last === undefined ? undefined : IpAddress.tryParse(last),
+        attempt,
+      );
     });
     const [closed, name, owner, ...outcomes] = await session.read(
       { get: keys.closed },
@@ -221,7 +224,7 @@ class Allocation {
     const candidates: Candidate[] = [];
     for (const [index, search] of searches.entries()) {
       const own = outcomes.splice(0, search.operations.length);
-      const candidate = await found(search.find(own, attempt, claims), index);
+      const candidate = await found(search.find(own, claims), index);
       if (candidate) candidates.push(candidate);
       else if (await this.#settle()) return await this.#plan(attempt);
       else throw await exhausted(session, sets[index]!, index);
@@ -339,7 +342,6 @@ class Wanted {
   /** @throws {CniError} code 7 when it is nobody's to have, 11 when somebody has it */
   async find(
     [holder, block]: readonly Outcome[],
-    _attempt: number,
     claims: Claims,
   ): Promise<Candidate> {
     const set = this.#set;

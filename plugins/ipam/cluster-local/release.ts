@@ -89,7 +89,7 @@ function partOf({ keys, node }: Session, holding: Holding): Part {
     reads: [
       { get: pool.block(first) },
       { get: pool.free(node, first), end: behind(pool.free(node, lastOf(first))), countOnly: true },
-      { get: free, end: `${free}~`, limit: KEPT + BLOCK_SIZE, keysOnly: true },
+      { get: free, end: `${free}~`, countOnly: true },
     ],
   };
 }
@@ -110,7 +110,7 @@ function remove(
   if (holder === undefined) return { conditions: [unchanged(block, entry)], changes: [own] };
   const [first, last] = [blockOf(address), lastOf(blockOf(address))];
   const isEmpty = inBlock!.count === BLOCK_SIZE - 1;
-  const hasOthers = free!.entries.length - inBlock!.count >= KEPT;
+  const hasOthers = free!.count - inBlock!.count >= KEPT;
   if (holder !== node || blocks > 1 || !isEmpty || !hasOthers) {
     return {
       conditions: [unchanged(block, entry)],

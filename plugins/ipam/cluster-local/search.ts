@@ -22,8 +22,10 @@ export interface Candidate {
 /** Keys from one on, before another. */
 type Span = [from: string, to: string];
 
-/** Keys that are read at a time. */
-const PAGE = 16;
+/** Keys that are read first: the first that may be given is mostly among them. */
+const FIRST_PAGE = 4;
+/** Keys to choose from for who met others at the first ones. */
+const PAGE = 32;
 /** Keys that are read at a time where the first ones were of no use. */
 const LARGE_PAGE = 512;
 
@@ -42,9 +44,15 @@ export class Search {
   /** Other nodes' free addresses: those of names behind this node's, and those before. */
   readonly #others: Span[];
 
-  /** @param last the address that was given last */
-  constructor(session: Session, set: AddressSet, last: IpAddress | undefined) {
+  readonly #attempt: number;
+
+  /**
+   * @param last the address that was given last
+   * @param attempt 0 at first; afterwards choices are random, so that those who met part
+   */
+  constructor(session: Session, set: AddressSet, last: IpAddress | undefined, attempt: number) {
     this.#session = session;
+    this.#attempt = attempt;
     this.#set = set;
     const keys = this.#keys = session.keys.pool(set.pool);
     const { ranges } = set.ranges;
@@ -55,7 +63,8 @@ export class Search {
     this.#own = [[from, behind(free(end))], [free(first), from]];
     const own = keys.freeOfNode(session.node);
     this.#others = [[`${own}~`, `${keys.allFree}~`], [keys.allFree, own]];
-    const read = ([get, end]: Span): Operation => ({ get, end, limit: PAGE, keysOnly: true });
+    const limit = attempt === 0 ? FIRST_PAGE : PAGE;
+    const read = ([get, end]: Span): Operation => ({ get, end, limit, keysOnly: true });
     this.operations = [
       ...[...this.#own, ...this.#others].map(read),
       read([keys.spare(blockOf(first)), behind(keys.spare(end))]),
@@ -66,14 +75,13 @@ export class Search {
   /**
    * Finds an address.
    * @param outcomes what `operations` yielded
-   * @param attempt 0 at first; afterwards choices are random, so that those who met part
    * @param claims blocks that the same ADD claims; another one may be added
    */
   async find(
     outcomes: readonly Outcome[],
-    attempt: number,
     claims: Claims,
   ): Promise<Candidate | undefined> {
+    const attempt = this.#attempt;
     const [behindLast, upToLast, behindNode, beforeNode, spare, next] = outcomes;
     const own = await this.#pick(this.#own, [behindLast!, upToLast!], attempt);
     if (own) return own;
