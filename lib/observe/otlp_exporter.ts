@@ -56,13 +56,15 @@ export class OtlpExporter implements SpanSink {
   /** @see SpanSink */
   async close(): Promise<void> {
     const { url, headers, identity, timeoutMs } = this.#settings;
+    const deadline = performance.now() + timeoutMs;
     try {
       using client = runtime.http({ ...identity, proxies: true });
       const { status, body } = await client.post({
         url,
         headers: { ...headers, "content-type": "application/json" },
         body: JSON.stringify(this.#request()),
-        timeoutMs,
+        // Reading certificates has taken some of it.
+        timeoutMs: Math.max(1, Math.ceil(deadline - performance.now())),
       });
       if (status >= 200 && status < 300) return;
       const said = body.trim().slice(0, MAX_QUOTED);

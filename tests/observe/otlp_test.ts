@@ -4,7 +4,7 @@ import { dispatch } from "../../lib/skel/dispatch.ts";
 import { definePlugin } from "../../lib/skel/plugin.ts";
 import { Collector } from "../support/collector.ts";
 import type { Received } from "../support/collector_worker.ts";
-import { tryPlugin } from "../support/plugins.ts";
+import { plugin, pluginDirectory, tryPlugin } from "../support/plugins.ts";
 import { kernelTest } from "../support/sandbox.ts";
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
@@ -34,6 +34,35 @@ function attributesOf({ attributes }: { attributes: Attribute[] }): Record<strin
 function spansIn(requests: readonly Received[]): any[] {
   return requests.flatMap(({ body }) => body.resourceSpans[0].scopeSpans[0].spans);
 }
+
+kernelTest(
+  "TRACEPARENT and TRACESTATE reach a delegate, whether anybody observes or not",
+  (sandbox) => {
+    const netns = sandbox.container();
+    const others = "/run/test/others";
+    Deno.mkdirSync(others);
+    Deno.writeTextFileSync(
+      `${others}/other`,
+      `#!/bin/sh\necho "$TRACEPARENT $TRACESTATE" >/run/test/seen\nexec ${pluginDirectory()}/host-local\n`,
+      { mode: 0o755 },
+    );
+    const config = { ...CONFIG, ipam: { ...CONFIG.ipam, type: "other" } };
+    const caller = `00-${TRACE}-${CALLER}-01`;
+    const env = {
+      CNI_PATH: `${others}:${pluginDirectory()}`,
+      TRACEPARENT: caller,
+      TRACESTATE: "vendor=1",
+    };
+    plugin(sandbox, { command: "ADD", config, netns, env });
+    assertEquals(Deno.readTextFileSync("/run/test/seen"), `${caller} vendor=1\n`);
+    // Observed, the delegate is a part of the span that executes it.
+    const observed = { ...env, OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" };
+    plugin(sandbox, { command: "DEL", config, netns, env: observed });
+    const seen = Deno.readTextFileSync("/run/test/seen");
+    assertMatch(seen, new RegExp(`^00-${TRACE}-[0-9a-f]{16}-01 vendor=1\n$`));
+    assertEquals(seen.includes(CALLER), false);
+  },
+);
 
 /**
  * Calls until the collector has received spans: on a machine that has other things to do, 100 ms are
@@ -158,7 +187,7 @@ kernelTest(
 
 kernelTest("OpenTelemetry: a mistake of a plugin's code comes with its stack", async () => {
   using collector = await Collector.start();
-  const plugin = definePlugin({
+  const mistaken = definePlugin({
     name: "mistaken",
     add: () => {
       throw new TypeError("of the code");
@@ -175,7 +204,7 @@ kernelTest("OpenTelemetry: a mistake of a plugin's code comes with its stack", a
   };
   const stdin = () => JSON.stringify({ cniVersion: "1.1.0", name: "net", type: "mistaken" });
   const spansOf = async (env: Record<string, string>) =>
-    spansIn((await untilReceived(collector, () => dispatch(plugin, { env, stdin }))).requests);
+    spansIn((await untilReceived(collector, () => dispatch(mistaken, { env, stdin }))).requests);
   const [status] = await spansOf(env);
   assertEquals([status.name, status.events], ["mistaken STATUS", []]);
   const attachment = { CNI_CONTAINERID: "c", CNI_IFNAME: "eth0", CNI_NETNS: "/none" };
