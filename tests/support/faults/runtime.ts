@@ -13,6 +13,8 @@ import type { FaultRoom } from "./suite.ts";
 export interface CallOptions {
   /** Words to put before the last plugin's executable. */
   before?: readonly string[];
+  /** Words to put before every plugin's executable, and before those of `before`. */
+  beforeAll?: readonly string[];
   /** More of the environment. */
   env?: Record<string, string>;
   /** Whether plugins before the last one may fail, too: then ADD ends, and DEL goes on. */
@@ -55,7 +57,9 @@ export class FaultRuntime {
     let prevResult: unknown;
     for (const [i] of plugins.entries()) {
       const isLast = i === plugins.length - 1;
-      const reply = this.#call("ADD", i, attachment, prevResult, isLast ? options : {});
+      const { beforeAll } = options;
+      const how = isLast ? options : { beforeAll };
+      const reply = this.#call("ADD", i, attachment, prevResult, how);
       this.#room.count("ADD");
       if (isLast) {
         if (reply.code === 0) attachment.result = reply.json;
@@ -70,19 +74,22 @@ export class FaultRuntime {
   /** CHECK of all plugins. @returns the last one's reply */
   check(attachment: FaultAttachment, options: CallOptions = {}): PluginReply {
     this.#room.count("CHECK");
-    return this.#network.plugins.map((_, i, { length }) =>
-      this.#call("CHECK", i, attachment, attachment.result, i === length - 1 ? options : {})
-    ).at(-1)!;
+    const { beforeAll } = options;
+    return this.#network.plugins.map((_, i, { length }) => {
+      const how = i === length - 1 ? options : { beforeAll };
+      return this.#call("CHECK", i, attachment, attachment.result, how);
+    }).at(-1)!;
   }
 
   /** DEL of all plugins, the last first. @returns the last one's reply, or another's that failed */
   del(attachment: FaultAttachment, options: CallOptions = {}): PluginReply {
     const last = this.#network.plugins.length - 1;
     this.#room.count("DEL");
-    const { netns, change, mayFail } = options;
+    const { netns, change, mayFail, beforeAll } = options;
     let reply = this.#call("DEL", last, attachment, attachment.result, options);
     for (let i = last - 1; i >= 0; i--) {
-      const earlier = this.#call("DEL", i, attachment, attachment.result, { netns, change });
+      const how = { netns, change, beforeAll };
+      const earlier = this.#call("DEL", i, attachment, attachment.result, how);
       if (!mayFail) expectSuccess(`DEL of ${this.#network.plugins[i]!.type}`, earlier);
       else if (earlier.code !== 0) reply = earlier;
     }
@@ -124,12 +131,12 @@ export class FaultRuntime {
     i: number,
     cniEnv: Record<string, string>,
     fields: Record<string, unknown>,
-    { before = [], env = {}, change = (config) => ({ ...config }) }: CallOptions,
+    { beforeAll = [], before = [], env = {}, change = (config) => ({ ...config }) }: CallOptions,
   ): PluginReply {
     const plugin = this.#network.plugins[i]!;
     const network = { cniVersion: "1.1.0", name: this.#room.network };
     const config = { ...network, ...change({ ...plugin, ...fields }), type: plugin.type };
-    const [program = "", ...args] = [...before, `${this.#bin}/${plugin.type}`];
+    const [program = "", ...args] = [...beforeAll, ...before, `${this.#bin}/${plugin.type}`];
     const path = { PATH: programPath(), CNI_PATH: this.#bin };
     const output = outputWithInput(
       program,
