@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Descriptor, O_CREAT, O_RDONLY } from "../libc/descriptor.ts";
+import { Descriptor, O_CREAT, O_NONBLOCK, O_RDONLY } from "../libc/descriptor.ts";
 import { fromCaller, inherit } from "../runtime/caller.ts";
 import { errnoNumber } from "../runtime/errno.ts";
 import { descriptors } from "../libc/symbols.ts";
@@ -82,7 +82,8 @@ export class FileLock implements Disposable {
     let descriptor: Descriptor | undefined;
     try {
       if (!turn) throw heldTooLong(path, deadlineMs);
-      descriptor = open(path, O_RDONLY | (create ? O_CREAT : 0), mode);
+      // A FIFO in the place of the file would otherwise have it wait for somebody who writes.
+      descriptor = open(path, O_RDONLY | O_NONBLOCK | (create ? O_CREAT : 0), mode);
       for (let pause = 1; !tryLock(descriptor, path); pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
         const left = deadline - performance.now();
         if (left <= 0) throw heldTooLong(path, deadlineMs);

@@ -263,14 +263,16 @@ export class DiskStore implements Store {
     return { containerId, ifName };
   }
 
-  /** Reads a file; undefined for a missing one, and for a directory of that name. */
+  /** Reads a file; undefined for a missing one, and for what is no file: a FIFO has no end. */
   #read(name: string): string | undefined {
+    const path = this.#path(name);
     try {
-      return ifPresent(() => runtime.files.readText(this.#path(name)))?.trim();
+      if (!ifPresent(() => runtime.files.stat(path))?.isFile) return undefined;
     } catch (error) {
-      if (errnoCode(error) === "EISDIR") return undefined;
+      if (errnoCode(error) === "ELOOP") return undefined;
       throw error;
     }
+    return runtime.files.readText(path).trim();
   }
 
   #isOwner(name: string, owner: Owner): boolean {

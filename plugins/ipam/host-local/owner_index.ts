@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { ifPresent } from "../../../lib/runtime/errors.ts";
+import { errnoCode, ifPresent } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { removeIfPresent } from "../../../lib/runtime/write_atomic.ts";
 import type { RecordedNetNs } from "../../../lib/ns/recorded.ts";
@@ -85,7 +85,7 @@ export class OwnerIndex {
     runtime.files.makeDirectory(this.#directory, 0o755);
     for (const name of runtime.files.list(this.#directory)) {
       if (!wanted.has(name)) runtime.files.remove(this.#path(name));
-      else if (runtime.files.readLink(this.#path(name)) === wanted.get(name)) wanted.delete(name);
+      else if (this.#targetAt(name) === wanted.get(name)) wanted.delete(name);
     }
     for (const [name, target] of wanted) this.#write(name, target);
   }
@@ -104,6 +104,16 @@ export class OwnerIndex {
     const time = (Math.floor(Date.now() / 1000) - 1) * 1000;
     runtime.files.setModified(this.#directory, time);
     runtime.files.setModified(this.#reservations, time);
+  }
+
+  /** What a link leads to; undefined where something else is in its place. */
+  #targetAt(name: string): string | undefined {
+    try {
+      return runtime.files.readLink(this.#path(name));
+    } catch (error) {
+      if (errnoCode(error) !== "EINVAL") throw error;
+      return undefined;
+    }
   }
 
   #write(name: string, target: string): void {
