@@ -14,6 +14,7 @@ import { type Case, CASES } from "./bench/cases.ts";
 import { chart, type Figures, type Group } from "./bench/chart.ts";
 import { benchCluster } from "./bench/cluster.ts";
 import { startResident } from "./bench/resident.ts";
+import { benchStorm } from "./bench/storm.ts";
 import { median, medianRatio } from "./bench/statistics.ts";
 import { hasProgram, isFile } from "./support/files.ts";
 import { isIsolated, reexecIsolated } from "./support/isolate.ts";
@@ -24,6 +25,7 @@ const HELP = `Measures ADD and DEL, whole process.
 
 usage: deno task bench [OPTION…] [CASE…]
        deno task bench --cluster [--bin DIR] [--runs N]
+       deno task bench --storm [--bin DIR] [--against DIR]… [--runs N]
 
   --bin DIR      the executables to measure (default: dist/bin); "NAME=DIR" says what they are
                  called in the chart
@@ -31,6 +33,8 @@ usage: deno task bench [OPTION…] [CASE…]
   --runs N       runs of each, after one that is not counted (default: 15)
   --cluster      cluster-local, against one etcd that this starts: addresses a second, of a pool
                  that fills up, and beside host-local (a minute)
+  --storm        200 ADDs of bridge by 16 callers at the same time, then their DELs: calls a second,
+                 the slowest call in milliseconds, and the most memory that a server has used
   --fill N       for host-local: N addresses are taken already
   --chart FILE   where to draw the chart, as SVG (default: dist/bench.svg)
   --json FILE    where to write the figures
@@ -48,7 +52,7 @@ of neighbouring runs, ours to theirs: below 1 we are faster.
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const args = parseArgs(Deno.args, {
-  boolean: ["help", "cluster"],
+  boolean: ["help", "cluster", "storm"],
   string: ["bin", "against", "runs", "fill", "chart", "json", "from"],
   collect: ["against"],
   default: { bin: `${ROOT}dist/bin`, runs: "15", fill: "0", chart: `${ROOT}dist/bench.svg` },
@@ -90,6 +94,11 @@ prepareUplink();
 const residents = directories.map((directory, i) => startResident(directory, letter(i)));
 /** Where the executables are that are started. */
 const measured = directories.map((directory, i) => residents[i]?.directory ?? directory);
+if (args.storm) {
+  await benchStorm(directories, measured, residents, runs);
+  for (const resident of residents) resident?.stop();
+  Deno.exit(0);
+}
 const groups: Group[] = [];
 console.log(directories.map((directory, i) => `${bold(letter(i))}  ${directory}`).join("\n"));
 console.log(`${runs} runs${fill ? `, ${fill} addresses taken` : ""}\n`);

@@ -5,13 +5,16 @@
  * @module
  */
 import { createNetNs, removeNetNs } from "../../lib/ns/named.ts";
+import { dim } from "../support/style.ts";
+import type { Resident } from "./resident.ts";
+import { median } from "./statistics.ts";
 
 const CALLS = 200;
 const WORKERS = 16;
 const DIRECTORY = "/run/bench-storm";
 
 /** How one storm went. */
-export interface Storm {
+interface Storm {
   /** Calls a second. */
   addRate: number;
   delRate: number;
@@ -20,21 +23,50 @@ export interface Storm {
   slowestDel: number;
 }
 
-/** Makes the containers of the storms, and removes them when disposed of. */
-export function stormContainers(): Disposable {
+/**
+ * Prints what directories' plugins take in storms that alternate.
+ * @param directories their names
+ * @param measured where the plugins are that are executed
+ * @param residents the servers that answer, where there are some
+ */
+export async function benchStorm(
+  directories: readonly string[],
+  measured: readonly string[],
+  residents: readonly (Resident | undefined)[],
+  runs: number,
+): Promise<void> {
+  const storms: Storm[][] = directories.map(() => []);
+  console.log(dim(`ADD/s and DEL/s: medians of ${runs} runs, after one that is not counted`));
   for (let n = 0; n < CALLS; n++) createNetNs(nameOf(n))[Symbol.dispose]();
-  return {
-    [Symbol.dispose]() {
-      for (let n = 0; n < CALLS; n++) removeNetNs(nameOf(n));
-    },
-  };
+  try {
+    for (let run = -1; run < runs; run++) {
+      for (const [i, directory] of measured.entries()) {
+        const one = await storm(directory, `/var/lib/cni/storm-${i}`);
+        if (run >= 0) storms[i]!.push(one);
+      }
+    }
+  } finally {
+    for (let n = 0; n < CALLS; n++) removeNetNs(nameOf(n));
+  }
+  for (const [i, directory] of directories.entries()) {
+    const of = (key: keyof Storm) => median(storms[i]!.map((one) => one[key]));
+    const memory = residents[i] && `, ${Math.round(residents[i].peakMemory() / 2 ** 20)} MB`;
+    console.log(
+      `${directory}: ${of("addRate").toFixed(0)} ADD/s, slowest ${
+        of("slowestAdd").toFixed(0)
+      } ms; ` +
+        `${of("delRate").toFixed(0)} DEL/s, slowest ${of("slowestDel").toFixed(0)} ms${
+          memory ?? ""
+        }`,
+    );
+  }
 }
 
 /**
  * One storm of a directory's bridge plugin with host-local.
  * @param dataDir host-local's
  */
-export async function storm(directory: string, dataDir: string): Promise<Storm> {
+async function storm(directory: string, dataDir: string): Promise<Storm> {
   Deno.mkdirSync(DIRECTORY, { recursive: true });
   const config = {
     cniVersion: "1.0.0",
