@@ -115,6 +115,8 @@ kernelTest(
       "package.json": JSON.stringify({ name: "author", type: "module" }),
     });
     await buildPackage(ROOT, `${author.path}/package`);
+    assertEquals(loadsZod(`${author.path}/package`, "schema.js"), true);
+    assertEquals(loadsZod(`${author.path}/package`, "plugin.js"), false);
     const bun = (await findBun()).path;
     await author.run(bun, ["add", `file:${author.path}/package`], { HOME: author.path });
     await author.run(bun, ["build", "--compile", "--outfile=bin/link-group", "main.ts"]);
@@ -133,6 +135,19 @@ kernelTest(
     worksFrom(`${author.path}/out/bin`, sandbox);
   },
 );
+
+/** Whether a module of the package imports zod, be it over others. */
+function loadsZod(directory: string, module: string): boolean {
+  const modules = new Set([module]);
+  for (const path of modules) {
+    const text = Deno.readTextFileSync(`${directory}/${path}`);
+    if (text.includes("ZodMiniType")) return true;
+    for (const [, next] of text.matchAll(/^(?:import|export)\b[^;]*?"\.\/([^"]+)";$/gm)) {
+      modules.add(next!);
+    }
+  }
+  return false;
+}
 
 function typeErrors(files: string[]): string[] {
   const program = ts.createProgram(files, {
