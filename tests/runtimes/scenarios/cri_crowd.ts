@@ -15,6 +15,7 @@ export const criCrowd: Scenario = {
   name: "containerd CRI: ten pods at once",
   clients: [CONTAINERD, RUNC],
   exchange: true,
+  short: true,
   async run(host) {
     await host.network(CHAIN);
     const { cri } = await Containerd.startForPods(host);
