@@ -37,10 +37,14 @@ export function describe(activity: Activity): Description {
       return { kind: "dbus", name: `${destination} ${member}`, details: { args } };
     }
     case "http":
-      return { kind: "http", name: activity.url, details: {} };
+      return { kind: "http", name: withoutCredentials(activity.url), details: {} };
     case "lock":
       return { kind: "lock", name: activity.path, details: {} };
   }
+}
+
+function withoutCredentials(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, "//");
 }
 
 function describeOperation(

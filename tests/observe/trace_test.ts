@@ -142,6 +142,22 @@ kernelTest("CNI_TRACE_FD: a plugin that is executed goes on with the trace", (sa
   assertEquals([operation.parent, operation.plugin], [other.span, "host-local"]);
 });
 
+kernelTest("CNI_TRACE_FD: what a plugin that is killed had begun is there", (sandbox) => {
+  const netns = sandbox.container();
+  Deno.mkdirSync("/run/test/others");
+  Deno.writeTextFileSync(
+    "/run/test/others/other",
+    `#!/bin/sh\n${pluginDirectory()}/host-local\nkill -9 $PPID $$\n`,
+    { mode: 0o755 },
+  );
+  const config = { ...CONFIG, ipam: { ...CONFIG.ipam, type: "other" } };
+  traced(sandbox, { netns: netns.path, config });
+  const names = (from: readonly Line[]) => new Set(from.map(({ name }) => name));
+  const unfinished = names(lines()).difference(names(ended()));
+  assertEquals([...unfinished], ["bridge ADD", "other ADD"]);
+  assert(names(ended()).has("host-local ADD"));
+});
+
 kernelTest("CNI_TRACE_FD: what fails says why", (sandbox) => {
   const netns = sandbox.container();
   sandbox.run("ip", ["link", "add", "eth0", "type", "veth"], { netns });
