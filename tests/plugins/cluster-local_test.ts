@@ -119,6 +119,11 @@ kernelTest("cluster-local: answers as host-local does, with one block more", asy
     },
   });
   for (const id of ["b", "c", "d"]) both("DEL", id);
+  fails(sandbox, 999, "Failed to find address added by container b for interface eth0", {
+    command: "CHECK",
+    containerId: "b",
+    config: { ...cluster_, prevResult: { cniVersion: "1.1.0" } },
+  });
   assertEquals([owners(cluster.members[0]!), held(cluster.members[0]!)], [[], 0]);
 }, ETCD);
 
@@ -236,6 +241,18 @@ kernelTest(
     assertEquals([reply.code, reply.stdout], [0, ""]);
     assertStringIncludes(reply.stderr, "container a, interface eth0, are released by a later call");
     del(sandbox, "a", { config: quick }); // repeatable
+    // No more than so many wait.
+    const waiting = Array.from(
+      { length: 4096 },
+      (_, index) => `${NOTES}/n1/net@x${index}@eth0@.releasing.json`,
+    );
+    for (const path of waiting) Deno.writeTextFileSync(path, "");
+    fails(sandbox, 11, "releases wait for etcd on this node already", {
+      command: "DEL",
+      containerId: "c",
+      config: quick,
+    });
+    for (const path of waiting) Deno.removeSync(path);
     // Nothing wrong in a configuration keeps anything from being removed.
     const broken = { ...config, ipam: { ...ipam, etcd: { endpoints: "none" }, subnet: 5 } };
     member.start();
@@ -268,6 +285,15 @@ kernelTest(
     isKilled();
     del(sandbox, "b"); // somebody else's
     assertEquals([owners(member), held(member)], [[], 0]);
+    // A container whose namespace is gone, and whose DEL never came.
+    const netns = sandbox.container("gone");
+    add(sandbox, "old", { netns, args: "IP=10.1.0.9" });
+    const asked = { containerId: "new", args: "IP=10.1.0.9" };
+    fails(sandbox, 11, "it is held by container old, interface eth0, on node n1, since ", asked);
+    sandbox.run("ip", ["netns", "del", "gone"]);
+    netns[Symbol.dispose]();
+    assertEquals(given(sandbox, "new", asked), "10.1.0.9");
+    assertEquals(owners(member), ["n1/net/new/eth0"]);
   },
   ETCD,
 );
