@@ -199,3 +199,27 @@ kernelTest(
   },
   ETCD,
 );
+
+kernelTest(
+  "cluster-local: an ADD makes two requests, whatever the pool is like",
+  async (sandbox) => {
+    await using cluster = await EtcdCluster.start(sandbox);
+    await using proxy = new EtcdProxy(cluster.endpoints[0]!);
+    const requests = async (id: string, more: Record<string, unknown>) => {
+      const before = proxy.requests;
+      const { code = 0 } = await call("ADD", id, [proxy.url], more);
+      return [code, proxy.requests - before];
+    };
+    // 30 addresses in two blocks, of which a node claims one after the other.
+    const pool = { subnet: "10.1.0.0/26", rangeEnd: "10.1.0.31" };
+    for (let index = 0; index < 28; index++) {
+      assertEquals(await requests(`c${index}`, pool), [0, 2], `ADD ${index}`);
+    }
+    // The last two are borrowed from that node by another one.
+    for (const id of ["x", "y"]) assertEquals(await requests(id, { ...pool, node: "n2" }), [0, 2]);
+    // One to find that there is none, and one to tell who has them all.
+    assertEquals(await requests("z", pool), [11, 2]);
+    assertEquals(held(cluster).length, 60);
+  },
+  ETCD,
+);

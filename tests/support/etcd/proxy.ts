@@ -9,6 +9,8 @@ export class EtcdProxy implements AsyncDisposable {
   readonly #delayed: { path: string; body: string }[] = [];
   #fate: Fate = "pass";
   #count = 0;
+  /** How many requests came. */
+  requests = 0;
   /** How long every answer takes. Milliseconds. */
   slowMs = 0;
 
@@ -39,6 +41,7 @@ export class EtcdProxy implements AsyncDisposable {
   }
 
   async #answer(request: Request): Promise<Response> {
+    this.requests++;
     const path = new URL(request.url).pathname;
     const body = await request.text();
     if (this.slowMs > 0) await this.#wait(this.slowMs);
