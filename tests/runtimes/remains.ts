@@ -9,10 +9,10 @@ const CHAINS_OF_ONE = /CNI-(DN|SN)-[0-9a-z]{4,}|CNI-[0-9a-f]{24}/;
 
 /**
  * Files that belong to a network or to the host: host-local's last address and lock, the index
- * beside its files, the guard of 127.0.0.0/8, the resident server's socket.
+ * beside its files, the guard of 127.0.0.0/8, the resident server's socket, the link to leases.
  */
 const LASTING_FILES =
-  /\/(last_reserved_ip\.\d+|lock|\.owners\/.*|\.[^/]*lock|loopback\.guard\.json|cni\.sock)$/;
+  /\/(last_reserved_ip\.\d+|lock|\.owners\/.*|\.[^/]*lock|loopback\.guard\.json|cni\.sock|dhcp\.sock\.leases)$/;
 
 /** What docs/install.md says that the Go plugins leave of ours: notes, and a rule they do not make. */
 const OURS_TO_GO = /^file \/run\/cni\/|^rule -A CNI-FORWARD .*--ctstate DNAT -j ACCEPT$/;

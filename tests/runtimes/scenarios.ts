@@ -8,6 +8,7 @@ import { criNftables } from "./scenarios/cri_nftables.ts";
 import { criPods } from "./scenarios/cri_pods.ts";
 import { criReboot } from "./scenarios/cri_reboot.ts";
 import { ctrRun } from "./scenarios/ctr_run.ts";
+import { podmanDhcp } from "./scenarios/podman_dhcp.ts";
 import { podmanNetworks } from "./scenarios/podman_networks.ts";
 import { podmanPods } from "./scenarios/podman_pods.ts";
 import { podmanRootless } from "./scenarios/podman_rootless.ts";
@@ -18,6 +19,7 @@ export const SCENARIOS: readonly Scenario[] = [
   podmanNetworks,
   podmanPods,
   podmanRun,
+  podmanDhcp,
   podmanRootless,
   criAccidents,
   criCrowd,
