@@ -156,6 +156,10 @@ function checkIpam(document: Document, path: readonly PropertyKey[], config: Jso
   switch (textOf(ipam, "type")) {
     case "host-local":
       return checkRanges(document, at, ipam);
+    case "cluster-local":
+      // Two networks may well be of one subnet: the pool is theirs together, or they are apart.
+      checkRanges(document, at, ipam);
+      return [];
     case "static":
       checkAddresses(document, at, ipam);
       return [];
