@@ -5,7 +5,7 @@
  * @module
  */
 export { Cache, type CachedAttachment, DEFAULT_CACHE_DIR } from "./lib/libcni/cache.ts";
-export type { CallerOptions, Command } from "./lib/libcni/caller.ts";
+export type { CallerOptions } from "./lib/libcni/caller.ts";
 export { cachedNetwork, Cni, type CniOptions } from "./lib/libcni/cni.ts";
 export {
   type NetworkList,

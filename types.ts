@@ -5,6 +5,7 @@
  * @module
  */
 export type { Attachment } from "./lib/types/attachment.ts";
+export type { CniCommand } from "./lib/types/command.ts";
 export type { Dns, NetConf } from "./lib/types/config.ts";
 export { CniError, type CniErrorOptions, ErrorCode } from "./lib/types/error.ts";
 export { encodeJson, type JsonObject, type JsonValue, parseJson } from "./lib/types/json.ts";

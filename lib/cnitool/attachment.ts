@@ -7,7 +7,7 @@ import { findNamespace, leadsTo, type Namespace } from "./namespace.ts";
 import { capabilityArgs, cniArgs, interfaceName } from "./settings.ts";
 
 /** An attachment that a command line is about. */
-export interface Target {
+export interface AttachmentTarget {
   namespace: Namespace;
   ifName: string;
   /** What the cache has of it, whoever made it. */
@@ -19,7 +19,7 @@ export interface Target {
  *
  * @throws {CniError} code 5 when the cache cannot be read
  */
-export function findTarget(line: CommandLine, network: string, cni: Cni): Target {
+export function findTarget(line: CommandLine, network: string, cni: Cni): AttachmentTarget {
   const namespace = findNamespace(line.operands[1]!);
   const ifName = interfaceName(line.text("ifname"));
   const cached = cni.getCachedAttachments().find((one) =>
@@ -29,7 +29,7 @@ export function findTarget(line: CommandLine, network: string, cni: Cni): Target
 }
 
 /** What ADD is called with. @throws {CniError} code 4 when the environment is wrong */
-export function newRuntimeConf({ namespace, ifName, cached }: Target): RuntimeConf {
+export function newRuntimeConf({ namespace, ifName, cached }: AttachmentTarget): RuntimeConf {
   return {
     containerId: cached?.containerId ?? namespace.containerId,
     netns: namespace.path,
@@ -40,7 +40,7 @@ export function newRuntimeConf({ namespace, ifName, cached }: Target): RuntimeCo
 }
 
 /** What CHECK and DEL are called with: what ADD was, unless the environment says otherwise. */
-export function addedRuntimeConf(target: Target): RuntimeConf {
+export function addedRuntimeConf(target: AttachmentTarget): RuntimeConf {
   const { cached } = target;
   const rt = newRuntimeConf(target);
   return {

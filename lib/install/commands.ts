@@ -5,7 +5,7 @@ import { printJson } from "../cli/output.ts";
 import { UsageError } from "../cli/usage_error.ts";
 import { runtime } from "../runtime/mod.ts";
 import { knownNames } from "../skel/known_plugins.ts";
-import { install, type InstallReport, LINKS, type Links } from "./install.ts";
+import { install, type InstallReport, type LinkMode, LINKS } from "./install.ts";
 import { uninstall, type UninstallReport } from "./uninstall.ts";
 
 const DIRECTORY = { name: "DIR", completes: "directory" } as const;
@@ -82,7 +82,7 @@ export const uninstallCommand: Command = {
   },
 };
 
-function linksOf(line: CommandLine): Links {
+function linksOf(line: CommandLine): LinkMode {
   const text = line.text("links") ?? "hard";
   const links = LINKS.find((kind) => kind === text);
   if (links) return links;

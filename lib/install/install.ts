@@ -21,13 +21,13 @@ import { InstallationRecord, type Installed, sameRecord } from "./record.ts";
 
 /** How the executable's names are made. */
 export const LINKS = ["hard", "symlink", "copy"] as const;
-export type Links = (typeof LINKS)[number];
+export type LinkMode = (typeof LINKS)[number];
 
 /** What to install, and where. */
 export interface InstallOptions {
   /** The directory, absolute or from the working directory. */
   directory: string;
-  links: Links;
+  links: LinkMode;
   /** Names of plugins and tools; all when empty. */
   only: readonly string[];
   /** In the place of plugins, clients of the resident server. */

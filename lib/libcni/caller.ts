@@ -7,10 +7,8 @@ import { CniError } from "../types/error.ts";
 import { quote } from "../types/go_text.ts";
 import type { PluginConfig } from "./conf.ts";
 import { GivenPlugins } from "./given_plugins.ts";
+import type { CniCommand } from "../types/command.ts";
 import type { RuntimeConf } from "./runtime_conf.ts";
-
-/** The commands of plugins. */
-export type Command = "ADD" | "CHECK" | "DEL" | "STATUS" | "GC" | "VERSION";
 
 /** Options of calling plugins. `timeoutMs` is that of each plugin. */
 export interface CallerOptions extends Limits {
@@ -22,13 +20,13 @@ export interface CallerOptions extends Limits {
    */
   plugins?: readonly AnyPlugin[];
   /** Called before each plugin is run. */
-  onPlugin?: (command: Command, plugin: string) => void;
+  onPlugin?: (command: CniCommand, plugin: string) => void;
 }
 
 const DEFAULT_PATH = ["/opt/cni/bin"];
 
 /** The verbs of errors, as in the Go library. */
-const VERBS: Readonly<Record<Command, string>> = {
+const VERBS: Readonly<Record<CniCommand, string>> = {
   ADD: "add",
   CHECK: "check",
   DEL: "delete",
@@ -55,7 +53,7 @@ export class Caller {
    * @throws {CniError} with the plugin's own code, naming the plugin
    */
   async run<T>(
-    command: Command,
+    command: CniCommand,
     { type, name }: PluginConfig,
     stdin: string,
     rt: RuntimeConf | undefined,

@@ -4,9 +4,7 @@
  *
  * @module
  */
-
-/** CNI_COMMAND */
-export type Command = "ADD" | "DEL" | "CHECK" | "STATUS" | "GC" | "VERSION";
+import type { CniCommand } from "../types/command.ts";
 
 /** The variables that are checked, in the order in which they are. */
 export const VARIABLES = [
@@ -36,7 +34,7 @@ export interface CommandRule {
 }
 
 /** Every command but VERSION, which needs nothing and reads nothing. */
-export const COMMANDS: Readonly<Record<Exclude<Command, "VERSION">, CommandRule>> = {
+export const COMMANDS: Readonly<Record<Exclude<CniCommand, "VERSION">, CommandRule>> = {
   ADD: {
     needs: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"],
     since: "0.1.0",

@@ -10,7 +10,8 @@ import { CniError } from "../types/error.ts";
 import { isObject, type JsonObject, type JsonValue, parseJson } from "../types/json.ts";
 import { validateContainerId, validateIfName, validateNetworkName } from "../types/names.ts";
 import { atLeast } from "../types/versions.ts";
-import { type Command, type CommandRule, COMMANDS, type Variable, VARIABLES } from "./commands.ts";
+import type { CniCommand } from "../types/command.ts";
+import { type CommandRule, COMMANDS, type Variable, VARIABLES } from "./commands.ts";
 
 /** The largest size of a configuration. Bytes. */
 export const STDIN_LIMIT = 16 * 1024 * 1024;
@@ -25,7 +26,7 @@ export interface Invocation {
 
 /** A request that passed the checks. */
 export interface Request {
-  command: Exclude<Command, "VERSION">;
+  command: Exclude<CniCommand, "VERSION">;
   rule: CommandRule;
   config: NetConf;
   raw: JsonObject;

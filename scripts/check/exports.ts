@@ -5,14 +5,22 @@ import type { Source } from "./sources.ts";
 const ZOD = "lib/deps/zod.ts";
 const MAY_LOAD_ZOD = ["mod.ts", "schema.ts"];
 
+const TYPE = /^export (?:abstract )?(?:interface|type|class) (\w+)/gm;
+
 /**
- * Entries of the public interface that lead to zod, be it for a type, and names that are not those
- * of the declarations.
+ * Entries of the public interface that lead to zod, be it for a type, names that are not those of
+ * the declarations, and types whose name another type in `lib` has.
  * @param entries the files of `exports` in deno.json
  */
 export function findings(files: readonly Source[], entries: readonly string[]): string[] {
   const imports = new Map(files.map((file) => [file.path, importsOf(file)]));
   const texts = new Map(files.map(({ path, text }) => [path, text]));
+  const declared = Map.groupBy(
+    files.filter(({ path }) => path.startsWith("lib/")).flatMap(({ path, text }) =>
+      Array.from(text.matchAll(TYPE), ([, name]) => ({ path, name: name! }))
+    ),
+    ({ name }) => name,
+  );
   return entries.flatMap((entry) => {
     const text = texts.get(entry);
     if (text === undefined) return [`deno.json exports ${entry}, which is not there`];
@@ -21,8 +29,16 @@ export function findings(files: readonly Source[], entries: readonly string[]): 
       code.matchAll(/\b(\w+ as \w+)/g),
       ([, as]) => `${entry} exports ${as}: give it that name where it is declared`,
     );
+    const words = new Set(code.replace(/"[^"]*"/g, "").match(/\w+/g));
+    const shared = [...words].flatMap((name) => {
+      const paths = (declared.get(name) ?? []).map(({ path }) => path);
+      return paths.length < 2
+        ? []
+        : [`${entry} exports ${name}, and ${paths.join(" and ")} are two`];
+    });
     return [
       ...renamed,
+      ...shared,
       ...MAY_LOAD_ZOD.includes(entry) ? [] : wayTo(ZOD, entry, imports),
     ];
   });

@@ -4,7 +4,7 @@ import { ROOT } from "../support/root.ts";
 import { findings } from "./exports.ts";
 import { sources } from "./sources.ts";
 
-Deno.test("an entry that leads to zod, one that renames, and one that is not there are found", () => {
+Deno.test("an entry that leads to zod, one that renames, a name of two types, and a file that is gone are found", () => {
   const files = Object.entries({
     "plugin.ts": 'export { readOptions } from "./lib/types/options.ts";',
     "schema.ts": 'export { string } from "./lib/types/schema.ts";',
@@ -12,12 +12,14 @@ Deno.test("an entry that leads to zod, one that renames, and one that is not the
     "lib/types/options.ts": 'import type { Schema } from "./schema.ts";',
     "lib/types/schema.ts": 'import * as z from "../deps/zod.ts";',
     "lib/deps/zod.ts": "",
-    "lib/types/result.ts": "",
+    "lib/types/result.ts": "export interface Route {}",
+    "lib/rtnl/route.ts": "export interface Route {}",
   }).map(([path, text]) => ({ path, text }));
   assertEquals(findings(files, ["plugin.ts", "schema.ts", "types.ts", "gone.ts"]), [
     "plugin.ts imports lib/types/options.ts imports lib/types/schema.ts imports lib/deps/zod.ts: " +
     "only those with options are to load it",
     "types.ts exports Route as ResultRoute: give it that name where it is declared",
+    "types.ts exports Route, and lib/types/result.ts and lib/rtnl/route.ts are two",
     "deno.json exports gone.ts, which is not there",
   ]);
 });

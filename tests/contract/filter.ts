@@ -1,14 +1,14 @@
 /**
- * What every {@link Filter} does, whatever it makes the rules with.
+ * What every {@link PacketFilter} does, whatever it makes the rules with.
  *
  * @module
  */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import type { Backend } from "../../lib/firewall/backend.ts";
 import type {
-  Filter,
   FilterBackend,
   FilterEntry,
+  PacketFilter,
   Removal,
 } from "../../lib/firewall/filter/types.ts";
 import { IpAddress } from "../../lib/ip/address.ts";
@@ -21,7 +21,7 @@ import { Server } from "../support/traffic.ts";
 
 /** A filter to test. */
 export interface FilterFixture {
-  filter: Filter;
+  filter: PacketFilter;
   /** What enforces policies for it. Policies are tested where that is the filter itself. */
   enforcer: Backend;
   needs: readonly Requirement[];

@@ -5,7 +5,7 @@ import type { Document } from "./finding.ts";
 import { includes, overlap, parseAddress, type Stretch, stretchOf } from "./subnets.ts";
 
 /** A stretch of addresses that a network gives to containers. */
-export interface Pool {
+export interface AddressPool {
   stretch: Stretch;
   /** As the configuration has it. */
   subnet: string;
@@ -18,9 +18,9 @@ export function checkRanges(
   document: Document,
   path: readonly PropertyKey[],
   ipam: JsonObject,
-): Pool[] {
+): AddressPool[] {
   const sets = rangeSets(path, ipam);
-  const pools: { pool: Pool; set: number }[] = [];
+  const pools: { pool: AddressPool; set: number }[] = [];
   for (const [set, ranges] of sets.entries()) {
     for (const range of ranges) {
       const pool = checkRange(document, range.path, range.config);
@@ -65,7 +65,7 @@ function checkRange(
   document: Document,
   path: readonly PropertyKey[],
   config: JsonObject,
-): Pool | undefined {
+): AddressPool | undefined {
   const text = getFold(config, "subnet");
   const subnet = parseAddress(text);
   if (!subnet || typeof text !== "string" || !text.includes("/")) return undefined; // told by its form

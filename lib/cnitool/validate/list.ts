@@ -9,7 +9,7 @@ import { validateNetworkName } from "../../types/names.ts";
 import { networkList } from "../../types/netconf_schema.ts";
 import { problemsIn } from "../../types/options.ts";
 import { SPEC_VERSIONS } from "../../types/versions.ts";
-import { checkAddresses, checkRanges, type Pool } from "./addresses.ts";
+import { type AddressPool, checkAddresses, checkRanges } from "./addresses.ts";
 import type { Document } from "./finding.ts";
 import { checkPlugin, textOf } from "./plugin.ts";
 
@@ -27,7 +27,7 @@ export interface CheckedNetwork {
   cniVersion: string;
   plugins: PluginPart[];
   /** What host-local gives, with the bridge that the containers are on, or "". */
-  pools: (Pool & { bridge: string })[];
+  pools: (AddressPool & { bridge: string })[];
 }
 
 /** Notes what is wrong with a file, as the list or the single plugin that it is. */
@@ -149,7 +149,11 @@ function versionOf(text: string): string | undefined {
   }
 }
 
-function checkIpam(document: Document, path: readonly PropertyKey[], config: JsonObject): Pool[] {
+function checkIpam(
+  document: Document,
+  path: readonly PropertyKey[],
+  config: JsonObject,
+): AddressPool[] {
   const ipam = getFold(config, "ipam");
   if (!isObject(ipam)) return [];
   const at = [...path, "ipam"];

@@ -7,7 +7,7 @@ import { DbusError, SystemBus } from "../../dbus/bus.ts";
 import { Cidr } from "../../ip/cidr.ts";
 import { CniError } from "../../types/error.ts";
 import { runEach } from "../backend.ts";
-import type { Filter } from "./types.ts";
+import type { PacketFilter } from "./types.ts";
 
 export const FIREWALLD = "org.fedoraproject.FirewallD1";
 
@@ -28,8 +28,8 @@ export function firewalldRuns(): boolean {
   }
 }
 
-/** @see Filter */
-export const filterFirewalld: Filter = {
+/** @see PacketFilter */
+export const filterFirewalld: PacketFilter = {
   async add(entries) {
     using bus = SystemBus.connect();
     if (!bus?.hasOwner(FIREWALLD)) {

@@ -26,9 +26,9 @@ import {
   bridgeRules,
   chainsOf,
   enforcedPolicy,
+  type FilterRule,
   FORWARD,
   isIsolated,
-  type Rule,
   rulesFor,
   STAGE_1,
   STAGE_2,
@@ -37,12 +37,12 @@ import {
 } from "./iptables_rules.ts";
 import { savedWithoutAddresses } from "./iptables_part.ts";
 import { unusedChains } from "./iptables_unused.ts";
-import { type Filter, type IngressPolicy, policyOf, type ReadEntries } from "./types.ts";
+import { type IngressPolicy, type PacketFilter, policyOf, type ReadEntries } from "./types.ts";
 
 const FAMILIES = [4, 6] as const;
 
-/** @see Filter */
-export const filterIptables: Filter = {
+/** @see PacketFilter */
+export const filterIptables: PacketFilter = {
   async add(entries, all, isNew = false) {
     const ids = entries.map(({ attachment }) => attachment.containerId).join(", ");
     const [first] = entries;
@@ -144,7 +144,7 @@ function policyAmong(
 async function addMissing(
   family: 4 | 6,
   saved: SavedTable,
-  rules: readonly Rule[],
+  rules: readonly FilterRule[],
   purpose: string,
 ): Promise<void> {
   const missing = new Map(

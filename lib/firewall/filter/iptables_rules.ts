@@ -9,7 +9,7 @@ export const STAGE_1 = "CNI-ISOLATION-STAGE-1";
 export const STAGE_2 = "CNI-ISOLATION-STAGE-2";
 
 /** A rule, and whether it must be inserted before the present ones. */
-export interface Rule {
+export interface FilterRule {
   text: RuleLine;
   first?: boolean;
 }
@@ -28,7 +28,7 @@ export function rulesFor(
   entry: FilterEntry,
   policyOf: (bridge: string) => IngressPolicy,
   family: 4 | 6,
-): Rule[] {
+): FilterRule[] {
   const { backend, adminChain, bridge, policy, ignoresPublished, made } = entry;
   const ips = entry.ips.filter((ip) => ip.family === family);
   const allow = backend !== "iptables" || ips.length === 0 ? [] : [
@@ -41,7 +41,7 @@ export function rulesFor(
 }
 
 /** Makes the rules that isolate a bridge, in the order of insertion. */
-export function stageRules(bridge: string, policy: IngressPolicy): Rule[] {
+export function stageRules(bridge: string, policy: IngressPolicy): FilterRule[] {
   return [
     { text: STAGE_1_ENTRY, first: true },
     { text: leaving(policy)(bridge), first: true },

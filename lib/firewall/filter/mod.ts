@@ -11,10 +11,10 @@ import { validateAttachment } from "../../types/names.ts";
 import { inEvery, runEach } from "../backend.ts";
 import { lockForRemoval, lockRules } from "../notes/lock.ts";
 import {
-  type Filter,
   FILTER_BACKENDS,
   type FilterBackend,
   type FilterEntry,
+  type PacketFilter,
   type ReadEntries,
   type Removal,
 } from "./types.ts";
@@ -23,7 +23,7 @@ import { filterIptables } from "./iptables.ts";
 import { filterNft } from "./nftables.ts";
 import { filterNotes } from "./notes.ts";
 
-const FILTERS: Readonly<Record<FilterBackend, Filter>> = {
+const FILTERS: Readonly<Record<FilterBackend, PacketFilter>> = {
   iptables: filterIptables,
   nftables: filterNft,
   firewalld: filterFirewalld,

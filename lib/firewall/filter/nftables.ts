@@ -41,8 +41,8 @@ import { attachmentHash } from "../../ip/hash_names.ts";
 import type { Attachment } from "../../types/attachment.ts";
 import { attachmentComment, hashOf } from "../rule_comment.ts";
 import {
-  type Filter,
   type FilterEntry,
+  type PacketFilter,
   policyOf,
   type ReadEntries,
   type Removal,
@@ -68,8 +68,8 @@ const SETS: readonly NftSet<unknown>[] = [CONTAINERS[4], CONTAINERS[6], BRIDGES,
 /** The comment of an administrator's chain that was made for him; one that he made has none. */
 const ADMIN_COMMENT = "Your own rules go here";
 
-/** @see Filter */
-export const filterNft: Filter = {
+/** @see PacketFilter */
+export const filterNft: PacketFilter = {
   // deno-lint-ignore require-await -- other backends have to wait
   async add(entries, all) {
     const [wanted, find] = elementsOfAll(entries, all);

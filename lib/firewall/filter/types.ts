@@ -51,7 +51,7 @@ export function policyOf(bridge: string, entries: readonly FilterEntry[]): Ingre
 export type ReadEntries = () => readonly FilterEntry[];
 
 /** The interface of every backend. The caller holds the lock. */
-export interface Filter {
+export interface PacketFilter {
   /**
    * Adds the missing rules of `entries`: those with this backend or enforcer.
    * @param all reads every entry, these included; called only where a rule depends on others

@@ -14,10 +14,10 @@ import {
   hostIpMap,
   masqueradeMap,
   portsMap,
+  type PortTarget,
   sourcesChain,
   suffixOf,
   TABLE,
-  type Target,
 } from "./nftables_layout.ts";
 import type { Forwarding, PortMapping, Publication, SnatOptions } from "./types.ts";
 
@@ -60,7 +60,7 @@ export function entriesOf(publication: Publication, { snat, masqAll }: SnatOptio
   return [...published, entryOf(masquerading(target.family), target, chain)];
 }
 
-function portEntry(suffix: string, mapping: PortMapping, value: Target): Entry {
+function portEntry(suffix: string, mapping: PortMapping, value: PortTarget): Entry {
   const { protocol, hostIp, hostPort } = mapping;
   return hostIp
     ? entryOf(hostIps(suffix), [hostIp, protocol, hostPort], value)
@@ -123,7 +123,7 @@ interface Kind<K, V> {
   read(key: K, value: V): Pick<Entry, "target" | "forwarding" | "sources" | "suffix">;
 }
 
-function ports(suffix: string): Kind<readonly [PortProtocol, number], Target> {
+function ports(suffix: string): Kind<readonly [PortProtocol, number], PortTarget> {
   return {
     map: portsMap(suffix),
     read: ([protocol, hostPort], [target]) => {
@@ -132,7 +132,7 @@ function ports(suffix: string): Kind<readonly [PortProtocol, number], Target> {
   };
 }
 
-function hostIps(suffix: string): Kind<readonly [IpAddress, PortProtocol, number], Target> {
+function hostIps(suffix: string): Kind<readonly [IpAddress, PortProtocol, number], PortTarget> {
   return {
     map: hostIpMap(suffix),
     read: ([hostIp, protocol, hostPort], [target]) => {

@@ -48,7 +48,7 @@ const PROTOCOL = { 4: "ip", 6: "ip6" } as const;
 const NFPROTO = { 4: meta.nfproto.is("ipv4"), 6: meta.nfproto.is("ipv6") } as const;
 
 /** A container's address and port. */
-export type Target = readonly [IpAddress, number];
+export type PortTarget = readonly [IpAddress, number];
 
 /** Reads the family of a suffix, which names of maps and chains end in. */
 export function familyOf(suffix: string): 4 | 6 {
@@ -71,7 +71,7 @@ export function isConditional(suffix: string): boolean {
 }
 
 /** Ports of all of the host's addresses. */
-export function portsMap(suffix: string): NftMap<readonly [PortProtocol, number], Target> {
+export function portsMap(suffix: string): NftMap<readonly [PortProtocol, number], PortTarget> {
   return {
     ...TABLE,
     set: `ports${suffix}`,
@@ -83,7 +83,7 @@ export function portsMap(suffix: string): NftMap<readonly [PortProtocol, number]
 /** Ports of one of the host's addresses. */
 export function hostIpMap(
   suffix: string,
-): NftMap<readonly [IpAddress, PortProtocol, number], Target> {
+): NftMap<readonly [IpAddress, PortProtocol, number], PortTarget> {
   const address = ADDRESS[familyOf(suffix)];
   return {
     ...TABLE,
