@@ -27,6 +27,7 @@ const TASKS = [
   "test --integration --bin dist/bun/resident/bin",
   "test:kernel --bin dist/bun/bin --timeout 7200",
   "test:runtimes --bin dist/bun/bin --resident dist/bun/resident/bin",
+  "test:install --all",
   "test:cluster --all",
   "test:faults --all --bin dist/bun/bin",
   "demo --runtime bun",

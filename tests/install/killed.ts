@@ -1,6 +1,6 @@
 /**
  * `cni install` and `cni uninstall` killed before system calls that change the directory: every name
- * is whole, and the next run finishes. Before each of them with CNI_TEST_WHOLE=1 (5 minutes), else
+ * is whole, and the next run finishes. Before each of them with CNI_TEST_ALL=1 (5 minutes), else
  * before one in eight.
  *
  * @module
@@ -23,7 +23,7 @@ const CHANGES = [
 
 const OTHERS = "#!/bin/sh\necho others\n";
 const WHOLE = ["CNI probe plugin v1.0.0", "CNI probe plugin v2.0.0", "others"];
-const EACH = Deno.env.get("CNI_TEST_WHOLE") === "1" ? 1 : 8;
+const EACH = Deno.env.get("CNI_TEST_ALL") === "1" ? 1 : 8;
 
 const lacks = missing(["strace"]);
 if (lacks) reportSkip("install: killed at each step", lacks);
