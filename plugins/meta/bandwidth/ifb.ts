@@ -86,24 +86,24 @@ export function requireIfb(host: Rtnl, attachment: Attachment, direction: Direct
 }
 
 /** Removes an attachment's devices, the Go plugin's too; missing ones are no error. */
-export function removeIfbs(host: Rtnl, attachment: Attachment): void {
+export async function removeIfbs(host: Rtnl, attachment: Attachment): Promise<void> {
   for (const ifb of findIfbs(host, attachment, ["egress", "ingress"])) {
-    host.link.removeIfPresent(ifb);
+    await host.link.removeMeanwhile(ifb);
   }
 }
 
 /** Removes the devices of a network's attachments that are not valid. */
-export function removeOrphanIfbs(
+export async function removeOrphanIfbs(
   host: Rtnl,
   network: string,
   valid: readonly Attachment[],
-): void {
+): Promise<void> {
   const isOrphan = orphans(network, valid, (attachment) => [
     attachmentIfbName(attachment, "egress"),
     attachmentIfbName(attachment, "ingress"),
   ]);
   for (const ifb of host.link.list({ kind: "ifb" })) {
-    if (isOrphan(ifb)) host.link.removeIfPresent(ifb);
+    if (isOrphan(ifb)) await host.link.removeMeanwhile(ifb);
   }
 }
 

@@ -77,9 +77,9 @@ const bandwidth: AnyPlugin = definePlugin<Options>({
     }
   },
 
-  gc({ config, validAttachments }) {
+  async gc({ config, validAttachments }) {
     using host = Rtnl.open();
-    removeOrphanIfbs(host, config.name, validAttachments);
+    await removeOrphanIfbs(host, config.name, validAttachments);
   },
 });
 
