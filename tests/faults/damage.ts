@@ -5,10 +5,9 @@
  * @module
  */
 import { type FaultNetwork, NETWORKS } from "../support/faults/networks.ts";
-import { expectSuccess } from "../support/faults/runtime.ts";
+import { expectAnswer, expectSuccess, NO_HANG } from "../support/faults/runtime.ts";
 import { expectNone, Scene } from "../support/faults/scene.ts";
 import type { FaultCase, FaultRoom, FaultSuite } from "../support/faults/suite.ts";
-import type { PluginReply } from "../support/plugins.ts";
 
 /** What a symbolic link may lead to; nobody may write there. */
 const SENTINEL = "/run/test/sentinel";
@@ -30,9 +29,6 @@ const DAMAGES: Readonly<Record<string, (path: string, text: string, room: FaultR
   "full-directory": (path) => Deno.mkdirSync(`${path}/more`, { recursive: true }),
 };
 
-/** For a call that may wait for ever: timeout(1) ends it. */
-const NO_HANG = { beforeAll: ["timeout", "-s", "KILL", "60"] };
-
 /** The files of state, symbolic links too. */
 function stateFiles(directory: string): string[] {
   try {
@@ -43,13 +39,6 @@ function stateFiles(directory: string): string[] {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
   }
-}
-
-/** A success, or an error of the specification's form. @throws {Error} for anything else */
-function expectAnswer(what: string, { code, stdout, stderr, json }: PluginReply): boolean {
-  if (code === 0) return true;
-  if (code === 1 && typeof json?.code === "number") return false;
-  throw new Error(`${what} ended with ${code}: ${stdout}${stderr}`);
 }
 
 /** A step for each state file, and each thing that can happen to it. */

@@ -6,7 +6,12 @@
  * @module
  */
 import { type FaultNetwork, NETWORKS } from "../support/faults/networks.ts";
-import { type CallOptions, expectSuccess } from "../support/faults/runtime.ts";
+import {
+  type CallOptions,
+  expectAnswer,
+  expectSuccess,
+  NO_HANG,
+} from "../support/faults/runtime.ts";
 import { expectNone, Scene, unknownTo } from "../support/faults/scene.ts";
 import type { Snapshot } from "../support/faults/snapshot.ts";
 import {
@@ -16,24 +21,10 @@ import {
   stateFileCalls,
 } from "../support/faults/strace.ts";
 import type { FaultCase, FaultRoom, FaultSuite } from "../support/faults/suite.ts";
-import type { PluginReply } from "../support/plugins.ts";
 import type { Sandbox } from "../support/sandbox.ts";
 
 /** Where plugins keep state. */
 const STATE = ["/run/cni", "/var/lib/cni"];
-
-/** For a call that may wait for ever: timeout(1) ends it. */
-const NO_HANG = ["timeout", "-s", "KILL", "60"];
-
-/**
- * Expects a success, or an error of the specification's form, and no hang. Returns whether it was a
- * success.
- */
-function expectAnswer(what: string, { code, stdout, stderr, json }: PluginReply): boolean {
-  if (code === 0) return true;
-  if (code === 1 && typeof json?.code === "number" && typeof json.msg === "string") return false;
-  throw new Error(`${what} ended with ${code}: ${stdout}${stderr}`);
-}
 
 /**
  * An ADD under a fault: whole, or without a trace; after `mend` the host is as before, and serves.
@@ -122,7 +113,7 @@ function fullCase(network: FaultNetwork, what: "blocks" | "inodes"): FaultCase {
       const before = () => mountState(sandbox, `${ample},${limit}`);
       const scene = new Scene(room, network, { isWarm: false, before });
       const mend = () => remountState(sandbox, "size=4m,nr_inodes=1000");
-      room.count(`ADD ${expectWholeAdd(scene, clean, { before: NO_HANG }, mend)} on a full disk`);
+      room.count(`ADD ${expectWholeAdd(scene, clean, NO_HANG, mend)} on a full disk`);
     },
   };
 }
@@ -146,7 +137,7 @@ function laterCase(network: FaultNetwork, what: "full" | "read-only"): FaultCase
           sandbox.try("dd", ["if=/dev/zero", `of=${directory}/filler`]);
         }
       }
-      const reply = runtime.del(attachment, { before: NO_HANG, mayFail: true });
+      const reply = runtime.del(attachment, { ...NO_HANG, mayFail: true });
       room.count(`DEL ${expectAnswer("DEL", reply) ? "succeeded" : "failed"} on a ${what} disk`);
       // A full disk keeps nothing from being removed.
       if (what === "full") expectSuccess("DEL on a full disk", reply);
@@ -174,7 +165,7 @@ function readOnlyCase(network: FaultNetwork, directory: string): FaultCase {
       sandbox.run("mount", ["-o", "remount,ro", directory]);
       const mend = () => void sandbox.run("mount", ["-o", "remount,rw", directory]);
       room.count(
-        `ADD ${expectWholeAdd(scene, clean, { before: NO_HANG }, mend)} on a read-only disk`,
+        `ADD ${expectWholeAdd(scene, clean, NO_HANG, mend)} on a read-only disk`,
       );
     },
   };
@@ -209,7 +200,7 @@ function failingCase(network: FaultNetwork, command: "ADD" | "DEL", error: strin
       const point = points[room.step - 1]!;
       const scene = prepared(room);
       const { runtime, attachment } = scene;
-      const how = { before: [...NO_HANG, ...failAt(point, error)] };
+      const how = { ...NO_HANG, before: failAt(point, error) };
       try {
         if (command === "ADD") {
           room.count(`ADD ${expectWholeAdd(scene, clean, how, () => {})} with ${error}`);

@@ -161,3 +161,16 @@ export function expectSuccess(what: string, reply: PluginReply): PluginReply {
   if (reply.code === 0) return reply;
   throw new Error(`${what} ended with ${reply.code}: ${reply.stdout}${reply.stderr}`);
 }
+
+/**
+ * Expects a success, or an error of the specification's form. Returns whether it was a success.
+ * @throws {Error} with what a plugin said, when it was killed or said something else
+ */
+export function expectAnswer(what: string, { code, stdout, stderr, json }: PluginReply): boolean {
+  if (code === 0) return true;
+  if (code === 1 && typeof json?.code === "number" && typeof json.msg === "string") return false;
+  throw new Error(`${what} ended with ${code}: ${stdout}${stderr}`);
+}
+
+/** For a call that may wait for ever: timeout(1) ends it, and it is no answer. */
+export const NO_HANG: CallOptions = { beforeAll: ["timeout", "-s", "KILL", "60"] };

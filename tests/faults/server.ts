@@ -1,0 +1,84 @@
+/**
+ * The resident server is killed as it makes the k-th call that changes something, in the midst of a
+ * client's ADD or DEL. The client says so, or does it by itself; DEL then leaves nothing.
+ *
+ * @module
+ */
+import { type FaultNetwork, NETWORKS } from "../support/faults/networks.ts";
+import { expectSuccess, NO_HANG } from "../support/faults/runtime.ts";
+import { expectNone, Scene } from "../support/faults/scene.ts";
+import type { Snapshot } from "../support/faults/snapshot.ts";
+import { type CallPoint, changingCalls, countCalls, killAt } from "../support/faults/strace.ts";
+import type { FaultCase, FaultRoom, FaultSuite } from "../support/faults/suite.ts";
+import { BackgroundProcess } from "../support/process.ts";
+import { residentExecutable } from "../support/resident.ts";
+
+/** Starts the server behind the words that strace is called with. */
+async function startServer(
+  { residentBin }: FaultRoom,
+  [program, ...words]: readonly string[],
+): Promise<BackgroundProcess> {
+  const executable = residentExecutable(residentBin);
+  if (executable === undefined) throw new Error(`${residentBin} has no clients`);
+  // -D: the server is what is started, and told to end, and strace its grandchild.
+  const server = new BackgroundProcess(program!, ["-D", ...words, executable, "serve"]);
+  await server.until(() => server.output.includes("ready at"), "the resident server");
+  return server;
+}
+
+function serverCase(network: FaultNetwork, command: "ADD" | "DEL"): FaultCase {
+  let points: CallPoint[] = [];
+  let clean: Snapshot = new Map();
+  /** The host before the call in question, which the server has served so far. */
+  const prepared = (room: FaultRoom) => {
+    const inServer = { ...room, bin: room.residentBin };
+    const scene = new Scene(inServer, network, { isWarm: true });
+    if (command === "DEL") expectSuccess("ADD", scene.runtime.add(scene.attachment));
+    return scene;
+  };
+  const call = ({ runtime, attachment }: Scene) => {
+    const how = { ...NO_HANG, mayFail: true };
+    return command === "ADD" ? runtime.add(attachment, how) : runtime.del(attachment, how);
+  };
+  return {
+    id: `${network.id}/${command}`,
+    needs: ["strace", ...network.needs ?? []],
+    async steps(room) {
+      const file = "/run/test/strace";
+      await using server = await startServer(room, countCalls(file));
+      const scene = prepared(room);
+      const before = changingCalls(file).length;
+      expectSuccess(command, call(scene));
+      points = changingCalls(file).slice(before);
+      expectSuccess("DEL", scene.runtime.del(scene.attachment));
+      await server.stop();
+      clean = scene.snapshot();
+      return points.length;
+    },
+    async run(room) {
+      const point = points[room.step - 1]!;
+      await using server = await startServer(room, killAt(point));
+      const scene = prepared(room);
+      const { code, stdout, stderr, json } = call(scene);
+      // A server that has printed the result may end before it says so: the call has failed then.
+      if (code > 1 || code === 1 && json === undefined) {
+        throw new Error(`${command} ended with ${code}: ${stdout}${stderr}`);
+      }
+      expectSuccess("DEL afterwards", scene.runtime.del(scene.attachment, NO_HANG));
+      // What came of the point: with other timing it is another call's.
+      room.count(await server.stop() === 137 ? "server killed" : "not reached");
+      expectNone(
+        `the server killed at ${point.text}`,
+        scene.differences(clean).filter((line) =>
+          !/^(left|gone) (process|file \/run\/cni\/cni\.sock)/.test(line)
+        ),
+      );
+    },
+  };
+}
+
+export const suite: FaultSuite = {
+  title: "the resident server killed at every step of a call",
+  share: 1,
+  cases: NETWORKS.flatMap((network) => [serverCase(network, "ADD"), serverCase(network, "DEL")]),
+};
