@@ -25,14 +25,14 @@ export const FOREVER = 0xffffffff;
 /** An address message. */
 export const ADDRESS = message(
   ifaddrmsg,
-  attributes({
+  attributes(() => ({
     address: attr(1, ip), //   IFA_ADDRESS    the peer's on a point-to-point link, else the local one
     local: attr(2, ip), //     IFA_LOCAL      absent for IPv6 where both are the same
     label: attr(3, cstring), // IFA_LABEL
     broadcast: attr(4, ip), // IFA_BROADCAST
     lifetimes: attr(6, cacheinfo), // IFA_CACHEINFO
     flags: attr(8, u32), //    IFA_FLAGS
-  }),
+  })),
 );
 /** @see ADDRESS */
 export type AddressMessage = Value<typeof ADDRESS>;

@@ -40,16 +40,25 @@ export type Attributes<R extends Record<string, Row<unknown>>> = {
   [K in keyof R]?: R[K] extends Row<infer T> ? T : never;
 };
 
-/** A table of attributes. Those of a received message that the table lacks are passed over. */
+/**
+ * A table of attributes. Those of a received message that the table lacks are passed over.
+ * @param table gives the rows; called when the first message is written or read, since a process has
+ * to do with few of all the kinds there are
+ */
 // deno-lint-ignore no-explicit-any -- a table's rows have any types; Attributes<R> recovers them
-export function attributes<R extends Record<string, Row<any>>>(rows: R): Codec<Attributes<R>> {
-  const byNumber = new Map<number, [name: string, row: Row<unknown>]>(
-    Object.entries(rows).map(([name, row]) => [row.number & TYPE_MASK, [name, row]]),
-  );
+export function attributes<R extends Record<string, Row<any>>>(
+  table: () => R,
+): Codec<Attributes<R>> {
+  type NamedRow = readonly [name: string, row: Row<unknown>];
+  let rows: readonly NamedRow[] | undefined;
+  let byNumber: ReadonlyMap<number, NamedRow> | undefined;
+  const allRows = () => rows ??= Object.entries(table());
+  const rowsByNumber = () =>
+    byNumber ??= new Map(allRows().map((named) => [named[1].number & TYPE_MASK, named]));
   return {
     encode(value) {
       const parts: RawAttribute[] = [];
-      for (const [name, row] of Object.entries(rows)) {
+      for (const [name, row] of allRows()) {
         const given = value[name];
         if (given === undefined) continue;
         for (const item of row.repeated ? given as unknown[] : [given]) {
@@ -60,8 +69,9 @@ export function attributes<R extends Record<string, Row<any>>>(rows: R): Codec<A
     },
     decode(bytes) {
       const value: Record<string, unknown> = {};
+      const rowOf = rowsByNumber();
       eachAttribute(bytes, (type, start, end) => {
-        const known = byNumber.get(type & TYPE_MASK);
+        const known = rowOf.get(type & TYPE_MASK);
         if (!known) return;
         const [name, row] = known;
         const item = row.codec.decode(bytes.subarray(start, end));

@@ -34,28 +34,33 @@ Deno.test("unpackAttributes() stops at a length that leads outside, or nowhere",
 });
 
 Deno.test("attributes() leaves out what is undefined and passes over what it does not know", () => {
-  const table = attributes({ name: attr(3, cstring), mtu: attr(4, u32) });
+  const table = attributes(() => ({ name: attr(3, cstring), mtu: attr(4, u32) }));
   assertEquals(table.encode({ mtu: 1500, name: undefined }), bytes("08 00 04 00 dc 05 00 00"));
   const received = bytes("08 00 63 00 01 02 03 04  08 00 04 00 dc 05 00 00");
   assertEquals(table.decode(received), { mtu: 1500 });
 });
 
 Deno.test("attributes() reads a payload that is shorter or longer than ours", () => {
-  const table = attributes({ mtu: attr(4, u32), both: attr(5, struct({ a: u16, b: u16 })) });
+  const table = attributes(() => ({
+    mtu: attr(4, u32),
+    both: attr(5, struct({ a: u16, b: u16 })),
+  }));
   assertEquals(table.decode(bytes("06 00 04 00 dc 05 00 00")).mtu, 1500);
   assertEquals(table.decode(bytes("06 00 05 00 01 00 00 00")).both, { a: 1, b: 0 });
   assertEquals(table.decode(bytes("0c 00 05 00 01 00 02 00 03 00 04 00")).both, { a: 1, b: 2 });
 });
 
 Deno.test("attributes() keeps every value of an attribute that comes several times", () => {
-  const table = attributes({ ids: attrs(2, u16) });
+  const table = attributes(() => ({ ids: attrs(2, u16) }));
   const wire = bytes("06 00 02 00 05 00 00 00  06 00 02 00 07 00 00 00");
   assertEquals(table.encode({ ids: [5, 7] }), wire);
   assertEquals(table.decode(wire), { ids: [5, 7] });
 });
 
 Deno.test("nested() marks the attribute when it writes, and does not mind the mark when it reads", () => {
-  const table = attributes({ port: nested(12, attributes({ hairpin: attr(4, u8) })) });
+  const table = attributes(() => ({
+    port: nested(12, attributes(() => ({ hairpin: attr(4, u8) }))),
+  }));
   const wire = bytes("0c 00 0c 80  05 00 04 00 01 00 00 00");
   assertEquals(table.encode({ port: { hairpin: 1 } }), wire);
   assertEquals(table.decode(wire), { port: { hairpin: 1 } });
@@ -64,7 +69,7 @@ Deno.test("nested() marks the attribute when it writes, and does not mind the ma
 });
 
 Deno.test("linkInfo() reads data by its kind, and keeps a kind whose data it does not know", () => {
-  const codec = linkInfo({ vlan: attributes({ id: attr(1, u16) }) }, {});
+  const codec = linkInfo({ vlan: attributes(() => ({ id: attr(1, u16) })) }, {});
   const wire = bytes(`
     09 00 01 00  76 6c 61 6e 00 00 00 00 // IFLA_INFO_KIND "vlan"
     0c 00 02 00                          // IFLA_INFO_DATA

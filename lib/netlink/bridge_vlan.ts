@@ -18,15 +18,15 @@ const VLAN_INFO = struct({ flags: u16, id: u16 });
 /** A link message of the bridge family that carries VLANs. */
 export const BRIDGE_VLANS = message(
   ifinfomsg,
-  attributes({
+  attributes(() => ({
     extendedMask: attr(29, u32), // IFLA_EXT_MASK
     spec: attr(
       26, //                        IFLA_AF_SPEC
-      attributes({
+      attributes(() => ({
         vlans: attrs(2, VLAN_INFO), // IFLA_BRIDGE_VLAN_INFO
-      }),
+      })),
     ),
-  }),
+  })),
 );
 /** @see BRIDGE_VLANS */
 export type BridgeVlans = Value<typeof BRIDGE_VLANS>;

@@ -18,44 +18,47 @@ const protocolRows = {
 };
 
 /** Addresses, protocol and ports of one direction: `struct nf_conntrack_tuple`. */
-const tuple = attributes({
+const tuple = attributes(() => ({
   ip: nested( //              CTA_TUPLE_IP
     1,
-    attributes({
+    attributes(() => ({
       source4: attr(1, ip), //       CTA_IP_V4_SRC
       destination4: attr(2, ip), //  CTA_IP_V4_DST
       source6: attr(3, ip), //       CTA_IP_V6_SRC
       destination6: attr(4, ip), //  CTA_IP_V6_DST
-    }),
+    })),
   ),
   protocol: nested( //        CTA_TUPLE_PROTO
     2,
-    attributes({
+    attributes(() => ({
       ...protocolRows,
       sourcePort: attr(2, be16), // CTA_PROTO_SRC_PORT
-    }),
+    })),
   ),
   zone: attr(3, raw), //      CTA_TUPLE_ZONE
-});
+}));
 
 /** One connection: as its first packet was, and as answers are. */
 export const CONNECTION = message(
   nfgenmsg,
-  attributes({
+  attributes(() => ({
     original: nested(1, tuple), // CTA_TUPLE_ORIG
     reply: nested(2, tuple), //    CTA_TUPLE_REPLY
     id: attr(12, raw), //          CTA_ID
     zone: attr(18, raw), //        CTA_ZONE
     // Limits a dump, since Linux 5.8; older kernels pass over it and dump everything.
-    filter: nested(25, attributes({ original: attr(1, u32) })), // CTA_FILTER, CTA_FILTER_ORIG_FLAGS
-  }),
+    filter: nested(25, attributes(() => ({ original: attr(1, u32) }))), // CTA_FILTER, CTA_FILTER_ORIG_FLAGS
+  })),
 );
 /** Protocol and destination port alone, which is quicker: of a large table, few entries matter. */
 export const DESTINATION_PORT = message(
   nfgenmsg,
-  attributes({
-    original: nested(1, attributes({ protocol: nested(2, attributes(protocolRows)) })),
-  }),
+  attributes(() => ({
+    original: nested(
+      1,
+      attributes(() => ({ protocol: nested(2, attributes(() => protocolRows)) })),
+    ),
+  })),
 );
 
 /** @see CONNECTION */

@@ -47,34 +47,34 @@ const common = {
   netnsFd: attr(28, u32), //          IFLA_NET_NS_FD     descriptor of the namespace to be in
 } satisfies Record<keyof VethPeer, unknown>;
 
-const BRIDGE = attributes({
+const BRIDGE = attributes(() => ({
   ageingTime: attr(4, u32), //        IFLA_BR_AGEING_TIME       hundredths of a second
   stpState: attr(5, u32), //          IFLA_BR_STP_STATE
   vlanFiltering: attr(7, u8), //      IFLA_BR_VLAN_FILTERING
   vlanDefaultPvid: attr(39, u16), //  IFLA_BR_VLAN_DEFAULT_PVID 0 for none
   boolOptions: attr(46, struct({ value: u32, mask: u32 })), // IFLA_BR_MULTI_BOOLOPT since Linux 5.0
-});
+}));
 
-const VLAN = attributes({
+const VLAN = attributes(() => ({
   id: attr(1, u16), //                IFLA_VLAN_ID              1 to 4094
   protocol: attr(5, be16), //         IFLA_VLAN_PROTOCOL        0x8100 or 0x88a8
-});
+}));
 
-const MACVLAN = attributes({
+const MACVLAN = attributes(() => ({
   mode: attr(1, u32), //              IFLA_MACVLAN_MODE         a bit: 1 private, 2 vepa, 4 bridge, 8 passthru
   flags: attr(2, u16), //             IFLA_MACVLAN_FLAGS
   bcQueueLen: attr(7, u32), //        IFLA_MACVLAN_BC_QUEUE_LEN packets
   bcCutoff: attr(9, s32), //          IFLA_MACVLAN_BC_CUTOFF    since Linux 6.4
-});
+}));
 
-const IPVLAN = attributes({
+const IPVLAN = attributes(() => ({
   mode: attr(1, u16), //              IFLA_IPVLAN_MODE          0 l2, 1 l3, 2 l3s
   flags: attr(2, u16), //             IFLA_IPVLAN_FLAGS
-});
+}));
 
-const VRF = attributes({ table: attr(1, u32) }); // IFLA_VRF_TABLE
+const VRF = attributes(() => ({ table: attr(1, u32) })); // IFLA_VRF_TABLE
 
-const TUN = attributes({
+const TUN = attributes(() => ({
   owner: attr(1, u32), //             IFLA_TUN_OWNER            user ID
   group: attr(2, u32), //             IFLA_TUN_GROUP
   type: attr(3, u8), //               IFLA_TUN_TYPE             1 tun, 2 tap
@@ -82,19 +82,19 @@ const TUN = attributes({
   vnetHeader: attr(5, u8), //         IFLA_TUN_VNET_HDR
   persist: attr(6, u8), //            IFLA_TUN_PERSIST
   multiQueue: attr(7, u8), //         IFLA_TUN_MULTI_QUEUE
-});
+}));
 
-const VETH = attributes({
-  peer: attr(1, message(ifinfomsg, attributes(common))), // VETH_INFO_PEER: a link message inside
-});
+const VETH = attributes(() => ({
+  peer: attr(1, message(ifinfomsg, attributes(() => common))), // VETH_INFO_PEER: a link message inside
+}));
 
 /** A bridge port's attributes. `linux/if_link.h` */
-const BRIDGE_PORT: Codec<BridgePort> = attributes({
+const BRIDGE_PORT: Codec<BridgePort> = attributes(() => ({
   state: attr(1, u8), //              IFLA_BRPORT_STATE         3 forwarding
   hairpin: attr(4, u8), //            IFLA_BRPORT_MODE          send back out of the port it came in by
   learning: attr(8, u8), //           IFLA_BRPORT_LEARNING
   isolated: attr(33, u8), //          IFLA_BRPORT_ISOLATED      no traffic to other isolated ports
-});
+}));
 
 const kinds: Readonly<Record<string, Codec<LinkData>>> = {
   bridge: BRIDGE,
@@ -120,18 +120,21 @@ const rows = {
   extendedMask: attr(29, u32), //     IFLA_EXT_MASK       RTEXT_FILTER_*: what an answer has
   promiscuity: attr(30, u32), //      IFLA_PROMISCUITY    how many users asked for it
   carrier: attr(33, u8), //           IFLA_CARRIER
-  properties: nested(52, attributes({ altNames: attrs(53, cstring) })), // IFLA_PROP_LIST: IFLA_ALT_IFNAME
+  properties: nested(52, attributes(() => ({ altNames: attrs(53, cstring) }))), // IFLA_PROP_LIST: IFLA_ALT_IFNAME
   altName: attr(53, cstring), //      IFLA_ALT_IFNAME     in requests: at most 127 bytes, since Linux 5.5
   parentNetnsId: attr(37, s32), //     IFLA_LINK_NETNSID   the parent is in another namespace
   permanentAddress: attr(54, mac), // IFLA_PERM_ADDRESS
 };
 
 /** A link message. */
-export const LINK = message(ifinfomsg, attributes(rows));
+export const LINK = message(ifinfomsg, attributes(() => rows));
 /** One network interface, as sent to or received from the kernel. */
 export type LinkMessage = Value<typeof LINK>;
 /** @see LINK */
 export type LinkAttributes = Attributes<typeof rows>;
 
 /** A link message of the bridge family that sets a port's attributes: IFLA_PROTINFO, nested. */
-export const BRIDGE_PORT_LINK = message(ifinfomsg, attributes({ port: nested(12, BRIDGE_PORT) }));
+export const BRIDGE_PORT_LINK = message(
+  ifinfomsg,
+  attributes(() => ({ port: nested(12, BRIDGE_PORT) })),
+);

@@ -33,10 +33,10 @@ const ndmsg = struct({
 /** A neighbour message. */
 export const NEIGHBOUR = message(
   ndmsg,
-  attributes({
+  attributes(() => ({
     address: attr(1, ip), //     NDA_DST
     linkAddress: attr(2, mac), // NDA_LLADDR
-  }),
+  })),
 );
 /** @see NEIGHBOUR */
 export type NeighbourMessage = Value<typeof NEIGHBOUR>;

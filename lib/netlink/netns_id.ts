@@ -8,8 +8,8 @@ export const RTM_GETNSID = 90;
 /** A namespace ID message. */
 export const NETNS_ID = message(
   struct({ family: u8 }),
-  attributes({
+  attributes(() => ({
     id: attr(1, s32), // NETNSA_NSID  −1 for none
     fd: attr(3, u32), // NETNSA_FD    descriptor of the other namespace
-  }),
+  })),
 );

@@ -36,15 +36,15 @@ export const NFNL_BATCH_END = 17;
 /** Begins and ends a batch; its `resource` says whose messages it holds. */
 export const NFNL_BATCH = message(
   nfgenmsg,
-  attributes({
+  attributes(() => ({
     generation: attr(1, raw), // NFNL_BATCH_GENID: the kernel refuses what was made for another
-  }),
+  })),
 );
 /** nftables' subsystem number, as a batch's `resource`. */
 export const NFNL_BATCH_NFTABLES = 10;
 
 /** The rule set's generation, a number that each change makes greater. */
-export const NFT_GEN = message(nfgenmsg, attributes({ id: attr(1, raw) })); // NFTA_GEN_ID
+export const NFT_GEN = message(nfgenmsg, attributes(() => ({ id: attr(1, raw) }))); // NFTA_GEN_ID
 
 /** `enum nf_inet_hooks`' families: NFPROTO_*. */
 export const NFPROTO = { inet: 1, ip: 2, bridge: 7, ip6: 10 } as const;
@@ -55,36 +55,36 @@ export const NF_HOOKS = { prerouting: 0, input: 1, forward: 2, output: 3, postro
 /** A table. */
 export const NFT_TABLE = message(
   nfgenmsg,
-  attributes({
+  attributes(() => ({
     name: attr(1, cstring), //     NFTA_TABLE_NAME
     userData: attr(6, COMMENT), // NFTA_TABLE_USERDATA
-  }),
+  })),
 );
 
 /** A chain; one with a hook is a base chain. */
 export const NFT_CHAIN = message(
   nfgenmsg,
-  attributes({
+  attributes(() => ({
     table: attr(1, cstring), // NFTA_CHAIN_TABLE
     name: attr(3, cstring), //  NFTA_CHAIN_NAME
     hook: attr( //              NFTA_CHAIN_HOOK
       4,
-      attributes({
+      attributes(() => ({
         number: attr(1, be32), //    NFTA_HOOK_HOOKNUM
         priority: attr(2, sbe32), // NFTA_HOOK_PRIORITY
-      }),
+      })),
     ),
     policy: attr(5, be32), //       NFTA_CHAIN_POLICY: 0 drop, 1 accept
     use: attr(6, be32), //          NFTA_CHAIN_USE: its rules, and what leads to it
     type: attr(7, cstring), //      NFTA_CHAIN_TYPE
     userData: attr(12, COMMENT), // NFTA_CHAIN_USERDATA
-  }),
+  })),
 );
 
 /** A rule. */
 export const NFT_RULE = message(
   nfgenmsg,
-  attributes({
+  attributes(() => ({
     table: attr(1, cstring), //    NFTA_RULE_TABLE
     chain: attr(2, cstring), //    NFTA_RULE_CHAIN
     handle: attr(3, be64), //      NFTA_RULE_HANDLE
@@ -92,13 +92,13 @@ export const NFT_RULE = message(
     expressions: attr(4, raw), //  NFTA_RULE_EXPRESSIONS
     position: attr(6, be64), //    NFTA_RULE_POSITION
     userData: attr(7, COMMENT), // NFTA_RULE_USERDATA
-  }),
+  })),
 );
 
 /** A set or map. */
 export const NFT_SET = message(
   nfgenmsg,
-  attributes({
+  attributes(() => ({
     table: attr(1, cstring), //      NFTA_SET_TABLE
     name: attr(2, cstring), //       NFTA_SET_NAME
     flags: attr(3, be32), //         NFTA_SET_FLAGS: NFT_SET_*
@@ -108,7 +108,7 @@ export const NFT_SET = message(
     dataLength: attr(7, be32), //    NFTA_SET_DATA_LEN: bytes
     id: attr(10, be32), //           NFTA_SET_ID: one of the batch's own, not 0
     userData: attr(13, SET_DATA), // NFTA_SET_USERDATA
-  }),
+  })),
 );
 export const NFT_SET_MAP = 0x8;
 /** NFTA_SET_DATA_TYPE of maps to verdicts. */
@@ -117,21 +117,21 @@ export const NFT_DATA_VERDICT = 0xffffff00;
 /** Elements of a set or map; the parts of a concatenation each start at a multiple of four. */
 export const NFT_ELEMENTS = message(
   nfgenmsg,
-  attributes({
+  attributes(() => ({
     table: attr(1, cstring), // NFTA_SET_ELEM_LIST_TABLE
     set: attr(2, cstring), //   NFTA_SET_ELEM_LIST_SET
     elements: attr( //          NFTA_SET_ELEM_LIST_ELEMENTS
       3,
-      attributes({
+      attributes(() => ({
         list: attrs( //           NFTA_LIST_ELEM
           1,
-          attributes({
+          attributes(() => ({
             key: attr(1, NFT_DATA), //     NFTA_SET_ELEM_KEY
             data: attr(2, NFT_DATA), //    NFTA_SET_ELEM_DATA
             userData: attr(6, COMMENT), // NFTA_SET_ELEM_USERDATA
-          }),
+          })),
         ),
-      }),
+      })),
     ),
-  }),
+  })),
 );

@@ -10,16 +10,16 @@ import { attr, attributes, attrs, packAttributes } from "./attributes.ts";
 import { be32, type Codec, cstring, raw, sbe32, type Value } from "./codec.ts";
 
 /** A value in network order, or what becomes of the packet. */
-export const NFT_DATA = attributes({
+export const NFT_DATA = attributes(() => ({
   value: attr(1, raw), // NFTA_DATA_VALUE
   verdict: attr( //      NFTA_DATA_VERDICT
     2,
-    attributes({
+    attributes(() => ({
       code: attr(1, sbe32), //    NFTA_VERDICT_CODE: 0 drop, 1 accept, or NFT_*
       chain: attr(2, cstring), // NFTA_VERDICT_CHAIN, with NFT_JUMP and NFT_GOTO
-    }),
+    })),
   ),
-});
+}));
 export const NF_DROP = 0;
 export const NF_ACCEPT = 1;
 export const NFT_JUMP = -3;
@@ -34,56 +34,56 @@ export const NFT_REG32_00 = 8;
 /** A table for each sort of expression that is understood. */
 const TABLES = {
   /** Writes a value into a register, or decides. */
-  immediate: attributes({
+  immediate: attributes(() => ({
     register: attr(1, be32), // NFTA_IMMEDIATE_DREG
     data: attr(2, NFT_DATA), // NFTA_IMMEDIATE_DATA
-  }),
+  })),
   /** `register = (source & mask) ^ xor` */
-  bitwise: attributes({
+  bitwise: attributes(() => ({
     source: attr(1, be32), //   NFTA_BITWISE_SREG
     register: attr(2, be32), // NFTA_BITWISE_DREG
     length: attr(3, be32), //   NFTA_BITWISE_LEN: bytes
     mask: attr(4, NFT_DATA), // NFTA_BITWISE_MASK
     xor: attr(5, NFT_DATA), //  NFTA_BITWISE_XOR
-  }),
+  })),
   /** Goes on where a register compares so. */
-  cmp: attributes({
+  cmp: attributes(() => ({
     source: attr(1, be32), //   NFTA_CMP_SREG
     operator: attr(2, be32), // NFTA_CMP_OP: 0 equal, 1 not equal
     data: attr(3, NFT_DATA), // NFTA_CMP_DATA
-  }),
+  })),
   /** Goes on where a set has what is in the register; reads what a map maps it to. */
-  lookup: attributes({
+  lookup: attributes(() => ({
     set: attr(1, cstring), //   NFTA_LOOKUP_SET
     source: attr(2, be32), //   NFTA_LOOKUP_SREG
     register: attr(3, be32), // NFTA_LOOKUP_DREG, with maps
     flags: attr(5, be32), //    NFTA_LOOKUP_FLAGS: 1 where the set has it not
-  }),
+  })),
   /** Reads a part of the packet. */
-  payload: attributes({
+  payload: attributes(() => ({
     register: attr(1, be32), // NFTA_PAYLOAD_DREG
     base: attr(2, be32), //     NFTA_PAYLOAD_BASE: 0 link, 1 network, 2 transport header
     offset: attr(3, be32), //   NFTA_PAYLOAD_OFFSET: bytes
     length: attr(4, be32), //   NFTA_PAYLOAD_LEN: bytes
-  }),
+  })),
   /** Reads what the kernel knows of a packet. */
-  meta: attributes({
+  meta: attributes(() => ({
     register: attr(1, be32), // NFTA_META_DREG
     key: attr(2, be32), //      NFTA_META_KEY: NFT_META_*
-  }),
+  })),
   /** Reads what the kernel knows of a packet's connection. */
-  ct: attributes({
+  ct: attributes(() => ({
     register: attr(1, be32), // NFTA_CT_DREG
     key: attr(2, be32), //      NFTA_CT_KEY: NFT_CT_*
-  }),
+  })),
   /** Reads what the routing tables know of an address. */
-  fib: attributes({
+  fib: attributes(() => ({
     register: attr(1, be32), // NFTA_FIB_DREG
     result: attr(2, be32), //   NFTA_FIB_RESULT: 3 the address's type
     flags: attr(3, be32), //    NFTA_FIB_FLAGS: 2 of the destination
-  }),
+  })),
   /** Gives a connection another source or destination. */
-  nat: attributes({
+  nat: attributes(() => ({
     type: attr(1, be32), //       NFTA_NAT_TYPE: 0 source, 1 destination
     family: attr(2, be32), //     NFTA_NAT_FAMILY: NFPROTO_*
     address: attr(3, be32), //    NFTA_NAT_REG_ADDR_MIN: a register
@@ -91,14 +91,14 @@ const TABLES = {
     port: attr(5, be32), //       NFTA_NAT_REG_PROTO_MIN: a register
     portMax: attr(6, be32), //    NFTA_NAT_REG_PROTO_MAX
     flags: attr(7, be32), //      NFTA_NAT_FLAGS
-  }),
+  })),
   /** Gives a connection the source address of the interface that it leaves by. */
-  masq: attributes({ flags: attr(1, be32) }), // NFTA_MASQ_FLAGS
+  masq: attributes(() => ({ flags: attr(1, be32) })), // NFTA_MASQ_FLAGS
   /** A match of iptables: those that `iptables-nft` makes. */
-  match: attributes({
+  match: attributes(() => ({
     name: attr(1, cstring), // NFTA_MATCH_NAME
     info: attr(3, raw), //     NFTA_MATCH_INFO: of "comment" the text, filled up with zeros
-  }),
+  })),
 };
 
 /** The sorts of expressions that are understood. */
@@ -125,11 +125,11 @@ const expression: Codec<ReceivedExpression> = {
     return table ? { name, data: table.decode(data) } as Expression : { name };
   },
 };
-const NAMED = attributes({ name: attr(1, cstring), data: attr(2, raw) });
+const NAMED = attributes(() => ({ name: attr(1, cstring), data: attr(2, raw) }));
 
 function tableOf(name: string): Codec<object> | undefined {
   return Object.hasOwn(TABLES, name) ? TABLES[name as ExpressionName] : undefined;
 }
 
 /** NFTA_RULE_EXPRESSIONS: the attribute NFTA_LIST_ELEM, several times. */
-export const NFT_EXPRESSIONS = attributes({ list: attrs(1, expression) });
+export const NFT_EXPRESSIONS = attributes(() => ({ list: attrs(1, expression) }));

@@ -54,7 +54,7 @@ const rtmsg = struct({
  * less one.
  */
 const rtnexthop = struct({ length: u16, flags: u8, hops: u8, device: s32 });
-const nextHopAttributes = attributes({ gateway: attr(5, ip) }); // RTA_GATEWAY
+const nextHopAttributes = attributes(() => ({ gateway: attr(5, ip) })); // RTA_GATEWAY
 
 /** A next hop of a multipath route. */
 type NextHopMessage = Omit<Value<typeof rtnexthop>, "length"> & Value<typeof nextHopAttributes>;
@@ -84,7 +84,7 @@ const nextHops: Codec<readonly NextHopMessage[]> = {
 /** A route message. */
 export const ROUTE = message(
   rtmsg,
-  attributes({
+  attributes(() => ({
     to: attr(1, ip), //        RTA_DST
     inputDevice: attr(3, u32), // RTA_IIF
     device: attr(4, u32), //   RTA_OIF        index
@@ -93,14 +93,14 @@ export const ROUTE = message(
     source: attr(7, ip), //    RTA_PREFSRC
     metrics: attr( //          RTA_METRICS
       8,
-      attributes({
+      attributes(() => ({
         mtu: attr(2, u32), //    RTAX_MTU     bytes
         advmss: attr(8, u32), // RTAX_ADVMSS  bytes
-      }),
+      })),
     ),
     nextHops: attr(9, nextHops), // RTA_MULTIPATH, instead of device and gateway
     table: attr(15, u32), //   RTA_TABLE
-  }),
+  })),
 );
 /** @see ROUTE */
 export type RouteMessage = Value<typeof ROUTE>;

@@ -25,7 +25,7 @@ const ruleHeader = struct({
 /** A rule message. */
 export const RULE = message(
   ruleHeader,
-  attributes({
+  attributes(() => ({
     to: attr(1, ip), //              FRA_DST
     from: attr(2, ip), //            FRA_SRC
     inputDevice: attr(3, cstring), // FRA_IIFNAME
@@ -34,7 +34,7 @@ export const RULE = message(
     table: attr(15, u32), //         FRA_TABLE
     markMask: attr(16, u32), //      FRA_FWMASK
     outputDevice: attr(17, cstring), // FRA_OIFNAME
-  }),
+  })),
 );
 /** @see RULE */
 export type RuleMessage = Value<typeof RULE>;

@@ -69,10 +69,10 @@ const tbfParameters = struct({
   mtu: u32,
 });
 
-const TBF = attributes({
+const TBF = attributes(() => ({
   parameters: attr(1, tbfParameters), // TCA_TBF_PARMS
   rate64: attr(4, u64), //               TCA_TBF_RATE64   bytes per second
-});
+}));
 
 /** `struct tc_mirred`, of which `struct tc_gen` is the beginning */
 const mirredParameters = struct({
@@ -85,7 +85,7 @@ const mirredParameters = struct({
   device: u32,
 });
 
-const MIRRED = attributes({ parameters: attr(2, mirredParameters) }); // TCA_MIRRED_PARMS
+const MIRRED = attributes(() => ({ parameters: attr(2, mirredParameters) })); // TCA_MIRRED_PARMS
 
 /** `struct tc_u32_sel` with `struct tc_u32_key`s behind it. */
 const u32Selector: Codec<U32Key[]> = {
@@ -119,11 +119,11 @@ export interface U32Key {
   offset: number;
 }
 
-const U32 = attributes({
+const U32 = attributes(() => ({
   classId: attr(1, u32), //                                          TCA_U32_CLASSID
   keys: attr(5, u32Selector), //                                     TCA_U32_SEL
-  actions: attr(7, attributes({ first: attr(1, byKind({ mirred: MIRRED })) })), // TCA_U32_ACT
-});
+  actions: attr(7, attributes(() => ({ first: attr(1, byKind({ mirred: MIRRED })) }))), // TCA_U32_ACT
+}));
 
 /** A queueing discipline's message. */
 export const QDISC = message(tcmsg, byKind({ tbf: TBF }));

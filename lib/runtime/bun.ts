@@ -5,6 +5,7 @@
 import { bunFiles, FILE_SYMBOLS, type FileLibrary } from "./bun_files.ts";
 import { messageOf } from "./errors.ts";
 import { findProgram } from "./find_program.ts";
+import { lazySymbols } from "./lazy_symbols.ts";
 import { post } from "./post.ts";
 import { readToEnd } from "./read_to_end.ts";
 import { supervise } from "./supervise.ts";
@@ -97,10 +98,8 @@ class Libc implements FileLibrary {
 
   get #first() {
     if (this.#base) return this.#base;
-    const { __errno_location, ...functions } = this.#open("libc.so.6", {
-      ...FILE_SYMBOLS,
-      __errno_location: ["pointer"],
-    });
+    const { __errno_location } = this.#open("libc.so.6", { __errno_location: ["pointer"] });
+    const functions = lazySymbols(FILE_SYMBOLS, (symbols) => this.#open("libc.so.6", symbols));
     const cell = this.ffi.toArrayBuffer(Number(__errno_location()), 0, 4);
     return this.#base = { functions, errno: new Int32Array(cell) };
   }

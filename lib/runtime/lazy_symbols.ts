@@ -1,0 +1,25 @@
+import type { Bound, Symbols } from "./types.ts";
+
+/**
+ * Functions of a library, each bound when it is first asked for: a process calls few of those that it
+ * could. For Bun: Deno binds several at once in less time.
+ * @param bind binds symbols
+ */
+export function lazySymbols<S extends Symbols>(
+  symbols: S,
+  bind: <One extends Symbols>(symbols: One) => Bound<One>,
+): Bound<S> {
+  const bound: Record<string, unknown> = {};
+  for (const [name, signature] of Object.entries(symbols)) {
+    Object.defineProperty(bound, name, {
+      configurable: true,
+      enumerable: true,
+      get() {
+        const value = bind({ [name]: signature })[name];
+        Object.defineProperty(bound, name, { value });
+        return value;
+      },
+    });
+  }
+  return bound as Bound<S>;
+}
