@@ -11,7 +11,7 @@
  */
 import { assertEquals } from "@std/assert";
 import type { NetNs } from "../../lib/ns/netns.ts";
-import { hostLocal, reservations } from "../support/network.ts";
+import { addUplink, hostLocal, reservations } from "../support/network.ts";
 import { fromFileUrl } from "../support/paths.ts";
 import { plugin, type PluginCall, pluginDirectory } from "../support/plugins.ts";
 import {
@@ -94,15 +94,24 @@ const LASTING = /\/(lock|last_reserved_ip\.\d|loopback-guard)$/;
 function assertNothingLeft(sandbox: Sandbox, netns: NetNs, remover?: string): void {
   assertEquals([sandbox.links(), sandbox.links(netns)], [["br0"], []]);
   assertEquals(reservations("upgrade"), []);
-  const rules = ["iptables-save", "ip6tables-save"].map((program) => sandbox.run(program, []));
-  const left = [sandbox.ruleset(), ...rules].join("\n").split("\n")
-    .filter((line) => /10\.7\.0\.2\b|fd00:7::2\b|\b8080\b|"c1"|upgrade/.test(line))
-    .filter((line) => remover === undefined || !ONLY_OURS.test(line));
-  assertEquals(left, []);
+  assertEquals(
+    rulesLeft(sandbox).filter((line) => remover === undefined || !ONLY_OURS.test(line)),
+    [],
+  );
   // Others do not know every file of these.
-  if (remover !== undefined) return;
-  const files = [...filesBelow("/run/cni"), ...filesBelow("/var/lib/cni")].map(([path]) => path);
-  assertEquals(files.filter((path) => !LASTING.test(path)), []);
+  if (remover === undefined) assertEquals(filesLeft(), []);
+}
+
+/** The lines of rules that are about the container. */
+function rulesLeft(sandbox: Sandbox): string[] {
+  const rules = ["iptables-save", "ip6tables-save"].map((program) => sandbox.run(program, []));
+  return [sandbox.ruleset(), ...rules].join("\n").split("\n")
+    .filter((line) => /10\.7\.0\.2\b|fd00:7::2\b|\b8080\b|"c1"|upgrade/.test(line));
+}
+
+function filesLeft(): string[] {
+  return [...filesBelow("/run/cni"), ...filesBelow("/var/lib/cni")].map(([path]) => path)
+    .filter((path) => !LASTING.test(path));
 }
 
 const NEEDS = ["nft", "iptables"];
@@ -127,7 +136,43 @@ function exchange(
   }, { needs: [...NEEDS, ...needs] });
 }
 
+/** The other plugins that make an interface, or take one: one call each. */
+const OTHERS: readonly { config: Record<string, unknown> & { type: string }; needs: string[] }[] = [
+  { config: { type: "ptp", ipMasq: true, ipMasqBackend: "iptables", ipam: hostLocal }, needs: [] },
+  { config: { type: "macvlan", master: "up0", ipam: hostLocal }, needs: ["kernel:macvlan"] },
+  { config: { type: "ipvlan", master: "up0", ipam: hostLocal }, needs: ["kernel:ipvlan"] },
+  { config: { type: "vlan", master: "up0", vlanId: 7, ipam: hostLocal }, needs: ["kernel:vlan"] },
+  { config: { type: "host-device", device: "up1", ipam: hostLocal }, needs: [] },
+];
+
+/** A plugin's interface that executables of one version make, and those of another remove. */
+function exchangeOne(
+  title: string,
+  [adder, remover]: readonly (string | undefined)[],
+  needs: readonly string[],
+): void {
+  for (const { config, needs: own } of OTHERS) {
+    kernelTest(`${title}, ${config.type}`, (sandbox) => {
+      addUplink(sandbox);
+      const before = sandbox.links().sort();
+      using netns = sandbox.container("c1");
+      const prevResult = plugin(sandbox, callOf("ADD", config, netns, adder));
+      plugin(sandbox, callOf("DEL", { ...config, prevResult }, netns, remover));
+      assertEquals([sandbox.links().sort(), sandbox.links(netns)], [before, []]);
+      assertEquals(reservations("upgrade"), []);
+      assertEquals(rulesLeft(sandbox), []);
+      if (remover === undefined) assertEquals(filesLeft(), []);
+    }, { needs: [...NEEDS, ...needs, ...own] });
+  }
+}
+
 const GO = [`${GO_PLUGINS}/bridge`];
+exchangeOne("from the Go plugins to these", [GO_PLUGINS, undefined], GO);
+exchangeOne("from these back to the Go plugins", [undefined, GO_PLUGINS], GO);
+if (OLD) {
+  exchangeOne("from the release before to this one", [OLD, undefined], []);
+  exchangeOne("from this release back to the one before", [undefined, OLD], []);
+}
 exchange("from the Go plugins to these", "iptables", [GO_PLUGINS, undefined], GO);
 exchange("from these back to the Go plugins", "iptables", [undefined, GO_PLUGINS], GO);
 for (const backend of OLD ? BACKENDS : []) {
