@@ -379,6 +379,31 @@ Deno.test("without the record, what was kept aside still comes back", async () =
   assertEquals(await says(`${directory}/probe`), "others");
 });
 
+const unserved = missing(["root"]);
+if (unserved) reportSkip("install: the resident server serves other names", unserved);
+Deno.test({
+  name: "the resident server serves a plugin under the name that it was given, and no other",
+  ignore: unserved !== undefined,
+  async fn() {
+    const directory = occupied();
+    await installed(directory, "--resident", "--as", "acme=probe");
+    Deno.copyFileSync(`${directory}/acme`, `${directory}/nameless`);
+    const script = `mount -t tmpfs none /run && mkdir /run/cni
+      "$0/cni" serve 2>/dev/null & server=$!
+      until test -S /run/cni/cni.sock; do sleep 0.05; done
+      export CNI_COMMAND=VERSION
+      "$0/acme"; "$0/probe"; "$0/nameless" >/dev/null
+      unset CNI_COMMAND
+      "$0/cni" status --json
+      kill "$server"; wait "$server"`;
+    const { stdout, stderr } = await ended("unshare", ["--mount", "sh", "-c", script, directory]);
+    const documents = stdout.replaceAll("}{", "}\n{");
+    assertEquals(documents.match(/"supportedVersions"/g)?.length, 2, stdout + stderr);
+    assertMatch(documents, /"served": 2\b/);
+    assertMatch(documents, /"name of no plugin": 1\b/);
+  },
+});
+
 /** Tests in a mount namespace of their own: `mount` is mounted, with its options, before a command. */
 function mountTest(
   name: string,

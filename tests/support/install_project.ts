@@ -4,12 +4,12 @@ import { ScratchProject } from "./scratch_project.ts";
 const CNI = `
 import { runProgram } from "./lib/cli/run_program.ts";
 import { installCommand, uninstallCommand } from "./lib/install/commands.ts";
-import { serveCommand } from "./lib/resident/commands.ts";
+import { serveCommand, statusCommand } from "./lib/resident/commands.ts";
 import { BUILD_VERSION } from "./lib/skel/build_version.ts";
 
 export async function main(args) {
   if (/version$/.test(args[0])) return console.log("cni", BUILD_VERSION) ?? 0;
-  const commands = [installCommand, serveCommand, uninstallCommand];
+  const commands = [installCommand, serveCommand, statusCommand, uninstallCommand];
   const explain = (error, command) => "cni " + command + ": " + error + "\\n";
   return await runProgram({ name: "cni", summary: "", commands, explain }, args);
 }
