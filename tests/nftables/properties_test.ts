@@ -14,7 +14,7 @@ import { expressionsOf } from "../../lib/nftables/rule.ts";
 import { listRules } from "../../lib/nftables/state.ts";
 import { jump, masquerade } from "../../lib/nftables/statement.ts";
 import { hashOf } from "../../lib/firewall/rule_comment.ts";
-import { fc } from "../support/fast_check.ts";
+import fc from "fast-check";
 import { kernelTest } from "../support/sandbox.ts";
 
 const name = fc.stringMatching(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,80}$/);
