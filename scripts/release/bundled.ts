@@ -1,5 +1,6 @@
 /** The npm packages whose code an executable has, with what a bill of materials says of each. */
 import type { Bundle } from "../build/bundle.ts";
+import { hex } from "./hex.ts";
 import { resolve } from "../../lib/deps/path.ts";
 
 /** An npm package. */
@@ -34,7 +35,7 @@ export function bundledPackages({ metafile }: Bundle, root: string): BundledPack
       name: name!,
       version: version!,
       license: typeof license === "string" ? license : "NOASSERTION",
-      ...base64 ? { sha512: Uint8Array.fromBase64(base64).toHex() } : {},
+      ...base64 ? { sha512: hex(Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))) } : {},
     };
   });
 }
