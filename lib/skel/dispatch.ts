@@ -22,18 +22,18 @@ import { withoutWrongValues, wrongValue } from "./result_values.ts";
 import type { Reply } from "./reply.ts";
 import { Undo } from "./undo.ts";
 
-/** The work of a call, which goes on after an interruption has ended the waiting for it. */
-class UnderWay {
+/** Waits for the work of a call until an interruption: the work itself goes on after that. */
+class InterruptibleWait {
   readonly #interrupted: Promise<never> | undefined;
-  /** Never rejects. */
+  /** Resolves when what was last waited for has settled. Never rejects. */
   settled: Promise<unknown> = Promise.resolve();
 
   constructor(interrupted: Promise<never> | undefined) {
     this.#interrupted = interrupted;
   }
 
-  /** Waits for work, or the interruption. */
-  async until<T>(work: T | Promise<T>): Promise<T> {
+  /** Returns what the work gives. @throws what it throws, or the interruption */
+  async for<T>(work: T | Promise<T>): Promise<T> {
     this.settled = Promise.allSettled([work]);
     return await (this.#interrupted ? Promise.race([work, this.#interrupted]) : work);
   }
@@ -74,14 +74,14 @@ async function perform<O>(
   invocation: Invocation,
   interrupted: Promise<never> | undefined,
 ): Promise<Reply> {
-  const underWay = new UnderWay(interrupted);
+  const waiting = new InterruptibleWait(interrupted);
   let request: Request | undefined;
   let reply: Reply;
   try {
-    request = await underWay.until(readRequest(invocation, plugin.name, versions));
-    reply = await handle(plugin, request, invocation.env, underWay);
+    request = await waiting.for(readRequest(invocation, plugin.name, versions));
+    reply = await handle(plugin, request, invocation.env, waiting);
   } catch (error) {
-    const { settled } = underWay;
+    const { settled } = waiting;
     const defect = defectOf(error);
     const said = defect ? explainDefect(error, defect, plugin.name, request) : error;
     reply = { ...failure(said, request?.config.cniVersion), settled, defect };
@@ -141,18 +141,18 @@ async function handle<O>(
   plugin: Plugin<O>,
   request: Request,
   env: Invocation["env"],
-  underWay: UnderWay,
+  waiting: InterruptibleWait,
 ): Promise<Reply> {
   const { command, config, raw, text, rule } = request;
   const options = () => plugin.options ? readOptions(plugin.options(), raw, plugin.name) : {} as O;
   const common = { config, raw, text, env };
   if (command === "GC") {
     const { validAttachments } = request;
-    await underWay.until(plugin.gc({ ...common, validAttachments }));
+    await waiting.for(plugin.gc({ ...common, validAttachments }));
     return success("");
   }
   if (command === "STATUS") {
-    await underWay.until(plugin.status({ ...common, options: options() }));
+    await waiting.for(plugin.status({ ...common, options: options() }));
     return success("");
   }
   const netns = containerNetns(env, rule);
@@ -171,17 +171,17 @@ async function handle<O>(
   };
   switch (command) {
     case "DEL":
-      await underWay.until(plugin.del(call));
+      await waiting.for(plugin.del(call));
       return success("");
     case "CHECK":
-      await underWay.until(plugin.check({ ...call, options: options() }));
+      await waiting.for(plugin.check({ ...call, options: options() }));
       return success("");
     case "ADD": {
       const adding = { ...call, options: options() };
       return await add(
         async (undo) => await plugin.add({ ...adding, undo }),
         config.cniVersion,
-        underWay,
+        waiting,
       );
     }
   }
@@ -197,12 +197,12 @@ const INTERRUPTED_GRACE = 1000;
 async function add(
   attach: (undo: Undo) => Promise<Result>,
   cniVersion: string,
-  underWay: UnderWay,
+  waiting: InterruptibleWait,
 ): Promise<Reply> {
   const undo = new Undo();
   const work = attach(undo);
   try {
-    const stdout = renderResult(requireResult(await underWay.until(work)), cniVersion);
+    const stdout = renderResult(requireResult(await waiting.for(work)), cniVersion);
     return { ...success(stdout), takeBack: () => undo.run() };
   } catch (error) {
     // The step under way may still make something, which can be undone only after it has ended.

@@ -3,9 +3,9 @@ const PAUSE = 100;
 
 /** Waits until there is a file; returns false when `ended` settles before. */
 export async function appears(path: string, ended: Promise<unknown>): Promise<boolean> {
-  const over = settled(ended);
+  const state = watch(ended);
   for (;;) {
-    const last = over.value;
+    const last = state.hasSettled;
     try {
       await Deno.stat(path);
       return true;
@@ -13,7 +13,7 @@ export async function appears(path: string, ended: Promise<unknown>): Promise<bo
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
     if (last) return false;
-    await over.pause();
+    await state.pause();
   }
 }
 
@@ -22,19 +22,19 @@ export async function appears(path: string, ended: Promise<unknown>): Promise<bo
  * printed afterwards begins on a line of its own.
  */
 export async function follow(path: string, ended: Promise<unknown>): Promise<void> {
-  const over = settled(ended);
+  const state = watch(ended);
   using file = await Deno.open(path);
   const buffer = new Uint8Array(65536);
   let end = NEWLINE;
   for (;;) {
     // Asked before the look: what was written before the end is there to be read now.
-    const last = over.value;
+    const last = state.hasSettled;
     const length = await file.read(buffer);
     if (length) {
       await write(buffer.subarray(0, length));
       end = buffer[length - 1]!;
     } else if (last) break;
-    else await over.pause();
+    else await state.pause();
   }
   if (end !== NEWLINE) await write(new Uint8Array([NEWLINE]));
 }
@@ -42,9 +42,9 @@ export async function follow(path: string, ended: Promise<unknown>): Promise<voi
 const NEWLINE = 10;
 
 /** Whether a promise has settled, and a pause that ends early when it does. */
-function settled(promise: Promise<unknown>): { value: boolean; pause(): Promise<void> } {
+function watch(promise: Promise<unknown>): { hasSettled: boolean; pause(): Promise<void> } {
   const state = {
-    value: false,
+    hasSettled: false,
     async pause() {
       const { promise: paused, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, PAUSE);
@@ -52,7 +52,7 @@ function settled(promise: Promise<unknown>): { value: boolean; pause(): Promise<
       clearTimeout(timer);
     },
   };
-  const end = promise.finally(() => state.value = true);
+  const end = promise.finally(() => state.hasSettled = true);
   return state;
 }
 

@@ -1,4 +1,4 @@
-/** `cnitool list`: what is configured, what is remembered, and what still is. */
+/** `cnitool list`: what is configured, what the cache has, and what still is. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Cnitool, RESULT } from "../support/cnitool.ts";
 import { kernelTest } from "../support/sandbox.ts";

@@ -80,7 +80,7 @@ interface ListedAttachment {
   added: string;
 }
 
-/** In the order of the files; networks that are only remembered come last. */
+/** In the order of the files; networks that only the cache has come last. */
 function describeNetworks(
   files: readonly NetworkFile[],
   attachments: readonly CachedAttachment[],

@@ -34,7 +34,7 @@ function describeAttached(attachment: CachedAttachment): Diagnosis[] {
   const what = state === "namespace gone" ? `its namespace ${netns} is gone` : `${ifName} is gone`;
   return [{
     state: "warning",
-    message: `${describeAttachment(attachment)} is remembered, but ${what}`,
+    message: `${describeAttachment(attachment)} is in the cache, but ${what}`,
     ...netns === "" ? {} : { remedy: `cnitool del ${network} ${netns} -i ${ifName}` },
   }];
 }

@@ -23,7 +23,7 @@ export function compareWithCache(
   if (!attachment) {
     if (!noted) return { differences: [] };
     const { network, containerId } = noted;
-    // What hangs on nothing here may be another host's, which is nested in this one.
+    // What is attached to nothing here may be another host's, which is nested in this one.
     const differences = found.host === undefined ? [] : ["it is not in the cache"];
     return { network, containerID: containerId, differences };
   }

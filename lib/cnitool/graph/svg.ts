@@ -159,7 +159,7 @@ function edgeTo(to: string, row: number, one: ContainerInterface, link: HostInte
   return { from: link.master ? `host ${link.master}` : "", to, row, label, isWrong };
 }
 
-/** Containers of one bridge stand together; those that hang on nothing come last. */
+/** Containers of one bridge stand together; those that are attached to nothing come last. */
 function orderOf(boxes: readonly Box[], edges: readonly Edge[]): Box[] {
   const origin = ({ id }: Box) => edges.find(({ to }) => to === id)?.from ?? "\uffff";
   return boxes.toSorted((a, b) => origin(a) < origin(b) ? -1 : origin(a) > origin(b) ? 1 : 0);
@@ -173,7 +173,7 @@ function stack(order: readonly Box[]): void {
   }
 }
 
-/** Each box at the height of what hangs on it, one below the other. */
+/** Each box at the height of what is attached to it, one below the other. */
 function placeBeside(column: readonly Box[], all: readonly Box[], edges: readonly Edge[]): void {
   const wanted = new Map(column.map((box) => {
     const ends = edges.filter(({ from }) => from === box.id)

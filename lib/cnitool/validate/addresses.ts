@@ -2,11 +2,11 @@
 import type { Address4, Address6 } from "../../deps/ip_address.ts";
 import { getFold, isObject, type JsonObject, type JsonValue } from "../../types/json.ts";
 import type { Document } from "./finding.ts";
-import { includes, overlap, parseAddress, type Stretch, stretchOf } from "./subnets.ts";
+import { type AddressRange, includes, overlap, parseAddress, rangeOf } from "./subnets.ts";
 
-/** A stretch of addresses that a network gives to containers. */
+/** A range of addresses that a network gives to containers. */
 export interface AddressPool {
-  stretch: Stretch;
+  range: AddressRange;
   /** As the configuration has it. */
   subnet: string;
   /** Where it stands. */
@@ -25,22 +25,22 @@ export function checkRanges(
     for (const range of ranges) {
       const pool = checkRange(document, range.path, range.config);
       if (!pool) continue;
-      const family = pools.find((other) => other.set === set)?.pool.stretch.family;
-      if (family !== undefined && family !== pool.stretch.family) {
+      const family = pools.find((other) => other.set === set)?.pool.range.family;
+      if (family !== undefined && family !== pool.range.family) {
         document.note(
           "error",
           pool.path,
           "a set of ranges is for one family: an attachment is given one address of each set",
         );
       }
-      const other = pools.find((other) => overlap(other.pool.stretch, pool.stretch));
+      const other = pools.find((other) => overlap(other.pool.range, pool.range));
       if (other) {
         document.note("error", pool.path, `${pool.subnet} overlaps ${other.pool.subnet} above it`);
       }
       pools.push({ pool, set });
     }
   }
-  checkRoutes(document, path, ipam, pools.map(({ pool }) => pool.stretch));
+  checkRoutes(document, path, ipam, pools.map(({ pool }) => pool.range));
   return pools.map(({ pool }) => pool);
 }
 
@@ -69,7 +69,7 @@ function checkRange(
   const text = getFold(config, "subnet");
   const subnet = parseAddress(text);
   if (!subnet || typeof text !== "string" || !text.includes("/")) return undefined; // told by its form
-  const whole = stretchOf(subnet);
+  const whole = rangeOf(subnet);
   const at = (key: string) => [...path, key];
   if (subnet.bigInt() !== whole.first) {
     const network = `${subnet.startAddress().correctForm()}${subnet.subnet}`;
@@ -100,14 +100,14 @@ function checkRange(
     );
   }
   checkGateway(document, at("gateway"), getFold(config, "gateway"), whole, text);
-  return { stretch: { family: whole.family, first, last }, subnet: text, path: at("subnet") };
+  return { range: { family: whole.family, first, last }, subnet: text, path: at("subnet") };
 }
 
 function checkGateway(
   document: Document,
   path: readonly PropertyKey[],
   value: JsonValue | undefined,
-  subnet: Stretch,
+  subnet: AddressRange,
   text: string,
 ): void {
   const gateway = parseAddress(value);
@@ -122,7 +122,7 @@ function checkGateway(
 }
 
 /** The address of the subnet itself, or IPv4's for broadcasts; /31 and /32 have neither. */
-function isUnusable(address: Address4 | Address6, { family, first, last }: Stretch): boolean {
+function isUnusable(address: Address4 | Address6, { family, first, last }: AddressRange): boolean {
   if (last - first < 2n) return false;
   return address.bigInt() === first || family === 4 && address.bigInt() === last;
 }
@@ -134,7 +134,7 @@ export function checkAddresses(
   ipam: JsonObject,
 ): void {
   const list = getFold(ipam, "addresses");
-  const subnets: Stretch[] = [];
+  const subnets: AddressRange[] = [];
   const seen = new Set<string>();
   for (const [index, entry] of (Array.isArray(list) ? list : []).entries()) {
     if (!isObject(entry)) continue;
@@ -142,7 +142,7 @@ export function checkAddresses(
     const text = getFold(entry, "address");
     const address = parseAddress(text);
     if (!address || typeof text !== "string") continue;
-    const subnet = stretchOf(address);
+    const subnet = rangeOf(address);
     subnets.push(subnet);
     if (isUnusable(address, subnet)) {
       document.note("warning", [...at, "address"], `${text} is the subnet's own address`);
@@ -161,7 +161,7 @@ function checkRoutes(
   document: Document,
   path: readonly PropertyKey[],
   ipam: JsonObject,
-  pools: readonly Stretch[],
+  pools: readonly AddressRange[],
 ): void {
   const routes = getFold(ipam, "routes");
   const wholes = subnetsIn(ipam, pools);
@@ -176,9 +176,9 @@ function checkRoutes(
 }
 
 /** Whole subnets; ranges may be parts of theirs. */
-function subnetsIn(ipam: JsonObject, pools: readonly Stretch[]): Stretch[] {
+function subnetsIn(ipam: JsonObject, pools: readonly AddressRange[]): AddressRange[] {
   const stated = rangeSets([], ipam).flat().map(({ config }) =>
     parseAddress(getFold(config, "subnet"))
   );
-  return [...pools, ...stated.flatMap((subnet) => subnet ? [stretchOf(subnet)] : [])];
+  return [...pools, ...stated.flatMap((subnet) => subnet ? [rangeOf(subnet)] : [])];
 }

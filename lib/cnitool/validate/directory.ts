@@ -42,7 +42,7 @@ export function compareNetworks(networks: readonly CheckedNetwork[]): void {
 
 function comparePools(network: CheckedNetwork, other: CheckedNetwork): void {
   for (const pool of network.pools) {
-    const taken = other.pools.find(({ stretch }) => overlap(stretch, pool.stretch));
+    const taken = other.pools.find(({ range }) => overlap(range, pool.range));
     if (!taken) continue;
     const what = `${pool.subnet} overlaps ${taken.subnet} of network ${other.name}`;
     if (pool.bridge !== "" && pool.bridge === taken.bridge) {

@@ -1,8 +1,8 @@
 /** Subnet arithmetic, for who reads configurations. */
 import { Address4, Address6 } from "../../deps/ip_address.ts";
 
-/** A stretch of addresses of one family. */
-export interface Stretch {
+/** A range of addresses of one family. */
+export interface AddressRange {
   family: 4 | 6;
   first: bigint;
   last: bigint;
@@ -17,7 +17,7 @@ export function parseAddress(text: unknown): Address4 | Address6 | undefined {
 }
 
 /** The subnet of an address with a prefix length. */
-export function stretchOf(address: Address4 | Address6): Stretch {
+export function rangeOf(address: Address4 | Address6): AddressRange {
   return {
     family: address instanceof Address4 ? 4 : 6,
     first: address.startAddress().bigInt(),
@@ -25,13 +25,16 @@ export function stretchOf(address: Address4 | Address6): Stretch {
   };
 }
 
-/** Whether an address, whatever its prefix length, is in a stretch. */
-export function includes({ family, first, last }: Stretch, address: Address4 | Address6): boolean {
+/** Whether an address, whatever its prefix length, is in a range. */
+export function includes(
+  { family, first, last }: AddressRange,
+  address: Address4 | Address6,
+): boolean {
   const value = address.bigInt();
-  return stretchOf(address).family === family && value >= first && value <= last;
+  return rangeOf(address).family === family && value >= first && value <= last;
 }
 
-/** Whether two stretches have an address in common. */
-export function overlap(a: Stretch, b: Stretch): boolean {
+/** Whether two ranges have an address in common. */
+export function overlap(a: AddressRange, b: AddressRange): boolean {
   return a.family === b.family && a.first <= b.last && b.first <= a.last;
 }
