@@ -144,27 +144,29 @@ async function unpublish(attachment: Attachment): Promise<void> {
       siblings.filter(({ backend }) => backend === name),
     )
   );
+  // The note matters where the rules were flushed, or removed by a DEL that was killed: connections
+  // outlive them.
+  removeConnectionsThrough([...removed.flat(), ...note ? forwardingsOf(note) : []]);
   notes.remove(attachment);
   removeSibling(attachment);
   await closeLoopbackUnlessUsed();
-  // The note matters where the rules were flushed: connections outlive them.
-  removeConnectionsThrough([...removed.flat(), ...note ? forwardingsOf(note) : []]);
 }
 
 /** Removes the published ports of a network's attachments that are not in `valid`. */
 export async function gcPorts(network: string, valid: readonly Attachment[]): Promise<void> {
   using _lock = await lockForRemoval();
   const isValid = membership(valid);
-  for (const { attachment } of portsNotes().list().records) {
-    if (attachment.network !== network || isValid(attachment)) continue;
+  const gone = portsNotes().list().records
+    .filter(({ attachment }) => attachment.network === network && !isValid(attachment));
+  for (const { attachment } of gone) {
     // Other attachments of its container may wait for its ports.
     if (siblingsOf(attachment).length > 0) await unpublish(attachment);
   }
   const removed = await inEveryBackend((name) => PORT_MAPPERS[name].collect(network, valid));
+  removeConnectionsThrough([...removed.flat(), ...gone.flatMap(forwardingsOf)]);
   portsNotes().removeOthers(network, valid);
   removeOtherSiblings(network, valid);
   await closeLoopbackUnlessUsed();
-  removeConnectionsThrough(removed.flat());
 }
 
 /**

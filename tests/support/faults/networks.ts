@@ -17,18 +17,38 @@ export interface FaultNetwork {
   host?(sandbox: Sandbox): void;
   /** Makes what only one attachment can have, of which there are two at most. */
   attachment?(sandbox: Sandbox, number: number): Record<string, unknown>;
+  /** Makes what comes of using an attachment, and goes with it. */
+  use?(sandbox: Sandbox, attachment: FaultAttachment): void;
 }
 
 const bridge = { type: "bridge", bridge: "br0", isGateway: true, ipam: hostLocal };
 const IPTABLES = ["iptables", "nft"];
 
+interface PortMapping {
+  hostPort: number;
+  containerPort: number;
+  protocol: string;
+}
+
 /** Two ports of each protocol; the second attachment's are others. */
-function ports(_: Sandbox, number: number): Record<string, unknown> {
-  const portMappings = [
+function ports(_: Sandbox, number: number) {
+  const portMappings: [PortMapping, PortMapping] = [
     { hostPort: 8000 + number, containerPort: 80, protocol: "tcp" },
     { hostPort: 8100 + number, containerPort: 53, protocol: "udp" },
   ];
   return { runtimeConfig: { portMappings } };
+}
+
+/** A UDP connection from outside to a published port, as the kernel tracks it. */
+function connection(sandbox: Sandbox, { options, result }: FaultAttachment): void {
+  const { portMappings: [, udp] } = options.runtimeConfig as ReturnType<
+    typeof ports
+  >["runtimeConfig"];
+  const [{ address }] = (result as { ips: [{ address: string }] }).ips;
+  const container = address.split("/")[0]!;
+  const words = `-I -p udp -t 600 -s 192.0.2.9 --sport 5000 -d 10.7.0.1 --dport ${udp.hostPort} ` +
+    `-r ${container} --reply-port-src 53 -q 192.0.2.9 --reply-port-dst 5000`;
+  sandbox.run("conntrack", words.split(" "));
 }
 
 function card(sandbox: Sandbox, number: number): Record<string, unknown> {
@@ -97,13 +117,16 @@ export const NETWORKS: readonly FaultNetwork[] = [
   {
     id: "portmap-iptables",
     plugins: [bridge, { type: "portmap", backend: "iptables" }],
-    needs: IPTABLES,
+    needs: [...IPTABLES, "conntrack"],
     attachment: ports,
+    use: connection,
   },
   {
     id: "portmap-nftables",
     plugins: [bridge, { type: "portmap", backend: "nftables" }],
+    needs: ["conntrack"],
     attachment: ports,
+    use: connection,
   },
   {
     id: "firewall-iptables",

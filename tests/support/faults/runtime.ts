@@ -62,7 +62,10 @@ export class FaultRuntime {
       const reply = this.#call("ADD", i, attachment, prevResult, how);
       this.#room.count("ADD");
       if (isLast) {
-        if (reply.code === 0) attachment.result = reply.json;
+        if (reply.code === 0) {
+          attachment.result = reply.json;
+          this.#network.use?.(this.#room.sandbox, attachment);
+        }
         return reply;
       }
       if (options.mayFail && reply.code !== 0) return reply;
