@@ -4,6 +4,8 @@ import type { Tally } from "./tally.ts";
 
 /** How long a step may take, in milliseconds, before it counts as one that never ends. */
 const STEP_TIMEOUT = 300_000;
+/** The same where everything is run, whole storms among it. */
+const WHOLE_STEP_TIMEOUT = 3_600_000;
 
 /** A process that runs cases, with a PID namespace: whatever it started ends with it. */
 export class JobProcess {
@@ -52,13 +54,20 @@ export class JobProcess {
     if (message.is === "begun") {
       this.#current = message;
       clearTimeout(this.#timeout);
-      this.#timeout = setTimeout(() => this.#giveUp(), STEP_TIMEOUT);
+      this.#timeout = setTimeout(() => this.#giveUp(), this.#stepTimeout);
     } else if (message.is === "failed") this.#show(message.step, message.why);
     else if (message.is === "passed") progress(this.#tally);
   }
 
+  /** Milliseconds. */
+  get #stepTimeout(): number {
+    return this.#options.all ? WHOLE_STEP_TIMEOUT : STEP_TIMEOUT;
+  }
+
   #giveUp(): void {
-    this.#fail(`no end after ${STEP_TIMEOUT / 1000} s; the other cases of its process are not run`);
+    this.#fail(
+      `no end after ${this.#stepTimeout / 1000} s; the other cases of its process are not run`,
+    );
     this.#current = undefined;
     this.#child.kill("SIGKILL");
   }
