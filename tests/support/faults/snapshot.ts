@@ -160,8 +160,10 @@ type Put = (kind: string, name: string, value: string) => void;
 
 // deno-lint-ignore no-explicit-any -- iproute2's JSON has no types
 function readEntry(kind: string, entry: any, put: Put): void {
-  // The kernel gives link-local addresses, and the routes that go with them, in its own time.
+  // The kernel gives link-local addresses, and the routes to what is an IPv6 address of the host's, in
+  // its own time.
   if (/^route/.test(kind) && /^(fe80|ff00|multicast)/.test(entry.dst)) return;
+  if (kind === "route6" && entry.table === "local") return;
   if (kind === "link") put(kind, entry.ifname, stable({ ...entry, up: isUp(entry.flags) }));
   else if (kind === "address") {
     for (const address of entry.addr_info ?? []) {
