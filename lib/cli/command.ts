@@ -9,11 +9,11 @@ import type { CommandLine } from "./command_line.ts";
 /** What a shell offers for a value: words, files, directories or programs. Nothing when absent. */
 export type Completion = (() => readonly string[]) | "file" | "directory" | "program";
 
-/** What a command is about. */
+/** An operand of a command: a word that is no option. */
 export interface Operand {
   /** In capitals, as help prints it. */
   name: string;
-  /** It can be left out, and so can those behind it. */
+  /** It can be left out, and so can those after it. */
   optional?: boolean;
   completes?: Completion;
 }
@@ -24,7 +24,7 @@ export interface Option {
   name: string;
   /** One letter that means the same. */
   short?: string;
-  /** What its value is called; an option without is a switch. */
+  /** What its value is called in help; an option without one is a switch. */
   value?: string;
   /** It may be given more than once. */
   repeated?: boolean;
@@ -38,11 +38,11 @@ export interface Command {
   name: string;
   operands: readonly Operand[];
   /**
-   * What everything behind the operands is called, where that is not the command's own: the words of
-   * another command line, options included. A `--` before it is dropped.
+   * What everything after the operands is called in help, where it is another command line, options
+   * included. A `--` before it is dropped.
    */
   rest?: string;
-  /** All its words are `rest`, and for a program that knows its own options, `--help` too. */
+  /** All its words are `rest`, `--help` too: they are for a program with options of its own. */
   forwards?: boolean;
   /** What a shell offers for the first word of `rest`. */
   restCompletes?: Completion;
@@ -52,13 +52,13 @@ export interface Command {
   summary: string;
   /** What else there is to know, in lines of at most 100 characters. */
   description?: string;
-  /** Those beside `--help`. */
+  /** Its options, without `--help`. */
   options: readonly Option[];
   /** A line that can be typed, with the program's name. */
   example: string;
   /** What `--json` prints, as a TypeScript type. */
   json?: string;
-  /** Does it, and returns the exit status. What it throws is explained to the user. */
+  /** Runs the command, and returns the exit status. What it throws is explained to the user. */
   run(line: CommandLine): Promise<number> | number;
 }
 
@@ -68,29 +68,29 @@ export interface Program {
   /** What it does, in one sentence. */
   summary: string;
   commands: readonly Command[];
-  /** What operands are like, in lines of at most 100 characters. */
+  /** Explains the operands, in lines of at most 100 characters. */
   notes?: string;
   /** The environment variables that it reads, each with a line of help. */
   environment?: Readonly<Record<string, string>>;
-  /** Text for standard error about what `command` failed at; "" where none was found. */
+  /** Makes the text for standard error about a failure of `command`, "" where none was found. */
   explain(error: unknown, command: string): string;
 }
 
 /** `--json`. */
 export const JSON_OPTION: Option = { name: "json", help: "print JSON" };
 
-/** The command called `name`. */
+/** Finds the command called `name`. */
 export function findCommand({ commands }: Program, name: string): Command | undefined {
   return commands.find((command) => command.name === name);
 }
 
-/** The operands as the usage line has them: `NETWORK [NETNS]`. */
+/** Formats the operands for the usage line: `NETWORK [NETNS]`. */
 export function operandsOf({ operands, rest }: Command): string {
   const words = operands.map(({ name, optional }) => optional ? `[${name}]` : name);
   return [...words, ...rest === undefined ? [] : [rest]].join(" ");
 }
 
-/** An option as help has it: `-i, --ifname NAME`. */
+/** Formats an option for help: `-i, --ifname NAME`. */
 export function optionLabel({ name, short, value }: Option): string {
   return `${short === undefined ? "" : `-${short}, `}--${name}${value ? ` ${value}` : ""}`;
 }

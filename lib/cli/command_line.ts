@@ -1,11 +1,11 @@
-/** What each option was given: its values, or none for a switch. */
+/** The values of each option that was given; none for a switch. */
 export type OptionValues = ReadonlyMap<string, readonly string[]>;
 
-/** The words behind a command's name, found to be ones that it takes. */
+/** The words after a command's name, checked against what the command takes. */
 export class CommandLine {
-  /** In the order of the command's. */
+  /** In the order of the command's own. */
   readonly operands: readonly string[];
-  /** What stands where the command has its `rest`. */
+  /** The words of the command's `rest`. */
   readonly rest: readonly string[];
   readonly #options: OptionValues;
 
@@ -21,17 +21,17 @@ export class CommandLine {
     this.#options = options;
   }
 
-  /** Whether an option was given. */
+  /** Tells whether an option was given. */
   has(option: string): boolean {
     return this.#options.has(option);
   }
 
-  /** The value of an option; the last one where it was given more than once. */
+  /** Returns the value of an option; the last one where it was given more than once. */
   text(option: string): string | undefined {
     return this.texts(option).at(-1);
   }
 
-  /** The values of an option, in the order of the line. */
+  /** Returns the values of an option, in the order of the line. */
   texts(option: string): readonly string[] {
     return this.#options.get(option) ?? [];
   }

@@ -1,4 +1,4 @@
-/** What a shell offers when a line of a program is half typed: derived from the program's table. */
+/** Completes the last word of a program's line for a shell, from the program's table. */
 import { ifPresent } from "../runtime/errors.ts";
 import {
   type Command,
@@ -8,14 +8,14 @@ import {
   type Program,
 } from "./command.ts";
 
-/** One thing that may stand next. */
+/** A word that may be the last one of the line. */
 export interface Candidate {
   word: string;
-  /** What it is, in a few words; "" for nothing to tell. */
+  /** Describes the word briefly; may be "". */
   about: string;
 }
 
-/** What may stand next: words, or what the shell itself knows. */
+/** What a shell offers: words, or what it completes by itself. */
 export interface Offer {
   candidates: Candidate[];
   /** Paths and programs, which shells complete better. */
@@ -23,9 +23,9 @@ export interface Offer {
 }
 
 /**
- * What may stand in the place of the last word, of which a part may be typed.
+ * Finds what the last word may be, of which a part may be typed.
  *
- * @param words those behind the program's name; the last one is "" where nothing is typed of it
+ * @param words those after the program's name; the last one is "" where none of it is typed
  */
 export function complete(program: Program, words: readonly string[]): Offer {
   const typed = words.at(-1) ?? "";

@@ -1,4 +1,4 @@
-/** `PROGRAM completion SHELL`: what makes a shell ask the program what may stand next. */
+/** `PROGRAM completion SHELL`: the script that makes a shell ask the program for completions. */
 import { runtime } from "../runtime/mod.ts";
 import type { Command } from "./command.ts";
 import type { Offer } from "./complete.ts";
@@ -9,7 +9,7 @@ export const COMPLETE = "complete";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
 
-/** The command that prints the script for a shell. */
+/** Makes the command that prints the script for a shell. */
 export function completionCommand(program: string): Command {
   return {
     name: "completion",
@@ -29,7 +29,9 @@ fish: ${program} completion fish > ~/.config/fish/completions/${program}.fish`,
   };
 }
 
-/** Lines for a script to read: a word, a tab and what it is; a last line for paths and programs. */
+/**
+ * Formats lines for the scripts: a word, a tab, its description; a last one for paths and programs.
+ */
 export function offerLines({ candidates, also }: Offer): string {
   const lines = candidates.map(({ word, about }) => `${word}\t${about}\n`);
   return [...lines, also === undefined ? "" : `:${also}\n`].join("");

@@ -1,7 +1,7 @@
 import { type Command, operandsOf, optionLabel, type Program } from "./command.ts";
 import { columns } from "./text.ts";
 
-/** What `--help` prints: of one command, or of the whole program. */
+/** Makes the text of `--help`: of one command, or of the whole program. */
 export function help(program: Program, command?: Command): string {
   return command ? helpOf(program, command) : helpOfAll(program);
 }
@@ -31,7 +31,7 @@ function helpOf(program: Program, command: Command): string {
   );
 }
 
-/** The usage line, without the program's name. Options go before words that are not the command's. */
+/** Makes the usage line, without the program's name. Options go before another command line. */
 export function usage(command: Command): string {
   const operands = operandsOf(command);
   const parts = command.rest === undefined ? [operands, "[OPTION…]"] : ["[OPTION…]", operands];

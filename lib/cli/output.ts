@@ -2,7 +2,7 @@ import { runtime } from "../runtime/mod.ts";
 import { encodeJson } from "../types/json.ts";
 import type { CommandLine } from "./command_line.ts";
 
-/** Takes what is printed. */
+/** Prints a text, or keeps it while {@link captured} is at work. */
 let write = (text: string): void => runtime.write(1, text);
 
 /** Does `work`, and returns what it prints instead of printing it. */

@@ -1,4 +1,4 @@
-/** From the words of a command line to a command and what it is given. */
+/** Parses the words of a command line into a command, its operands and its options. */
 import { parseArgs } from "../deps/parse_args.ts";
 import { type Command, findCommand, operandsOf, type Option, type Program } from "./command.ts";
 import { CommandLine } from "./command_line.ts";
@@ -13,10 +13,10 @@ export type Request =
 const HELP: Option = { name: "help", short: "h", help: "print this" };
 const VERSION: Option = { name: "version", help: "print the version" };
 
-/** @throws {UsageError} telling what is wrong, and the likely right word for a misspelt one */
+/** Parses a line. @throws {UsageError} saying what is wrong, and what a misspelt word may mean */
 export async function parseLine(program: Program, args: readonly string[]): Promise<Request> {
   const every = program.commands.flatMap(({ options }) => options);
-  // No option means one thing here and another there, so those before the command can be read.
+  // An option means the same in every command, so those before the command can be read.
   const global = [...every, HELP, VERSION];
   const split = firstOperand(args, global);
   const before = await read(args.slice(0, split), global);
@@ -40,12 +40,12 @@ export async function parseLine(program: Program, args: readonly string[]): Prom
   }
 }
 
-/** @param every the options of all commands, to tell one that is another's from one that is none */
+/** @param every the options of all commands, to tell another command's from an unknown one */
 async function parseWords(
   command: Command,
   words: readonly string[],
   every: readonly Option[],
-  before: Read["given"],
+  before: ParsedWords["given"],
 ): Promise<Request> {
   const own = [...command.options, HELP];
   const isOwn = (name: string) => own.some((option) => option.name === name);
@@ -76,7 +76,7 @@ async function requireCommand(program: Program, name: string): Promise<Command> 
   );
 }
 
-interface Read {
+interface ParsedWords {
   operands: string[];
   /** The values of each option that was given; none for a switch. */
   given: Map<string, readonly string[]>;
@@ -87,7 +87,7 @@ async function read(
   args: readonly string[],
   options: readonly Option[],
   known: readonly string[] = options.map(({ name }) => name),
-): Promise<Read> {
+): Promise<ParsedWords> {
   const switches = options.filter(({ value }) => value === undefined).map(({ name }) => name);
   const valued = options.filter(({ value }) => value !== undefined).map(({ name }) => name);
   const shorts = options.flatMap(({ name, short }) => short ? [[short, name]] : []);
@@ -118,7 +118,7 @@ async function read(
   return { operands: parsed._.map(String), given };
 }
 
-/** The index of the first word that is neither an option nor the value of one. */
+/** Finds the index of the first word that is neither an option nor the value of one. */
 function firstOperand(args: readonly string[], options: readonly Option[]): number {
   let index = 0;
   while (/^-./.test(args[index] ?? "") && args[index] !== "--") {
@@ -127,14 +127,14 @@ function firstOperand(args: readonly string[], options: readonly Option[]): numb
   return Math.min(index, args.length);
 }
 
-/** Whether the word behind `arg` is its value. */
+/** Tells whether the word after `arg` is its value. */
 function takesNext(arg: string, options: readonly Option[]): boolean {
   return options.some(({ name, short, value }) =>
     value !== undefined && (arg === `--${name}` || arg === `-${short}`)
   );
 }
 
-/** A lone "-" is no value to parseArgs unless it is joined to its option. */
+/** Joins a value "-" to its option, without which parseArgs does not take it for a value. */
 function joinDashes(args: readonly string[], options: readonly Option[]): string[] {
   return args.flatMap((arg, index) => {
     const isValue = arg === "-" && index > 0 && takesNext(args[index - 1]!, options);
@@ -143,7 +143,7 @@ function joinDashes(args: readonly string[], options: readonly Option[]): string
   });
 }
 
-/** Operands that a command does not have are mistakes, not to be passed over. */
+/** Divides words into operands and `rest`. @throws {UsageError} for too few or too many operands */
 function divide(
   command: Command,
   words: readonly string[],

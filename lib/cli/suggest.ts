@@ -1,8 +1,8 @@
 /**
- * The one of `known` that `word` was probably meant to be; undefined where none is like it.
+ * Finds the one of `known` that `word` was probably meant to be; undefined where none is like it.
  *
- * A word of three letters may have one wrong, one of six two, and so on; a word that is the
- * beginning of only one of them means that.
+ * A word of three letters may have one wrong, a word of six two, and so on; a word that is the
+ * beginning of only one known word means that one.
  */
 export async function suggest(
   word: string,
@@ -22,7 +22,7 @@ export async function suggest(
   return nearest;
 }
 
-/** ` (did you mean NAME?)` where one of `known` is like `word`, else "". */
+/** Returns ` (did you mean NAME?)` where one of `known` is like `word`, else "". */
 export async function didYouMean(word: string, known: readonly string[]): Promise<string> {
   const meant = await suggest(word, known);
   return meant === undefined ? "" : ` (did you mean ${meant}?)`;

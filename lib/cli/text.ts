@@ -1,6 +1,6 @@
-/** Text for people: columns, and how long something takes or is ago. */
+/** Text for people: columns and durations. */
 
-/** Rows in columns, two spaces apart; the last column may be as wide as it wants. */
+/** Aligns rows in columns, two spaces apart, without spaces at the ends of lines. */
 export function columns(rows: readonly (readonly string[])[], indent = ""): string[] {
   const widths: number[] = [];
   for (const row of rows) {
@@ -11,7 +11,7 @@ export function columns(rows: readonly (readonly string[])[], indent = ""): stri
   );
 }
 
-/** A time span by its two largest units: `3d4h`, `40s`. Less than a second is `0s`. */
+/** Formats a duration by its two largest units: `3d4h`, `40s`. Less than a second is `0s`. */
 export function duration(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   const parts = [

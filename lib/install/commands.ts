@@ -1,4 +1,4 @@
-/** `cni install` and `cni uninstall`, as a command line has them. */
+/** The commands `cni install` and `cni uninstall`. */
 import { type Command, JSON_OPTION } from "../cli/command.ts";
 import type { CommandLine } from "../cli/command_line.ts";
 import { printJson } from "../cli/output.ts";
@@ -89,7 +89,7 @@ function linksOf(line: CommandLine): LinkMode {
   throw new UsageError(`--links must be one of ${LINKS.join(", ")}, not ${text}`);
 }
 
-/** A file's name that is no option, and no path. */
+/** A file's name, which cannot be taken for an option or a path. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/;
 
 function renamesOf(line: CommandLine): Map<string, string> {

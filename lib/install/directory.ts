@@ -8,14 +8,14 @@ import { CniError } from "../types/error.ts";
 import { copyExecutable, fingerprint, sameContent } from "./content.ts";
 import type { Installed } from "./record.ts";
 
-/** Where a name of an installation stands. */
+/** Who owns the file of a name. */
 export type Owner =
   | "nobody"
   /** An installation wrote it, and nobody has replaced it since. */
   | "installation"
   | "somebody";
 
-/** The executable's own name, which the symbolic links of an installation lead to. */
+/** The executable's own name, which the symbolic links of an installation point to. */
 export const OWN_NAME = "cni";
 
 /**
@@ -49,8 +49,9 @@ export class ExecutableDirectory {
   }
 
   /**
-   * Tells whose a name is.
-   * @throws {CniError} code 5 for a directory, a device and the like, which no installation replaces
+   * Tells who owns the file of a name.
+   * @throws {CniError} code 5 for a directory, a device and the like, which no installation
+   * replaces
    */
   ownerOf(name: string, installed: Installed | undefined): Owner {
     const info = this.infoOf(name);
@@ -62,7 +63,7 @@ export class ExecutableDirectory {
           "nothing was changed",
       );
     }
-    // A record that somebody has deleted leaves the kept files, which only an installation makes.
+    // Where the record was deleted, the kept files remain, which only an installation makes.
     if (!installed) return this.keptNames().includes(name) ? "installation" : "somebody";
     if (!installed.names.includes(name)) return "somebody";
     if (info.isSymlink) {
@@ -73,7 +74,7 @@ export class ExecutableDirectory {
     return isOurs ? "installation" : "somebody";
   }
 
-  /** Looks at a name itself, be it a symbolic link; undefined where there is none. */
+  /** Looks at a name, without following a symbolic link; undefined where there is none. */
   infoOf(name: string): FileInfo | undefined {
     return ifPresent(() => runtime.files.lstat(this.file(name)));
   }
@@ -95,12 +96,12 @@ export class ExecutableDirectory {
     this.#empty("new");
   }
 
-  /** Moves a finished file to its place, over what is there. */
+  /** Moves a finished file to its place, and replaces what is there. */
   put(name: string): void {
     runtime.files.rename(this.staged(name), this.file(name));
   }
 
-  /** Keeps the file of a name aside, in the place of one that was kept before, and lets it stand. */
+  /** Keeps the file of a name aside, instead of one kept before. The file itself stays as well. */
   keepAside(name: string): void {
     const [file, kept] = [this.file(name), this.kept(name)];
     const temporary = this.kept(`.${name}`);
@@ -117,12 +118,15 @@ export class ExecutableDirectory {
     removeIfPresent(temporary);
   }
 
-  /** Puts back the file that was kept aside, over what is there. Returns whether there was one. */
+  /**
+   * Puts back the file that was kept aside, and replaces what is there. Returns whether there was
+   * one.
+   */
   restore(name: string): boolean {
     return ifPresent(() => (runtime.files.rename(this.kept(name), this.file(name)), true)) ?? false;
   }
 
-  /** The names that stand for plugins of other names, and these plugins. */
+  /** Lists the names that stand for plugins of other names, with these plugins. */
   renames(): Map<string, string> {
     const names = listed(`${this.administration}/as`).filter((name) => !name.startsWith("."));
     return new Map(
@@ -138,7 +142,7 @@ export class ExecutableDirectory {
     runtime.files.rename(temporary, renamedPath(this.path, name));
   }
 
-  /** The names of the files that were kept aside. */
+  /** Lists the names of the files that were kept aside. */
   keptNames(): string[] {
     return listed(`${this.administration}/before`).filter((name) => !name.startsWith("."));
   }
@@ -167,7 +171,7 @@ export class ExecutableDirectory {
   }
 }
 
-/** Makes a hard link. Returns false where the file system has none, or no more of this file. */
+/** Makes a hard link. Returns false where the file system allows none, or no more to this file. */
 export function linked(existing: string, path: string): boolean {
   try {
     runtime.files.link(existing, path);
@@ -178,7 +182,7 @@ export function linked(existing: string, path: string): boolean {
   }
 }
 
-/** What link(2) fails with where another file would do. */
+/** The errors of link(2) after which a copy is made instead. */
 const NO_HARD_LINK = ["EPERM", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EXDEV"];
 
 function listed(directory: string): string[] {

@@ -1,10 +1,10 @@
 /**
- * `cni install`: the running executable, into a directory of plugins.
+ * Installs the running executable into a directory of plugins: `cni install`.
  *
- * Everything is made beside its place first, and written to the disk. Then the record is written,
- * which from there on knows the new files as well as the old ones, what others had there is kept
- * aside, and each file is renamed to its place. After a kill anywhere each name is what it was or
- * what it becomes, and the next installation, or its removal, goes on from there.
+ * Each file is made in another directory first, and written to the disk. Then the record is
+ * written, which from there on lists the new files as well as the old ones; files of others are
+ * kept aside, and each new file is renamed to its place. After a kill at any point, each name is
+ * what it was or what it becomes, and the next installation or removal continues from there.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export interface InstallOptions {
   resident: boolean;
   /** Other names for plugins and tools, with what they stand for. */
   renames: ReadonlyMap<string, string>;
-  /** Only look. */
+  /** Only reports what would be done. */
   dryRun: boolean;
 }
 
@@ -61,12 +61,16 @@ export interface InstalledFile {
   keptAside: boolean;
 }
 
-/** The running executable, whatever became of its path. */
+/** The running executable, even where its path now leads to another file or to none. */
 const RUNNING = "/proc/self/exe";
-/** How long others may install into the same directory. Milliseconds. */
+/** How long to wait for another installation into the same directory. Milliseconds. */
 const LOCK_MS = 120_000;
 
-/** Installs. @throws {CniError} code 5 saying what could not be done, and what is left of it */
+/**
+ * Installs the running executable.
+ *
+ * @throws {CniError} code 5 saying what could not be done, and what state the directory is in
+ */
 export async function install(options: InstallOptions): Promise<InstallReport> {
   const own = requireContents();
   const existing = realDirectory(options.directory);
@@ -91,12 +95,12 @@ interface Wanted {
   isThere: boolean;
 }
 
-/** An installation into one directory, which is locked unless it is only looked at. */
+/** An installation into one directory, which is locked except in a dry run. */
 class Installation {
   readonly #record: InstallationRecord;
   readonly #installed: Installed | undefined;
   readonly #client: Uint8Array;
-  /** The executable first: what leads to it must find it. */
+  /** The executable first: links are made to it. */
   readonly #wanted: readonly Wanted[];
   readonly #notes: string[] = [];
 
@@ -145,13 +149,13 @@ class Installation {
   async carryOut(): Promise<void> {
     const { directory } = this;
     const changed = this.#wanted.filter(({ isThere }) => !isThere);
-    const { under, finished } = this.#records();
+    const { unfinished, finished } = this.#records();
     if (changed.length === 0 && this.#isNoted(finished)) return;
     try {
       directory.prepare();
       this.#stage(changed);
       if (changed[0]?.name === OWN_NAME) await this.#tryStaged();
-      this.#record.write(under);
+      this.#record.write(unfinished);
       for (const [name, command] of this.options.renames) directory.rename(name, command);
     } catch (error) {
       this.#giveUp();
@@ -170,26 +174,28 @@ class Installation {
     }
   }
 
-  /** The records of while the installation is under way, and of when it is finished. */
-  #records(): { under: Installed; finished: Installed } {
+  /**
+   * Makes the record for while the installation is under way, and the one for when it is finished.
+   */
+  #records(): { unfinished: Installed; finished: Installed } {
     const { files: oldFiles, names: oldNames } = this.#installed ?? { files: [], names: [] };
     const wanted = this.#wanted.map(({ name }) => name);
     const files = this.#fingerprints();
     const names = [...new Set([...oldNames, ...wanted])].sort();
-    const under = { version: BUILD_VERSION, files: distinct([...files, ...oldFiles]), names };
-    // Names that this version does not have are an older one's still.
+    const unfinished = { version: BUILD_VERSION, files: distinct([...files, ...oldFiles]), names };
+    // The names that this version does not have still lead to an older version's files.
     const isAll = oldNames.every((name) => wanted.includes(name));
-    return { under, finished: isAll ? { ...under, files } : under };
+    return { unfinished, finished: isAll ? { ...unfinished, files } : unfinished };
   }
 
-  /** Whether the directory says all that an installation writes beside its files. */
+  /** Tells whether the directory has the record and the renames of this installation already. */
   #isNoted(record: Installed): boolean {
     const noted = this.directory.renames();
     return this.#installed !== undefined && sameRecord(this.#installed, record) &&
       [...this.options.renames].every(([name, command]) => noted.get(name) === command);
   }
 
-  /** What each name is to be: what was asked for, and what earlier installations have made here. */
+  /** Lists the names, with their commands: those asked for, and those of earlier installations. */
   #commands({ plugins, tools }: Contents): Map<string, string> {
     const { only, renames } = this.options;
     const has = new Set([...plugins, ...tools]);
@@ -222,7 +228,7 @@ class Installation {
     return forms[this.options.links];
   }
 
-  /** Whether a name is already what it is to be. */
+  /** Tells whether a name is already what it is to be. */
   #isThere({ name, form, owner }: Omit<Wanted, "isThere">, executableIsThere: boolean): boolean {
     if (owner !== "installation") return false;
     const { directory } = this;
@@ -240,13 +246,13 @@ class Installation {
     return (form === "executable" || !isLink) && directory.hasContent(name, RUNNING);
   }
 
-  /** What the files of this installation are recognized by. */
+  /** Computes the fingerprints of this installation's files. */
   #fingerprints(): Fingerprint[] {
     const client = { size: this.#client.length, head: runtime.sha512Hex(this.#client) };
     return [fingerprint(RUNNING), client];
   }
 
-  /** Makes files beside their places. */
+  /** Makes files, but not in their places yet. */
   #stage(files: readonly Wanted[]): void {
     const { directory } = this;
     const isNew = files[0]?.name === OWN_NAME;
@@ -271,7 +277,7 @@ class Installation {
     }
   }
 
-  /** Starts the executable where it will be, and notes that it cannot be. */
+  /** Tries to start the executable on the file system where it will be, and notes if it cannot. */
   async #tryStaged(): Promise<void> {
     try {
       await runtime.run(this.directory.staged(OWN_NAME), ["version"], { timeoutMs: 20_000 });
@@ -285,7 +291,7 @@ class Installation {
     }
   }
 
-  /** Removes what a failed installation has made, where the disk lets it. */
+  /** Removes what a failed installation has made, as far as that is possible. */
   #giveUp(): void {
     try {
       if (this.#installed) {
@@ -305,7 +311,11 @@ class Installation {
   }
 }
 
-/** @throws {CniError} code 7 where the program is no executable of its own */
+/**
+ * Returns this executable's contents.
+ *
+ * @throws {CniError} code 7 where the program runs from source
+ */
 function requireContents(): Contents {
   const own = contents();
   if (own) return own;
@@ -316,7 +326,7 @@ function requireContents(): Contents {
 }
 
 /**
- * The real path of a directory, through symbolic links; undefined where there is none yet.
+ * Finds the real path of a directory, through symbolic links; undefined where there is none yet.
  * @throws {CniError} code 5 where its name is taken by something else
  */
 export function realDirectory(path: string): string | undefined {

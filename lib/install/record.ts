@@ -11,8 +11,8 @@ export interface Installed {
   /** The version that wrote it. */
   readonly version: string;
   /**
-   * What its files are recognized by. While an installation is under way, or was killed, those of
-   * the version before and of the one that comes.
+   * The fingerprints of its files. While an installation is under way, or after it was killed,
+   * those of the previous version and of the new one.
    */
   readonly files: readonly Fingerprint[];
   /** The names of its files and symbolic links. */
@@ -24,7 +24,7 @@ export function sameRecord(a: Installed, b: Installed): boolean {
   return JSON.stringify(encode(a)) === JSON.stringify(encode(b));
 }
 
-/** The record's name: there is one a directory. */
+/** The record's name: each directory has one record. */
 const NAME = "installed";
 
 /** The record of the installation in one directory. */
@@ -98,7 +98,7 @@ function readFingerprint(value: JsonValue): Fingerprint {
   throw new Error('each of its "files" must have a "size" and a "head"');
 }
 
-/** A name leads to a file in the directory, never out of it. */
+/** Reads the name of a file in the directory, which must not lead out of it. */
 function readFileName(value: JsonValue): string {
   if (typeof value === "string" && /^[^./\0][^/\0]*$/.test(value)) return value;
   throw new Error(`its "names" must be names of files, not ${JSON.stringify(value)}`);

@@ -1,5 +1,6 @@
 /**
- * `cni uninstall`: an installation's files out of a directory, and back what was there before.
+ * Removes an installation's files from a directory, and puts back what was there before:
+ * `cni uninstall`.
  *
  * @module
  */
@@ -28,7 +29,7 @@ export interface UninstalledFile {
 const LOCK_MS = 120_000;
 
 /**
- * Removes an installation. After a kill anywhere the next one goes on.
+ * Removes an installation. After a kill at any point, the next removal continues.
  * @throws {CniError} code 5 where nothing was installed, or something could not be removed
  */
 export async function uninstall(path: string): Promise<UninstallReport> {
@@ -46,7 +47,7 @@ export async function uninstall(path: string): Promise<UninstallReport> {
     }
     const names = new Set([...installed?.names ?? [], ...kept]);
     names.delete(OWN_NAME);
-    // The executable last: until then symbolic links and clients lead somewhere.
+    // The executable last: until then symbolic links and clients still work.
     const files = [...[...names].sort(), OWN_NAME].flatMap((name) =>
       takeAway(directory, name, installed)
     );
@@ -68,7 +69,7 @@ function takeAway(
   installed: Installed | undefined,
 ): UninstalledFile[] {
   if (directory.ownerOf(name, installed) === "somebody") {
-    // Newer than what was kept. Where an installation was killed, it is the very file.
+    // The file is newer than the kept one. After a killed installation both may be the same file.
     removeIfPresent(directory.kept(name));
     return [{ name, action: "left" }];
   }

@@ -1,5 +1,5 @@
 /**
- * Observes a call, for whoever its environment names: a trace, OpenTelemetry, or both.
+ * Observes a call for what its environment asks for: a trace, OpenTelemetry, or both.
  *
  * @module
  */
@@ -29,7 +29,7 @@ interface Call {
 /** An {@link Observer} of a call, or of a part of it. */
 export class CallObserver implements Observer {
   readonly #call: Call;
-  /** The span that is under way. */
+  /** ID of the span that is under way, the parent of those that begin. */
   readonly #parent: string | undefined;
 
   private constructor(call: Call, parent: string | undefined) {
@@ -38,8 +38,8 @@ export class CallObserver implements Observer {
   }
 
   /**
-   * Makes the observer of a whole call. What is wrong with what the environment asks for is told on
-   * standard error, once, and nobody observes then.
+   * Makes the observer of a whole call. A wrong variable in the environment is reported on standard
+   * error, once, and what it asks for is left out.
    */
   static from(environment: Readonly<Record<string, string>>): CallObserver {
     const context = readTraceContext(environment);
@@ -51,7 +51,7 @@ export class CallObserver implements Observer {
     return new CallObserver({ context, sinks }, context.parentId);
   }
 
-  /** Ends the observation. Resolves when all is told, 100 ms later at the latest. */
+  /** Ends the observation. Resolves when all spans are delivered, 100 ms later at the latest. */
   async end(): Promise<void> {
     await Promise.all(this.#call.sinks.map((sink) => sink.close()));
   }
@@ -96,7 +96,7 @@ export class CallObserver implements Observer {
     });
   }
 
-  /** Does `work` as a span, which ends with it. */
+  /** Runs `work` in a span, which ends with it. */
   #within<T>(span: Span, work: () => T, outcome?: (result: Awaited<T>) => Outcome): T {
     const succeed = (result: Awaited<T>) => {
       this.#end(span, outcome?.(result) ?? {});
@@ -116,7 +116,7 @@ export class CallObserver implements Observer {
     return succeed(result as Awaited<T>) as T;
   }
 
-  /** @param kind what is told where the description fails: what is observed must not */
+  /** Begins a span. @param kind its name where `describe` throws, which must not fail the work */
   #start(describe: () => Description, kind: SpanKind): Span {
     let description: Description;
     try {
@@ -145,7 +145,7 @@ export class CallObserver implements Observer {
     for (const sink of this.#call.sinks) sink.ended(span);
   }
 
-  /** Options by which a plugin tells its spans to the same sinks, as parts of `span`. */
+  /** Extends options so that a plugin sends its spans to the same sinks, as children of `span`. */
   #passOn(options: RunOptions, span: Span): RunOptions {
     const passed = this.#call.sinks.map((sink) => sink.passOn());
     const { CNI_TRACE_FD: _, ...env } = options.env ?? {};

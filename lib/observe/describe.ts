@@ -1,4 +1,4 @@
-/** What spans are called, and what is told of them. */
+/** The names and details of spans. */
 import type { Activity, ObservedRequest, Outcome } from "../runtime/observer.ts";
 import type { RunOptions, RunOutput } from "../runtime/types.ts";
 import { readMessage } from "./netlink_message.ts";
@@ -7,9 +7,9 @@ import type { Span } from "./span.ts";
 /** What a span begins with. */
 export type Description = Pick<Span, "kind" | "name" | "details">;
 
-/** At most so many commands of a batch, or lines of a program's input, are told of. */
+/** How many commands of a batch, or lines of a program's input, are listed at most. */
 const MAX_LINES = 200;
-/** Longer texts are cut. */
+/** Characters after which a text is cut. */
 const MAX_CHARS = 1000;
 
 /** Describes an activity. */

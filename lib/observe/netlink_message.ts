@@ -1,19 +1,19 @@
 /**
- * Netlink requests in words: message types and flags as the kernel's headers call them, attributes as
- * the tables of `lib/netlink` do.
+ * Names the parts of netlink requests: message types and flags as the kernel's headers do,
+ * attributes as the tables of `lib/netlink` do.
  *
  * @module
  */
 import { type ObservedRequest, writtenFrom } from "../runtime/observer.ts";
 import { hex } from "./hex.ts";
 
-/** A request in words. */
+/** A request whose parts have names. */
 export interface NamedMessage {
   /** `RTM_NEWLINK` */
   name: string;
-  /** Without those that every request has. */
+  /** Its flags, without those that every request has. */
   flags: string[];
-  /** What it was made of, the header's fields among it. */
+  /** Its attributes, and the fields of its header. */
   attributes: Record<string, unknown>;
 }
 
@@ -53,17 +53,21 @@ const TYPES: ReadonlyMap<number, string> = new Map([
   [CTNETLINK | 2, "IPCTNL_MSG_CT_DELETE"],
 ]);
 
-/** `linux/netlink.h`: of requests that change something. */
+/** The flags of requests that change something. `linux/netlink.h` */
 const FLAGS: readonly (readonly [bit: number, name: string])[] = [
   [0x100, "NLM_F_REPLACE"],
   [0x200, "NLM_F_EXCL"],
   [0x400, "NLM_F_CREATE"],
   [0x800, "NLM_F_APPEND"],
 ];
-/** Of requests that ask: two bits, which elsewhere mean something else. */
+/**
+ * The flag of a GET request for a whole list: two bits, which are other flags of other requests.
+ */
 const NLM_F_DUMP = 0x300;
 
-/** Says what a request is. One of a type that is not known has its number for a name. */
+/**
+ * Names a request's type, flags and attributes. A type that is not known is named by its number.
+ */
 export function readMessage({ type, flags = 0, payload }: ObservedRequest): NamedMessage {
   const name = TYPES.get(type) ?? `message type ${type}`;
   const attributes = plain(writtenFrom(payload) ?? {}) as Record<string, unknown>;
@@ -78,7 +82,7 @@ function namesOf(flags: number): string[] {
   return FLAGS.filter(([bit]) => flags & bit).map(([, name]) => name);
 }
 
-/** A value as JSON has it: bytes in hex digits, and what has a form for JSON in that. */
+/** Converts a value for JSON: bytes to hex digits, and what has a `toJSON` by that. */
 function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return hex(value);
   if (Array.isArray(value)) return value.map(plain);

@@ -3,8 +3,8 @@ import { messageOf } from "../runtime/errors.ts";
 import { type Activity, currentObserver, type Outcome } from "../runtime/observer.ts";
 
 /**
- * Observes what a whole call does: by whoever observes its caller, else by whom its environment names,
- * who is told all before this returns. Where nobody is to observe, `work` alone is done.
+ * Observes a whole call: with its caller's observer, else with one that its environment asks for,
+ * which has delivered all spans when this returns. Without an observer, `work` alone is done.
  */
 export async function observed<T>(
   environment: Readonly<Record<string, string>>,
@@ -24,7 +24,7 @@ export async function observed<T>(
   }
 }
 
-/** Nobody's fault but the observer's keeps a call from anything. */
+/** Makes an observer; undefined where that fails, which must not fail the call. */
 async function newObserver(environment: Readonly<Record<string, string>>) {
   try {
     const { CallObserver } = await import("./call_observer.ts");
@@ -35,7 +35,7 @@ async function newObserver(environment: Readonly<Record<string, string>>) {
   }
 }
 
-/** Whether the environment names somebody who is to be told what a call does. */
+/** Tells whether the environment asks for a call to be observed. */
 function isObserved(environment: Readonly<Record<string, string>>): boolean {
   const { CNI_TRACE_FD, OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT } =
     environment;

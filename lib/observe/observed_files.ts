@@ -2,12 +2,12 @@ import { isMissing } from "../runtime/errors.ts";
 import type { Files } from "../runtime/types.ts";
 import type { Description } from "./describe.ts";
 
-/** What is written to these is told of: kernel parameters, in a few characters. */
+/** Kernel parameters: a short value that is written to one becomes a detail of the span. */
 const PARAMETERS = /^\/(?:proc\/sys|sys)\//;
 const MAX_VALUE = 100;
 
 /**
- * Files whose changes are observed. Reading is not: most of it is of files that are only looked at.
+ * Returns files whose changes are observed. Reads are not: there are many, and they change nothing.
  * @param observe observes one change
  */
 export function observedFiles(
@@ -33,7 +33,7 @@ export function observedFiles(
     symlink: (target, path) =>
       change("symlink", path, { target }, () => files.symlink(target, path)),
     remove(path) {
-      // Where there is nothing nothing changes.
+      // Removing what does not exist changes nothing.
       try {
         files.lstat(path);
       } catch (error) {

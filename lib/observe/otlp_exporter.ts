@@ -11,8 +11,8 @@ import type { Span, SpanKind, SpanSink } from "./span.ts";
 import type { TraceContext } from "./trace_context.ts";
 
 /**
- * `SpanKind` of `trace.proto`, by the kinds of spans that are sent. Others are too many: a trace has
- * them.
+ * `SpanKind` of `trace.proto`, by the kinds of spans that are sent. Spans of other kinds are too
+ * many, and only in the trace file.
  */
 const SENT: Readonly<Partial<Record<SpanKind, number>>> = {
   command: 1, //   SPAN_KIND_INTERNAL
@@ -27,10 +27,10 @@ const SENT: Readonly<Partial<Record<SpanKind, number>>> = {
 /** `Status.StatusCode` */
 const STATUS_CODE_ERROR = 2;
 
-/** So much of a collector's refusal is quoted. */
+/** How many characters of a collector's refusal are quoted at most. */
 const MAX_QUOTED = 200;
 
-/** At most so many spans of a process are kept. */
+/** How many spans of a process are kept at most. */
 const MAX_SPANS = 1000;
 
 /** A {@link SpanSink} that sends spans once the call has ended. */
@@ -39,7 +39,7 @@ export class OtlpExporter implements SpanSink {
   readonly #context: TraceContext;
   readonly #spans: Span[] = [];
 
-  /** Sends nothing yet. */
+  /** Makes an exporter, which sends nothing before {@link close}. */
   constructor(settings: OtlpSettings, context: TraceContext) {
     this.#settings = settings;
     this.#context = context;
@@ -63,7 +63,7 @@ export class OtlpExporter implements SpanSink {
         url,
         headers: { ...headers, "content-type": "application/json" },
         body: JSON.stringify(this.#request()),
-        // Reading certificates has taken some of it.
+        // Reading certificates has taken some of the time.
         timeoutMs: Math.max(1, Math.ceil(deadline - performance.now())),
       });
       if (status >= 200 && status < 300) return;
@@ -114,7 +114,7 @@ export class OtlpExporter implements SpanSink {
   }
 }
 
-/** Attributes of a span, by OpenTelemetry's names where it has any. */
+/** Returns a span's attributes, by OpenTelemetry's names where it has any. */
 function attributesFor({ kind, name, details }: Span): Record<string, unknown> {
   const { plugin, command, network, container, netns, file, args, exitCode } = details;
   const own = details.interface;
@@ -136,7 +136,7 @@ function attributesFor({ kind, name, details }: Span): Record<string, unknown> {
   };
 }
 
-/** "Exceptions" of the semantic conventions. */
+/** Makes the event of an exception: "Exceptions" of the semantic conventions. */
 function exceptionEvent({ name, message, stack }: Error, timeUnixNano: string): object {
   const attributes = attributesOf({
     "exception.type": name,

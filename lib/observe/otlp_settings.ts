@@ -1,5 +1,5 @@
 /**
- * What OpenTelemetry's variables ask for: the specification's "SDK Environment Variables" and
+ * Reads OpenTelemetry's environment variables: the specification's "SDK Environment Variables" and
  * "OTLP Exporter Configuration".
  *
  * @module
@@ -9,7 +9,7 @@ import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import type { HttpIdentity } from "../runtime/types.ts";
 
-/** Where spans are sent, and what is said of who sends them. */
+/** Where spans are sent, how, and the resource that sends them. */
 export interface OtlpSettings {
   /** Where traces are posted to. */
   readonly url: string;
@@ -27,8 +27,8 @@ type Environment = Readonly<Record<string, string>>;
 const MAX_TIMEOUT_MS = 100;
 
 /**
- * Reads the settings; undefined where nothing is to be sent. What cannot be understood is told of on
- * standard error.
+ * Reads the settings; undefined where nothing is to be sent. A variable that cannot be understood
+ * is reported on standard error.
  */
 export function otlpSettings(environment: Environment): OtlpSettings | undefined {
   const { OTEL_SDK_DISABLED = "", OTEL_TRACES_EXPORTER = "" } = environment;
@@ -58,7 +58,7 @@ export function otlpSettings(environment: Environment): OtlpSettings | undefined
   }
 }
 
-/** The value of a variable for traces, else of that for all signals; "" where neither is set. */
+/** Reads the variable for traces, else the one for all signals; "" where neither is set. */
 function ofTraces(environment: Environment, name: string): string {
   const value = environment[`OTEL_EXPORTER_OTLP_TRACES_${name}`] ||
     environment[`OTEL_EXPORTER_OTLP_${name}`] || "";
@@ -69,7 +69,7 @@ function readFile(path: string): string | undefined {
   return path === "" ? undefined : runtime.files.readText(path);
 }
 
-/** The URL of traces, which is used as it is; or below that of all signals. */
+/** Returns the endpoint for traces as it is, else `/v1/traces` below that for all signals. */
 function tracesUrl(environment: Environment): string | undefined {
   const own = environment.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT?.trim();
   const common = environment.OTEL_EXPORTER_OTLP_ENDPOINT?.trim();

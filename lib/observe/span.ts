@@ -1,11 +1,11 @@
-/** Spans: what a call did, when, and as a part of what. */
+/** Spans: what a call did, when, and inside which other span. */
 import { hex } from "./hex.ts";
 
 /**
  * What a span is of: a command of cnitool; a plugin's operation; a plugin that was executed, which
  * for one of this project holds its operation; another program; a request on a netlink socket, or
- * several that are done all or none; a call of a
- * service on the system bus; a request over HTTP; a change of a file; a lock that was waited for and held.
+ * several that take effect all or none; a call of a service on the system bus; a request over HTTP;
+ * a change of a file; a lock that was waited for and held.
  */
 export type SpanKind =
   | "command"
@@ -26,7 +26,7 @@ export interface Span {
   readonly name: string;
   /** Eight bytes, as 16 hex digits. */
   readonly id: string;
-  /** The span that this one is a part of; absent for the first one of a trace. */
+  /** ID of the span that this one is a part of; absent for the first one of a trace. */
   readonly parent?: string;
   /** When it began, in milliseconds since 1970, with fractions. */
   readonly startMs: number;
@@ -40,25 +40,29 @@ export interface Span {
   details: Record<string, unknown>;
 }
 
-/** Takes the spans of a call. Never throws. */
+/** Receives the spans of a call. Never throws. */
 export interface SpanSink {
-  /** A span that others may become parts of has begun. */
+  /** Receives a span that has begun. */
   begun(span: Span): void;
+  /** Receives a span that has ended. */
   ended(span: Span): void;
-  /** The call has ended. Resolves when all is told, 100 ms later at the latest. */
+  /** Ends the call. Resolves when all spans are delivered, 100 ms later at the latest. */
   close(): Promise<void>;
-  /** What a plugin that is executed needs to tell the same sink. */
+  /** Returns what a plugin that is executed needs to send spans to the same sink. */
   passOn(): { environment: Readonly<Record<string, string>>; inherit: number[] };
 }
 
-/** Milliseconds since 1970, with fractions where the clock was not set since the process started. */
+/**
+ * Reads the time: milliseconds since 1970, with fractions where the clock was not set since the
+ * process started.
+ */
 export function clock(): number {
   const precise = performance.timeOrigin + performance.now();
   const now = Date.now();
   return Math.abs(precise - now) < 2 ? precise : now;
 }
 
-/** Random bytes in hex digits. */
+/** Makes random bytes, in hex digits. */
 export function randomHex(bytes: number): string {
   return hex(crypto.getRandomValues(new Uint8Array(bytes)));
 }

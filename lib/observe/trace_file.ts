@@ -52,8 +52,8 @@ export class TraceFile implements SpanSink {
   }
 
   /**
-   * Opens the file that a descriptor is open for, anew: other processes have the descriptor, too, and
-   * its being blocking is theirs. What is no such descriptor is told of on standard error.
+   * Reopens the file of a descriptor, which other processes share: its blocking mode must not be
+   * changed for them. A value that is no such descriptor is reported on standard error.
    * @param descriptor the value of CNI_TRACE_FD
    */
   static from(descriptor: string | undefined, context: TraceContext): TraceFile | undefined {
@@ -116,7 +116,7 @@ export class TraceFile implements SpanSink {
   }
 }
 
-/** To microseconds. */
+/** Rounds to microseconds. */
 function rounded(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }

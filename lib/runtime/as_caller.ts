@@ -3,9 +3,9 @@ import { currentObserver } from "./observer.ts";
 import type { Files, HttpClient, HttpOptions, RunOptions, Runtime } from "./types.ts";
 
 /**
- * A runtime whose files and programs are those of the call that asks for them: relative paths are
- * meant from its directory, what is created has its umask, and a program starts with its environment.
- * Who observes the call observes them.
+ * Makes a runtime that acts for the current call: relative paths start at the call's directory,
+ * files are created with its umask, and programs start with its environment. The call's observer
+ * observes both.
  */
 export function asCaller(own: Runtime): Runtime {
   let umask: ((mask: number) => number) | undefined;

@@ -1,12 +1,14 @@
 /** `AsyncLocalStorage` of `node:async_hooks`, which both runtimes have. */
 export interface AsyncStorage<T> {
-  /** What {@link run} was called with around this code; undefined outside of any. */
+  /** Returns the store of the {@link run} around this code; undefined outside of any. */
   getStore(): T | undefined;
   /** Runs `work`, and all that it waits for, with `store`. */
   run<R>(store: T, work: () => R): R;
 }
 
-/** Makes a storage. Loads `node:async_hooks`, which a process that serves one call does without. */
+/**
+ * Makes a storage. Loads `node:async_hooks`, which a process that serves one call does not need.
+ */
 export function newStorage<T>(): AsyncStorage<T> {
   const { process } = globalThis as unknown as {
     process: {

@@ -1,5 +1,5 @@
 /**
- * The runtime adapter for Bun. `bun:ffi` is fetched by name when first used: a static import would
+ * The runtime adapter for Bun. `bun:ffi` is loaded by name when first used: a static import would
  * keep Deno from loading this file.
  */
 import { bunFiles, FILE_SYMBOLS, type FileLibrary } from "./bun_files.ts";
@@ -56,7 +56,7 @@ interface BunFfi {
   CString: new (pointer: number) => { toString(): string };
 }
 
-/** Calls into C, from the thread that made this: errno is its own. */
+/** Calls the C library, from the thread that made this object: each thread has its own errno. */
 class Libc implements FileLibrary {
   readonly #load: () => BunFfi;
   #ffi: BunFfi | undefined;
@@ -83,11 +83,11 @@ class Libc implements FileLibrary {
   }
 
   bind<S extends Symbols>(library: string, symbols: S): Bound<S> {
-    void this.#first; // To look for errno after a call that failed would change it.
+    void this.#first; // Finding errno's address after a call that failed would change errno.
     return this.#open(library, symbols);
   }
 
-  /** Whether it can be called at all. */
+  /** Tells whether the C library can be called at all. */
   isUsable(): boolean {
     try {
       return this.#first !== undefined;
@@ -122,7 +122,7 @@ class Libc implements FileLibrary {
   }
 }
 
-/** @see Runtime */
+/** Makes the runtime of Bun. @see Runtime */
 export function bunRuntime(): Runtime {
   const globals = globalThis as unknown as BunGlobals;
   const { Bun, process } = globals;
@@ -158,14 +158,14 @@ export function bunRuntime(): Runtime {
       post: (request) => post(request, proxies ? { tls } : { proxy: false, tls }),
       [Symbol.dispose]: () => {},
     }),
-    // Behind the standard streams, in their order.
+    // They follow the standard streams, in the order in which they are passed.
     inheritedAs: (descriptors) => descriptors.map((_, index) => 3 + index),
     sha512Hex: (input) => new Bun.CryptoHasher("sha512").update(input).digest("hex"),
     readStdin: (limit) => readToEnd((into) => untilReady(() => read(0, into)), limit),
     write(descriptor, text) {
       const bytes = new TextEncoder().encode(text);
       if (libc.isUsable()) return write(descriptor, bytes);
-      // What is left to say is an error, and that the C library cannot be called may be it.
+      // All that is written then is an error, perhaps that the C library cannot be called.
       const { writeSync } = process.getBuiltinModule("node:fs");
       for (let done = 0; done < bytes.length;) {
         done += untilReady(() => writeSync(descriptor, bytes.subarray(done)));

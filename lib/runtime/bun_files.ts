@@ -1,6 +1,6 @@
 /**
  * Files for Bun, through the C library: loading `node:fs` takes a plugin 2 ms, a fifth of its
- * start, and the C library is there already.
+ * start, and the C library is loaded already.
  *
  * @module
  */
@@ -58,27 +58,27 @@ export const FILE_SYMBOLS = {
   isatty: ["i32", "i32"], //                               int isatty(int fd)
 } as const satisfies Symbols;
 
-/** What is needed of the C library. */
+/** The C library, as far as files need it. */
 export interface FileLibrary {
   /** Its functions, loaded at the first use. */
   readonly functions: Bound<typeof FILE_SYMBOLS>;
   /** C `errno`, in the one element. */
   readonly errno: Int32Array;
-  /** The text that a C string's address leads to. */
+  /** Reads the C string at an address. */
   text(address: number): string;
 }
 
 /** Files, and the descriptors that every process has. */
 export interface BunFiles {
   files: Files;
-  /** Reads from a descriptor: how many bytes came, 0 at the end. */
+  /** Reads from a descriptor. Returns how many bytes came, 0 at the end. */
   read(descriptor: number, into: Uint8Array): number;
   /** Writes all of `bytes` to a descriptor. */
   write(descriptor: number, bytes: Uint8Array): void;
   isTerminal(descriptor: number): boolean;
 }
 
-/** @see Files */
+/** Makes the files of Bun's runtime. @see Files */
 export function bunFiles(c: FileLibrary): BunFiles {
   /** Makes a call, again where a signal interrupted it. */
   function call(invoke: () => number | bigint, what: string): number {
@@ -120,12 +120,12 @@ export function bunFiles(c: FileLibrary): BunFiles {
     return fileInfo(new DataView(buffer.buffer));
   }
 
-  function one(name: "unlink" | "rmdir", path: string): void {
+  function callWithPath(name: "unlink" | "rmdir", path: string): void {
     const text = cString(path);
     call(() => c.functions[name](text), `${name} ${path}`);
   }
 
-  function two(name: "rename" | "link" | "symlink", from: string, to: string): void {
+  function callWithPaths(name: "rename" | "link" | "symlink", from: string, to: string): void {
     const [first, second] = [cString(from), cString(to)];
     call(() => c.functions[name](first, second), `${name} ${from} ${to}`);
   }
@@ -151,9 +151,9 @@ export function bunFiles(c: FileLibrary): BunFiles {
         if (sync) call(() => c.functions.fsync(fd), `sync ${path}`);
       });
     },
-    rename: (from, to) => two("rename", from, to),
-    link: (existing, path) => two("link", existing, path),
-    symlink: (target, path) => two("symlink", target, path),
+    rename: (from, to) => callWithPaths("rename", from, to),
+    link: (existing, path) => callWithPaths("link", existing, path),
+    symlink: (target, path) => callWithPaths("symlink", target, path),
     readLink(path) {
       const [name, target] = [cString(path), new Uint8Array(PATH_MAX)];
       const length = call(
@@ -169,10 +169,10 @@ export function bunFiles(c: FileLibrary): BunFiles {
     },
     remove(path) {
       try {
-        one("unlink", path);
+        callWithPath("unlink", path);
       } catch (error) {
         if ((error as { code?: string }).code !== "EISDIR") throw error;
-        one("rmdir", path);
+        callWithPath("rmdir", path);
       }
     },
     makeDirectory(path, mode = 0o777) {
@@ -195,7 +195,7 @@ export function bunFiles(c: FileLibrary): BunFiles {
       try {
         const names: string[] = [];
         for (;;) {
-          c.errno[0] = 0; // The end and an error look alike.
+          c.errno[0] = 0; // readdir(3) returns NULL at the end as on an error: only errno differs.
           const entry = c.functions.readdir(directory);
           if (!entry) break;
           const name = c.text(Number(entry) + DIRENT_NAME);
@@ -250,7 +250,7 @@ function fileInfo(statx: DataView): FileInfo {
   };
 }
 
-/** As in `st_dev`: makedev(3). */
+/** Computes a device number as in `st_dev`: makedev(3). */
 function deviceNumber(major: number, minor: number): number {
   const high = major - (major & 0xfff);
   const middle = minor - (minor & 0xff);

@@ -1,35 +1,35 @@
 /**
- * What a call has of the process that made it: its environment, its standard error, its working
- * directory. What serves a call takes them from here, not from the process, which may serve others
- * at the same time.
+ * The environment, standard error and working directory of the process that made a call. Code that
+ * serves a call takes them from here, not from its own process, which may serve other calls at the
+ * same time.
  *
  * @module
  */
 import { type CallContext, currentCall, type OtherCalls } from "./current_call.ts";
 import { runtime } from "./mod.ts";
 
-/** This process's own: it serves one call. */
+/** The context in a process that serves one call: the process's own. */
 const PROCESS: Pick<CallContext, "ending" | "inherited"> = {
   ending: new AbortController(),
   inherited: new Set(),
 };
 
-/** One variable of the call's environment; undefined when it is not set. */
+/** Reads a variable of the call's environment; undefined when it is not set. */
 export function callerEnv(name: string): string | undefined {
   const call = currentCall();
   if (!call) return runtime.env(name);
   return Object.hasOwn(call.environment, name) ? call.environment[name] : undefined;
 }
 
-/** The call's whole environment. */
+/** Returns the call's whole environment. */
 export function callerEnvironment(): Record<string, string> {
   const call = currentCall();
   return call ? { ...call.environment } : runtime.environment();
 }
 
 /**
- * Writes to the call's standard error. What cannot be written there (it is closed, or a log on a disk
- * that is full) is left unsaid: what the warning is about was done.
+ * Writes to the call's standard error. Text that cannot be written there (it is closed, or a log on
+ * a full disk) is dropped: a warning must not fail the call.
  * @param text lines, each with its end
  */
 export function warn(text: string): void {
@@ -38,28 +38,28 @@ export function warn(text: string): void {
     if (call) call.writeError(text);
     else runtime.write(2, text);
   } catch {
-    // There is nobody to tell.
+    // There is nowhere else to write it.
   }
 }
 
-/** A path as the whole process means it: a relative one is meant from the call's directory. */
+/** Makes a path valid in the whole process: a relative one starts at the call's directory. */
 export function fromCaller(path: string): string {
   const call = currentCall();
   return call && !path.startsWith("/") ? `${call.directory}/${path}` : path;
 }
 
-/** The other calls of the process; undefined in one that serves one call, which has none. */
+/** Returns the other calls of the process; undefined in one that serves only one call. */
 export function otherCalls(): OtherCalls | undefined {
   return currentCall()?.others;
 }
 
-/** Aborts when what the call executes is to end: {@link endExecuted}. */
+/** Returns the signal that aborts when {@link endExecuted} ends what the call executes. */
 export function untilEnded(): AbortSignal {
   return (currentCall() ?? PROCESS).ending.signal;
 }
 
 /**
- * Ends the plugins and programs that the call executes and waits for, so that it can clean up behind
+ * Ends the plugins and programs that the call executes and waits for, so that it can clean up after
  * them. Those that are executed from then on are not concerned.
  * @param reason why, for their errors
  */
@@ -91,8 +91,8 @@ export async function endSoon(settled: Promise<unknown>, reason: unknown): Promi
 
 /**
  * Has the programs that the call starts in order to change rules hold a descriptor too, until the
- * returned object is disposed of. What is locked stays locked until they have ended, also when this
- * process is killed.
+ * returned object is disposed of. A lock on it lasts until they have ended, even when this process
+ * is killed.
  */
 export function inherit(descriptor: number): Disposable {
   const { inherited } = currentCall() ?? PROCESS;
@@ -100,7 +100,7 @@ export function inherit(descriptor: number): Disposable {
   return { [Symbol.dispose]: () => void inherited.delete(descriptor) };
 }
 
-/** The descriptors to pass to a program that changes rules: {@link inherit}. */
+/** Lists the descriptors to pass to a program that changes rules: {@link inherit}. */
 export function inheritedDescriptors(): number[] {
   return [...(currentCall() ?? PROCESS).inherited];
 }

@@ -1,11 +1,11 @@
 /**
- * `console` of a plugin, whose standard output is its result's alone.
+ * Redirects `console` in a plugin, whose standard output is for its result only.
  *
  * @module
  */
 import { warn } from "./caller.ts";
 
-/** The methods of `console` that write, and those that these go by. */
+/** The methods of `console` that write, and those that change what these write. */
 const METHODS = [
   ...["log", "info", "debug", "warn", "error", "trace", "assert", "dir", "dirxml", "table"],
   ...["group", "groupCollapsed", "groupEnd", "count", "countReset", "time", "timeLog", "timeEnd"],
@@ -15,7 +15,7 @@ type Console = Record<string, (...values: unknown[]) => void>;
 
 let redirected = false;
 
-/** Whether {@link consoleToStderr} was called in this thread. */
+/** Tells whether {@link consoleToStderr} was called in this thread. */
 export function isConsoleOnStderr(): boolean {
   return redirected;
 }
@@ -29,11 +29,11 @@ export function consoleToStderr(): void {
   for (const name of METHODS) {
     target[name] = (...values) => (made ??= consoleThatWarns())[name]!(...values);
   }
-  // Bun's own.
+  // Only Bun has this method.
   if ("write" in target) target.write = (...texts) => warn(texts.map(String).join(""));
 }
 
-/** Node's `Console`, which both runtimes have, and which takes whatever is written to. */
+/** Makes a console of Node's `Console`, which both runtimes have and which takes any stream. */
 function consoleThatWarns(): Console {
   const { process } = globalThis as unknown as {
     process: {

@@ -9,25 +9,25 @@ import type { Files } from "./types.ts";
 
 /** What lets other calls go on while one waits. */
 export interface OtherCalls {
-  /** Whether there are any now. */
+  /** Tells whether there are any now. */
   isAny(): boolean;
-  /** Waits until a descriptor can be read. Returns whether it can: false when `ms` are over before. */
+  /** Waits until a descriptor can be read. Returns false when `ms` have passed before. */
   readable(descriptor: number, ms: number): Promise<boolean>;
 }
 
-/** What a call has of the process that made it. In a process that serves one call, its own. */
+/** What a call takes from the process that made it. */
 export interface CallContext {
   /** The whole environment. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Absolute path of the working directory, which relative paths are meant from. */
+  /** Absolute path of the working directory, at which relative paths start. */
   readonly directory: string;
   /** Permission bits that files are created without, umask(2); the process's own when absent. */
   readonly umask?: number;
   /** Takes what is written to standard error. */
   readonly writeError: (text: string) => void;
   /**
-   * The other calls of the process; absent where there is no poller to wait with: what takes long then
-   * stops the thread.
+   * The other calls of the process; absent where there is no poller to wait with: waiting then
+   * blocks the thread.
    */
   readonly others?: OtherCalls;
   /** Ends the plugins and programs that are executed for the call. Replaced once it has aborted. */
@@ -38,10 +38,10 @@ export interface CallContext {
   files?: Files;
 }
 
-/** Made by the first {@link runInCall}: a process that serves one call does without. */
+/** Made by the first {@link runInCall}: a process that serves one call does not need it. */
 let storage: AsyncStorage<CallContext> | undefined;
 
-/** The call that this code runs for; undefined where the process has but one. */
+/** Returns the call that this code runs for; undefined in a process that serves only one. */
 export function currentCall(): CallContext | undefined {
   return storage?.getStore();
 }

@@ -19,7 +19,7 @@ import { sha512Hex } from "./sha512.ts";
 import { supervise } from "./supervise.ts";
 import { untilReady } from "./until_ready.ts";
 
-/** @see Runtime */
+/** Makes the runtime of Deno. @see Runtime */
 export function denoRuntime(): Runtime {
   let errnoLocation: (() => Deno.PointerValue) | undefined;
   return {
@@ -165,7 +165,9 @@ async function run(
   return output;
 }
 
-/** What Deno takes proxies from, whatever its client is told, when the client is made. */
+/**
+ * The variables that Deno takes proxies from when a client is made, whatever the client's options.
+ */
 const PROXIES = ["http_proxy", "https_proxy", "all_proxy"]
   .flatMap((name) => [name, name.toUpperCase()]);
 
@@ -194,8 +196,8 @@ const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 
 /**
- * Deno passes three descriptors on and no others: these are not to be closed by execve(2) while
- * `start` runs. It returns when the program is there, and no other thread starts any.
+ * Keeps execve(2) from closing `descriptors` while `start` runs: Deno itself passes on only the
+ * three standard streams. `start` returns after the execve(2), and no other thread starts programs.
  */
 function inheriting<T>(descriptors: readonly number[] = [], start: () => T): T {
   if (descriptors.length === 0) return start();
@@ -208,7 +210,9 @@ function inheriting<T>(descriptors: readonly number[] = [], start: () => T): T {
   }
 }
 
-/** Deno names some errors of starting a program (`code`), and others only in their text. */
+/**
+ * Starts a program. Some of Deno's errors have a `code`; others name the error only in their text.
+ */
 function spawn(program: string, options: Deno.CommandOptions): Deno.ChildProcess {
   try {
     return new Deno.Command(program, options).spawn();
@@ -222,9 +226,9 @@ function spawn(program: string, options: Deno.CommandOptions): Deno.ChildProcess
 }
 
 /**
- * Whether a shell was given a file to read that is no program: what the kernel refuses with ENOEXEC,
- * execvp(3) has `/bin/sh` run as a script. The shell puts the file's name before what it says; the
- * file is looked at only then.
+ * Tells whether `/bin/sh` was given a file that is no program: execvp(3) runs as a shell script
+ * what the kernel refuses with ENOEXEC. The shell's errors begin with the file's name; the file is
+ * read only where the output does.
  */
 function wasNoProgram(program: string, { stdout, stderr }: RunOutput): boolean {
   if (stdout.length > 0 || !new TextDecoder().decode(stderr).startsWith(`${program}: `)) {
@@ -238,24 +242,27 @@ function wasNoProgram(program: string, { stdout, stderr }: RunOutput): boolean {
   }
 }
 
-/** `#!`, or what tells an executable's format and machine: `e_ident` and `e_machine` in `elf.h`. */
+/**
+ * Reads `#!`, or what tells an executable's format and machine: `e_ident` and `e_machine` in
+ * `elf.h`.
+ */
 function magicOf(path: string): string {
   using file = Deno.openSync(path);
   const header = new Uint8Array(20);
   file.readSync(header);
   const text = String.fromCharCode(...header);
-  // Not the operating system, which both "System V" and "Linux" stand for, nor the file's type.
+  // Without the OS ABI, since both "System V" and "Linux" mean Linux, and without the file's type.
   return text.startsWith("\x7fELF") ? text.slice(0, 7) + text.slice(18) : text;
 }
 
-/** Writes all of `data`. A program that ends without reading it is no error of ours. */
+/** Writes all of `data`. A program that ends without reading it is not an error. */
 function feed(
   stdin: WritableStream<Uint8Array>,
   data: string | Uint8Array,
 ): { abort(): Promise<void> } {
   const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
   const writer = stdin.getWriter();
-  // EPIPE: its exit status and its own words say more than this would.
+  // EPIPE: the program's exit status and its own output say more.
   const ignore = () => {};
   const fed = writer.write(bytes as Uint8Array<ArrayBuffer>).then(() => writer.close())
     .catch(ignore);

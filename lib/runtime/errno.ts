@@ -136,13 +136,13 @@ const ERRORS: readonly (readonly [number: number, name: string, text: string])[]
   [133, "EHWPOISON", "Memory page has hardware error"],
 ];
 
-/** An error number's name and meaning, such as `EEXIST` and "File exists". */
+/** Looks up an error number's name and meaning, such as `EEXIST` and "File exists". */
 export function errnoInfo(number: number): { name: string; text: string } {
   const row = ERRORS.find(([candidate]) => candidate === number);
   return row ? { name: row[1], text: row[2] } : { name: `E${number}`, text: "unknown error" };
 }
 
-/** The number of an error name, such as 17 for `EEXIST`. */
+/** Looks up the number of an error's name, such as 17 for `EEXIST`. */
 export function errnoNumber(name: string): number | undefined {
   return ERRORS.find((row) => row[1] === name)?.[0];
 }

@@ -1,4 +1,4 @@
-/** The name of the C error that `error` stands for, such as `ENOENT`; undefined for other errors. */
+/** Returns the name of the C error behind `error`, such as `ENOENT`; undefined for other errors. */
 export function errnoCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error)) return undefined;
   // Node's own codes, such as ERR_INVALID_ARG_VALUE, are no C errors.
@@ -6,7 +6,7 @@ export function errnoCode(error: unknown): string | undefined {
   return isErrno ? error.code as string : undefined;
 }
 
-/** Whether `error` says that a file, or a directory on the way to it, does not exist. */
+/** Tells whether `error` says that a file, or a directory on the way to it, does not exist. */
 export function isMissing(error: unknown): boolean {
   const code = errnoCode(error);
   return code === "ENOENT" || code === "ENOTDIR";
@@ -22,7 +22,7 @@ export function ifPresent<T>(read: () => T): T | undefined {
   }
 }
 
-/** The text of any thrown value. */
+/** Returns the message of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

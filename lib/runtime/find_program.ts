@@ -4,7 +4,8 @@ import type { Files } from "./types.ts";
 const USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /**
- * The file of a program that is given by its name alone; one that has a `/` in it is a file already.
+ * Finds the file of a program that is given by its name alone; one with a `/` in it is a path
+ * already.
  *
  * Only absolute directories of `path` are looked in: an empty entry or `.` means the working
  * directory, where anybody may have put a file of that name.

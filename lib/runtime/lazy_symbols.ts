@@ -1,8 +1,8 @@
 import type { Bound, Symbols } from "./types.ts";
 
 /**
- * Functions of a library, each bound when it is first asked for: a process calls few of those that it
- * could. For Bun: Deno binds several at once in less time.
+ * Binds each function of a library when it is first used: a process calls few of those that it
+ * could. Used with Bun only: Deno binds several at once in less time.
  * @param bind binds symbols
  */
 export function lazySymbols<S extends Symbols>(

@@ -1,7 +1,7 @@
 /**
- * The seam between the places where something happens and whoever wants to know of it: a trace, or
- * OpenTelemetry. What observes is in `lib/observe`, and loaded only where it was asked for; where
- * nobody observes, a place costs one comparison with undefined.
+ * The interface between code that is observed and its observer, which writes a trace or exports to
+ * OpenTelemetry. Observers are in `lib/observe`, and loaded only where one was asked for; without
+ * one, an observed place costs one comparison with undefined.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export interface ObservedRequest {
   readonly flags?: number;
   /** The family's header and attributes. */
   readonly payload: Uint8Array;
-  /** What it is for; of a command of nftables its line in nft's language. */
+  /** What it is for; for a command of nftables, its line in the language of nft(8). */
   readonly purpose: string;
 }
 
@@ -30,7 +30,7 @@ export type Activity =
   /** A command of cnitool. */
   | { readonly kind: "command"; readonly name: string }
   | { readonly kind: "netlink"; readonly request: ObservedRequest }
-  /** Requests that are done all or none. */
+  /** Requests that take effect all or none. */
   | {
     readonly kind: "batch";
     readonly purpose: string;
@@ -54,15 +54,15 @@ export interface Outcome {
   readonly error?: string;
   /** What was thrown, where that is a defect of the code. */
   readonly defect?: unknown;
-  /** What became known on the way. */
+  /** What became known while it was under way. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
 /** An activity under way. */
 export interface Observation {
-  /** Says what has become known of it. */
+  /** Adds what has become known of it. */
   note(details: Readonly<Record<string, unknown>>): void;
-  /** Ends it; with what was thrown where it failed. Repeatable. */
+  /** Ends it, with what was thrown where it failed. Later calls do nothing. */
   end(error?: unknown): void;
 }
 
@@ -73,23 +73,23 @@ export interface Observer {
    * @param outcome reads from a result how the work ended; it succeeded when absent
    */
   observe<T>(activity: Activity, work: () => T, outcome?: (result: Awaited<T>) => Outcome): T;
-  /** Observes what ends elsewhere than it begins. */
+  /** Begins to observe an activity that other code ends. */
   begin(activity: Activity): Observation;
-  /** Observes a program. @param start starts it; the options may have more for a plugin */
+  /** Observes a program. @param start starts it, with options that are extended for a plugin */
   run(
     program: string,
     args: readonly string[],
     options: RunOptions,
     start: (options: RunOptions) => Promise<RunOutput>,
   ): Promise<RunOutput>;
-  /** `files` whose changes are observed. */
+  /** Returns files that do what `files` do, with changes observed. */
   files(files: Files): Files;
 }
 
-/** Made by the first {@link runObserved}: who is not observed does without. */
+/** Made by the first {@link runObserved}: a process that is not observed does not need it. */
 let storage: AsyncStorage<Observer> | undefined;
 
-/** Who observes what this code does; undefined where nobody does. */
+/** Returns the observer of this code; undefined where there is none. */
 export function currentObserver(): Observer | undefined {
   return storage?.getStore();
 }
@@ -100,15 +100,17 @@ export function runObserved<T>(observer: Observer, work: () => T): T {
   return storage.run(observer, work);
 }
 
-/** Made by the first {@link noteWritten} while somebody observes. */
+/** Made by the first {@link noteWritten} with an observer. */
 let written: WeakMap<Uint8Array, object> | undefined;
 
-/** Says which value bytes were made of, for {@link writtenFrom}: nothing where nobody observes. */
+/**
+ * Records the value that bytes were encoded from, for {@link writtenFrom}, if there is an observer.
+ */
 export function noteWritten(bytes: Uint8Array, value: object): void {
   if (currentObserver()) (written ??= new WeakMap()).set(bytes, value);
 }
 
-/** The value that a message was made of, with its names; undefined where it is unknown. */
+/** Returns the value that a message was encoded from, by field; undefined where it is unknown. */
 export function writtenFrom(bytes: Uint8Array): object | undefined {
   return written?.get(bytes);
 }

@@ -3,7 +3,7 @@ import type { HttpAnswer, HttpPost } from "./types.ts";
 
 /**
  * Sends a request by `fetch`, and gives up at its deadline.
- * @param options what the runtime's own `fetch` is to know beside
+ * @param options further options of the runtime's own `fetch`
  * @throws {Error} @see HttpClient.post
  */
 export async function post(
@@ -30,7 +30,7 @@ export async function post(
   }
 }
 
-/** What went wrong, without what the caller says: newer Denos have it in the error's cause. */
+/** Says what went wrong, without the URL, which the caller adds: newer Deno has it in the cause. */
 function reasonOf(error: unknown, url: string): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return messageOf(cause).replace(`error sending request for url (${url}): `, "");

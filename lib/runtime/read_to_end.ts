@@ -1,6 +1,6 @@
 import { concat } from "./concat.ts";
 
-/** What is read into, by everybody in this thread: its bytes are copied at once. */
+/** The buffer of every read in this thread: its bytes are copied at once. */
 const buffer = new Uint8Array(65536);
 
 /**

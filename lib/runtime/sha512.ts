@@ -30,7 +30,7 @@ const INITIAL_HASH = `
 
 let roundConstants: Uint32Array | undefined;
 
-/** The hash of bytes, or of a text in UTF-8, in 128 lower-case hex digits. */
+/** Computes the hash of bytes, or of a text in UTF-8, in 128 lower-case hex digits. */
 export function sha512Hex(input: string | Uint8Array): string {
   roundConstants ??= words(ROUND_CONSTANTS);
   const hash = words(INITIAL_HASH);
@@ -110,8 +110,8 @@ type Sixteen = [
 ];
 
 /**
- * The first half of `first`:`second` rotated right by less than 32; by 32 more with the halves
- * swapped.
+ * Returns the first half of `first`:`second` rotated right by less than 32; by 32 more with the
+ * halves swapped.
  */
 function rotate(first: number, second: number, bits: number): number {
   return (first >>> bits) | (second << (32 - bits));
@@ -128,7 +128,7 @@ function sum1(first: number, second: number): number {
   return rotate(first, second, 14) ^ rotate(first, second, 18) ^ rotate(second, first, 41 - 32);
 }
 
-/** What a sum of unsigned halves adds to the other halves. */
+/** Returns the carry of a sum of unsigned low halves, to add to the high ones. */
 function carry(sum: number): number {
   return Math.floor(sum / 2 ** 32);
 }

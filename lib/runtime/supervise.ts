@@ -1,7 +1,7 @@
 import { concat } from "./concat.ts";
 import type { RunOptions, RunOutput } from "./types.ts";
 
-/** How long a program that was killed, and what it wrote last, is waited for. Milliseconds. */
+/** How long to wait for the end and the last output of a program that was killed. Milliseconds. */
 const KILLED_GRACE_MS = 200;
 
 /** A program that was started. */
@@ -10,15 +10,15 @@ export interface Child {
   readonly stderr: ReadableStream<Uint8Array>;
   /** Resolves when the program has ended, whoever still holds its pipes. */
   readonly ended: Promise<Pick<RunOutput, "code" | "signal">>;
-  /** Kills it with SIGKILL; one that has ended is fine. */
+  /** Kills it with SIGKILL; does nothing where it has ended. */
   kill(): void;
 }
 
 /**
  * Waits until a program has ended and its pipes are closed, and reads them meanwhile.
  *
- * At the deadline, or when it is aborted, the program is killed, and what it has left running in
- * the background may hold its pipes for as long as it likes: they are read no further.
+ * At the deadline, or when it is aborted, the program is killed, and its pipes are not read any
+ * further: a process that it left running in the background may hold them open.
  */
 export async function supervise(
   child: Child,

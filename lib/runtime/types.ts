@@ -47,7 +47,7 @@ export interface RunOptions {
    */
   inherit?: readonly number[];
   /**
-   * The program is a plugin: who observes this call is passed on to it, so that what it does is
+   * The program is a plugin: this call's observer is passed on to it, so that what it does is
    * observed as a part of this call.
    */
   passesObserver?: boolean;
@@ -100,7 +100,7 @@ export interface Files {
   readText(path: string): string;
   write(path: string, data: string | Uint8Array, options?: WriteOptions): void;
   rename(from: string, to: string): void;
-  /** Hard link. */
+  /** Makes a hard link. */
   link(existing: string, path: string): void;
   symlink(target: string, path: string): void;
   readLink(path: string): string;
@@ -109,7 +109,7 @@ export interface Files {
   remove(path: string): void;
   /** Makes a directory and those above it; one that is there already is fine. */
   makeDirectory(path: string, mode?: number): void;
-  /** Names in a directory, unsorted. */
+  /** Lists the names in a directory, unsorted. */
   list(path: string): string[];
   stat(path: string): FileInfo;
   /** As `stat`, but of a symbolic link itself. */
@@ -122,19 +122,19 @@ export interface Files {
 /** Signals that a process may be asked to end with. */
 export type EndSignal = "SIGTERM" | "SIGINT" | "SIGHUP";
 
-/** What proves who a server is, and who asks. PEM texts. */
+/** The certificates and the key that authenticate server and client in TLS. PEM texts. */
 export interface HttpIdentity {
-  /** Certificates of the authorities that may vouch for a server; the runtime's own when absent. */
+  /** Certificates of the authorities (CA) that are trusted; the runtime's own when absent. */
   ca?: string;
-  /** The certificate, and those between it and its authority, that is shown to a server. */
+  /** The client's certificate, and the intermediate ones after it. */
   cert?: string;
   /** The private key of `cert`. */
   key?: string;
 }
 
-/** How servers are asked. */
+/** How a client of HTTP servers works. */
 export interface HttpOptions extends HttpIdentity {
-  /** By way of the proxies that the process's environment names, such as HTTPS_PROXY. */
+  /** Uses the proxies that the process's environment names, such as HTTPS_PROXY. */
   proxies?: boolean;
 }
 
@@ -144,7 +144,7 @@ export interface HttpPost {
   url: string;
   headers?: Readonly<Record<string, string>>;
   body: string;
-  /** Milliseconds after which the request is given up, wherever it is. */
+  /** Milliseconds after which the request is given up, however far it has come. */
   timeoutMs: number;
 }
 
@@ -179,28 +179,28 @@ export interface Runtime {
   readonly pid: number;
   /** Path of the running executable: this project's where it is compiled, else the runtime's. */
   readonly executable: string;
-  /** Effective user ID. */
+  /** Returns the effective user ID. */
   userId(): number;
-  /** One environment variable; undefined when it is not set. */
+  /** Reads an environment variable; undefined when it is not set. */
   env(name: string): string | undefined;
-  /** The whole environment. */
+  /** Returns the whole environment. */
   environment(): Record<string, string>;
   /**
    * Opens a shared library.
    * @throws {Error} when the library or one of `symbols` is missing, or FFI is not permitted.
    */
   bind<S extends Symbols>(library: string, symbols: S): Bound<S>;
-  /** C `errno`. Read it straight after the call that failed, with nothing in between. */
+  /** Returns C `errno`. Read it straight after the call that failed, with nothing in between. */
   errno(): number;
   /**
-   * Where a buffer's bytes are, for C structures that point at one another. The buffer must be in
-   * use for as long as the address is.
+   * Returns the address of a buffer's bytes, for C structures that point at one another. The buffer
+   * must be in use for as long as the address is.
    */
   addressOf(buffer: ArrayBufferView): bigint;
   /**
    * Runs a program from an argument list, never through a shell. It is started before this returns,
-   * in the namespaces that the calling thread is in; the promise is kept soon after its deadline at
-   * the latest, also where something that the program started still holds its outputs.
+   * in the namespaces that the calling thread is in; the promise settles soon after its deadline
+   * at the latest, even where a process that the program started still holds its outputs open.
    * @param program a path, or a name to look up on the PATH of `options.env`; see `findProgram`
    * @throws {Error} with `code` (`ENOENT`, `EACCES`, `ETXTBSY`, …) when it cannot be started.
    */
@@ -210,9 +210,12 @@ export interface Runtime {
    * @throws {Error} when a certificate or the key cannot be read
    */
   http(options?: HttpOptions): HttpClient;
-  /** The numbers by which a program has the descriptors that it inherits; see `RunOptions`. */
+  /** Returns the numbers that inherited descriptors have in the program; see `RunOptions`. */
   inheritedAs(descriptors: readonly number[]): readonly number[];
-  /** The SHA-512 hash of bytes, or of a text in UTF-8, in 128 lower-case hex digits. FIPS 180-4 */
+  /**
+   * Computes the SHA-512 hash (FIPS 180-4) of bytes, or of a text in UTF-8, in 128 lower-case hex
+   * digits.
+   */
   sha512Hex(input: string | Uint8Array): string;
   /** Reads standard input to its end, or until more than `limit` bytes have come. */
   readStdin(limit: number): Uint8Array;

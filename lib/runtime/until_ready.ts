@@ -2,8 +2,8 @@ import { errnoCode } from "./errors.ts";
 import { sleepSync } from "./sleep.ts";
 
 /**
- * Reads from, or writes to, a pipe that somebody made non-blocking: while it is empty, or full, who
- * is at its other end needs a moment.
+ * Reads from, or writes to, a pipe that another process may have made non-blocking: tries again
+ * while the pipe is empty or full (EAGAIN).
  */
 export function untilReady<T>(transfer: () => T): T {
   for (;;) {

@@ -35,7 +35,7 @@ export function removeWritten(path: string): void {
   removeIfPresent(unfinished(path));
 }
 
-/** Removes a file; one that is not there is fine. Says whether there was one. */
+/** Removes a file; one that is not there is fine. Returns whether there was one. */
 export function removeIfPresent(path: string): boolean {
   try {
     runtime.files.remove(path);
@@ -46,7 +46,9 @@ export function removeIfPresent(path: string): boolean {
   }
 }
 
-/** The same for every process, so that the next one finds what a killed one left. */
+/**
+ * Names the temporary file: alike in every process, so that the next finds what a killed one left.
+ */
 function unfinished(path: string): string {
   return `${path}.tmp`;
 }

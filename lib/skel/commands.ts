@@ -6,7 +6,7 @@
  */
 import type { CniCommand } from "../types/command.ts";
 
-/** The variables that are checked, in the order in which they are. */
+/** The variables that are checked, in the order of the checks. */
 export const VARIABLES = [
   "CNI_COMMAND",
   "CNI_CONTAINERID",
@@ -18,9 +18,9 @@ export const VARIABLES = [
 /** One of {@link VARIABLES}. */
 export type Variable = typeof VARIABLES[number];
 
-/** What a command asks of its caller. */
+/** What a command requires of its caller, and how it treats what it is given. */
 export interface CommandRule {
-  /** Variables it cannot do without, beside CNI_COMMAND. */
+  /** Variables that it requires, beside CNI_COMMAND. */
   needs: readonly Variable[];
   /** The configuration version from which on it may be used. */
   since: string;
@@ -29,7 +29,7 @@ export interface CommandRule {
    * `refuse` to work, `leave` that namespace alone and do the rest, or `use` it.
    */
   ownNetns: "refuse" | "leave" | "use";
-  /** It removes: what is wrong in the configuration must not keep it from doing so. */
+  /** It removes things: what is wrong in the configuration must not keep it from doing so. */
   removes: boolean;
 }
 

@@ -1,5 +1,5 @@
 /**
- * From a call to a reply: one request, one handler, exactly one JSON document.
+ * Turns a call into a reply: one request, one handler, exactly one JSON document.
  *
  * @module
  */
@@ -67,7 +67,7 @@ function outcomeOf({ error, defect, network }: Reply): Outcome {
   return { error: error?.message, defect, details: { network } };
 }
 
-/** Does a call. Never throws. */
+/** Performs a call. Never throws. */
 async function perform<O>(
   plugin: Plugin<O>,
   versions: readonly string[],

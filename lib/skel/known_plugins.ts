@@ -3,7 +3,7 @@ import type { Plugin } from "./plugin.ts";
 import type { PluginKind } from "./plugin_kind.ts";
 import { listPlugins } from "./plugin_list.ts";
 
-/** The names of the plugins, of one kind or of all. */
+/** Lists the names of the plugins, of one kind or of all. */
 export function knownNames(kind?: PluginKind): string[] {
   const all = Object.entries(listPlugins());
   return all.filter(([, known]) => kind === undefined || known.kind === kind)

@@ -1,6 +1,6 @@
 /**
- * A line of JSON for each operation, in the file that CNI_LOG_FILE names. Loaded only where it is
- * set: `dispatch` looks.
+ * Writes a line of JSON for each operation to the file that CNI_LOG_FILE names. `dispatch` loads
+ * this only where that variable is set.
  *
  * @module
  */

@@ -7,7 +7,7 @@ import type { CommandRule } from "./commands.ts";
 
 /**
  * Checks the path of the container's namespace, and returns it; "" where there is none to work in.
- * A path to the namespace that the plugin itself runs in is the host's: an ADD is refused, and a
+ * A path to the namespace that the plugin itself runs in means the host's: an ADD is refused, and a
  * DEL leaves it alone, since it would remove the host's own interfaces. Compared by device and
  * inode, which needs no privilege. CNI_NETNS_OVERRIDE (`1` or `true`) allows it, as in the Go
  * library.
@@ -35,7 +35,9 @@ export function containerNetns(
   );
 }
 
-/** Undefined in an executable whose permissions hide namespaces: it cannot harm one either. */
+/**
+ * Looks at the plugin's namespace; undefined without permission to: it cannot change one either.
+ */
 function ownNamespace(): FileInfo | undefined {
   try {
     return runtime.files.stat("/proc/thread-self/ns/net");

@@ -20,7 +20,7 @@ export interface BareCall {
   readonly config: NetConf;
   /** The whole configuration as it came, unknown keys included. */
   readonly raw: JsonObject;
-  /** The same as text, for what parsing loses: a key that stands in it twice. */
+  /** The same as text, for what parsing loses: a key that occurs twice. */
   readonly text: string;
   /** The environment of the call: CNI_* and whatever else the caller set. */
   readonly env: Readonly<Record<string, string>>;
@@ -40,7 +40,7 @@ export interface Call<O> extends BareCall {
 export interface DelCall extends BareCall {
   /** What identifies the attachment: the network's name, CNI_CONTAINERID and CNI_IFNAME. */
   readonly attachment: Attachment;
-  /** CNI_CONTAINERID */
+  /** The container's ID: CNI_CONTAINERID. */
   readonly containerId: string;
   /** The interface's name inside the container. */
   readonly ifName: string;
@@ -51,7 +51,7 @@ export interface DelCall extends BareCall {
   readonly netns: string;
   /** CNI_ARGS as it came; see `readArgs`. */
   readonly args: string;
-  /** What the plugins before this one did, in the newest form; a DEL may be without. */
+  /** What the plugins before this one did, in the newest version's form; a DEL may have none. */
   readonly prevResult?: Result;
 }
 
@@ -79,9 +79,9 @@ export interface Plugin<O = unknown> {
   readonly name: string;
   /** The versions of the specification it speaks; all of them when absent. */
   readonly versions?: readonly string[];
-  /** The form of its own options, where it has any. A function, so that it is built only when used. */
+  /** Makes the schema of its own options, where it has any; called only when they are read. */
   readonly options?: () => Schema<O>;
-  /** Attaches, and returns the result in the newest form; it is converted for the caller. */
+  /** Attaches. Returns the result in the newest version's form; it is converted for the caller. */
   readonly add: Handler<AddCall<O>, Result>;
   /** Detaches. Whatever is gone already is success. */
   readonly del: Handler<DelCall>;
@@ -91,9 +91,9 @@ export interface Plugin<O = unknown> {
   readonly status: Handler<Call<O>>;
   /** Removes what belongs to none of the valid attachments. */
   readonly gc: Handler<GcCall>;
-  /** Tells of the addresses that an IPAM plugin gives; loaded only when somebody wants to know. */
+  /** Loads what lists and frees an IPAM plugin's addresses, which no CNI command needs. */
   readonly reservations?: () => Promise<ReservationBook<Call<O>>>;
-  /** Finds what of an attachment CHECK would refuse and can be put right, in the order of applying. */
+  /** Finds what CHECK would refuse in an attachment and can be repaired, in the order to apply. */
   readonly repairs?: Handler<AttachmentCall<O>, readonly Repair[]>;
 }
 
@@ -102,7 +102,7 @@ export interface Plugin<O = unknown> {
 export type AnyPlugin = Plugin<any>;
 
 /**
- * Defines a plugin; the types of `options` reach its handlers.
+ * Defines a plugin; its handlers get options of the type that its schema reads.
  *
  * A plugin's `main.ts` exports it as default and ends with
  * `if (import.meta.main) await runPlugin(plugin);`

@@ -10,7 +10,7 @@ import type { KnownPlugin, PluginKind } from "./plugin_kind.ts";
 
 const KINDS: readonly PluginKind[] = ["main", "ipam", "meta"];
 
-/** The plugins of this project by name; none where it was imported from a URL that is no file's. */
+/** Lists the project's plugins by name; none where this module's URL is not a `file:` one. */
 export function listPlugins(): Readonly<Record<string, KnownPlugin>> {
   const root = new URL("../../plugins/", import.meta.url);
   if (root.protocol !== "file:") return {};

@@ -7,10 +7,11 @@ export interface Reply {
   /** 0, or 1 where `stdout` holds an error object. */
   exitCode: number;
   /**
-   * Undoes what an ADD made, should its result not reach the caller. Says what it could not undo.
+   * Undoes what an ADD made, should its result not reach the caller. Returns what it could not
+   * undo.
    */
   takeBack?: () => Promise<string[]>;
-  /** Of a call that failed: resolves when nothing that an interruption left under way goes on. */
+  /** Set where the call failed: resolves when what an interruption left under way has ended. */
   settled?: Promise<unknown>;
   /** Why the call failed. */
   error?: CniError;

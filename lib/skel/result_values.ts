@@ -43,7 +43,8 @@ export function withoutWrongValues(result: Result): Result {
 }
 
 /**
- * Whether the interface's name is valid; one that is not the kernel's may have any name, or none.
+ * Tells whether the interface's name is valid; one that is not the kernel's may have any name, or
+ * none.
  */
 function isInterface({ name, socketPath, pciID }: Interface): boolean {
   if (name === "" || socketPath || pciID) return !/\p{Cc}/u.test(name);

@@ -1,6 +1,6 @@
 /**
- * The process around a plugin: environment and standard input in, one JSON document out, an exit
- * status. Importing this file does nothing.
+ * Runs a plugin as a process: reads the environment and standard input, writes one JSON document
+ * and exits with a status. Importing this file does nothing.
  *
  * @module
  */

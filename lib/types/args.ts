@@ -5,7 +5,7 @@ import { quote, quoteList } from "./go_text.ts";
 /**
  * Splits CNI_ARGS into its pairs; "" has none.
  *
- * @throws {CniError} code 4 for a piece that is not exactly one `KEY=VALUE`, such as the one behind
+ * @throws {CniError} code 4 for a piece that is not exactly one `KEY=VALUE`, such as the one after
  * a trailing `;`.
  */
 export function parseArgs(text: string): [key: string, value: string][] {
@@ -20,7 +20,7 @@ export function parseArgs(text: string): [key: string, value: string][] {
 }
 
 /**
- * The values of the `known` keys; of a key given twice the last one.
+ * Reads the values of the `known` keys; of a key given twice the last value counts.
  *
  * @throws {CniError} code 4 for malformed text, and for other keys unless `IgnoreUnknown` is 1 or
  * true.
@@ -54,7 +54,7 @@ function parseBoolean(key: string, value: string): boolean {
 }
 
 /**
- * The text of CNI_ARGS for `pairs`.
+ * Formats `pairs` as the text of CNI_ARGS.
  *
  * @throws {CniError} code 4 for a pair that would be read back as something else: with `;` or NUL,
  * or with `=` in its key.

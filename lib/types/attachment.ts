@@ -25,7 +25,7 @@ export function sameAttachment(a: Attachment, b: Attachment): boolean {
   return a.network === b.network && a.containerId === b.containerId && a.ifName === b.ifName;
 }
 
-/** Tells which attachments are among `valid`, whose length does not slow the answer down. */
+/** Returns a predicate that tells, in constant time, whether an attachment is among `valid`. */
 export function membership(valid: readonly Attachment[]): (attachment: Attachment) => boolean {
   const keys = new Set(valid.map(attachmentKey));
   return (attachment) => keys.has(attachmentKey(attachment));

@@ -4,7 +4,7 @@ import { CniError } from "./error.ts";
 import { Fields } from "./fields.ts";
 import { getFold, type JsonObject } from "./json.ts";
 
-/** What a resolver needs; every part may be absent. */
+/** Settings for the container's resolver; every part may be absent. */
 export interface Dns {
   /** Addresses of name servers, the preferred first. */
   nameservers?: string[];
@@ -24,17 +24,17 @@ export interface NetConf {
   name: string;
   /** "" where the configuration has none, and not checked otherwise. */
   type: string;
-  /** What the plugin wants `runtimeConfig` to have, by name. */
+  /** Capabilities that the runtime is to give values for in `runtimeConfig`, by name. */
   capabilities?: Record<string, boolean>;
   /** The IPAM plugin's part; its `type` names the plugin. */
   ipam?: { type?: string } & JsonObject;
-  /** What the result is to tell about name resolution where IPAM tells nothing. */
+  /** Settings for the container's resolver, for the result where the IPAM plugin returns none. */
   dns?: Dns;
   /** The result of the plugins before this one, in the configuration's version. */
   prevResult?: JsonObject;
   /** Values for the capabilities, from the runtime. */
   runtimeConfig?: JsonObject;
-  /** Arguments by the conventions; those for plugins of this field under `cni`. */
+  /** Arguments as in CNI's conventions (`CONVENTIONS.md`); those for plugins are under `cni`. */
   args?: JsonObject;
 }
 
@@ -50,7 +50,9 @@ const KEYS = [
   "args",
 ] as const;
 
-/** Where GC's list stands: its name, and what the Go library called it first, by mistake. */
+/**
+ * The key of GC's list of attachments, and the name that the Go library first gave it by mistake.
+ */
 const VALID_ATTACHMENTS = ["cni.dev/valid-attachments", "cni.dev/attachments"] as const;
 
 /** The keys of {@linkcode Dns}, in the order in which results print them. */
@@ -64,15 +66,15 @@ export const DNS_KEYS = [
 /** How {@linkcode readNetConf} reads. */
 export interface ReadOptions {
   /**
-   * The configuration is for removing something: a key of the wrong type is as good as absent, but
-   * for those that say what is to be removed (`cniVersion`, `name`, `type`).
+   * True for DEL and GC: a key of the wrong type counts as absent, except those that say what is to
+   * be removed (`cniVersion`, `name`, `type`).
    */
   removing?: boolean;
 }
 
 /**
- * The common keys of a plugin's configuration. `raw` is left alone: it, with all that is unknown
- * here, is what other plugins are given. Key case does not matter, and null is as good as absent.
+ * Reads the common keys of a plugin's configuration. `raw` is not changed: it is what other plugins
+ * are given, unknown keys included. Key case does not matter, and null counts as absent.
  *
  * @throws {CniError} code 7 naming the key, its value and the type that it should have.
  */
@@ -112,7 +114,7 @@ function readIpam(fields: Fields): NetConf["ipam"] {
 }
 
 /**
- * The attachments that GC is to leave alone. null is an empty list, as the Go library writes it.
+ * Reads the attachments that GC must keep. null is an empty list, as the Go library writes it.
  *
  * @throws {CniError} code 7 where there is no list, or an entry names no attachment: whatever is
  * not in the list would be removed
@@ -154,12 +156,12 @@ export function readDns(fields: Fields): Dns {
   return fields.values as Dns;
 }
 
-/** Whether there is nothing in `dns`, which is then left out of results from 1.0.0 on. */
+/** Tells whether `dns` is empty; results from 1.0.0 on then leave it out. */
 export function isEmptyDns(dns: Dns | undefined): boolean {
   return Object.values(dns ?? {}).every((part) => !part || part.length === 0);
 }
 
-/** `object` without the keys whose value is undefined. */
+/** Returns `object` without the keys whose value is undefined. */
 function withoutUndefined<T extends object>(object: { [K in keyof T]: T[K] | undefined }): T {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }

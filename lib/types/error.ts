@@ -1,4 +1,4 @@
-/** CNI's one form of error: a code from the specification's table, a message, and details. */
+/** The error of CNI: a code from the specification's table, a message, and details. */
 import { isObject, type JsonObject, type JsonValue } from "./json.ts";
 
 /**
@@ -21,7 +21,7 @@ export const ErrorCode = {
   internal: 999,
 } as const;
 
-/** What else an error has. */
+/** The optional parts of an error. */
 export interface CniErrorOptions {
   /** What does not fit into the message; printed apart from it. */
   details?: string;
@@ -35,11 +35,11 @@ export class CniError extends Error {
   override readonly name = "CniError";
   /** One of {@linkcode ErrorCode}, or 100 and up for a plugin's own. */
   readonly code: number;
-  /** What belongs to the error but not into one line, or "". */
+  /** What does not fit into the message; "" where there is nothing more. */
   readonly details: string;
 
   /**
-   * An error with any code; the static methods make the well-known ones.
+   * Makes an error with any code; the static methods make the well-known ones.
    * @param msg what was attempted, on what, the state found, and the remedy
    */
   constructor(code: number, msg: string, options: CniErrorOptions = {}) {
@@ -48,7 +48,7 @@ export class CniError extends Error {
     this.details = options.details ?? "";
   }
 
-  /** The same error with `prefix: ` before its message, unless it is there already. */
+  /** Returns the error with `prefix: ` before its message, unless it is there already. */
   withContext(prefix: string): CniError {
     if (this.message.startsWith(`${prefix}: `)) return this;
     return new CniError(this.code, `${prefix}: ${this.message}`, {
@@ -57,7 +57,7 @@ export class CniError extends Error {
     });
   }
 
-  /** The error object of the specification; `details` only where there are any. */
+  /** Returns the error object of the specification; `details` only where there are any. */
   toJson(cniVersion?: string): JsonObject {
     return {
       ...(cniVersion ? { cniVersion } : {}),
@@ -67,14 +67,14 @@ export class CniError extends Error {
     };
   }
 
-  /** Message and details in one line, as the Go library prints them. */
+  /** Returns message and details in one line, as the Go library prints them. */
   override toString(): string {
     return this.details ? `${this.message}; ${this.details}` : this.message;
   }
 
   /**
-   * Reads an error object that another program printed; undefined when `value` is none. A missing
-   * code is 0.
+   * Reads an error object that another program printed; undefined when `value` is not one. A
+   * missing code is 0.
    */
   static fromJson(value: JsonValue | undefined): CniError | undefined {
     if (!isObject(value)) return undefined;
@@ -86,8 +86,8 @@ export class CniError extends Error {
   }
 
   /**
-   * `error` itself when it is a CniError, else one with code 999 that keeps its message. What went
-   * wrong when `using` cleaned up after an error becomes that one's details.
+   * Returns `error` itself when it is a CniError, else one with code 999 and its message. Where
+   * `using` failed to clean up after an error, that failure becomes the error's details.
    */
   static from(error: unknown): CniError {
     if (error instanceof CniError) return error;
@@ -101,7 +101,7 @@ export class CniError extends Error {
     return new CniError(ErrorCode.internal, msg, { cause: error });
   }
 
-  /** Code 1: the configuration's, or a result's, version is not one that we speak. */
+  /** Code 1: the version of a configuration, or of a result, is not supported. */
   static incompatibleVersion(msg: string, details?: string): CniError {
     return new CniError(ErrorCode.incompatibleVersion, msg, { details });
   }
@@ -151,7 +151,7 @@ export class CniError extends Error {
   }
 }
 
-/** By name: not every runtime, and no bundle for an old one, has the class. */
+/** Compares names: not every runtime, and no bundle for an old one, has the class. */
 function isSuppressed(error: unknown): error is { error: unknown; suppressed: unknown } {
   return error instanceof Error && error.name === "SuppressedError";
 }

@@ -1,10 +1,10 @@
 /**
- * Reading the fields of configurations and results, and how messages name a value that is not what
- * it should be.
+ * Reads the fields of configurations and results, and words what is wrong with a value that is not
+ * what it should be.
  */
 import { foldKeys, isObject, type JsonObject, type JsonValue } from "./json.ts";
 
-/** `"1500" (a string)`, `true (a boolean)`, `an object`: what was given, for an error message. */
+/** Describes a value for an error message: `"1500" (a string)`, `true (a boolean)`, `an object`. */
 export function describeValue(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "a list";
@@ -14,14 +14,14 @@ export function describeValue(value: unknown): string {
   return `${shown} (a ${typeof value === "bigint" ? "number" : typeof value})`;
 }
 
-/** `"mtu" is "1500" (a string), but must be an integer`; without a path, it speaks of the whole. */
+/** Says `"mtu" is "1500" (a string), but must be an integer`; `it is …` where `path` is "". */
 export function mismatch(path: string, value: unknown, expected: string): string {
   const what = path === "" ? "it" : JSON.stringify(path);
   if (value === undefined) return `${what} is missing: it must be ${expected}`;
   return `${what} is ${describeValue(value)}, but must be ${expected}`;
 }
 
-/** Where a key of the object at `path` stands: `ips[0].address`. */
+/** Returns the path of a key of the object at `path`: `ips[0].address`. */
 function at(path: string, key: string): string {
   return path === "" ? key : `${path}.${key}`;
 }
@@ -32,10 +32,10 @@ function at(path: string, key: string): string {
  * must be a string`.
  */
 export class Fields {
-  /** Keys as the protocol spells them, in its order; unknown ones behind. */
+  /** Keys as the protocol spells them, in its order; unknown ones follow. */
   readonly values: JsonObject;
 
-  /** @param path Where the object stands; "" for the outermost. */
+  /** @param path The object's path, as messages name it; "" for the outermost. */
   constructor(
     value: JsonValue,
     keys: readonly string[],
@@ -60,13 +60,13 @@ export class Fields {
     return this.#read(key, "an object", isObject);
   }
 
-  /** The fields of the object under `key`. */
+  /** Reads the object under `key`. */
   inner(key: string, keys: readonly string[]): Fields | undefined {
     const value = this.values[key];
     return value === undefined ? undefined : new Fields(value, keys, at(this.path, key), this.fail);
   }
 
-  /** The fields of every object in the list under `key`. */
+  /** Reads the list under `key`, whose items must be objects. */
   each(key: string, keys: readonly string[]): Fields[] | undefined {
     const list = this.#read(key, "a list", (value) => Array.isArray(value));
     return list?.map((item, index) =>
@@ -80,7 +80,7 @@ export class Fields {
     return this.#read(key, "a list of strings", isIt);
   }
 
-  /** An object whose values are all booleans; null counts as false. */
+  /** Reads an object whose values are all booleans; null counts as false. */
   booleans(key: string): Record<string, boolean> | undefined {
     const object = this.object(key);
     if (object === undefined) return undefined;
@@ -91,7 +91,7 @@ export class Fields {
     return Object.fromEntries(entries);
   }
 
-  /** The error for a value that has the right type and is wrong all the same. */
+  /** Makes the error for a value that has the right type but is invalid. */
   mismatch(key: string, expected: string): Error {
     return this.fail(mismatch(at(this.path, key), this.values[key], expected));
   }

@@ -1,5 +1,5 @@
 /**
- * Text as Go formats it, where other programs compare it byte by byte or people know it by heart.
+ * Text as Go formats it, for what other programs compare byte by byte or people search for.
  */
 
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -14,7 +14,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "\\": "\\\\",
 };
 
-/** `text` in double quotes with Go's escapes: what `%q` prints. */
+/** Puts `text` in double quotes with Go's escapes, as `%q` prints it. */
 export function quote(text: string): string {
   return `"${text.toWellFormed().replace(/["\\]|[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, escape)}"`;
 }
@@ -27,7 +27,7 @@ function escape(char: string): string {
   return code < 0x10000 ? `\\u${hex(4)}` : `\\U${hex(8)}`;
 }
 
-/** A list of strings as `%q` prints a slice: `["a" "b"]`. */
+/** Formats a list of strings as `%q` prints a slice: `["a" "b"]`. */
 export function quoteList(texts: readonly string[]): string {
   return `[${texts.map(quote).join(" ")}]`;
 }

@@ -9,8 +9,8 @@ export type JsonValue = null | boolean | number | bigint | string | JsonValue[] 
 export type JsonObject = { [key: string]: JsonValue };
 
 /**
- * Objects and lists may be this deep inside each other; deeper ones could exhaust the stack of
- * whoever walks them.
+ * How deep objects and lists may be nested; deeper ones could exhaust the stack of the code that
+ * walks them.
  */
 const MAX_DEPTH = 1000;
 
@@ -86,27 +86,27 @@ function replaceNumber(_key: string, value: unknown): unknown {
   return value;
 }
 
-/** Whether `value` is a JSON object: not null, not a list. */
+/** Tells whether `value` is a JSON object: not null, not a list. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**
- * A deep copy with the keys of every object in alphabetical order, which is how Go prints its maps.
+ * Makes a deep copy with the keys of every object in alphabetical order, as Go prints its maps.
  */
 export function sortKeys<T extends JsonValue>(value: T): T;
 export function sortKeys(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map((item) => sortKeys(item));
   if (!isObject(value)) return value;
-  // The default order compares UTF-16 units, as far as the keys of this protocol go the same as
-  // Go's bytes.
+  // The default order compares UTF-16 code units: for the keys of this protocol, the same order as
+  // that of Go's bytes.
   const keys = Object.keys(value).sort();
   return Object.fromEntries(keys.map((key) => [key, sortKeys(value[key]!)]));
 }
 
 /**
- * The value of `key` with Go's rule for field names: upper and lower case do not matter, and of
- * several spellings the last one counts that is not null. Undefined when there is none.
+ * Looks up `key` by Go's rule for field names: upper and lower case do not matter, and of several
+ * spellings the last one that is not null counts. Undefined when there is none.
  */
 export function getFold(object: JsonObject, key: string): JsonValue | undefined {
   const folded = key.toLowerCase();
@@ -116,8 +116,8 @@ export function getFold(object: JsonObject, key: string): JsonValue | undefined 
 }
 
 /**
- * `object` as a Go program with fields named `keys` sees it: {@linkcode getFold} for each of them,
- * absent where it is missing or null. Other keys are kept as they are, behind.
+ * Returns `object` as a Go program with fields named `keys` reads it: {@linkcode getFold} for each
+ * of them, absent where it is missing or null. Other keys follow, unchanged.
  */
 export function foldKeys(object: JsonObject, keys: readonly string[]): JsonObject {
   const names = new Map(keys.map((key) => [key.toLowerCase(), key]));

@@ -1,9 +1,9 @@
 /**
- * The keys that stand more than once in one object, which parsing loses: the last one counts then.
+ * Finds keys that occur more than once in one object. Parsing loses all but the last of each.
  *
  * @param text JSON that `parseJson` has read without complaint.
- * @returns For each such key the way to it, such as `["sysctl", "net.ipv4.ip_forward"]`; a list on
- * the way stands as `"[]"`.
+ * @returns The path of each such key, such as `["sysctl", "net.ipv4.ip_forward"]`; a list on the
+ * path is `"[]"`.
  */
 export function duplicateKeys(text: string): string[][] {
   const found: string[][] = [];

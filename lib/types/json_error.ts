@@ -1,9 +1,9 @@
 /**
- * Where and why a text is not JSON, the same in every runtime: their own messages differ, or name
- * no place.
+ * Finds where and why a text is not JSON, the same in every runtime: their own messages differ, or
+ * name no position.
  */
 
-/** What may come next. */
+/** What the next token may be. */
 type State = "value" | "value or ]" | "key" | "key or }" | ":" | ", or ]" | ", or }" | "end";
 
 const EXPECTED: Readonly<Record<State, string>> = {
@@ -60,7 +60,7 @@ function tokenPattern(): RegExp {
   return new RegExp(`[ \\t\\r\\n]*(?:${[punctuation, string, number, word].join("|")})`, "y");
 }
 
-/** The state after one token; undefined when it cannot stand here. Keeps `open` up to date. */
+/** Returns the state after one token, and updates `open`; undefined when it is not allowed here. */
 function step(
   state: State,
   punctuation: string | undefined,

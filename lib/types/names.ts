@@ -1,6 +1,6 @@
 /**
- * Checks of the names that reach file paths, the kernel and other programs. Messages begin as the
- * Go library's do, and codes are the same.
+ * Checks names that reach file paths, the kernel and other programs. Messages begin as those of the
+ * Go library do, and the codes are the same.
  */
 import type { Attachment } from "./attachment.ts";
 import { CniError } from "./error.ts";
@@ -19,7 +19,7 @@ function tooLong(name: string): string {
   return `${name.length} bytes, at most ${MAX_NAME} fit into the names of files`;
 }
 
-/** @throws {CniError} code 3 when empty, 4 for other violations. */
+/** Checks a container ID. @throws {CniError} code 3 when empty, 4 for other violations */
 export function validateContainerId(id: string): void {
   if (id === "") {
     throw CniError.unknownContainer("missing containerID: CNI_CONTAINERID must be set");
@@ -35,7 +35,7 @@ export function validateContainerId(id: string): void {
   }
 }
 
-/** @throws {CniError} code 7 */
+/** Checks a network's name. @throws {CniError} code 7 */
 export function validateNetworkName(name: string): void {
   if (name === "") throw CniError.invalidConfig('missing network name: "name" must be set');
   if (!NAME.test(name)) {
@@ -55,8 +55,8 @@ const IF_NAME_BYTES = 15;
 export const ALT_IF_NAME_BYTES = 127;
 
 /**
- * The kernel's rule for interface names (dev_valid_name in net/core/dev.c), with NUL, which would
- * end the name early, and `%`, which makes it a pattern: of `eth%d` comes `eth0`.
+ * Checks an interface's name by the kernel's rule (dev_valid_name in net/core/dev.c). Refuses also
+ * NUL, which would end the name early, and `%`, which makes it a pattern: `eth%d` becomes `eth0`.
  *
  * @param maxBytes {@link ALT_IF_NAME_BYTES} for the name of an interface that is there already
  * @throws {CniError} code 4
@@ -90,7 +90,7 @@ export function validateIfName(name: string, maxBytes = IF_NAME_BYTES): void {
 }
 
 /**
- * A plugin's type is the name of a file in CNI_PATH, never a path.
+ * Checks a plugin's type, which is the name of a file in CNI_PATH and never a path.
  *
  * @throws {CniError} code 7
  */
@@ -104,7 +104,7 @@ export function validatePluginType(type: string): void {
   }
 }
 
-/** @throws {CniError} code 3, 4 or 7 naming the part that cannot be one of an attachment */
+/** Checks the parts of an attachment. @throws {CniError} code 3, 4 or 7 naming the invalid part */
 export function validateAttachment({ network, containerId, ifName }: Attachment): void {
   validateNetworkName(network);
   validateContainerId(containerId);

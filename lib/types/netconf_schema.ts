@@ -1,7 +1,7 @@
 /**
  * The keys that every plugin's configuration and every list may have, as schemas: for editors, and
- * for what tells of a configuration's mistakes before anybody uses it. What plugins and runtimes go
- * by is `readNetConf` and libcni's `parseNetworkList`. Specification, section 1.
+ * for commands that check a configuration before it is used. Plugins and runtimes read
+ * configurations with `readNetConf` and libcni's `parseNetworkList`. Specification, section 1.
  *
  * @module
  */
@@ -72,7 +72,7 @@ export const networkList = () =>
     plugins: optional(list(object())),
   });
 
-/** `true` and `false` may be texts in lists. */
+/** Makes the schema of a boolean of a list, which may also be the string `true` or `false`. */
 function flag(): Schema<boolean> {
   const read = (value: JsonValue) => {
     const word = String(value).toLowerCase();

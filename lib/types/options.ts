@@ -1,7 +1,6 @@
 /**
- * Reading a plugin's options with a schema. Kept apart from the schemas' building blocks: this file
- * is part of every plugin, and zod is loaded by those that have
- * options.
+ * Reads a plugin's options with a schema. This file is apart from the schemas' building blocks
+ * because every plugin loads it, but only those with options load zod.
  *
  * @module
  */
@@ -27,11 +26,11 @@ export function readOptions<T>(schema: Schema<T>, raw: JsonObject, what: string)
 }
 
 /**
- * Looks a single option up, for what removes: DEL and GC read nothing that they have no use for, and
- * go on without what is wrong.
+ * Looks up a single option. DEL and GC use it instead of a schema: they read only what they need,
+ * and ignore what is wrong.
  *
  * @param path the keys that lead there, in any case: `"ipam", "dataDir"`
- * @returns undefined where it is absent or null, or what leads there is no object
+ * @returns undefined where it is absent or null, or a key on the path holds no object
  */
 export function findOption(raw: JsonObject, ...path: string[]): JsonValue | undefined {
   let value: JsonValue | undefined = raw;
@@ -39,7 +38,7 @@ export function findOption(raw: JsonObject, ...path: string[]): JsonValue | unde
   return value ?? undefined;
 }
 
-/** As {@linkcode findOption}; undefined also for what is no text, or empty. */
+/** Looks up a string, as {@linkcode findOption}; undefined also where it is no string, or empty. */
 export function findText(raw: JsonObject, ...path: string[]): string | undefined {
   const value = findOption(raw, ...path);
   return typeof value === "string" && value !== "" ? value : undefined;
@@ -48,7 +47,7 @@ export function findText(raw: JsonObject, ...path: string[]): string | undefined
 /**
  * Reads any value, such as what a file holds.
  *
- * @param fail Makes the error of everything that is wrong, which is in one line.
+ * @param fail Makes the error from one line that names everything that is wrong.
  * @throws what `fail` makes
  */
 export function readValue<T>(
@@ -61,7 +60,7 @@ export function readValue<T>(
   throw fail(result.error.issues.map(sentence).join("; "));
 }
 
-/** Where and what is wrong with a value, each as a sentence. */
+/** Lists what is wrong with a value: the path and a sentence for each problem. */
 export function problemsIn(
   schema: Schema<unknown>,
   value: JsonValue,

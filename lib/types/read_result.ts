@@ -1,4 +1,4 @@
-/** Results as JSON, of every version, into the shape of 1.1.0. */
+/** Reads results of every version from JSON, into the shape of 1.1.0. */
 import { DNS_KEYS, readDns } from "./config.ts";
 import { CniError } from "./error.ts";
 import { Fields } from "./fields.ts";
@@ -18,7 +18,11 @@ import { requireFamily, type VersionFamily } from "./versions.ts";
 const RESULT_KEYS = ["cniVersion", "interfaces", "ips", "routes", "dns"] as const;
 const RESULT_KEYS_01 = ["cniVersion", "ip4", "ip6", "dns"] as const;
 
-/** From JSON. @throws {CniError} code 6 naming the field, its value and what it should be */
+/**
+ * Readers by version.
+ *
+ * @throws {CniError} code 6 naming the field, its value and what it should be
+ */
 const READERS: Readonly<Record<VersionFamily, (value: JsonObject) => Result>> = {
   "0.1": readResult01,
   "0.3": readResult, // `version` of an address says no more than the address itself
@@ -27,11 +31,10 @@ const READERS: Readonly<Record<VersionFamily, (value: JsonObject) => Result>> = 
 
 /**
  * Reads a result of any version, as another plugin printed it or as `prevResult` holds it. Types
- * are checked, addresses are not: who uses one parses it. Keys that no version of the specification
- * knows are kept.
+ * are checked, addresses are not: the code that uses one parses it. Keys that no version of the
+ * specification knows are kept.
  *
- * @param defaultVersion What its `cniVersion` is taken to be where it has none: the
- * configuration's.
+ * @param defaultVersion The version of a result without `cniVersion`: the configuration's.
  * @throws {CniError} code 1 for an unknown version, 6 for a value of the wrong type.
  */
 export function parseResult(value: JsonValue, defaultVersion: string): Result {
@@ -102,8 +105,8 @@ function readRoute(fields: Fields): ResultRoute {
 }
 
 /**
- * A field that holds an address and a prefix length; anything that is not even shaped like it is
- * refused.
+ * Reads a field that holds an address and a prefix length; refuses text that does not have that
+ * form.
  */
 function requirePrefix(fields: Fields, key: string): string {
   const text = fields.string(key);

@@ -9,7 +9,7 @@ import type { Dns } from "./config.ts";
  * the host.
  */
 export interface Interface {
-  /** Its name where it is. */
+  /** Its name, inside its namespace. */
   name: string;
   /** Hardware address, lower-case with colons. */
   mac?: string;
@@ -72,9 +72,9 @@ export const INTERFACE_KEYS = [
   "socketPath",
   "pciID",
 ] as const satisfies (keyof Interface)[];
-/** Those of {@linkcode IpConfig} and, from 0.3.0 to 0.4.0, the family. */
+/** The keys of {@linkcode IpConfig} and, from 0.3.0 to 0.4.0, the family. */
 export const IP_KEYS = ["version", "interface", "address", "gateway"] as const;
-/** Those of {@linkcode ResultRoute}. */
+/** The keys of {@linkcode ResultRoute}. */
 export const ROUTE_KEYS = [
   "dst",
   "gw",
@@ -84,5 +84,5 @@ export const ROUTE_KEYS = [
   "table",
   "scope",
 ] as const satisfies (keyof ResultRoute)[];
-/** Those of `ip4` and `ip6` before 0.3.0. */
+/** The keys of `ip4` and `ip6` before 0.3.0. */
 export const IP_KEYS_01 = ["ip", "gateway", "routes"] as const;

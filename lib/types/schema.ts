@@ -23,19 +23,19 @@ export type ObjectOf<S extends Shape> = Simplify<
 export type Simplify<T> = { [K in keyof T]: T[K] };
 
 /**
- * A schema before zod has made it. A plugin reads one configuration in its life, which has few of the
- * fields that it may have: making an instance of zod's for each of the others would take most of the
- * time of reading.
+ * A schema that makes its zod schemas only when they are needed. A plugin reads one configuration,
+ * which has few of the possible fields: making a zod schema for each of the others would take most
+ * of the time of reading.
  */
 class Plan<T> implements Schema<T> {
   #whole: z.ZodMiniType<T> | undefined;
 
   /**
-   * A plan from what it takes to make the schema.
+   * Makes a plan of the functions that make the schema.
    * @param make makes the schema of any value
-   * @param json what it takes, as {@linkcode jsonSchemaOf} has it
-   * @param fitting makes a schema that does for `value`; `make` does when absent
-   * @param absent what a field is that is absent; a field must be there when absent itself
+   * @param json makes the JSON Schema, as {@linkcode jsonSchemaOf} returns it
+   * @param fitting makes a schema that suffices for `value`; `make` is used when absent
+   * @param absent makes the value of a field that is absent; the field is required without it
    */
   constructor(
     readonly make: () => z.ZodMiniType<T>,
@@ -55,25 +55,25 @@ class Plan<T> implements Schema<T> {
   }
 }
 
-/** The plan that a schema is. */
+/** Returns a schema as the plan that it is: only this file makes schemas. */
 function planOf<T>(schema: Schema<T>): Plan<T> {
   return schema as Plan<T>;
 }
 
 /**
- * What a schema takes, as JSON Schema (draft 2020-12), with keys in the spelling that is documented.
- * JSON Schema knows neither that upper and lower case do not matter nor that null is as good as
- * absent.
+ * Returns what a schema accepts as JSON Schema (draft 2020-12), with keys in the documented
+ * spelling. JSON Schema cannot express that upper and lower case do not matter, nor that null
+ * counts as absent.
  */
 export function jsonSchemaOf(schema: Schema<unknown>): JsonObject {
   return planOf(schema).json();
 }
 
 /**
- * A schema from a function: `read` gives the value, or undefined for what is not one.
+ * Makes a schema from a function: `read` returns the value, or undefined where it is invalid.
  *
  * @param expected Completes "must be", such as `an integer from 0 to 65535`.
- * @param json The same as far as JSON Schema can tell; a text when absent.
+ * @param json The same as far as JSON Schema can express it; a string when absent.
  */
 export function customSchema<T>(
   expected: string,
@@ -83,7 +83,7 @@ export function customSchema<T>(
   return new Plan(() => reader(expected, read), json);
 }
 
-/** A custom schema without its description, which also leads into an object or a list. */
+/** Makes the zod schema of a custom schema, or the first step of reading an object or a list. */
 function reader<T>(expected: string, read: (value: JsonValue) => T | undefined) {
   return z.transform((input: unknown, context) => {
     const value = input === undefined ? undefined : read(input as JsonValue);
@@ -94,7 +94,9 @@ function reader<T>(expected: string, read: (value: JsonValue) => T | undefined) 
   });
 }
 
-/** What to say when only quotes are wrong: `"1500"` for 1500, or the other way round. */
+/**
+ * Makes the hint for a value with which only quotes are wrong: `"1500"` for 1500, or vice versa.
+ */
 function quotesHint(input: unknown, fits: (value: JsonValue) => boolean): string {
   if (typeof input === "number" || typeof input === "boolean") {
     return fits(String(input)) ? ", written in quotes" : "";
@@ -114,7 +116,7 @@ export function goObject<S extends Shape>(shape: S): Schema<ObjectOf<S>> {
     const all: Fields = Object.fromEntries(fields.map(([key, field]) => [key, field.whole]));
     return z.pipe(fold(), z.object(all));
   };
-  /** Of the fields that `value` has, or must have. */
+  /** Makes the schema of the fields that `value` has, or must have. */
   const fitting = (value: unknown) => {
     const present = isObject(value as JsonValue) ? foldKeys(value as JsonObject, keys) : {};
     const shape: Fields = {};
@@ -223,7 +225,9 @@ export function optional<T>(inner: Schema<T>): Schema<T | undefined> {
   );
 }
 
-/** As {@linkcode optional}; empty text is as good as absent, as it is to Go where it reads addresses. */
+/**
+ * As {@linkcode optional}, but an empty string counts as absent, as in Go's reading of addresses.
+ */
 export function optionalText<T>(inner: Schema<T>): Schema<T | undefined> {
   const plan = planOf(inner);
   const unlessEmpty = () => z.transform((input: unknown) => input === "" ? undefined : input);

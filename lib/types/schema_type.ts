@@ -1,6 +1,6 @@
 /**
- * What a schema is to those who read with it. Apart from the building blocks, so that nothing but
- * those who build one has to do with zod, be it for a type.
+ * The interface of a schema, for code that reads with one. It is apart from the building blocks so
+ * that only code that builds schemas depends on zod, even for types.
  *
  * @module
  */
@@ -13,18 +13,18 @@ export interface Issue {
   readonly message: string;
   /** The part as it was found. */
   readonly input?: unknown;
-  /** Of an issue that a {@linkcode customSchema} found: the message completes "must be". */
+  /** Set where a {@linkcode customSchema} found the issue: the message completes "must be". */
   readonly params?: { readonly expected?: boolean };
 }
 
-/** What came of reading a value: the data, or everything that is wrong with it. */
+/** The outcome of reading a value: the data, or everything that is wrong with it. */
 export type ParseResult<T> =
   | { success: true; data: T }
   | { success: false; error: { readonly issues: readonly Issue[] } };
 
 /**
- * Reads JSON into `T`. The functions of `schema.ts` make schemas, and only those can be fields and items of
- * others; what they are inside is zod's business.
+ * Reads JSON into `T`. Only schemas that the functions of `schema.ts` made can be fields and items
+ * of others: this interface hides that they are made of zod's.
  */
 export interface Schema<T> {
   /** Reads a value; use `readOptions` or `readValue`, which make a sentence of what is wrong. */

@@ -28,7 +28,7 @@ export const VERSION_FAMILIES = {
 export type VersionFamily = keyof typeof VERSION_FAMILIES;
 
 /**
- * The family that `version` belongs to ("" is 0.1.0); undefined for a version that the
+ * Finds the family that `version` belongs to ("" is 0.1.0); undefined for a version that the
  * specification never had.
  */
 export function familyOf(version: string): VersionFamily | undefined {
@@ -37,7 +37,11 @@ export function familyOf(version: string): VersionFamily | undefined {
   return families.find((family) => VERSION_FAMILIES[family].some((member) => member === wanted));
 }
 
-/** As {@linkcode familyOf}. @throws {CniError} code 1 naming the versions that there are */
+/**
+ * Finds the family, as {@linkcode familyOf}.
+ *
+ * @throws {CniError} code 1 naming the known versions
+ */
 export function requireFamily(version: string): VersionFamily {
   const family = familyOf(version);
   if (family !== undefined) return family;
@@ -47,7 +51,7 @@ export function requireFamily(version: string): VersionFamily {
 }
 
 /**
- * Major, minor and micro number. Missing parts are 0, and "" is 0.1.0.
+ * Parses a version into major, minor and micro number. Missing parts are 0, and "" is 0.1.0.
  *
  * @throws {CniError} code 6 for more than three parts, or a part that is not a number.
  */
@@ -72,8 +76,9 @@ export function parseVersion(text: string): [major: number, minor: number, micro
 }
 
 /**
- * Negative, zero or positive as `a` is older than, equal to or newer than `b`. @throws {CniError}
- * code 6
+ * Compares two versions: negative, zero or positive as `a` is older than, equal to or newer than
+ * `b`.
+ * @throws {CniError} code 6
  */
 export function compareVersions(a: string, b: string): number {
   const left = parseVersion(a);
@@ -81,12 +86,12 @@ export function compareVersions(a: string, b: string): number {
   return left[0] - right[0] || left[1] - right[1] || left[2] - right[2];
 }
 
-/** Whether `version` is `min` or newer. @throws {CniError} code 6 */
+/** Tells whether `version` is `min` or newer. @throws {CniError} code 6 */
 export function atLeast(version: string, min: string): boolean {
   return compareVersions(version, min) >= 0;
 }
 
-/** The versions from `min` on, for a plugin that cannot serve older ones. */
+/** Lists the versions from `min` on, for a plugin that cannot serve older ones. */
 export function versionsFrom(min: SpecVersion): readonly SpecVersion[] {
   return SPEC_VERSIONS.slice(SPEC_VERSIONS.indexOf(min));
 }

@@ -1,7 +1,7 @@
 /**
- * Results of the shape of 1.1.0 as JSON of every version. What older versions cannot say is lost:
- * 0.1.0 and 0.2.0 hold one address of each family and no interfaces, and only from 1.0.0 on do
- * interfaces have `mtu`, `socketPath` and `pciID`.
+ * Writes results of the shape of 1.1.0 as JSON of every version. What older versions cannot express
+ * is lost: 0.1.0 and 0.2.0 hold one address of each family and no interfaces, and only from 1.0.0
+ * on do interfaces have `mtu`, `socketPath` and `pciID`.
  */
 import { type Dns, DNS_KEYS, isEmptyDns } from "./config.ts";
 import { CniError } from "./error.ts";
@@ -9,7 +9,11 @@ import { encodeJson, type JsonObject, type JsonValue, sortKeys } from "./json.ts
 import { INTERFACE_KEYS, IP_KEYS, IP_KEYS_01, type Result, ROUTE_KEYS } from "./result.ts";
 import { requireFamily, type VersionFamily } from "./versions.ts";
 
-/** To JSON. @throws {CniError} code 7 when there is no way to say it in that version */
+/**
+ * Writers by version.
+ *
+ * @throws {CniError} code 7 when the version cannot express the result
+ */
 const WRITERS: Readonly<
   Record<VersionFamily, (result: Result, cniVersion: string) => JsonObject>
 > = {
@@ -19,8 +23,8 @@ const WRITERS: Readonly<
 };
 
 /**
- * The JSON of a result in the version that the configuration asks for, with the keys in the order
- * in which the Go library prints them.
+ * Converts a result to JSON in the version that the configuration asks for, with the keys in the
+ * order in which the Go library prints them.
  *
  * @throws {CniError} code 1 for an unknown version, 7 when the version cannot express the result.
  */
@@ -28,7 +32,7 @@ export function printResult(result: Result, cniVersion: string): JsonObject {
   return WRITERS[requireFamily(cniVersion)](result, cniVersion || "0.1.0");
 }
 
-/** {@linkcode printResult} as the text that goes to stdout. */
+/** Writes a result as the text that goes to stdout; see {@linkcode printResult}. */
 export function renderResult(result: Result, cniVersion: string): string {
   return encodeJson(printResult(result, cniVersion), 4);
 }
@@ -104,8 +108,8 @@ function writeResult01(result: Result, cniVersion: string): JsonObject {
 const ALWAYS = ["name", "address", "dst", "interface", "table", "scope"];
 
 /**
- * The values of `keys` in that order, empty ones left out, then the keys that the specification
- * does not know.
+ * Returns the values of `keys` in that order, without empty ones, then the keys that the
+ * specification does not know.
  *
  * @param known Every key of such an object, in any version.
  */
@@ -127,8 +131,8 @@ function printDns(dns: Dns | undefined): JsonObject {
 }
 
 /**
- * The family of an address, with or without prefix length: a colon makes it "6", unless it is an
- * IPv4 address written in the IPv6 way, which Go counts as IPv4.
+ * Returns the family of an address, with or without prefix length: a colon makes it "6", unless it
+ * is an IPv4-mapped IPv6 address, which Go counts as IPv4.
  */
 function familyOfAddress(address: string): "4" | "6" {
   return address.includes(":") && !/^::ffff:[\d.]+(\/|$)/i.test(address) ? "6" : "4";
