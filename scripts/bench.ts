@@ -1,6 +1,6 @@
 /**
- * How long ADD and DEL take, whole process, and how much memory; beside another directory's
- * executables run by run, so that a machine that slows down slows both.
+ * Measures how long ADD and DEL take, as whole processes, and how much memory; other directories'
+ * executables are run in turns with ours, so that a machine that slows down slows all.
  *
  *     deno task bench [--against DIR]… [--runs N] [--fill N] [CASE…]
  *
@@ -81,7 +81,7 @@ const given = [args.bin, ...args.against as string[]].map((text) =>
 const directories = given.map(({ path }) => Deno.realPathSync(path!));
 const wanted = args._.map(String);
 
-/** What one case took, for each directory. */
+/** The measurements of one case, by directory. */
 interface Measurement {
   add: number[][];
   del: number[][];
@@ -98,7 +98,7 @@ const residents = directories.map((directory, i) => startResident(directory, let
 const copies = directories.map((directory, i) =>
   residents[i] ? undefined : copyExecutables(directory)
 );
-/** Where the executables are that are started. */
+/** The directories of the executables that are started. */
 const measured = directories.map((_, i) => residents[i]?.directory ?? copies[i]!);
 const tidyUp = () => {
   for (const resident of residents) resident?.stop();
@@ -209,7 +209,7 @@ function letter(i: number): string {
   return String.fromCharCode(65 + i);
 }
 
-/** Runs something with a container of its own. */
+/** Calls `use` with a container of its own. */
 function inContainer<T>(use: (netns: string) => T): T {
   const name = `bench-${crypto.randomUUID().slice(0, 8)}`;
   using netns = createNetNs(name);
@@ -220,7 +220,7 @@ function inContainer<T>(use: (netns: string) => T): T {
   }
 }
 
-/** Something for macvlan to sit on: one end of a veth pair. */
+/** Makes a parent for macvlan: one end of a veth pair. */
 function prepareUplink(): void {
   using rtnl = Rtnl.open();
   rtnl.link.add({ name: "bench-up0", kind: "veth", data: { peer: { name: "bench-up1" } } });
@@ -231,7 +231,7 @@ function dataDirOf(i: number): string {
   return `/var/lib/cni/bench-${i}`;
 }
 
-/** Addresses that are taken, in host-local's own files: once, and again where a run removed them. */
+/** Takes addresses, in host-local's own files: once, and again where a run removed them. */
 function prefill(dataDir: string): void {
   const directory = `${dataDir}/bench`;
   if (fill === 0 || isFile(`${directory}/10.201.0.2`)) return;

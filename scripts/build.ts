@@ -10,7 +10,7 @@ import { buildOutside } from "./build/build_outside.ts";
 import { findTarget, hostTarget, readRuntime } from "./build/targets.ts";
 import { ROOT } from "./support/root.ts";
 
-/** `deno task` changes to the project's directory; a relative path is meant from here. */
+/** `deno task` changes to the project's directory; relative paths start from this one. */
 const CALLED_FROM = Deno.env.get("INIT_CWD") ?? Deno.cwd();
 
 const USAGE = `Builds executables of the plugins and of cnitool.
@@ -38,7 +38,7 @@ environment:
   DENORT_BIN          the base executable for deno compile, instead of downloading it
 `;
 
-/** @throws {Error} when the command line is not understood */
+/** Reads the command line. @throws {Error} when it is not understood */
 function readOptions(args: readonly string[]): BuildOptions & { plugin?: string } | undefined {
   const parsed = parseArgs(args, {
     boolean: ["separate", "resident", "help"],

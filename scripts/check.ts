@@ -1,7 +1,7 @@
 /**
- * Checks that no compiler makes: that folders import only from below and no file in a circle, that
- * only `lib/runtime` names a runtime, and that what users see is documented and its links lead
- * somewhere; and that JSR would take the library.
+ * Checks what no compiler does: that folders import only from lower ones, and no files import each
+ * other in a circle; that only `lib/runtime` names a runtime; that what users see is documented and
+ * no link is broken; and that JSR would accept the library.
  *
  *     deno task check
  *

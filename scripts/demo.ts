@@ -1,5 +1,6 @@
 /**
- * Two containers on one network, from building the executables to proving that nothing is left.
+ * Shows two containers on one network, from building the executables to proving that nothing is
+ * left.
  *
  *     deno task demo [--runtime deno|bun] [--graph FILE]
  *
@@ -38,7 +39,7 @@ usage: deno task demo [--runtime deno|bun] [--graph FILE]
 const STATE = "/run/demo";
 const NETWORK = "demo";
 const CONTAINERS = ["blue", "green"] as const;
-/** What lists the rules of iptables. */
+/** Programs that list the rules of iptables. */
 const IPTABLES_LISTS = ["iptables-save", "ip6tables-save"] as const;
 
 const args = parseArgs(Deno.args, {
@@ -62,18 +63,20 @@ try {
 
 async function main(): Promise<number> {
   if (isIsolated()) return await show(String(args.bin));
-  // Building needs the network, so it comes before leaving it.
+  // Building needs the host's network, so it comes before the isolated run.
   const bin = await buildAll(args.runtime as string | undefined);
   const drawing = args.graph === undefined ? [] : ["--graph", fromCaller(String(args.graph))];
   return await reexecIsolated({ network: true, args: ["--bin", bin, ...drawing] }) ?? 1;
 }
 
-/** A path as the caller means it: `deno task` changes to the project's directory. */
+/** Resolves a path from the caller's directory: `deno task` changes to the project's. */
 function fromCaller(path: string): string {
   return resolve(Deno.env.get("INIT_CWD") ?? Deno.cwd(), path);
 }
 
-/** Builds with what was asked for; else with Deno, and with Bun where Deno's base is out of reach. */
+/**
+ * Builds with `wanted`; else with Deno, or with Bun where Deno's base executable is out of reach.
+ */
 async function buildAll(wanted: string | undefined): Promise<string> {
   title("Build the executables");
   const options = {
@@ -99,7 +102,7 @@ async function buildAll(wanted: string | undefined): Promise<string> {
   throw new Error("the executables could not be built");
 }
 
-/** The demo itself, in namespaces of its own. */
+/** Runs the demo itself, in namespaces of its own. */
 async function show(bin: string): Promise<number> {
   ownState();
   const config = Deno.readTextFileSync(`${ROOT}/examples/bridge.conflist`).trimEnd();
@@ -173,7 +176,7 @@ async function run(bin: string, command: string, netns: NetNs): Promise<string> 
   return await outputOf(bin, [`${bin}/cnitool`, command, NETWORK, netns.path]);
 }
 
-/** What exists, as SVG; without the namespaces of processes that are no part of the demo. */
+/** Draws what exists as SVG; without the namespaces of processes that are no part of the demo. */
 async function draw(bin: string): Promise<string> {
   const alone = ["unshare", "--pid", "--fork", "--mount-proc"];
   return await outputOf(bin, [...alone, `${bin}/cnitool`, "graph", "--svg"]) + "\n";
@@ -189,7 +192,7 @@ async function outputOf(bin: string, [program, ...args]: string[]): Promise<stri
   throw new Error(`${program} ${args.join(" ")}: ${text(stderr)}`);
 }
 
-/** Interfaces, reservations, cached results and rules: none may be left but the empty bridge. */
+/** Expects that no interface but the bridge, no reservation, cached result or rule is left. */
 function proveEmpty(netnses: readonly NetNs[]): void {
   title("What is left");
   using host = Rtnl.open();
@@ -218,7 +221,7 @@ function proveEmpty(netnses: readonly NetNs[]): void {
   );
 }
 
-/** What tells that masquerade rules are there for containers: nftables' comments, iptables' rules. */
+/** Lists what shows masquerade rules for containers: nftables' comments, iptables' rules. */
 function masqueradeRules(): string[] {
   const nftables = listRules({ family: "inet", table: "cni_plugins_masquerade" })
     .flatMap(({ comment }) => comment ?? []);
@@ -226,7 +229,7 @@ function masqueradeRules(): string[] {
     const { stdout } = new Deno.Command(program, { stderr: "null" }).outputSync();
     return new TextDecoder().decode(stdout).split("\n");
   });
-  // A container's ID, or a chain that had it.
+  // A container's ID, or a chain that is named after its hash.
   return [...nftables, ...iptables].filter((line) =>
     /\bid: \W*cnitool-|^:CNI-[0-9a-f]{24}/.test(line)
   );
@@ -244,7 +247,7 @@ function title(text: string): void {
   console.log(`\n${bold(text)}`);
 }
 
-/** Says that a step worked; one that did not ends the demo. */
+/** Prints that a step worked; one that did not ends the demo. */
 function step(worked: boolean, what: string, detail: string | number | undefined = ""): void {
   if (!worked) throw new Error(`${what}: it is not so ${detail}`.trimEnd());
   console.log(`  ${good("✓")} ${what}${detail ? `  ${dim(String(detail))}` : ""}`);

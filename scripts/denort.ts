@@ -21,13 +21,13 @@ DENO_COMPILE are set already, they are printed as they are.
 The result is kept in cni-denort-VERSION in $XDG_CACHE_HOME or ~/.cache.
 `;
 
-/** The Deno whose base executable it is, and whose compiler goes with it. */
+/** The Deno whose base executable this provides, and whose `deno compile` works with it. */
 const DENO = { version: "2.4.2", package: "npm:@deno/linux-x64-glibc@2.4.2" };
 
 /** A package with an executable that `deno compile` of that version made. */
 const CARRIER = { package: "npm:@vltpkg/cli-linux-x64@0.0.0-18", file: "vlt" };
 
-/** SHA-256 of denort, which has to come out of the carrier unchanged. */
+/** SHA-256 of the genuine denort, which the one from the carrier must have. */
 const DENORT_SHA256 = "2705685d7478610b98dcd43acecd457a19810146323041c8af8a88f7dd0b5e82";
 
 /** Offsets in a 64-bit little-endian ELF header; elf(5). */
@@ -49,7 +49,10 @@ if (import.meta.main) {
   }
 }
 
-/** @throws {Error} when the registry is out of reach, or gives something else than is expected */
+/**
+ * Finds or makes both.
+ * @throws {Error} when the registry is out of reach, or has another denort than expected
+ */
 async function provide(): Promise<{ denort: string; deno: string }> {
   const [given, compiler] = [Deno.env.get("DENORT_BIN"), Deno.env.get("DENO_COMPILE")];
   if (given && compiler) return { denort: given, deno: compiler };
@@ -77,14 +80,14 @@ async function provide(): Promise<{ denort: string; deno: string }> {
   return { denort, deno };
 }
 
-/** The section headers are the last thing in denort, and the payload lies behind them. */
+/** Returns denort without the payload, which follows the section headers, its last part. */
 function withoutPayload(image: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const header = new DataView(image.buffer, image.byteOffset);
   const size = header.getUint16(E_SHENTSIZE, true) * header.getUint16(E_SHNUM, true);
   return image.subarray(0, Number(header.getBigUint64(E_SHOFF, true)) + size);
 }
 
-/** Another run may be at it: each writes a file of its own, and the last one stays. */
+/** Writes an executable. Another run may do the same: each renames a file of its own. */
 function install(path: string, content: Uint8Array): void {
   const temporary = `${path}.${Deno.pid}`;
   Deno.writeFileSync(temporary, content, { mode: 0o755 });

@@ -19,7 +19,7 @@ The machine should have nothing else to do. Deno's executables are built by the 
 DENO_COMPILE names, else by the one that runs this (see deno task denort).
 `;
 
-/** What the chart shows. */
+/** The cases in the chart. */
 const CASES = [
   "host-local",
   "bridge",

@@ -1,5 +1,5 @@
 /**
- * Runs the tests, and says at the end what this machine could not run and what would change that.
+ * Runs the tests, and prints at the end which ones this machine could not run, and the remedy.
  *
  *     deno task test [--unit | --integration] [--filter TEXT] [--bin DIR] [FILE…]
  *
@@ -67,7 +67,7 @@ async function main(): Promise<number> {
     if (!args.unit) files.push(...bin === undefined ? ["tests/"] : executableTests());
   }
   const skips = Deno.makeTempFileSync({ prefix: "cni-test-skips-" });
-  // What a sandbox mounts over must be there, and is made where it is not.
+  // A sandbox mounts over these directories, which are made where they do not exist.
   const mountPoints = SANDBOX_DIRECTORIES.filter((directory) => !exists(directory));
   try {
     const env: Record<string, string> = { CNI_TEST_SKIPS: skips, PATH: programPath() };
@@ -83,19 +83,19 @@ function removeIfEmpty(directory: string): void {
   try {
     Deno.removeSync(directory);
   } catch {
-    // It was never made, or somebody else has put something there meanwhile.
+    // It was never made, or it is not empty any more.
   }
 }
 
-/** The test files that start plugins or cnitool, in order. */
+/** Lists the test files that start plugins or cnitool, in order. */
 function executableTests(): string[] {
   return testFiles("tests").filter((path) =>
-    !path.startsWith("tests/build/") && // these start what they build themselves
+    !path.startsWith("tests/build/") && // these start executables that they build themselves
     /support\/(plugins|cnitool)\.ts"|CNI_TEST_BIN/.test(Deno.readTextFileSync(`${ROOT}/${path}`))
   );
 }
 
-/** Tests build executables, and where these will run there is no npm registry. */
+/** Fetches what builds need: tests build executables in namespaces without a network. */
 async function fetchBuildTools(): Promise<void> {
   const directory = Deno.makeTempDirSync({ prefix: "cni-test-bundle-" });
   try {
@@ -104,7 +104,7 @@ async function fetchBuildTools(): Promise<void> {
     await bundle({ root: ROOT, version: "", plugins, entry, directory });
     await findBun();
   } catch {
-    // The tests that need it say what could not be had.
+    // The tests that need it report what is missing.
   } finally {
     await stopBundler();
     Deno.removeSync(directory, { recursive: true });
@@ -116,12 +116,12 @@ function setLoopbackUp(): void {
   rtnl.link.set("lo", { up: true });
 }
 
-/** What chooses among the tests of a file. */
+/** Makes the argument that selects tests by name. */
 function filter(): string[] {
   return args.filter === undefined ? [] : [`--filter=${args.filter}`];
 }
 
-/** Passes the test runner's output on as it comes, and keeps its last line. */
+/** Runs tests, passes the output on as it comes, and reads the counts from its last line. */
 async function run(files: string[], env: Record<string, string>, skips: string): Promise<number> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "--allow-all", "--no-check", "--permit-no-files", ...filter(), ...files],
@@ -167,7 +167,7 @@ function listSkips(file: string): number {
   return skips.length;
 }
 
-/** A path on the command line: `deno task` changes to the project's directory. */
+/** Resolves a path of the command line: `deno task` changes to the project's directory. */
 function calledWith(path: string): string {
   return resolve(Deno.env.get("INIT_CWD") ?? Deno.cwd(), path);
 }

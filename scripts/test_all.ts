@@ -60,7 +60,7 @@ console.log(bold("\nall of it"));
 for (const line of lines) console.log(line);
 Deno.exit(failed === 0 ? 0 : 1);
 
-/** The directory of the newest Go plugins; undefined, and said, where they cannot be had. */
+/** Fetches the newest Go plugins, and returns their directory; undefined where that fails. */
 async function newestGoPlugins(): Promise<string | undefined> {
   const { success, stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["task", "--quiet", "go-plugins"],

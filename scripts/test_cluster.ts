@@ -8,7 +8,7 @@ import { cacheDirectory, isFile } from "./support/files.ts";
 import { fetchPackages } from "./support/newer_packages.ts";
 import { ROOT } from "./support/root.ts";
 
-/** The Debian whose etcd is newer than bookworm's 3.4. */
+/** The Debian release whose etcd is newer than bookworm's 3.4. */
 const NEWER_SUITE = "trixie";
 
 const USAGE = `Tests cluster-local with an etcd of three members that fail.
@@ -49,7 +49,9 @@ const { code } = await new Deno.Command(Deno.execPath(), {
 }).spawn().status;
 Deno.exit(code);
 
-/** The etcd of the next Debian, unpacked and not installed; undefined where it cannot be had. */
+/**
+ * Fetches the etcd of the next Debian release, without installing it; undefined where that fails.
+ */
 async function newerEtcd(): Promise<string | undefined> {
   const directory = `${cacheDirectory("etcd")}/cni-newer-etcd`;
   const programs = `${directory}/root/usr/bin`;

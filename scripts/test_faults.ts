@@ -139,7 +139,7 @@ async function built(): Promise<string> {
   return await build({ ...options, resident: false });
 }
 
-/** @throws {Error} when an option's value is none */
+/** Reads an option's whole number. @throws {Error} for any other value */
 function wholeNumber(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (!/^\d{1,10}$/.test(text)) {

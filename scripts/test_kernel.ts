@@ -41,14 +41,14 @@ Debian's packages provide everything: missing ones are installed, for which this
 kernel is unpacked to cni-test-kernel in $XDG_CACHE_HOME or ~/.cache, and used again.
 `;
 
-/** As timeout(1) has them: the command took too long; something of our own failed. */
+/** Exit statuses of timeouts and failures, as timeout(1) has them, and of interruptions. */
 const TIMED_OUT = 124;
 const FAILED = 125;
 const INTERRUPTED = 130;
 
 const ROOT = decodeURIComponent(new URL("..", import.meta.url).pathname).replace(/\/$/, "");
 
-/** `deno task` changes to the project's directory; a relative path is meant from here. */
+/** `deno task` changes to the project's directory; relative paths start from this one. */
 const CALLED_FROM = Deno.env.get("INIT_CWD") ?? Deno.cwd();
 
 interface Options {
@@ -59,7 +59,7 @@ interface Options {
   seconds: number;
 }
 
-/** @throws {Error} when the command line is not understood */
+/** Reads the command line. @throws {Error} when it is not understood */
 function readOptions(args: readonly string[]): Options | undefined {
   const parsed = parseArgs(args, {
     "--": true,
@@ -127,7 +127,9 @@ async function runGuest(
   }
 }
 
-/** Runs the link tests on executables: under emulation the sources are five times as slow. */
+/**
+ * Makes the command of the link tests, with executables: the sources are five times as slow here.
+ */
 async function testCommand(bin: string | undefined): Promise<string[]> {
   const directory = bin ?? await build({
     root: ROOT,
@@ -143,7 +145,7 @@ async function testCommand(bin: string | undefined): Promise<string[]> {
   return [Deno.execPath(), "run", "-A", script, "--bin", directory, ...tests];
 }
 
-/** Writes everything that the guest is started with. */
+/** Writes the files that the guest is started with. */
 async function prepare(kernel: Kernel, words: readonly string[], work: string, report: string) {
   const control = `${work}/control`;
   await Deno.mkdir(control);

@@ -50,7 +50,7 @@ interface Options {
   table: boolean;
 }
 
-/** @throws {Error} when the command line is not understood */
+/** Reads the command line. @throws {Error} when it is not understood */
 function readOptions(args: readonly string[]): Options | undefined {
   const parsed = parseArgs(args, {
     boolean: ["help", "write-table"],
@@ -118,7 +118,7 @@ async function main(options: Options): Promise<number> {
 }
 
 /**
- * Decides what is run, and brings what that needs.
+ * Decides what is run, and fetches or builds what that needs.
  * @param work a directory that lasts as long as the runs
  */
 async function plan(
@@ -150,7 +150,7 @@ async function plan(
   return { runs, skips };
 }
 
-/** Brings a scenario's programs. Returns why it cannot be run, where they cannot be had. */
+/** Fetches a scenario's programs. Returns why it cannot be run, where that fails. */
 async function fetchPrograms(
   { name, programs }: Scenario,
   runs: readonly Run[],
@@ -171,7 +171,7 @@ async function fetchPrograms(
   }
 }
 
-/** Is aborted by SIGINT and SIGTERM. */
+/** Makes a signal that SIGINT and SIGTERM abort. */
 function interruption(): AbortSignal {
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -196,7 +196,7 @@ function needsOf({ clients, needs = [] }: Scenario): string[] {
   ];
 }
 
-/** A scenario's runs. */
+/** Lists a scenario's runs. */
 function runsOf(scenario: Scenario, { bin = "", resident }: Options): Run[] {
   const plugins = { ours: bin, go: GO_PLUGINS };
   const run = (label: string, first: "ours" | "go", then = first, ours = bin): Run => (

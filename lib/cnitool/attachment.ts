@@ -10,12 +10,13 @@ import { capabilityArgs, cniArgs, interfaceName } from "./settings.ts";
 export interface AttachmentTarget {
   namespace: Namespace;
   ifName: string;
-  /** What the cache has of it, whoever made it. */
+  /** The cached attachment, whichever runtime made it; undefined where none is cached. */
   cached: CachedAttachment | undefined;
 }
 
 /**
- * The interface, on a network, of the namespace that a line's second operand names.
+ * Finds the interface, and its attachment to a network, in the namespace that a command line's
+ * second operand names.
  *
  * @throws {CniError} code 5 when the cache cannot be read
  */
@@ -28,7 +29,7 @@ export function findTarget(line: CommandLine, network: string, cni: Cni): Attach
   return { namespace, ifName, cached };
 }
 
-/** What ADD is called with. @throws {CniError} code 4 when the environment is wrong */
+/** Makes what ADD is called with. @throws {CniError} code 4 when the environment is wrong */
 export function newRuntimeConf({ namespace, ifName, cached }: AttachmentTarget): RuntimeConf {
   return {
     containerId: cached?.containerId ?? namespace.containerId,
@@ -39,7 +40,7 @@ export function newRuntimeConf({ namespace, ifName, cached }: AttachmentTarget):
   };
 }
 
-/** What CHECK and DEL are called with: what ADD was, unless the environment says otherwise. */
+/** Makes what CHECK and DEL are called with: as ADD was, unless the environment says otherwise. */
 export function addedRuntimeConf(target: AttachmentTarget): RuntimeConf {
   const { cached } = target;
   const rt = newRuntimeConf(target);
@@ -51,13 +52,13 @@ export function addedRuntimeConf(target: AttachmentTarget): RuntimeConf {
   };
 }
 
-/** Whether an attachment is the namespace's, whoever made it. */
+/** Whether an attachment is of a namespace, whichever runtime made it. */
 export function isOf(attachment: CachedAttachment, namespace: Namespace): boolean {
   return attachment.containerId === namespace.containerId ||
     attachment.netns !== "" && leadsTo(attachment.netns, namespace);
 }
 
-/** The attachments of a network, for a sentence: `attached to it are …`. */
+/** Describes the attachments of a network in a clause, like `attached to demo: c1:eth0`. */
 export function describeAttached(cni: Cni, network: string): string {
   const attached = cni.getCachedAttachments().filter((one) => one.network === network)
     .map(({ containerId, ifName, netns }) =>
@@ -68,7 +69,7 @@ export function describeAttached(cni: Cni, network: string): string {
     : `attached to ${network}: ${attached.join(", ")}`;
 }
 
-/** What tells an attachment in `--json`, with the keys of the specification. */
+/** Identifies an attachment in `--json`, with the keys of the specification. */
 export function factsOf({ name }: { name: string }, { containerId, ifName, netns }: RuntimeConf) {
   return { network: name, containerID: containerId, ifname: ifName, netns };
 }

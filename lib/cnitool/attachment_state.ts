@@ -20,12 +20,12 @@ export function stateOf({ netns: path, ifName }: CachedAttachment): AttachmentSt
   return inside.link.find(ifName) ? "attached" : "interface gone";
 }
 
-/** When ADD ended, in milliseconds since 1970; undefined when it is no longer cached. */
+/** Tells when ADD ended, in milliseconds since 1970; undefined when it is no longer cached. */
 export function addedMs(attachment: CachedAttachment): number | undefined {
   return ifPresent(() => runtime.files.stat(new Cache().path(attachment)).modifiedMs);
 }
 
-/** The final result of ADD; an empty one where none can be read. */
+/** Reads the final result of ADD; an empty one where none can be read. */
 export function resultOf({ result }: CachedAttachment): Result {
   try {
     return result ? parseResult(result, "") : {};

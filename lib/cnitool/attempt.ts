@@ -8,17 +8,20 @@ import { explain } from "./explain.ts";
 import { handleSignals } from "./interruption.ts";
 import { Progress } from "./terminal.ts";
 
-/** What is attempted, for whoever reads that it failed. */
+/** What is attempted, for the message when it fails. */
 export interface Attempt {
   /** Completes "cannot", like `attach eth0 in /run/netns/blue to demo`. */
   what: string;
   /** What `--json` prints beside the error. */
   facts: object;
-  /** What helps, whatever the error; "" for nothing. */
+  /** Makes the remedy for an error; "" where there is none. */
   remedy?: (error: CniError) => string;
 }
 
-/** Does something that may take long or fail, and says so. Returns the exit status. */
+/**
+ * Does something that may take long or fail: shows progress, and prints an error. Returns the exit
+ * status.
+ */
 export async function attempt(
   line: CommandLine,
   { what, facts, remedy }: Attempt,

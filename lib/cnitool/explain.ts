@@ -26,7 +26,7 @@ const REMEDIES: Readonly<Record<number, string>> = {
 };
 
 /**
- * An error as a person reads it: what failed, why, its code by name, and what to do.
+ * Formats an error for people: what failed, why, its code by name, and what to do.
  *
  * @param failed like `add eth0 to demo`
  * @param remedy what helps after this command, whatever the error
@@ -35,7 +35,7 @@ export function explain(error: unknown, failed: string, remedy = ""): string {
   const { code, message, details } = CniError.from(error);
   const kind = CODES[code] ?? "the plugin's own";
   const general = REMEDIES[code] ?? "";
-  // To try again helps only once what the first try made is gone.
+  // Trying again helps only once what the first try made is gone.
   const helps = code === ErrorCode.tryAgainLater ? [remedy, general] : [general, remedy];
   return [
     `cnitool: ${style().red(`cannot ${failed}`)}`,

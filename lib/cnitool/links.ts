@@ -4,7 +4,7 @@ import type { Link } from "../rtnl/link.ts";
 /**
  * Whether two links are the ends of one veth pair.
  *
- * @param id the container's namespace, as the host's links call it
+ * @param id the `nsid` of the container's namespace in the host's: ip-netns(8)
  */
 export function isPeer(inside: Link, outside: Link, id: number | undefined): boolean {
   return inside.kind === "veth" && outside.kind === "veth" && id !== undefined &&
@@ -15,7 +15,7 @@ export function isPeer(inside: Link, outside: Link, id: number | undefined): boo
 /**
  * Whether a container's link is made on one of the host's.
  *
- * @param id the host's namespace, as the container's links call it
+ * @param id the `nsid` of the host's namespace in the container's: ip-netns(8)
  */
 export function isParent(inside: Link, outside: Link, id: number | undefined): boolean {
   return inside.kind !== "veth" && id !== undefined && inside.parentNetnsId === id &&

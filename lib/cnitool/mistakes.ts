@@ -5,8 +5,8 @@ import { openCni, warn } from "./open_cni.ts";
 import { pluginPath } from "./settings.ts";
 
 /**
- * Tells a person who is looking what is wrong with the configuration of the network that a line is
- * about, as `cnitool validate` does. With `--strict` anybody is told.
+ * Prints what is wrong with the configuration of a command line's network, as `cnitool validate`
+ * does, where standard error is a terminal; with `--strict` always.
  *
  * @throws {CniError} code 7 with `--strict`, where anything is wrong
  */

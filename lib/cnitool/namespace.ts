@@ -1,4 +1,4 @@
-/** Containers go by their network namespaces here: what the user calls one, and what that means. */
+/** Network namespaces as users name them, and the container IDs that are made of that. */
 import { basename, dirname, join, resolve } from "../deps/path.ts";
 import { NETNS_DIRECTORY } from "../ns/named.ts";
 import { ifPresent } from "../runtime/errors.ts";
@@ -7,15 +7,20 @@ import type { FileInfo } from "../runtime/types.ts";
 
 /** A network namespace as the user named it. */
 export interface Namespace {
-  /** Absolute, by the names that the user has for the directories: CNI_NETNS. */
+  /** The value of CNI_NETNS: absolute, with the symbolic links that the user has in it. */
   path: string;
   /** Without symbolic links: `/run/netns/blue` for `/var/run/netns/blue`. */
   plainPath: string;
-  /** The container's ID: the same whatever path leads there, and the Go cnitool's of a plain path. */
+  /**
+   * The container's ID: the same for every path that leads there, and the Go cnitool's for a path
+   * without symbolic links.
+   */
   containerId: string;
 }
 
 /**
+ * Finds the namespace that a word of the command line names.
+ *
  * @param word a path; or a name without a slash, which is that of a namespace in /run/netns unless
  * only the working directory has such a file
  */
@@ -35,8 +40,8 @@ export function leadsTo(path: string, { path: own, plainPath }: Namespace): bool
 }
 
 /**
- * Follows symbolic links as far as there is something. The last part of `/proc/PID/ns/net` is a link
- * to no path, and stays.
+ * Resolves symbolic links as far as the path exists. The last part of `/proc/PID/ns/net` is a link
+ * to no path, and is kept.
  */
 function withoutLinks(path: string): string {
   const plain = ifPossible(() => runtime.files.realPath(path));
@@ -44,7 +49,9 @@ function withoutLinks(path: string): string {
   return join(withoutLinks(dirname(path)), basename(path));
 }
 
-/** By the name that the user knows it by, where a shell keeps that in PWD. */
+/**
+ * Returns the working directory, with the symbolic links in it where a shell keeps those in PWD.
+ */
 function workingDirectory(): string {
   const logical = runtime.env("PWD") ?? "";
   if (!logical.startsWith("/")) return runtime.files.realPath(".");
@@ -57,7 +64,7 @@ function statIfPresent(path: string): FileInfo | undefined {
   return ifPossible(() => runtime.files.stat(path));
 }
 
-/** What cannot be looked at is as good as absent: it is not what the user means. */
+/** Takes what cannot be read for absent: it is not what the user means. */
 function ifPossible<T>(look: () => T): T | undefined {
   try {
     return ifPresent(look);

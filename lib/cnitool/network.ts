@@ -6,7 +6,7 @@ import { warn } from "./open_cni.ts";
 import { networkDirectory } from "./settings.ts";
 
 /**
- * The network called `name` in NETCONFPATH; or, where `name` is a path or the name of a
+ * Finds the network called `name` in NETCONFPATH; or, where `name` is a path or the name of a
  * configuration file, the one in that file.
  *
  * @throws {CniError} as the library's loadNetwork and loadNetworkFile
@@ -17,8 +17,9 @@ export function findNetwork(name: string): NetworkList {
 }
 
 /**
- * As {@linkcode findNetwork}, for what takes back: where there is no such configuration any more, or
- * it cannot be read, the network is as the last of its attachments was made.
+ * Finds a network as {@linkcode findNetwork} does, for commands that detach: where its
+ * configuration is gone, or cannot be read, with the configuration that its last attachment was
+ * made with.
  */
 export function findNetworkOrCached(name: string, cni: Cni): NetworkList {
   try {
@@ -35,7 +36,7 @@ export function findNetworkOrCached(name: string, cni: Cni): NetworkList {
   }
 }
 
-/** Whether a word is that of a file, and no network. */
+/** Whether a word names a file, not a network. */
 export function isFileName(name: string): boolean {
   return /\/|\.(conflist|conf|json)$/.test(name);
 }

@@ -4,9 +4,9 @@ import { throwIfInterrupted } from "./interruption.ts";
 import { pluginPath } from "./settings.ts";
 
 /**
- * The library, telling the user what it warns of.
+ * Opens the library. Its warnings are printed.
  *
- * @param onPlugin told of each plugin before it is called, unless the user wants to end by then
+ * @param onPlugin called before each plugin, unless a signal came
  */
 export function openCni(onPlugin?: (plugin: string, command: string) => void): Cni {
   return new Cni({

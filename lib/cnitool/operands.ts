@@ -11,7 +11,7 @@ export const NETWORK: Operand = { name: "NETWORK", completes: networkNames };
 /** A network namespace: a path, or a name in /run/netns. */
 export const NETNS: Operand = { name: "NETNS", completes: namespaceNames };
 
-/** The Go cnitool wants a namespace where none is needed; so one may be given. */
+/** A namespace that is accepted and not used: the Go cnitool requires one. */
 export const UNUSED_NETNS: Operand = { ...NETNS, optional: true };
 
 /** `--ifname`. */
@@ -28,7 +28,7 @@ export const STRICT: Option = {
   help: "do nothing where cnitool validate finds anything",
 };
 
-/** What tells an attachment in `--json`, as a TypeScript type. */
+/** The keys that identify an attachment in `--json`, as a TypeScript type. */
 export const ATTACHMENT_JSON =
   "network: string; containerID: string; ifname: string; netns: string";
 

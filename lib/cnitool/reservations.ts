@@ -18,15 +18,15 @@ export interface NetworkReservations extends Reservations {
   free?(reservation: Reservation): Promise<void>;
 }
 
-/** What can be decided about the addresses that several nodes share, on one network. */
+/** The operations on one network's addresses that several nodes share. */
 export type SharedReservations = {
   [K in keyof SharedBook<unknown>]: SharedBook<unknown>[K] extends
     (call: unknown, ...rest: infer R) => infer T ? (...rest: R) => T : never;
 };
 
 /**
- * What every IPAM plugin of a network says of its addresses. Of one that cannot be asked, what is
- * cached of the network's attachments.
+ * Asks every IPAM plugin of a network for its reservations. For a plugin that cannot be asked they
+ * are those of the network's cached attachments.
  *
  * @throws {CniError} where the configuration is wrong, or what a plugin keeps cannot be read
  */
@@ -45,7 +45,7 @@ export async function reservationsOf(
 }
 
 /**
- * What can be decided about a network's addresses that nodes share.
+ * Returns the operations on a network's addresses that several nodes share.
  *
  * @throws {CniError} code 7 where no IPAM plugin of the network shares addresses
  */
@@ -95,7 +95,7 @@ async function ask(
   };
 }
 
-/** With the values for capabilities that the last attachment got: they may say which ranges. */
+/** Makes a call with the last attachment's values for capabilities, which may name the ranges. */
 function callFor(plugin: Plugin, config: PluginConfig, network: NetworkList, cni: Cni) {
   const last = cni.getCachedAttachments().findLast((one) => one.network === network.name);
   const values = { ...last?.capabilityArgs, ...capabilityArgs() };

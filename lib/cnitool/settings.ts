@@ -22,7 +22,7 @@ function setting(name: keyof typeof DEFAULTS): string {
   return runtime.env(name) || DEFAULTS[name];
 }
 
-/** The directories in CNI_PATH. */
+/** Lists the directories in CNI_PATH. */
 export function pluginPath(): string[] {
   return splitPath(setting("CNI_PATH"));
 }
@@ -32,7 +32,7 @@ export function networkDirectory(): string {
   return setting("NETCONFPATH");
 }
 
-/** The interface's name: `option`, else CNI_IFNAME. */
+/** Returns the interface's name: `option`, else CNI_IFNAME. */
 export function interfaceName(option: string | undefined): string {
   return option || setting("CNI_IFNAME");
 }

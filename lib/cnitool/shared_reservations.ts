@@ -58,7 +58,7 @@ async function releaseNode(
   return 0;
 }
 
-/** The exit status is 1 where there are conflicts. */
+/** Writes back this node's reservations. Returns exit status 1 where there are conflicts. */
 async function restore(
   line: CommandLine,
   network: NetworkList,

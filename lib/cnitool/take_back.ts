@@ -17,7 +17,7 @@ export function takeBack(
   error: CniError,
   del: string,
 ): string {
-  // One that failed took its own work back, if it is one of ours.
+  // A plugin of this project that failed has undone its own work.
   const failed = error.message.startsWith("plugin type=") && isOurs(called.at(-1));
   const missing = [...new Set(plugins.map(({ type }) => type))].filter((type) => !find(type));
   const lacksNext = missing.includes(plugins[called.length]?.type ?? "");

@@ -1,17 +1,14 @@
-/**
- * What only a person at a terminal is shown, on standard error: colour, and that something is going
- * on.
- */
+/** Colour and progress, on standard error where that is a terminal. */
 import { runtime } from "../runtime/mod.ts";
 
-/** Ways for text to look, on standard error where that is a terminal and NO_COLOR is not set. */
+/** Ways to emphasize text. */
 export interface Style {
   bold(text: string): string;
   dim(text: string): string;
   red(text: string): string;
 }
 
-/** Has every text look the same. */
+/** Emphasizes nothing. */
 export const PLAIN: Style = { bold: (text) => text, dim: (text) => text, red: (text) => text };
 
 /** SGR codes: ECMA-48, 8.3.117. */
@@ -21,17 +18,17 @@ const COLOURED: Style = {
   red: (text) => `\x1b[31m${text}\x1b[0m`,
 };
 
-/** The style for standard error. */
+/** Returns the style for standard error: plain where it is no terminal, or NO_COLOR is set. */
 export function style(): Style {
   return runtime.isTerminal(2) && !runtime.env("NO_COLOR") ? COLOURED : PLAIN;
 }
 
-/** How long something may take before it is worth a line. */
+/** How long work may take before progress is shown. */
 const QUIET_MS = 1000;
 
 /**
- * One line on the terminal, from the second second on, that says what is being done and for how
- * long; it is gone when that is over. Nothing where standard error is not a terminal.
+ * A line on the terminal that says what is being done and for how long. It is shown after a second,
+ * and removed at the end; nothing is shown where standard error is not a terminal.
  */
 export class Progress implements Disposable {
   readonly #start = performance.now();

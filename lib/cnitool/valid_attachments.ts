@@ -20,9 +20,9 @@ const MAX_LIST = 16 << 20;
 type OnNetwork = Omit<Attachment, "network">;
 
 /**
- * The attachments of a network that are to stay, as `--keep`, `--valid` and `--all` say.
+ * Reads which attachments of a network are valid, as `--keep`, `--valid` and `--all` say.
  *
- * @throws {UsageError} when nothing was said, or two things that exclude each other
+ * @throws {UsageError} when none of them is given, or two that exclude each other
  * @throws {CniError} code 7 for a `--keep` that is none of the network's cached attachments: what
  * was meant would be deleted
  */
@@ -48,7 +48,7 @@ export function readValid(network: string, line: CommandLine, cni: Cni): Attachm
   return [...kept.map((one) => findKept(one, attached, describeAttached(cni, network))), ...listed];
 }
 
-/** What stands before and behind the last colon of `--keep`. */
+/** A value of `--keep`: what is before and after its last colon. */
 interface Kept {
   container: string;
   ifName: string;
@@ -63,7 +63,7 @@ function readKept(text: string): Kept {
   return { container, ifName };
 }
 
-/** By the container's ID, or the path or name of its namespace. */
+/** Finds an attachment by the container's ID, or the path or name of its namespace. */
 function findKept(
   { container, ifName }: Kept,
   attached: readonly CachedAttachment[],
@@ -80,7 +80,7 @@ function findKept(
   );
 }
 
-/** A list like that of the specification's GC. `-` is standard input. */
+/** Reads a list like GC's `cni.dev/valid-attachments`. `-` is standard input. */
 function readList(file: string): OnNetwork[] {
   const where = file === "-" ? "standard input" : file;
   const fail = (text: string) => CniError.decode(`${where}: ${text}`);

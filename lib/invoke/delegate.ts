@@ -40,7 +40,7 @@ export async function delegate(
 }
 
 /**
- * {@linkcode delegate} ADD.
+ * Delegates ADD to plugin `type`, as {@linkcode delegate} does. Returns its result.
  * @throws {UnknownOutcome} also code 6 when what it printed is no result
  */
 export async function delegateAdd(type: string, request: Delegation): Promise<Result> {
@@ -53,22 +53,25 @@ export async function delegateAdd(type: string, request: Delegation): Promise<Re
   }
 }
 
-/** {@linkcode delegate} CHECK. */
+/** Delegates CHECK to plugin `type`, as {@linkcode delegate} does. */
 export async function delegateCheck(type: string, request: Delegation): Promise<void> {
   await delegate(type, "CHECK", request);
 }
 
-/** {@linkcode delegate} DEL. */
+/** Delegates DEL to plugin `type`, as {@linkcode delegate} does. */
 export async function delegateDel(type: string, request: Delegation): Promise<void> {
   await delegate(type, "DEL", request);
 }
 
-/** {@linkcode delegate} STATUS. @throws {CniError} also code 50 when the plugin cannot be found */
+/**
+ * Delegates STATUS to plugin `type`, as {@linkcode delegate} does.
+ * @throws {CniError} also code 50 when the plugin cannot be found
+ */
 export async function delegateStatus(type: string, request: Delegation): Promise<void> {
   await delegate(type, "STATUS", request);
 }
 
-/** {@linkcode delegate} GC. */
+/** Delegates GC to plugin `type`, as {@linkcode delegate} does. */
 export async function delegateGc(type: string, request: Delegation): Promise<void> {
   await delegate(type, "GC", request);
 }

@@ -40,7 +40,7 @@ export function pluginEnv(
 }
 
 /**
- * Takes the parameters that this plugin was called with, for a delegated plugin and `command`.
+ * Makes the environment of a delegated plugin: this plugin's own parameters, and `command`.
  */
 export function inheritArgs(
   command: string,

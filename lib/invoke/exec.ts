@@ -9,7 +9,7 @@ import { runtime } from "../runtime/mod.ts";
 import type { RunOutput } from "../runtime/types.ts";
 import { type InProcessPlugin, lookupInProcess } from "./in_process.ts";
 
-/** How long a plugin may be killed at the latest after it was due. */
+/** When a plugin that is still running is killed. */
 export interface Limits {
   /** Milliseconds after which the plugin is killed; ten minutes when absent. */
   timeoutMs?: number;
@@ -142,7 +142,7 @@ function endOf({ code, signal, stdout, stderr }: RunOutput): Ended {
 }
 
 /**
- * The reason and remedy by the name of the errno that starting a program failed with.
+ * Why a program could not be started, and the remedy, by the name of the errno.
  */
 const START_ERRORS: Readonly<Record<string, string>> = {
   EACCES: "it may not be executed: set its execute permission (chmod 755)",
@@ -183,7 +183,7 @@ function errorObject(stdout: string): CniError | undefined {
   }
 }
 
-/** The last lines of `text`, quoted. */
+/** Quotes the last lines of `text`. */
 function tail(text: string): string {
   const lines = text.trimEnd().split("\n").slice(-QUOTED_LINES).join("\n");
   return quote(lines.slice(-QUOTED_CHARS));

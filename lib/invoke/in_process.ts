@@ -24,7 +24,9 @@ export interface InProcessOutput {
    * Undoes what an ADD made, should its result not reach the caller. Says what it could not undo.
    */
   takeBack?: () => Promise<string[]>;
-  /** Of a call that failed: resolves when nothing that an interruption left under way goes on. */
+  /**
+   * After a call that failed: resolves once the work that an interruption left running has ended.
+   */
   settled?: Promise<unknown>;
   /** What was thrown, where that is a defect of the plugin. */
   defect?: unknown;
@@ -82,6 +84,6 @@ function isThisExecutable(file: string): boolean {
     const executable = executableOf(file, runtime.files.read(file));
     return executable !== undefined && isOwn(runtime.files.stat(executable));
   } catch {
-    return false; // Executing it is always right, and says what is wrong with the file.
+    return false; // Executing the file is always right, and fails with the reason.
   }
 }

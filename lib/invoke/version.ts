@@ -11,7 +11,7 @@ import { parseOutput } from "./result.ts";
  * Reads the versions that the plugin `file` supports: its answer to VERSION. Plugins older than
  * that command support 0.1.0.
  *
- * @throws {CniError} the plugin's own error, or code 6 when its answer is not one.
+ * @throws {CniError} the plugin's own error, or code 6 when its answer cannot be read.
  */
 export async function supportedVersions(
   file: string,
@@ -20,11 +20,11 @@ export async function supportedVersions(
   return await askVersions((options) => execPlugin(file, { ...limits, ...options }));
 }
 
-/** As {@link supportedVersions}, of a plugin that `run` runs. */
+/** Reads the versions of a plugin that `run` calls, as {@link supportedVersions} does. */
 export async function askVersions(
   run: (request: Pick<ExecOptions, "stdin" | "env">) => Promise<string>,
 ): Promise<readonly string[]> {
-  // Plugins built with an early library insist on these variables, for VERSION too.
+  // Plugins built with an early Go library require these variables, for VERSION too.
   const env = pluginEnv({ command: "VERSION", netns: "dummy", ifName: "dummy", path: ["dummy"] });
   const stdin = encodeJson({ cniVersion: NEWEST });
   try {

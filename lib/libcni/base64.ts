@@ -1,14 +1,14 @@
 /** Text as the base64 of its UTF-8 bytes, which is how Go writes bytes into JSON. */
 import { CniError } from "../types/error.ts";
 
-/** @see decodeBase64 */
+/** Encodes text. */
 export function encodeBase64(text: string): string {
   let binary = "";
   for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte);
   return btoa(binary);
 }
 
-/** @throws {CniError} code 6 when it is not base64 */
+/** Decodes text. @throws {CniError} code 6 when it is not base64 */
 export function decodeBase64(base64: string): string {
   let binary: string;
   try {

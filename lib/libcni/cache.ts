@@ -37,7 +37,7 @@ export interface CachedAttachment extends Attachment {
 }
 
 /**
- * What a file holds: an attachment, or in files from before the format had a kind only a result.
+ * The content of a file: an attachment; in files from before the format had `kind`, only a result.
  */
 type Entry = CachedAttachment | { result: JsonObject; network?: undefined };
 
@@ -63,8 +63,8 @@ export class Cache {
   }
 
   /**
-   * The file of an attachment.
-   * @throws {CniError} code 3, 4 or 7 for a name that cannot be part of a file's
+   * Returns the path of an attachment's file.
+   * @throws {CniError} code 3, 4 or 7 for a name that cannot be part of a file's name
    */
   path(attachment: Attachment): string {
     return this.#store.path(nameOf(attachment));
@@ -94,8 +94,8 @@ export class Cache {
   }
 
   /**
-   * The final result of an attachment; undefined when there is none. Files from before the format
-   * had a kind hold nothing but a result.
+   * Reads the final result of an attachment; undefined when there is none. Files from before the
+   * format had `kind` hold nothing but a result.
    * @throws {CniError} code 1 or 6 when what is cached is no result
    */
   readResult(key: Attachment): Result | undefined {
@@ -134,11 +134,11 @@ export class Cache {
 }
 
 /**
- * What the name of a file ends in that is still being written, or was when its writer was killed.
+ * The suffix of files that are still being written, or whose writer was killed.
  */
 const UNFINISHED = ".tmp";
 
-/** @throws {CniError} code 3, 4 or 7 for a name that cannot be part of a file's */
+/** Makes a file's name. @throws {CniError} code 3, 4 or 7 for a name that cannot be part of it */
 function nameOf(attachment: Attachment): string {
   validateNetworkName(attachment.network);
   validateContainerId(attachment.containerId);
@@ -150,7 +150,10 @@ function joined({ network, containerId, ifName }: Attachment): string {
   return `${network}-${containerId}-${ifName}`;
 }
 
-/** Compact, and with the keys in the order of the Go struct; inner objects are Go maps, sorted. */
+/**
+ * Encodes an entry with its keys in the order of the Go struct; inner objects are sorted, as Go
+ * maps.
+ */
 function encodeEntry(entry: Entry): JsonObject {
   if (entry.network === undefined) return entry.result;
   const { containerId, config, ifName, network, netns, args, capabilityArgs, result } = entry;
@@ -175,7 +178,7 @@ function keyIn(raw: JsonObject): Attachment {
   };
 }
 
-/** @throws {Error} for a file of another kind */
+/** Decodes an entry. @throws {Error} for a file of another kind */
 function decodeEntry(raw: JsonObject): Entry {
   if (raw.kind === undefined) return { result: raw };
   if (raw.kind !== KIND) {

@@ -76,7 +76,7 @@ export class Caller {
     }
   }
 
-  /** The versions of the specification that plugin `type` supports. @throws {CniError} */
+  /** Asks plugin `type` which versions of the specification it supports. @throws {CniError} */
   async versions(type: string): Promise<readonly string[]> {
     const { path = DEFAULT_PATH, onPlugin, timeoutMs, abort } = this.#options;
     if (this.#given.has(type)) {

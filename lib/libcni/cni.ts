@@ -173,7 +173,7 @@ export class Cni {
     throwJoined(errors);
   }
 
-  /** The cached attachments of this network that are not `valid`. @throws {CniError} code 5 */
+  /** Lists the network's cached attachments that are not `valid`. @throws {CniError} code 5 */
   staleAttachments(
     network: { name: string },
     valid: readonly Attachment[],
@@ -208,23 +208,26 @@ export class Cni {
     return [...new Set(list.plugins.flatMap(({ capabilities }) => capabilities))];
   }
 
-  /** {@linkcode addNetworkList} of one plugin, which has the network's name in its own object. */
+  /**
+   * Attaches a container as {@linkcode addNetworkList} does, with one plugin, which has the
+   * network's name in its own object.
+   */
   async addNetwork(plugin: PluginConfig, rt: RuntimeConf): Promise<Result> {
     return await this.addNetworkList(networkOf(plugin), rt);
   }
 
-  /** {@linkcode checkNetworkList} of one plugin. */
+  /** Checks an attachment as {@linkcode checkNetworkList} does, with one plugin. */
   async checkNetwork(plugin: PluginConfig, rt: RuntimeConf): Promise<void> {
     await this.checkNetworkList(networkOf(plugin), rt);
   }
 
-  /** {@linkcode delNetworkList} of one plugin. */
+  /** Detaches a container as {@linkcode delNetworkList} does, with one plugin. */
   async delNetwork(plugin: PluginConfig, rt: RuntimeConf): Promise<void> {
     await this.delNetworkList(networkOf(plugin), rt);
   }
 
   /**
-   * The final result of the attachment's ADD; undefined when none is cached.
+   * Reads the final result of the attachment's ADD; undefined when none is cached.
    * @throws {CniError} when the cache cannot be read
    */
   getCachedResult(network: { name: string }, rt: RuntimeConf): Result | undefined {
@@ -232,7 +235,7 @@ export class Cni {
   }
 
   /**
-   * What the attachment's ADD was called with: the network's configuration as text, and the
+   * Reads what the attachment's ADD was called with: the network's configuration as text, and the
    * runtime's part; undefined when nothing is cached.
    *
    * @throws {CniError} when the cache cannot be read
@@ -247,12 +250,12 @@ export class Cni {
     return { config, rt: { ...rt, ...(args.length > 0 ? { args } : {}), capabilityArgs } };
   }
 
-  /** Every cached attachment, or those of one container. @throws {CniError} code 5 */
+  /** Lists every cached attachment, or those of one container. @throws {CniError} code 5 */
   getCachedAttachments(containerId = ""): CachedAttachment[] {
     return this.#cache().list(containerId);
   }
 
-  /** The versions of the specification that plugin `type` supports. @throws {CniError} */
+  /** Asks plugin `type` which versions of the specification it supports. @throws {CniError} */
   getVersionInfo(type: string): Promise<readonly string[]> {
     return this.#plugins.versions(type);
   }
@@ -276,8 +279,8 @@ export class Cni {
 }
 
 /**
- * The network as it was at the attachment's ADD, which may be another than what its file says now;
- * undefined where what is cached of it cannot be read.
+ * Reads the network as it was at the attachment's ADD; its file may have changed since then.
+ * Undefined where the cached configuration cannot be read.
  */
 export function cachedNetwork({ config, network }: CachedAttachment): NetworkList | undefined {
   try {

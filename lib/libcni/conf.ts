@@ -120,7 +120,7 @@ function readNetworkList(raw: JsonObject, text: string): NetworkList {
   };
 }
 
-/** `true` and `false` may be strings too. */
+/** Reads `true` or `false`, which may be strings too. */
 function readBoolean(raw: JsonObject, key: string): boolean {
   const value = raw[key] ?? false;
   if (typeof value === "boolean") return value;
@@ -175,7 +175,7 @@ function readPlugins(plugins: JsonValue): PluginConfig[] {
 }
 
 /**
- * The network in the text that {@linkcode NetworkList.text} had: a list, or one plugin's object.
+ * Parses a network from its {@linkcode NetworkList.text}: a list, or one plugin's object.
  *
  * @throws {CniError} code 6 when it is not JSON, 7 naming the key that is wrong.
  */
@@ -184,7 +184,7 @@ export function parseNetwork(text: string): NetworkList {
   return raw.plugins === undefined ? listOf(readPluginConfig(raw)) : parseNetworkList(text);
 }
 
-/** A plugin that was configured by itself, the form before 0.3.0, as a list of one. */
+/** Makes a list of one plugin that was configured by itself, the form before 0.3.0. */
 export function listOf({ name, cniVersion, json }: PluginConfig): NetworkList {
   return parseNetworkList(encodeJson(sortKeys({ name, cniVersion, plugins: [json] })));
 }

@@ -57,7 +57,7 @@ export class GivenPlugins {
     };
     const interruptible: InProcessPlugin = async (call) => {
       const reply = await plugin({ ...call, interrupted: interruption.promise });
-      // A process that is killed goes on with nothing: the error comes when that is true here.
+      // A killed process does nothing more: the error is returned once that is true here, too.
       if (reply.settled && interruption.reason) await endSoon(reply.settled, interruption.reason);
       return reply;
     };
@@ -68,7 +68,7 @@ export class GivenPlugins {
   }
 }
 
-/** Rejects at a deadline, or when a signal aborts. */
+/** A promise that rejects at a deadline, or when an `AbortSignal` aborts. */
 class Interruption implements Disposable {
   readonly promise: Promise<never>;
   /** Why it has rejected. */
@@ -77,7 +77,7 @@ class Interruption implements Disposable {
 
   constructor(type: string, { timeoutMs, abort }: Limits) {
     const { promise, reject } = Promise.withResolvers<never>();
-    promise.catch(() => {}); // Nobody may be waiting any more.
+    promise.catch(() => {}); // It may reject when nobody waits for it any more.
     this.promise = promise;
     const interrupt = (why: string) => {
       this.reason ??= CniError.internal(`plugin ${quote(type)} ${why}`);

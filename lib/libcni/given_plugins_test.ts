@@ -14,7 +14,7 @@ import { CniError } from "../types/error.ts";
 import { Cni } from "./cni.ts";
 import { type NetworkList, parseNetworkList } from "./conf.ts";
 
-/** A plugin that does what `add` does, and nothing else. */
+/** Makes a plugin whose ADD is `add`, and whose other commands do nothing. */
 function plugin(name: string, add: AnyPlugin["add"], more: Partial<AnyPlugin> = {}): AnyPlugin {
   const nothing = () => {};
   return definePlugin({

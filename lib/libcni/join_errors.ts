@@ -1,8 +1,8 @@
 import { CniError, ErrorCode } from "../types/error.ts";
 
 /**
- * One error for all of `errors`: their messages, a line each, and their code where they agree on
- * one, else 999. Nothing happens when there are none.
+ * Throws one error for all of `errors`: their messages, a line each, and their code where they
+ * agree on one, else 999. Does nothing when there are none.
  *
  * @throws {CniError}
  */

@@ -21,8 +21,8 @@ export interface LoadOptions {
 }
 
 /**
- * The network `name` from the configuration directory: the first `*.conflist` of that name, by file
- * name, else the first `*.conf` or `*.json` (one plugin by itself).
+ * Loads the network `name` from the configuration directory: the first `*.conflist` that has it, by
+ * file name, else the first `*.conf` or `*.json` (one plugin by itself).
  *
  * Errors in files of other networks are ignored.
  *
@@ -75,8 +75,8 @@ export interface NetworkFile {
 }
 
 /**
- * Every configuration file of a directory, lists first, in the order in which
- * {@linkcode loadNetwork} looks at them: of two networks with one name the first counts.
+ * Loads every configuration file of a directory, lists first, in the order in which
+ * {@linkcode loadNetwork} reads them: of two networks with one name the first counts.
  *
  * @throws {CniError} code 5 when the directory cannot be read
  */
@@ -91,8 +91,8 @@ export function loadNetworks(directory: string): NetworkFile[] {
 }
 
 /**
- * The network in one file, with the plugins that the directory named after the network, beside the
- * file, adds to it.
+ * Loads the network in one file, with the plugins in the directory beside the file that is named
+ * after the network.
  *
  * @throws {CniError} code 5 when a file cannot be read, 6 or 7 when one is wrong, always naming it.
  */
@@ -129,7 +129,7 @@ function readSingle(raw: JsonObject) {
   return plugin;
 }
 
-/** The plugins in `NETWORK/*.conf` beside `file`, by file name. */
+/** Reads the plugins in `NETWORK/*.conf` beside `file`, by file name. */
 function pluginsBeside(file: string, network: string) {
   validateNetworkName(network);
   const slash = file.lastIndexOf("/");
@@ -139,7 +139,7 @@ function pluginsBeside(file: string, network: string) {
   );
 }
 
-/** The name of the network in `file`; "" when a single plugin's configuration has none. */
+/** Reads the name of the network in `file`; "" when a single plugin's configuration has none. */
 function nameIn(file: string): string {
   return inFile(file, () => {
     const raw = parseObject(readConf(file));
@@ -154,7 +154,7 @@ function networkFiles(directory: string): string[] {
   return [...confFiles(directory, [".conflist"]), ...confFiles(directory, [".conf", ".json"])];
 }
 
-/** Files with one of the extensions, sorted by name. None when there is no such directory. */
+/** Lists files with one of the extensions, by name; none when there is no such directory. */
 function confFiles(directory: string, extensions: readonly string[]): string[] {
   let names: string[];
   try {

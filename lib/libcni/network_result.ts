@@ -4,10 +4,10 @@ import { printResult } from "../types/write_result.ts";
 import { familyOf } from "../types/versions.ts";
 
 /**
- * A network's result as JSON in the version of its configuration.
+ * Makes a network's result JSON in the version of its configuration.
  *
- * Before 0.3.0 a result without addresses cannot be converted to, but a plugin of that time may
- * well have returned one; what it said is then all there is.
+ * Before 0.3.0 a result must have addresses, but a plugin of that time may have returned one
+ * without them: its DNS settings are all there is then.
  *
  * @throws {CniError} code 1 for an unknown version.
  */

@@ -13,7 +13,7 @@ export interface RuntimeConf {
   args?: readonly (readonly [key: string, value: string])[];
   /** Values for capabilities, by name. Each plugin gets those that its configuration asks for. */
   capabilityArgs?: JsonObject;
-  /** Where results are kept, unless the {@linkcode Cni} object says. */
+  /** Where results are kept, when the options of the {@linkcode Cni} object do not say. */
   cacheDir?: string;
 }
 

@@ -69,22 +69,22 @@ export async function serve({ socketPath, idleMs }: ServeOptions): Promise<numbe
   log(`ends: ${why}${server.inFlight > 0 ? `; waits for ${server.inFlight} calls` : ""}`);
   await server.drain();
   if (kind === "again") startAgain(listener, isOwn);
-  // The service manager's socket stays, for it to start us again.
+  // The service manager's socket stays, so that it can start the server again.
   if (isOwn) removeIfPresent(socketPath);
   server[Symbol.dispose]();
   return 0;
 }
 
-/** Returns why a call has to be executed; undefined where it is served. */
+/** Returns why the client has to execute the executable; undefined where the call is served. */
 function refuse(argv0: string, environment: ServedCall["environment"]): string | undefined {
   const { CNI_COMMAND, CNI_TRACE_FD } = environment;
   if (!pluginOf(argv0)) return "name of no plugin";
-  // The descriptor is the client's.
+  // The descriptor is one of the client's, and is not passed.
   if (CNI_TRACE_FD) return "trace";
   return CNI_COMMAND ? undefined : "call without CNI_COMMAND";
 }
 
-/** The plugin that a name stands for. */
+/** Finds the plugin that a name stands for. */
 function pluginOf(argv0: string): InProcessPlugin | undefined {
   const name = commandName(argv0);
   return registeredPlugin(name) ?? registeredPlugin(renamed(runtime.executable, name) ?? "");

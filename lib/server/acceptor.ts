@@ -7,9 +7,9 @@ const PAUSE_MS = 100;
 
 /** Options of an {@link Acceptor}. */
 export interface AcceptorOptions {
-  /** Is called with each connection, and closes it. */
+  /** Serves a connection, and closes it. */
   serve(connection: Socket): void;
-  /** Is called with a line about each error. */
+  /** Writes a line about an error. */
   log(text: string): void;
 }
 

@@ -22,8 +22,8 @@ const S_IFMT = 0o170000;
 const S_IFSOCK = 0o140000;
 
 /**
- * The listening socket that a service manager passed to this process; undefined where it passed
- * none.
+ * Returns the listening socket that a service manager passed to this process; undefined where it
+ * passed none.
  * @param server names the server in an error: "dhcp daemon"
  * @throws {CniError} code 4 where it passed several descriptors, or one that is no socket
  * @throws {SystemError}

@@ -162,7 +162,7 @@ function parseRequest(body: Uint8Array): CallRequest | undefined {
   try {
     texts = new TextDecoder("utf-8", { fatal: true }).decode(body.subarray(0, -1)).split("\0");
   } catch {
-    return undefined; // Not every environment is UTF-8; the executable knows what to make of it.
+    return undefined; // An environment need not be UTF-8: the client executes the executable then.
   }
   const [executable, argv0, ...variables] = texts;
   if (!executable || argv0 === undefined) return undefined;

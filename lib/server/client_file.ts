@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Where in the file {@link CLIENT_MARK} is: behind the ELF header and three program headers. */
+/** Where in the file {@link CLIENT_MARK} is: after the ELF header and three program headers. */
 export const MARK_OFFSET = 64 + 3 * 56;
 
 /** The mark. It changes with the protocol. */
@@ -24,7 +24,7 @@ export const SIBLING = "cni";
 export const CLIENT_LIMIT = 16 * 1024;
 
 /**
- * The path of the executable that a client stands for.
+ * Reads the path of the executable that a client stands for.
  * @param path the client's own
  * @param bytes its content
  * @returns undefined when it is no client

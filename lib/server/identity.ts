@@ -7,7 +7,7 @@
 import { errnoCode } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 
-/** The other namespaces that a call depends on, by their file in `/proc/PID/ns`, with their names. */
+/** The names of further namespaces that a call depends on, by their files in `/proc/PID/ns`. */
 const NAMESPACES = {
   net: "network namespace",
   mnt: "mount namespace",
@@ -62,12 +62,12 @@ export function identityOf(process: number | "thread-self"): Identity {
   }
 }
 
-/** The first trait in which two processes differ, such as "user"; undefined when they are alike. */
+/** Finds the first trait in which two processes differ, such as "user"; undefined for none. */
 export function differenceBetween(a: Identity, b: Identity): string | undefined {
   return Object.keys(a.traits).find((trait) => a.traits[trait] !== b.traits[trait]);
 }
 
-/** Start time in clock ticks since boot: field 22, after the name in brackets. proc_pid_stat(5) */
+/** Reads the start time, in clock ticks since boot: field 22 of proc_pid_stat(5). */
 function startOf(directory: string): string {
   const text = runtime.files.readText(`${directory}/stat`);
   return text.slice(text.lastIndexOf(")") + 2).split(" ")[19]!;
@@ -78,7 +78,7 @@ function fileAt(path: string): string {
   return `${dev}:${ino}`;
 }
 
-/** The security module's label: AppArmor's profile, SELinux' context. */
+/** Reads the security module's label: AppArmor's profile, SELinux' context. */
 function labelOf(directory: string): string {
   try {
     return runtime.files.readText(`${directory}/attr/current`).replace(/[\0\n]+$/, "");

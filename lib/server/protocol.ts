@@ -5,8 +5,8 @@
  *
  * 1. Client: the request. {@link MAGIC}, and how many bytes follow, both 32 bits in the machine's
  *    byte order; then texts that each end with a NUL: the path of the executable that it would
- *    execute without a server, and its own arguments and environment, as they lie in its memory.
- * 2. Server: {@link ACCEPTED}, or {@link DECLINED} and the end.
+ *    execute without a server, and its own arguments and environment, as they are in its memory.
+ * 2. Server: {@link ACCEPTED}, or {@link DECLINED} and the end of the connection.
  * 3. Client: {@link GO}, and with that byte standard input, output and error (`SCM_RIGHTS`, unix(7)).
  *    Until here it may close the connection at any time and execute the executable instead: the
  *    server has done nothing. From here on it must not. The streams come no earlier: descriptors
@@ -18,7 +18,7 @@
  *
  * A connection that ends before 6 leaves the client without a status: it exits with 1, and where 5
  * has not come it prints an error object itself. A connection that the client closes before 6 means
- * that the caller is gone: the server closes the descriptors at once, and takes an ADD back.
+ * that the caller is gone: the server closes the descriptors at once, and undoes an ADD.
  *
  * @module
  */

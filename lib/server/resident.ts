@@ -22,9 +22,11 @@ export interface Answer {
   /** What goes to standard output. */
   stdout: string;
   exitCode: number;
-  /** Takes back what an ADD made, if its result does not reach the caller. Says what it could not. */
+  /**
+   * Undoes what an ADD made, if its result does not reach the caller. Says what it could not undo.
+   */
   takeBack?: () => Promise<string[]>;
-  /** What an interruption left under way. */
+  /** Resolves once the work that an interruption left running has ended. */
   settled?: Promise<unknown>;
   /** What was thrown, where that is a defect of the code. */
   defect?: unknown;
@@ -97,12 +99,12 @@ export class ResidentServer implements Disposable {
     });
   }
 
-  /** Calls under way. */
+  /** The number of calls under way. */
   get inFlight(): number {
     return this.#inFlight.size;
   }
 
-  /** Calls that were served or declined. */
+  /** The number of calls that were served or declined. */
   get seen(): number {
     return this.#served + Object.values(this.#declined).reduce((sum, count) => sum + count, 0);
   }
@@ -199,7 +201,7 @@ export class ResidentServer implements Disposable {
     directory: Descriptor,
   ): Promise<void> {
     const interruption = Promise.withResolvers<never>();
-    interruption.promise.catch(() => {}); // Nobody may be waiting any more.
+    interruption.promise.catch(() => {}); // It may reject when nobody waits for it any more.
     const done = Promise.withResolvers<void>();
     this.#inFlight.set(done.promise, interruption.reject);
     try {
@@ -341,7 +343,7 @@ function stackOf(error: unknown): string {
   return error instanceof Error && error.stack ? error.stack : messageOf(error);
 }
 
-/** VmRSS and VmHWM of proc_pid_status(5), which are in kB. */
+/** Reads VmRSS and VmHWM of proc_pid_status(5), which are in kB. */
 function memoryUse(): { memory: number; peakMemory: number } {
   const status = runtime.files.readText("/proc/self/status");
   const bytes = (name: string) =>

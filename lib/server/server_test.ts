@@ -9,7 +9,7 @@ import { listenAt } from "./listen.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
-/** A path for a socket, in a directory of its own. */
+/** Makes a path for a socket, in a directory of its own. */
 function scratch(): { path: string } & Disposable {
   const directory = Deno.makeTempDirSync();
   return {

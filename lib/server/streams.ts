@@ -10,7 +10,7 @@ import { runtime } from "../runtime/mod.ts";
 
 /** Bytes that a pipe takes in one write, whole or not at all. pipe(7) */
 const PIPE_BUF = 4096;
-/** What every stream is read into: its bytes are copied at once. */
+/** The buffer that every stream is read into: the bytes are copied from it at once. */
 const buffer = new Uint8Array(65536);
 /** `linux/fcntl.h`, `asm-generic/ioctls.h` */
 const F_GETPIPE_SZ = 1032;
@@ -61,7 +61,7 @@ export class PassedStreams implements Disposable {
    * @throws what the streams were closed for
    */
   async write(stream: 1 | 2, text: string): Promise<void> {
-    const before = this.#written.catch(() => {}); // Somebody else was told.
+    const before = this.#written.catch(() => {}); // Whoever waits for it gets its error.
     const written = before.then(() => this.#write(stream, new TextEncoder().encode(text)));
     this.#written = written;
     await written;
@@ -87,8 +87,8 @@ export class PassedStreams implements Disposable {
   }
 
   /**
-   * The number of bytes that can be written at once: of an empty pipe its whole capacity, so that
-   * nearly every answer arrives whole or not at all, should this process be killed.
+   * Returns the number of bytes that can be written at once: of an empty pipe its whole capacity,
+   * so that nearly every answer arrives whole or not at all, should this process be killed.
    */
   #room(stream: 1 | 2, wanted: number): number {
     if (wanted <= PIPE_BUF) return wanted;

@@ -11,24 +11,25 @@ import type { Case } from "./cases.ts";
 
 const dup2 = runtime.bind("libc.so.6", { dup2: ["i32", "i32", "i32"] }).dup2;
 
-/** GNU time, which knows how much memory a process and those it waited for took. */
+/** GNU time, which reports the peak memory of a process and of those it waited for. */
 const TIME = "/usr/bin/time";
 const MEMORY_FILE = "/run/bench-memory";
 
-/** One attachment in the making. */
+/** One attachment that is measured. */
 export interface Attachment {
   directory: string;
   /** host-local's: one for each directory, since another's writes cost the next one time. */
   dataDir: string;
   netns: string;
   containerId: string;
-  /** Runs the plugins under GNU time: their duration means nothing then. */
+  /** Whether the plugins run under GNU time: their duration means nothing then. */
   memory?: boolean;
 }
 
 /**
- * The largest process of an ADD: kB; undefined where GNU time is not installed. Asking the kernel
- * ourselves would count our own memory, which a child shares until it executes.
+ * Measures the largest process of an ADD and its DEL, in kB; undefined where GNU time is not
+ * installed. getrusage(2) from here would count this process's memory, which a child shares until
+ * it executes.
  */
 export function peakMemory(test: Case, attachment: Attachment): number | undefined {
   if (!isFile(TIME)) return undefined;
@@ -39,7 +40,7 @@ export function peakMemory(test: Case, attachment: Attachment): number | undefin
   return Math.max(...lines.map(Number));
 }
 
-/** ADD down the chain. @returns milliseconds, and the last result */
+/** Calls ADD of each plugin of the chain in order. @returns milliseconds, and the last result */
 export function add(test: Case, attachment: Attachment): { ms: number; result: unknown } {
   if (throughCnitool(test, attachment)) {
     const { ms, stdout } = runCnitool("add", test, attachment);
@@ -55,7 +56,7 @@ export function add(test: Case, attachment: Attachment): { ms: number; result: u
   return { ms, result };
 }
 
-/** DEL up the chain. @returns milliseconds */
+/** Calls DEL of each plugin of the chain, the last one first. @returns milliseconds */
 export function del(test: Case, attachment: Attachment, result: unknown): number {
   if (throughCnitool(test, attachment)) return runCnitool("del", test, attachment).ms;
   return test.plugins.toReversed()
@@ -78,7 +79,7 @@ function runCnitool(command: string, { plugins }: Case, attachment: Attachment):
   });
 }
 
-/** One plugin, as a container runtime calls it. */
+/** Executes one plugin, as a container runtime does. */
 function runPlugin(
   command: string,
   plugin: Record<string, unknown>,

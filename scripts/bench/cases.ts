@@ -2,13 +2,13 @@
 export interface Case {
   name: string;
   plugins: readonly Record<string, unknown>[];
-  /** The programs the kernel's side of it needs. */
+  /** The programs that its plugins start. */
   needs?: readonly string[];
-  /** Through `cnitool`, where a directory has it; else one process a plugin, as without. */
+  /** Whether `cnitool` calls the plugins, where a directory has it; else each is a process. */
   cnitool?: boolean;
 }
 
-/** How host-local is asked for addresses. */
+/** Makes a configuration of host-local. */
 function hostLocal(dual: boolean): Record<string, unknown> {
   return {
     type: "host-local",
@@ -25,14 +25,14 @@ const portmap = {
   runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: "tcp" }] },
 };
 
-/** What a plugin before has made, for one that is measured alone. */
+/** The previous result, for a chained plugin that is measured alone. */
 const attached = {
   cniVersion: "1.0.0",
   interfaces: [{ name: "eth0", sandbox: "/proc/self/ns/net" }],
   ips: [{ address: "10.201.0.2/16", interface: 0 }],
 };
 
-/** The network of most nodes. */
+/** A chain that many nodes have. */
 const chain = [
   { ...bridge, ipMasq: true, ipam: hostLocal(false) },
   portmap,
@@ -47,7 +47,7 @@ const chain = [
   },
 ];
 
-/** Everything that is measured, simplest first. */
+/** All cases, simplest first. */
 export const CASES: readonly Case[] = [
   { name: "loopback", plugins: [{ type: "loopback" }] },
   {

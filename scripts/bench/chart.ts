@@ -1,8 +1,8 @@
-/** What was measured, as `--json` writes it. */
+/** The measurements, as `--json` writes them. */
 export interface Figures {
-  /** How many runs the medians are of. */
+  /** The number of runs that the medians are of. */
   runs: number;
-  /** What the executables of each directory are called. */
+  /** The names of the directories' executables. */
   series: string[];
   groups: Group[];
 }
@@ -15,16 +15,16 @@ export interface Group {
 }
 
 const [MARGIN, BAR, FIGURE, ROW, GAP, LINE, CHARACTER] = [20, 420, 60, 16, 12, 18, 7];
-/** A bar so many times as long as three quarters of them is cut off, for the others to be seen. */
+/** A bar more than so many times as long as the third quartile is cut off, so that others show. */
 const CUT = 3;
 
-/** Readable on a light page and on a dark one. */
+/** Colours for a light page and for a dark one. */
 const STYLE = `.page{fill:#fff}text{fill:#0f172a}.dim{fill:#64748b}.cut{stroke:#fff}
 .s0{fill:#2563eb}.s1{fill:#0d9488}.s2{fill:#a855f7}.s3{fill:#94a3b8}
 @media (prefers-color-scheme:dark){.page{fill:#0d1117}text{fill:#e2e8f0}.dim{fill:#94a3b8}
 .cut{stroke:#0d1117}.s0{fill:#60a5fa}.s1{fill:#2dd4bf}.s2{fill:#c084fc}.s3{fill:#64748b}}`;
 
-/** A bar chart as SVG: a group for each measurement, the same colour for the same executables. */
+/** Draws a bar chart as SVG: a group for each case and command, a colour for each directory. */
 export function chart({ runs, series, groups }: Figures): string {
   const labels = Math.max(...groups.map(({ label }) => label.length * CHARACTER));
   const left = MARGIN + labels + 10;
@@ -61,7 +61,7 @@ export function chart({ runs, series, groups }: Figures): string {
   ].join("\n");
 }
 
-/** @param longest milliseconds that the longest bar stands for */
+/** Draws a bar. @param longest milliseconds that the longest bar stands for */
 function bar(
   value: number | null,
   i: number,

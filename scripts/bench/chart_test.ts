@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { chart } from "./chart.ts";
 
-/** The widths of the bars, in pixels. */
+/** Reads the widths of the bars, in pixels. */
 function widths(svg: string): number[] {
   return Array.from(svg.matchAll(/<rect class="s\d" x="\d+" y="\d+" width="([\d.]+)" height="13"/g))
     .map(([, width]) => Number(width));

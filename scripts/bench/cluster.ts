@@ -1,6 +1,6 @@
 /**
- * cluster-local against one etcd on this machine: how many addresses a second, whether a pool that
- * fills up gets slower, and what a single ADD adds to host-local's.
+ * Measures cluster-local with one etcd on this machine: how many addresses a second, whether a pool
+ * that fills up gets slower, and how much longer a single ADD takes than host-local's.
  *
  * @module
  */
@@ -22,10 +22,10 @@ const URL = "http://127.0.0.1:2379";
 const PREFIX = "/cni/cluster-local/v1";
 const NODES = 100;
 const PROCESSES = 10;
-/** What reports of whereabouts tell: 500 pods on 100 nodes in 4.5 minutes. */
+/** The rate that is reported of whereabouts: 500 pods on 100 nodes in 4.5 minutes. */
 const WHEREABOUTS_PER_SECOND = 500 / (4.5 * 60);
 
-/** Measures, and prints what came of it. @param bin the executables; @param runs of each process */
+/** Measures, and prints the figures. @param bin the executables; @param runs of each process */
 export async function benchCluster(bin: string, runs: number): Promise<void> {
   if (!hasProgram("etcd")) {
     console.log("left out: etcd is not installed (apt-get install etcd-server)");
@@ -65,7 +65,7 @@ async function untilServing(): Promise<void> {
   }
 }
 
-/** A hundred nodes at once, each of them with one call under way. */
+/** Measures a hundred nodes at once, each with one call under way. */
 async function allocationsPerSecond(attachments: number, etcd: number): Promise<void> {
   const worker = `${ROOT}/tests/support/etcd/storm_worker.ts`;
   const run = (work: StormJob["work"]) =>
@@ -106,7 +106,7 @@ async function allocationsPerSecond(attachments: number, etcd: number): Promise<
   await run("detach");
 }
 
-/** One ADD and its DEL, in a pool with few addresses taken and in one with nearly all. */
+/** Measures an ADD in a pool with few addresses taken, and in one with nearly all. */
 async function fullness(runs: number): Promise<void> {
   await fill("little", 1000);
   await fill("much", 60_000);
@@ -153,7 +153,7 @@ async function call(command: string, pool: string, containerId: string): Promise
   if (exitCode !== 0) throw new Error(stdout);
 }
 
-/** Writes what a hundred nodes have once they gave the first addresses of 10.1.0.0/16. */
+/** Writes the records of a hundred nodes that gave the first `count` addresses of 10.1.0.0/16. */
 async function fill(pool: string, count: number): Promise<void> {
   using client = new EtcdClient({ endpoints: [URL], prefix: PREFIX, timeoutMs: 110_000 });
   const keys = new Keys(PREFIX);
@@ -180,7 +180,7 @@ async function fill(pool: string, count: number): Promise<void> {
   await client.transact({ then: [{ put: own.next(start!, end!), value: own.next(block) }] });
 }
 
-/** Whole processes, one after the other by turns. */
+/** Measures an ADD of each plugin as a whole process, by turns. */
 function addedToHostLocal(bin: string, runs: number): void {
   const of = (type: string, more: object) => ({
     name: "bench",

@@ -1,7 +1,7 @@
 /**
- * Copies a directory of executables, so that all that are measured were written in one way at one time:
- * how a file lies in the page cache, in few large pieces or many small ones, decides a tenth of the
- * start of an executable of 100 MB.
+ * Copies a directory of executables, so that all that are measured were written in the same way at
+ * the same time: whether the page cache has a file in few large pages or many small ones changes
+ * the start of an executable of 100 MB by a tenth.
  * @returns the copy; hard links among the executables are kept
  */
 export function copyExecutables(directory: string): string {

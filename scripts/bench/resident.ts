@@ -3,9 +3,9 @@ import { MACHINES, makeClient } from "../client/client.ts";
 
 /** A resident server that is measured, and its clients. */
 export interface Resident {
-  /** Where clients of this server are under the plugins' names. */
+  /** The directory of this server's clients, under the plugins' names. */
   readonly directory: string;
-  /** Bytes: the most memory that the server has used. */
+  /** Reads the most memory that the server has used, in bytes. */
   peakMemory(): number;
   stop(): void;
 }
@@ -31,7 +31,7 @@ export function startResident(directory: string, name: string): Resident | undef
     }
   }
   const log = `${own}/server.log`;
-  // Through a shell, for its log to be a file that nobody has to read meanwhile.
+  // Through a shell, so that its log is a file: a pipe would have to be read meanwhile.
   const server = new Deno.Command("/bin/sh", {
     args: ["-c", 'exec "$0" serve --socket "$1" 2>"$2"', executable, socket, log],
     stdin: "null",

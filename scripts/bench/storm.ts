@@ -1,6 +1,6 @@
 /**
- * Many attachments at the same time, as after a node's start: 200 ADDs by 16 workers, then their
- * DELs.
+ * Measures many attachments at the same time, as after a node's start: 200 ADDs by 16 workers, then
+ * their DELs.
  *
  * @module
  */
@@ -13,7 +13,7 @@ const CALLS = 200;
 const WORKERS = 16;
 const DIRECTORY = "/run/bench-storm";
 
-/** How one storm went. */
+/** The figures of one storm. */
 interface Storm {
   /** Calls a second. */
   addRate: number;
@@ -24,10 +24,10 @@ interface Storm {
 }
 
 /**
- * Prints what directories' plugins take in storms that alternate.
+ * Runs storms with the plugins of directories in turns, and prints the figures.
  * @param directories their names
- * @param measured where the plugins are that are executed
- * @param residents the servers that answer, where there are some
+ * @param measured the directories of the plugins that are executed
+ * @param residents the servers that serve the calls; undefined for a directory without one
  */
 export async function benchStorm(
   directories: readonly string[],
@@ -63,8 +63,8 @@ export async function benchStorm(
 }
 
 /**
- * One storm of a directory's bridge plugin with host-local.
- * @param dataDir host-local's
+ * Runs one storm of a directory's bridge plugin with host-local.
+ * @param dataDir host-local's `dataDir`
  */
 async function storm(directory: string, dataDir: string): Promise<Storm> {
   Deno.mkdirSync(DIRECTORY, { recursive: true });

@@ -75,13 +75,16 @@ export async function build(options: BuildOptions): Promise<string> {
   return bin;
 }
 
-/** Loads what is built: only the bundler says what keeps it from being loaded in words. */
+/**
+ * Loads the plugins that were built, and compares their names. After the bundler: it explains what
+ * keeps a file from being loaded.
+ */
 async function expectNames(commands: readonly BuildCommand[]): Promise<void> {
   const misnamed = await misnamedPlugins(commands);
   if (misnamed.length > 0) throw new Error(misnamed.join("\n"));
 }
 
-/** One executable, and what is needed to make it. */
+/** The executable that is made, and what it is made of. */
 interface Making extends BuildOptions {
   staging: string;
   progress: Progress;
@@ -132,7 +135,7 @@ function installAll(
     const how = installLink(path, `${bin}/${name}`, `${staging}/link-${name}`);
     if (how === "copy") copies++;
   }
-  // Names that an earlier build had and this one has not; anything else there is not ours.
+  // Remove names that only an earlier build had; files that are no links to it are left alone.
   const names = new Set(commands.map(({ name }) => name));
   for (const name of before.filter((name) => !names.has(name))) Deno.removeSync(`${bin}/${name}`);
   return `${bin}: ${names.size} names of ${path}` +

@@ -8,11 +8,11 @@ import { bundle, stopBundler } from "./bundle.ts";
 import { declarations } from "./declarations.ts";
 import { Progress, size } from "./progress.ts";
 
-/** What goes along as it is. */
+/** Files that the package has as they are. */
 const DOCUMENTS = ["README.md", "LICENSE", "CHANGELOG.md"];
 
 /**
- * Writes the package's directory anew.
+ * Writes the package's directory.
  * @param root the project's directory
  * @param output absolute; whatever is in it is replaced
  */
@@ -59,9 +59,9 @@ export async function buildPackage(root: string, output: string): Promise<void> 
   progress.note(output);
 }
 
-/** Something that can be imported. */
+/** A module of the package that can be imported. */
 interface Entry {
-  /** What comes behind the package's name: `.`, `./plugin`. */
+  /** What follows the package's name: `.`, `./plugin`. */
   path: string;
   /** The bundled module's name. */
   module: string;
@@ -69,7 +69,7 @@ interface Entry {
   source: string;
 }
 
-/** The package's main module first; without the program, which other runtimes start otherwise. */
+/** Lists the entries, the main module first; without cnitool, which is no module to import. */
 function entriesOf(exports: Readonly<Record<string, string>>): Entry[] {
   return Object.entries(exports).filter(([path]) => path !== "./cnitool").map(([path, source]) => ({
     path,
@@ -78,7 +78,7 @@ function entriesOf(exports: Readonly<Record<string, string>>): Entry[] {
   }));
 }
 
-/** A directory that is there, with whatever. */
+/** Makes a directory where there is none, and returns its path. */
 function prepared(directory: string): string {
   Deno.mkdirSync(directory, { recursive: true });
   return directory;

@@ -18,15 +18,15 @@ export interface BundleOptions {
   client?: Uint8Array;
   /** What the bundle runs on; either when absent. */
   runtime?: RuntimeName;
-  /** The plugins that the executable can tell of; see `lib/skel/plugin_list.ts`. */
+  /** The plugins that the executable knows; see `lib/skel/plugin_list.ts`. */
   plugins: readonly BuildCommand[];
   /** Code of the entry point; see `entry.ts`. */
   entry: string;
   /** Where the modules go: a directory of their own. */
   directory: string;
   /**
-   * Code of further entry points, by name: those of a library, which is left as readable as it is,
-   * for whoever imports it to make small.
+   * Code of further entry points, by name: those of a library, which is not minified: whoever
+   * imports it may do that.
    */
   library?: Readonly<Record<string, string>>;
   /** The plugin that is bundled, where it is not this project's. */
@@ -39,13 +39,13 @@ export interface Bundle {
   main: string;
   /** Paths of the modules that are loaded by their URL: Workers and what they import. */
   workers: string[];
-  /** What went where, and why. */
+  /** esbuild's description of inputs and outputs. */
   metafile: esbuild.Metafile;
 }
 
 /**
  * Bundles an entry point with everything it uses: a small module to start with, one for each
- * command, loaded only when it is called, and what several share, in a few parts.
+ * command, which is loaded only when it is called, and a few parts with what commands share.
  */
 export async function bundle(options: BundleOptions): Promise<Bundle> {
   const { root, directory } = options;
@@ -78,7 +78,7 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
       write: false,
       logLevel: "silent",
     });
-    // What was found on the way may in turn name more.
+    // Workers that were found may in turn start others.
     if (workers.size > known.length) continue;
     // Which modules several commands load is known now.
     if (!sharing) {

@@ -14,7 +14,7 @@ export interface BuildCommand {
 /** The folders under `plugins/`. */
 const KINDS = ["main", "ipam", "meta"];
 
-/** A name must do as a file's, a link's and a command's. `cni` is the executable that has them all. */
+/** A name is a file's, a link's and a command's. `cni` is the executable that has them all. */
 const NAME = /^[a-z][a-z0-9-]*$/;
 
 /**
@@ -51,13 +51,13 @@ export function findCommands(root: string): BuildCommand[] {
   return [...commands.values()].sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
-/** What the executable is under its own name, which is no plugin's: `cni.ts`. */
+/** Finds the command that the executable is under its own name, which is no plugin's: `cni.ts`. */
 export function findOwnCommand(root: string): BuildCommand[] {
   const entry = `${root}/cni.ts`;
   return exists(entry) ? [{ name: "cni", kind: "tool", entry, permissions: ["--allow-all"] }] : [];
 }
 
-/** What a folder has in `tools`: `some_tool.ts` makes some-tool. */
+/** Finds the tools in a folder's `tools`: `some_tool.ts` makes some-tool. */
 function toolsOf(of: string): Omit<BuildCommand, "permissions">[] {
   const folder = `${of}/tools`;
   if (!exists(folder)) return [];
@@ -71,7 +71,7 @@ function toolsOf(of: string): Omit<BuildCommand, "permissions">[] {
 }
 
 /**
- * The commands that were asked for; all of them when none was.
+ * Selects the commands that were asked for; all of them when none was.
  * @throws {Error} naming what there is, when one of `names` is not there
  */
 export function selectCommands(

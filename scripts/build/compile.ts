@@ -9,7 +9,7 @@ import { checkMachine, hostTarget, type RuntimeName, type Target } from "./targe
 export interface CompileOptions {
   /** Where it goes. */
   path: string;
-  /** What it is called in messages. */
+  /** Its name in messages. */
   name: string;
   /** A part of what it says when it is asked for its version. */
   says: string;
@@ -21,7 +21,7 @@ export interface CompileOptions {
 }
 
 /**
- * Compiles a bundle, and tries what came out.
+ * Compiles a bundle, and tries the executable.
  * @returns what the executable says when it is asked for its version; undefined where it is for
  * another machine
  * @throws {NoBaseExecutable} when `deno compile` lacks what it must download
@@ -48,7 +48,7 @@ export async function compile(
   return undefined;
 }
 
-/** Starts what was compiled: a base executable of another version makes executables that fail. */
+/** Starts the executable: with a base executable of another version it would fail. */
 async function checkRuns(path: string, says: string, runtime: RuntimeName): Promise<string> {
   let said: string;
   try {

@@ -4,8 +4,8 @@ import { run } from "./run.ts";
 import { hostTarget, type Target } from "./targets.ts";
 
 /**
- * What an executable made by Bun would read from the directory it is started in, unless told not
- * to: a `bunfig.toml` there could name a file to run first, and that directory may be anybody's.
+ * Keeps an executable made by Bun from reading files of the directory it is started in: a
+ * `bunfig.toml` there could name a file to run first, and any user may have written it.
  */
 const READ_NOTHING = [
   "--no-compile-autoload-dotenv",

@@ -7,29 +7,29 @@ export class NoBaseExecutable extends Error {
   override name = "NoBaseExecutable";
 }
 
-/** How `deno compile` speaks of its base executable: it is not there, or it is none. */
+/** What `deno compile` prints where its base executable is missing, or is none. */
 const ABOUT_BASE = /denort|base binary|invalid object/i;
 
 /**
- * V8 gathers what its compilers need once a function was called 8 times, and optimizes it after 400.
- * A process that lives for milliseconds gains nothing from either: waiting ten times as long takes 4 %
- * of loopback's CPU time and 9 of bridge's. In a daemon a function is called that often soon enough.
- * Four megabytes of new objects are more than a call makes: it ends without collecting any, which
- * takes another 4 % off bridge.
+ * V8 allocates feedback for its compilers once a function was called 8 times, and optimizes it
+ * after 400. A process that lives for milliseconds gains nothing from either: waiting ten times as
+ * long takes 4 % of loopback's CPU time and 9 of bridge's. In a daemon a function is called that
+ * often soon enough. Four megabytes of new objects are more than a call makes: it ends without
+ * collecting any, which takes another 4 % off bridge.
  */
 const V8_FLAGS = [
   "--min-semi-space-size=4",
   "--invocation-count-for-feedback-allocation=100",
   "--invocation-count-for-maglev=4000",
   "--invocation-count-for-maglev-osr=2000",
-  // MB: most of what the resident server used at its peak were young objects that nobody needs.
+  // MB: most of the resident server's peak memory was garbage in the young generation.
   "--max-semi-space-size=1",
 ];
 
 /**
  * Compiles a bundle with `deno compile`.
  * @param permissions `--allow-…` arguments; whatever they leave out is denied without asking
- * @throws {NoBaseExecutable} when the base executable can be had nowhere
+ * @throws {NoBaseExecutable} when the base executable can be found nowhere
  */
 export async function compileWithDeno(
   { main, workers }: Bundle,

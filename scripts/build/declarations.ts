@@ -7,7 +7,7 @@ const RELATIVE = /(\bfrom\s+|\bimport\()"(\.[^"]+)\.ts"/g;
 const NPM = /["'](npm:[^"']+)["']/g;
 
 /**
- * The types of modules and of all that those name, as `.d.ts` files: path from the project's
+ * Makes the `.d.ts` files of modules, and of all modules that those name: path from the project's
  * directory to text.
  *
  * @param root the project's directory
@@ -36,7 +36,7 @@ export async function declarations(
   return reached;
 }
 
-/** The declarations of every module that is imported, be it by code that no type shows. */
+/** Makes the declarations of every module that is imported, whether or not a type names it. */
 async function emit(root: string, entries: readonly string[]): Promise<Map<string, string>> {
   const options: ts.CompilerOptions = {
     target: ts.ScriptTarget.ESNext,
@@ -45,7 +45,7 @@ async function emit(root: string, entries: readonly string[]): Promise<Map<strin
     allowImportingTsExtensions: true,
     declaration: true,
     emitDeclarationOnly: true,
-    noCheck: true, // `deno check` has looked
+    noCheck: true, // `deno check` does that
     strict: true,
     lib: ["lib.esnext.d.ts", "lib.dom.d.ts", "lib.dom.iterable.d.ts"],
     types: [],
@@ -65,7 +65,7 @@ async function emit(root: string, entries: readonly string[]): Promise<Map<strin
   return made;
 }
 
-/** Where the packages are that `lib/deps` names, by their specifiers. */
+/** Finds the directories of the packages that `lib/deps` names, by their specifiers. */
 async function packagesIn(root: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const { name } of Deno.readDirSync(`${root}/lib/deps`)) {

@@ -2,7 +2,7 @@ import { npmPackage } from "./npm_package.ts";
 import { run } from "./run.ts";
 import { hostTarget, type Target } from "./targets.ts";
 
-/** The Bun that is fetched where none is installed, or an older one. */
+/** The version of Bun that is fetched where none is installed, or an older one. */
 const BUN_VERSION = "1.4.5";
 
 /** A Bun that runs here. */
@@ -11,7 +11,9 @@ export interface Bun {
   version: string;
 }
 
-/** Bun from PATH when it is at least {@link BUN_VERSION}, else from the npm registry. */
+/**
+ * Finds Bun on PATH when it is at least {@link BUN_VERSION}, else gets it from the npm registry.
+ */
 export async function findBun(): Promise<Bun> {
   const installed = await installedVersion();
   if (installed !== undefined && isRecent(installed)) return { path: "bun", version: installed };
@@ -19,7 +21,7 @@ export async function findBun(): Promise<Bun> {
   return { path: await targetBun(BUN_VERSION, hostTarget()), version: BUN_VERSION };
 }
 
-/** Bun for a machine, which need not be this one. */
+/** Gets Bun for a machine, which need not be this one. */
 export async function targetBun(version: string, { bunPackage }: Target): Promise<string> {
   return `${(await npmPackage(`npm:${bunPackage}@${version}`)).directory}/bin/bun`;
 }

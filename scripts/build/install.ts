@@ -13,7 +13,7 @@ export function install(built: string, path: string): void {
 
 /**
  * Makes `path` another name of `existing`; a copy where the file system has no hard links.
- * @param temporary a path on the same file system that nothing has yet
+ * @param temporary a path on the same file system where there is no file yet
  */
 export function installLink(existing: string, path: string, temporary: string): "link" | "copy" {
   let how: "link" | "copy" = "link";
@@ -27,7 +27,7 @@ export function installLink(existing: string, path: string, temporary: string): 
   return how;
 }
 
-/** The names in `directory` that are hard links to the file at `path`. */
+/** Lists the names in `directory` that are hard links to the file at `path`. */
 export function linksTo(path: string, directory: string): string[] {
   const target = statIfPresent(path);
   if (!target) return [];

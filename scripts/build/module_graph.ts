@@ -15,8 +15,8 @@ interface Info {
 }
 
 /**
- * Where the imports of sources that are not this project's lead, as Deno resolves them: by URLs,
- * by the import map or `deno.json` beside them, to packages of npm and JSR. Modules from elsewhere are
+ * The modules that sources outside this project import, as Deno resolves them: by URLs, by the
+ * import map or `deno.json` beside them, to packages of npm and JSR. Modules from elsewhere are
  * fetched into Deno's cache.
  */
 export class ModuleGraph {
@@ -46,7 +46,7 @@ export class ModuleGraph {
     if (failed) throw new Error(`${specifier}: ${failed.error}`);
   }
 
-  /** The whole specifier of what a module imports; undefined where Deno knows none. */
+  /** Returns the resolved specifier of what a module imports; undefined where Deno knows none. */
   resolve(referrer: string, specifier: string): string | undefined {
     const { dependencies = [] } = this.#modules.get(referrer) ?? {};
     const found = dependencies.find((dependency) => dependency.specifier === specifier);
@@ -55,7 +55,7 @@ export class ModuleGraph {
   }
 
   /**
-   * The text of a module that is not a file, and its language.
+   * Reads the text of a module that is not a file, and tells its language.
    * @throws {Error} when it could not be fetched
    */
   source(specifier: string): { text: string; loader: "ts" | "tsx" | "js" | "jsx" | "json" } {

@@ -1,5 +1,5 @@
 /**
- * npm packages in Deno's own cache: the bundler reads their code there, and Bun comes as one.
+ * npm packages in Deno's own cache: the bundler reads their code there, and Bun is one of them.
  * Nothing but the npm registry is needed.
  *
  * @module
@@ -18,7 +18,7 @@ export interface NpmPackage {
 const packages = new Map<string, Promise<NpmPackage>>();
 
 /**
- * Brings a package into Deno's cache and says where it is there.
+ * Brings a package into Deno's cache, and returns where it is there.
  * @param specifier with its exact version, such as `npm:zod@4.6.7/mini`
  * @throws {Error} when the registry cannot be reached or does not have it
  */

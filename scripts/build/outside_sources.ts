@@ -1,5 +1,5 @@
 /**
- * What esbuild has to be told about sources that are not this project's.
+ * A plugin of esbuild for sources that are not this project's.
  *
  * @module
  */
@@ -9,9 +9,9 @@ import { withOutputUrls } from "./source_plugin.ts";
 
 /** The sources of a plugin from outside this project. */
 export interface OutsideSources {
-  /** The absolute path of its entry point: the only module that is the program. */
+  /** The absolute path of its entry point: the only module with `import.meta.main`. */
   main: string;
-  /** Where its imports lead. */
+  /** The modules that it imports. */
   graph: ModuleGraph;
 }
 
@@ -19,8 +19,10 @@ export interface OutsideSources {
 const REMOTE = "remote";
 
 /**
+ * Makes the plugin:
+ *
  * - What Deno finds is taken from where Deno has it: URLs, `jsr:`, `npm:`, names of an import map.
- * - Anything else is esbuild's: relative paths, packages in `node_modules`.
+ * - Anything else is resolved by esbuild: relative paths, packages in `node_modules`.
  * - `import.meta.main` is true in the entry point.
  *
  * @param workers as in {@link import("./source_plugin.ts").SourceOptions}
@@ -34,7 +36,7 @@ export function outsidePlugin(
     setup(build) {
       build.onResolve({ filter: /^/ }, (args) => resolveOutside(build, graph, args));
       build.onLoad({ filter: /^/, namespace: REMOTE }, async ({ path }) => {
-        await graph.add(path); // A Worker's: no import leads there.
+        await graph.add(path); // A Worker's module is started by its URL: no import leads there.
         const { text, loader } = graph.source(path);
         const toWorker = (relative: string) => outputOf(new URL(relative, path).href, workers);
         return { contents: withOutputUrls(text, toWorker), loader };
@@ -69,7 +71,7 @@ async function resolveOutside(
   return await build.resolve(target.replace("npm:/", "npm:"), { kind, resolveDir: "/" });
 }
 
-/** The name of a Worker's module in the bundle, which is noted as an entry point. */
+/** Makes the name of a Worker's module in the bundle, and notes it as an entry point. */
 function outputOf(source: string, workers: Map<string, string>): string {
   const name = source.replace(/^\w+:\/+|^\//, "").replace(/\.\w+$/, "").replaceAll(/[^\w.-]/g, "-");
   workers.set(source, name);

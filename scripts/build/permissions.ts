@@ -1,6 +1,6 @@
 /**
- * What a plugin compiled by itself may do. Its `permissions.json` stands beside its `main.ts`
- * (JSON, since the build reads it without running the plugin) and is either
+ * The permissions of a plugin that is compiled by itself. Its `permissions.json` stands beside its
+ * `main.ts` (JSON, since the build reads it without running the plugin) and is either
  *
  *     "all"                                      everything, or
  *     { "read": true, "write": ["/var/lib/cni"], "env": true, "run": ["nft"] }
@@ -16,7 +16,7 @@
 const PERMISSIONS = ["read", "write", "env", "run", "ffi", "net", "sys"];
 
 /**
- * The arguments for `deno compile` that a permissions file stands for.
+ * Reads a permissions file, and returns the arguments for `deno compile`.
  * @throws {Error} naming the file and what is wrong with it; a plugin must have one
  */
 export function permissionFlags(path: string): string[] {
@@ -30,7 +30,7 @@ export function permissionFlags(path: string): string[] {
   return toFlags(JSON.parse(text), path);
 }
 
-/** @param path what to call the file in errors */
+/** Makes the arguments for `deno compile`. @param path the file's name in errors */
 export function toFlags(permissions: unknown, path: string): string[] {
   if (permissions === "all") return ["--allow-all"];
   if (typeof permissions !== "object" || permissions === null || Array.isArray(permissions)) {

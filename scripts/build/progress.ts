@@ -4,9 +4,9 @@ export class Progress {
   readonly #colour = this.#terminal && !Deno.noColor;
 
   /**
-   * Does one step and says what came out of it and how long it took.
-   * @param about said on a terminal while the step runs
-   * @param result what to say of what the step returned
+   * Does one step, and prints its result and how long it took.
+   * @param about is shown on a terminal while the step runs
+   * @param result describes what the step returned
    */
   async step<T>(
     verb: string,
@@ -50,7 +50,7 @@ export class Progress {
   }
 }
 
-/** A file size for people: `109.5 MB`, in units of 1000. */
+/** Formats a file size: `109.5 MB`, in units of 1000. */
 export function size(bytes: number): string {
   return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

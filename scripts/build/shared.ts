@@ -1,15 +1,15 @@
 /**
- * What several commands load, in few files. Left to itself the bundler makes a file of every set of
- * modules that the same commands need, fifty of them for bridge, and each takes Deno a fifth of a
- * millisecond.
+ * Puts what several commands load into few files. The bundler by itself makes a file of every set
+ * of modules that the same commands need, fifty of them for bridge, and each takes Deno a fifth of
+ * a millisecond.
  *
  * @module
  */
 import type { Metafile } from "esbuild";
 
 /**
- * Modules that are loaded as one, by who needs them: files and folders. A module is of the part that
- * names it most closely.
+ * Parts: modules that are loaded together, as files and folders, by the commands that need them. A
+ * module is of the part whose entry matches it most closely.
  */
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   /** Every call: the process, the request, the result. */
@@ -28,13 +28,13 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   options: ["lib/types/schema.ts", "lib/types/args.ts", "lib/ip/schema.ts", "lib/deps/zod.ts"],
   /** Links, addresses and routes: all plugins but those of IPAM. */
   link: ["lib/netlink/", "lib/nl/", "lib/rtnl/", "lib/attach/owner.ts"],
-  /** Whatever keeps something on the host: records, locks, sysctls. */
+  /** Commands that keep state on the host: records, locks, sysctls. */
   state: ["lib/state/", "lib/host/", "lib/ns/recorded.ts"],
-  /** Whatever makes an interface and gives it addresses. */
+  /** Plugins that make an interface and give it addresses. */
   attach: ["lib/attach/", "lib/invoke/", "lib/ipam/", "lib/ns/"],
   /** IPAM plugins. */
   addresses: ["lib/ipam/range", "lib/ipam/resolv_conf.ts", "lib/ipam/routes.ts"],
-  /** Whatever translates, publishes or filters. */
+  /** Plugins that translate addresses, publish ports or filter. */
   netfilter: [
     "lib/netlink/netfilter.ts",
     "lib/netlink/nftables",
@@ -48,7 +48,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** The part that a module is of; undefined for a command's own. */
+/** Finds the part that a module is of; undefined for a command's own module. */
 function partNaming(module: string): string | undefined {
   const named = Object.entries(PARTS).flatMap(([part, names]) =>
     names.filter((name) => module.startsWith(name)).map((name) => ({ part, name }))
@@ -70,7 +70,7 @@ export interface Sharing {
 }
 
 /**
- * Shares a bundle's modules out to parts: those that at least two plugins load, or every call.
+ * Assigns a bundle's modules to parts: those that at least two plugins load, or every call.
  * @param metafile of the same bundle without parts
  */
 export function shareModules({ inputs, outputs }: Metafile): Sharing {
@@ -104,7 +104,7 @@ export function shareModules({ inputs, outputs }: Metafile): Sharing {
   return { parts, loadedBy, isInPart: (module) => partOf.has(module) };
 }
 
-/** A module and all that is loaded with it, without what is loaded later, by `import()`. */
+/** Lists a module and all that is loaded with it, without what `import()` loads later. */
 function withStaticImports(inputs: Metafile["inputs"], first: string): Set<string> {
   const found = new Set([first]);
   for (const module of found) {

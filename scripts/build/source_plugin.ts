@@ -1,5 +1,5 @@
 /**
- * What esbuild has to be told about this project's sources.
+ * A plugin of esbuild for this project's sources.
  *
  * @module
  */
@@ -16,31 +16,35 @@ import type { RuntimeName } from "./targets.ts";
 export interface SourceOptions {
   /** The project's directory. */
   root: string;
-  /** Takes the place of what `lib/skel/build_version.ts` says. */
+  /** Replaces the version in `lib/skel/build_version.ts`. */
   version: string;
   commit?: Commit;
-  /** Goes into `lib/install/contents.ts`, which says nothing without it. */
+  /**
+   * The resident server's client, for `lib/install/contents.ts`, which is left as it is without it.
+   */
   client?: Uint8Array;
-  /** Whose adapter `lib/runtime/own_runtime.ts` has; either's, without it. */
+  /** The runtime whose adapter `lib/runtime/own_runtime.ts` exports; either when absent. */
   runtime?: RuntimeName;
   /** The plugins that `lib/skel/plugin_list.ts` knows. */
   plugins: readonly BuildCommand[];
   /** The generated entry points' code, by name; they are imported as `entry:NAME`. */
   entries: ReadonlyMap<string, string>;
-  /** Entry points of their own that were found: path of the source to name of the output. */
+  /** Further entry points that were found: path of the source to name of the output. */
   workers: Map<string, string>;
   /** What is loaded together, once that is known. */
   sharing?: Sharing;
 }
 
 /**
+ * Makes the plugin:
+ *
  * - `entry:NAME` is a generated entry point.
  * - `part:NAME` stands for the modules of a part, which commands share. A module of a part that is
- *   loaded by `import()` is loaded with its part, by way of a module of its own.
+ *   loaded by `import()` is loaded with its part, through a generated module.
  * - `npm:NAME@VERSION/SUBPATH` is found in Deno's cache.
  * - `new URL("./worker.ts", import.meta.url)` names a module that is loaded by its URL, by a Worker
- *   or by `import()`. Bundled, it becomes an entry point of its own, beside all others, and the
- *   URL names that.
+ *   or by `import()`. It becomes an entry point of the bundle, beside all others, and the URL
+ *   names its output.
  */
 export function sourcePlugin(options: SourceOptions): Plugin {
   return {
@@ -74,7 +78,7 @@ export function sourcePlugin(options: SourceOptions): Plugin {
         const inside = subpath ? name + subpath : ".";
         return await build.resolve(inside, { kind, resolveDir: directory });
       });
-      // Left as it is, the executable would fetch it, or fail, whenever it is started.
+      // Otherwise the executable would fetch it, or fail, whenever it is started.
       build.onResolve({ filter: /^(https?|jsr):/ }, ({ path }) => ({
         errors: [{ text: `${path} is not in the checkout, and only what is can be compiled` }],
       }));
@@ -111,13 +115,13 @@ async function loadSource({ path }: OnLoadArgs, options: SourceOptions): Promise
   return { contents, loader: "ts" };
 }
 
-/** What an entry point begins with, on its first line: the parts that it loads. */
+/** Makes the imports of the parts that an entry point loads, for its first line. */
 function importsOfParts({ sharing }: SourceOptions, entry: string): string {
   return (sharing?.loadedBy.get(entry) ?? []).map((part) => `import "part:${part}"; `).join("");
 }
 
 /**
- * A source text in which the URLs of modules that are loaded by them are the bundle's.
+ * Replaces the URLs of modules that are loaded by their URL by those of the bundle.
  * @param toWorker gives the name in the bundle of the module at a relative path
  */
 export function withOutputUrls(source: string, toWorker: (relative: string) => string): string {

@@ -1,6 +1,6 @@
 /**
  * The machines that executables can be built for. Linux only: CNI's kernel interfaces are Linux's.
- * The C library is called `libc.so.6`, glibc's name, by which musl's dlopen(3) finds itself too.
+ * The C library is opened as `libc.so.6`, glibc's name, which musl's dlopen(3) takes for its own.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 /** The program whose runtime an executable carries. */
 export type RuntimeName = "deno" | "bun";
 
-/** What `--runtime` says. @throws {Error} for any other name */
+/** Reads the value of `--runtime`. @throws {Error} for any other name */
 export function readRuntime(name: string): RuntimeName {
   if (name === "deno" || name === "bun") return name;
   throw new Error(`--runtime must be deno or bun, not ${JSON.stringify(name)}`);
@@ -16,7 +16,7 @@ export function readRuntime(name: string): RuntimeName {
 
 /** A machine, and how each compiler spells it. */
 export interface Target {
-  /** The target triple. Deno itself is there for glibc only. */
+  /** The target triple. Deno exists for glibc only. */
   deno: string;
   bun: string;
   /** The C library. */
@@ -59,13 +59,13 @@ export const TARGETS: readonly Target[] = [
   },
 ];
 
-/** The machine this runs on. */
+/** Returns the machine that this runs on. */
 export function hostTarget(): Target {
   return findTarget(Deno.build.target);
 }
 
 /**
- * A target by either compiler's name for it.
+ * Finds a target by either compiler's name for it.
  * @throws {Error} listing the known ones
  */
 export function findTarget(name: string): Target {
@@ -86,7 +86,7 @@ export class WrongMachine extends Error {
  */
 export function checkMachine(path: string, target: Target): void {
   using file = Deno.openSync(path);
-  const header = new Uint8Array(20); // Elf64_Ehdr up to and with e_machine
+  const header = new Uint8Array(20); // Elf64_Ehdr up to e_machine, which is included
   file.readSync(header);
   const isElf = new TextDecoder().decode(header.subarray(0, 4)) === "\x7fELF";
   if (isElf && new DataView(header.buffer).getUint16(18, true) === target.elfMachine) return;

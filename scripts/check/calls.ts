@@ -2,8 +2,8 @@ import { importsOf } from "./imports.ts";
 import type { Source } from "./sources.ts";
 
 /**
- * Files that belong to a process, not to a call, and why. What only they import is not looked at
- * either. `lib/runtime` is the process.
+ * Files that belong to a process, not to a call, and why. What only they import is not checked
+ * either, nor is `lib/runtime`, which wraps the process.
  */
 const PROCESSES: Readonly<Record<string, string>> = {
   "lib/skel/dispatch.ts": "what a process, or the server, calls a plugin with",
@@ -34,8 +34,8 @@ const STATE =
   /^(?:export )?(?:let (\w+)|const (\w+)\b(?!: Readonly)[^=\n]*= (?:\[\];|\{\};|new (?:Map|Set|WeakMap|WeakSet|AbortController|Int32Array|Uint8Array|BigInt64Array|TextDecoder|Worker)\b))/gm;
 
 /**
- * What a call reaches and takes from the process that may serve others at the same time: its
- * environment, its standard streams, state in a module.
+ * Finds where code of a call uses what belongs to the process, which may serve other calls at the
+ * same time: its environment, its standard streams, state in a module.
  */
 export function findings(files: readonly Source[]): string[] {
   const texts = new Map(files.map(({ path, text }) => [path, text]));
@@ -63,7 +63,7 @@ export function findings(files: readonly Source[]): string[] {
   ];
 }
 
-/** The files that plugins import, and those that they import in turn. */
+/** Lists the files that plugins import, and those that they import in turn. */
 function reachable(texts: ReadonlyMap<string, string>): string[] {
   const seen = new Set(
     [...texts.keys()].filter((path) => /^plugins\/[^/]+\/[^/]+\/main\.ts$/.test(path)),

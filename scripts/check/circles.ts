@@ -1,7 +1,9 @@
 import { importsOf } from "./imports.ts";
 import type { Source } from "./sources.ts";
 
-/** Files that import each other, be it over others, or only for a type: one of each circle's ways. */
+/**
+ * Finds circular imports, indirect ones and imports of types included: one path for each circle.
+ */
 export function findings(files: readonly Source[]): string[] {
   const imports = new Map(files.map((file) => [file.path, importsOf(file)]));
   const done = new Set<string>();

@@ -9,7 +9,7 @@ export interface Page {
   text: string;
 }
 
-/** Every page: those of docs and examples, and the others that lead to them. */
+/** Lists every page: those of docs and examples, and the others that lead to them. */
 export function pages(): Page[] {
   const inside = (directory: string): string[] =>
     Array.from(Deno.readDirSync(`${ROOT}/${directory}`)).flatMap(({ name, isDirectory }) => {
@@ -21,7 +21,7 @@ export function pages(): Page[] {
     .map((path) => ({ path, text: Deno.readTextFileSync(`${ROOT}/${path}`) }));
 }
 
-/** Links that lead to no file, and pages of docs that its index does not list. */
+/** Finds links that lead to no file, and pages of docs that its index does not list. */
 export function findings(pages: readonly Page[], exists = isThere): string[] {
   const broken = pages.flatMap((page) =>
     linksOf(page).filter((target) => !exists(target))
@@ -34,7 +34,7 @@ export function findings(pages: readonly Page[], exists = isThere): string[] {
   return [...broken, ...unlisted];
 }
 
-/** Where a page's links lead, from the project's directory; without those to other hosts. */
+/** Lists the targets of a page's links, from the project's directory, without other hosts'. */
 function linksOf({ path, text }: Page): string[] {
   const prose = text.replaceAll(/^```[^]*?^```$/gm, "");
   return Array.from(prose.matchAll(/\]\(([^)\s#]+)[^)]*\)/g), ([, target]) => target!)

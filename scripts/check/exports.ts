@@ -8,8 +8,8 @@ const MAY_LOAD_ZOD = ["mod.ts", "schema.ts"];
 const TYPE = /^export (?:abstract )?(?:interface|type|class) (\w+)/gm;
 
 /**
- * Entries of the public interface that lead to zod, be it for a type, names that are not those of
- * the declarations, and types whose name another type in `lib` has.
+ * Finds entries of the public interface that import zod, if only for a type; exports under another
+ * name than their declaration's; and types whose name another type in `lib` has.
  * @param entries the files of `exports` in deno.json
  */
 export function findings(files: readonly Source[], entries: readonly string[]): string[] {
@@ -44,7 +44,7 @@ export function findings(files: readonly Source[], entries: readonly string[]): 
   });
 }
 
-/** How `entry` comes to import `target`: a sentence, or nothing. */
+/** Tells by which imports `entry` comes to import `target`; nothing where it does not. */
 function wayTo(
   target: string,
   entry: string,

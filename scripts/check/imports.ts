@@ -7,7 +7,7 @@ const PATTERNS = [
   /\bnew URL\(\s*["'](\.[^"']+\.ts)["']\s*,\s*import\.meta\.url\b/g,
 ];
 
-/** The project's own files that a file needs, as paths from the project's directory. */
+/** Lists the project's own files that a file imports, as paths from the project's directory. */
 export function importsOf({ path, text }: Source): string[] {
   const code = text.replace(/^\s*(?:\/\*[^]*?\*\/|\/\/.*$)/gm, ""); // comments have examples
   const found = PATTERNS.flatMap((pattern) => Array.from(code.matchAll(pattern), ([, to]) => to!));

@@ -3,7 +3,7 @@ import { generateSchemas } from "../schemas/generate.ts";
 import { isFile } from "../support/files.ts";
 import { ROOT } from "../support/root.ts";
 
-/** What is around the table on a plugin's page. */
+/** The marks before and after the table on a plugin's page. */
 const [BEGIN, END] = ["<!-- keys: made by `deno task schemas` -->", "<!-- end of keys -->"];
 
 /** A plugin's page, and what it should be. */
@@ -11,11 +11,13 @@ interface KeyPage {
   /** From the project's directory. */
   path: string;
   text: string;
-  /** With the table of the plugin's schema; undefined where the page has no place for one. */
+  /**
+   * The text with the table of the plugin's schema; undefined where the page has no marks for it.
+   */
   wanted: string | undefined;
 }
 
-/** Pages of plugins whose table of keys is not what the plugin reads by now. */
+/** Finds pages of plugins whose table of keys differs from the keys that the plugin reads. */
 export async function findings(): Promise<string[]> {
   return (await keyPages()).flatMap(({ path, text, wanted }) =>
     wanted === undefined
@@ -26,7 +28,7 @@ export async function findings(): Promise<string[]> {
   );
 }
 
-/** Makes the tables what they should be. */
+/** Writes the tables into the pages. */
 export async function writeKeyTables(): Promise<void> {
   for (const { path, text, wanted } of await keyPages()) {
     if (wanted !== undefined && wanted !== text) Deno.writeTextFileSync(`${ROOT}/${path}`, wanted);
@@ -37,7 +39,7 @@ async function keyPages(): Promise<KeyPage[]> {
   const { files, plugins } = await generateSchemas();
   return plugins.flatMap(({ name, kind, hasOptions }) => {
     const path = `docs/plugins/${name}.md`;
-    if (!isFile(`${ROOT}/${path}`)) return []; // told of where a plugin's parts are looked for
+    if (!isFile(`${ROOT}/${path}`)) return []; // plugins.ts reports it
     const text = Deno.readTextFileSync(`${ROOT}/${path}`);
     const table = keyTable(files[`${name}.schema.json`]!, kind === "ipam" ? "ipam" : undefined);
     const wanted = withTable(text, table);
@@ -45,7 +47,7 @@ async function keyPages(): Promise<KeyPage[]> {
   });
 }
 
-/** A page with another table between the marks; undefined for one without them. */
+/** Replaces the table between the marks of a page; undefined for a page without them. */
 export function withTable(page: string, table: string): string | undefined {
   const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
   if (begin < 0 || end < begin) return undefined;

@@ -32,12 +32,12 @@ const LAYERS = [
   "resident",
 ];
 
-/** A file of the public interface: those beside `mod.ts`. */
+/** Whether a file is one of the public interface: those beside `mod.ts`. */
 function isEntry(path: string): boolean {
   return !path.includes("/");
 }
 
-/** Imports that lead upwards, or from the library out of it. */
+/** Finds imports of a higher layer, and imports of the library that lead out of it. */
 export function findings(files: readonly Source[]): string[] {
   return files.flatMap(({ path, text }) => {
     const [top, folder = ""] = path.split("/");

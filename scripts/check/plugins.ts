@@ -2,7 +2,7 @@ import { findCommands, misnamedPlugins } from "../build/commands.ts";
 import { isFile } from "../support/files.ts";
 import { ROOT } from "../support/root.ts";
 
-/** What every plugin's folder has beside its code, and its line in the overview: what is missing. */
+/** Finds what plugins lack: a file that each must have, its line in the overview, its own name. */
 export async function findings(): Promise<string[]> {
   const misnamed = await misnamedPlugins(findCommands(ROOT));
   return [...misnamed, ...missingParts()];

@@ -9,8 +9,8 @@ const EXPLAINED: Readonly<Record<string, string>> = {
 };
 
 /**
- * What JSR would refuse or warn of: slow types, which the types of packages cannot be made from,
- * imports that lead nowhere there. Nothing is sent, and no network is needed.
+ * Finds what JSR would refuse or warn of: slow types, from which no declarations can be made, and
+ * imports that it cannot resolve. Nothing is sent, and no network is needed.
  */
 export async function findings(): Promise<string[]> {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -23,7 +23,7 @@ export async function findings(): Promise<string[]> {
   return success ? unexplained(said) : [`deno publish --dry-run fails:\n${said.trimEnd()}`];
 }
 
-/** Warnings that nothing is said of, and explanations of warnings that are gone. */
+/** Finds warnings without an explanation, and explanations of warnings that are gone. */
 export function unexplained(said: string, explained = EXPLAINED, root = ROOT): string[] {
   const warnings = Array.from(
     said.matchAll(/^warning\[([\w-]+)\]: (.*)\n\s*--> (.*?):(\d+):\d+$/gm),

@@ -1,7 +1,7 @@
 import type { Source } from "./sources.ts";
 
 /**
- * Mentions of a runtime's own names outside `lib/runtime`: such a file works on one of the two.
+ * Finds names of one runtime outside `lib/runtime`: such a file would not work on the other.
  * Comments and texts may mention them.
  */
 export function findings(files: readonly Source[]): string[] {

@@ -3,7 +3,9 @@ import { ROOT } from "../support/root.ts";
 
 const DIRECTORY = `${ROOT}/schemas`;
 
-/** Schemas in `schemas/` that are not what the plugins read with by now, and keys without a word. */
+/**
+ * Finds schemas in `schemas/` that differ from those that the plugins have, and undocumented keys.
+ */
 export async function findings(): Promise<string[]> {
   const { files, undocumented } = await generateSchemas();
   const stale = Object.entries(files)
@@ -17,7 +19,7 @@ export async function findings(): Promise<string[]> {
   return [...stale, ...left, ...silent];
 }
 
-/** Makes `schemas/` what it should be. */
+/** Writes the schemas into `schemas/`, and removes those of plugins that are gone. */
 export async function writeSchemas(): Promise<void> {
   const { files } = await generateSchemas();
   Deno.mkdirSync(DIRECTORY, { recursive: true });

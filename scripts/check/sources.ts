@@ -7,7 +7,7 @@ export interface Source {
   text: string;
 }
 
-/** Every TypeScript file that git knows or would add. */
+/** Reads every TypeScript file that git tracks or would add. */
 export function sources(): Source[] {
   const { stdout } = new Deno.Command("git", {
     args: ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts"],
@@ -18,7 +18,7 @@ export function sources(): Source[] {
     try {
       return { path, text: Deno.readTextFileSync(`${ROOT}/${path}`) };
     } catch {
-      return []; // deleted, and not yet committed so
+      return []; // It was deleted, which is not committed yet.
     }
   });
 }

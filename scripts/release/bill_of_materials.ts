@@ -74,7 +74,7 @@ export function billOfMaterials(product: Product): object {
     dataLicense: "CC0-1.0",
     SPDXID: "SPDXRef-DOCUMENT",
     name: archive,
-    // One for each content, and the same for the same: the archive's checksum.
+    // A namespace must be unique to its document: the archive's checksum makes it so.
     documentNamespace: `urn:cni:spdx:${archive}:${sha256}`,
     creationInfo: {
       created: created.toISOString().replace(/\.\d+Z$/, "Z"),

@@ -1,4 +1,6 @@
-/** The npm packages whose code an executable has, with what a bill of materials says of each. */
+/**
+ * The npm packages whose code an executable contains, with what a bill of materials says of each.
+ */
 import type { Bundle } from "../build/bundle.ts";
 import { hex } from "./hex.ts";
 import { resolve } from "../../lib/deps/path.ts";
@@ -9,7 +11,7 @@ export interface BundledPackage {
   version: string;
   /** SPDX expression of its package.json. */
   license: string;
-  /** SHA-512 of the registry's file, in hex digits, as deno.lock has it; none where it has none. */
+  /** SHA-512 of the registry's file, in hex digits, from deno.lock; absent where that has none. */
   sha512?: string;
 }
 

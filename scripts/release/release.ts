@@ -47,7 +47,7 @@ interface Common {
 
 /**
  * Makes archives, a bill of materials each, the notes and the checksums of all of them.
- * @throws {Error} when something else than a base executable is missing
+ * @throws {Error} when anything but a base executable is missing
  */
 export async function release({ root, output, variants }: ReleaseOptions): Promise<Release> {
   const version = JSON.parse(Deno.readTextFileSync(`${root}/deno.json`)).version as string;
@@ -129,7 +129,7 @@ async function makeArchive(
 
 const OF_A_RELEASE = { names: [], separate: false, resident: false } as const;
 
-/** The packages that are bundled, for whatever machine. */
+/** Lists the packages that are bundled, which are the same for every machine. */
 async function listBundled(root: string): Promise<BundledPackage[]> {
   const directory = Deno.makeTempDirSync();
   try {
@@ -146,7 +146,7 @@ async function listBundled(root: string): Promise<BundledPackage[]> {
 }
 
 /**
- * The time that everything in a release has, so that the same commit makes the same bytes.
+ * Returns the time that everything in a release has, so that the same commit makes the same bytes.
  * @param epoch SOURCE_DATE_EPOCH: seconds since 1970, https://reproducible-builds.org/specs/
  * @param date of the commit
  * @throws {Error} when neither is known

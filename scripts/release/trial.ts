@@ -1,6 +1,6 @@
 /**
- * Tries executables as far as this machine can: natively, with qemu's user emulation, or by looking
- * at what they need of a system.
+ * Tries executables as far as this machine can: natively, with qemu's user emulation, or by reading
+ * which libraries they need.
  *
  * @module
  */
@@ -8,9 +8,9 @@ import { hasProgram, isFile } from "../support/files.ts";
 import { run } from "../build/run.ts";
 import { hostTarget, type Target } from "../build/targets.ts";
 
-/** What came of it. */
+/** The outcome of a trial. */
 export interface Trial {
-  /** It ran, or only its needs were looked at. */
+  /** Whether it ran; else at most its libraries were examined. */
   ran: boolean;
   /** A sentence for the user. */
   text: string;
@@ -24,7 +24,7 @@ const MUSL_NEEDS = /^(libc\.musl-\w+\.so\.1|libstdc\+\+\.so\.6|libgcc_s\.so\.1)$
 
 /**
  * Tries an executable.
- * @throws {Error} when it does not do what it should, or needs what a system does not have
+ * @throws {Error} when it fails, or needs a library that a system does not have
  */
 export async function tryExecutable(path: string, target: Target): Promise<Trial> {
   const own = hostTarget();
@@ -44,7 +44,7 @@ export async function tryExecutable(path: string, target: Target): Promise<Trial
   };
 }
 
-/** Has it tell its version, and each plugin the versions that it supports. */
+/** Asks it for its plugins, and each plugin for the versions that it supports. */
 async function answers(program: string, before: readonly string[]): Promise<string> {
   const { stdout } = await run(program, [...before, "version", "--json"]);
   const { plugins } = JSON.parse(stdout) as { plugins: string[] };
@@ -59,7 +59,7 @@ async function answers(program: string, before: readonly string[]): Promise<stri
   return `each of ${plugins.length} plugins answers VERSION`;
 }
 
-/** Says which libraries it needs. */
+/** Reads which libraries it needs. */
 async function needs(path: string): Promise<string> {
   if (!hasProgram("readelf")) return "what it needs was not looked at, for want of readelf";
   const { stdout: dynamic } = await run("readelf", ["--dynamic", "--wide", path]);

@@ -8,7 +8,7 @@ export interface Variant {
   name: string;
 }
 
-/** Every executable that a release has: Bun's for every machine, Deno's where there is Deno. */
+/** Every executable of a release: with Bun for every machine, with Deno where that exists. */
 export const VARIANTS: readonly Variant[] = TARGETS.flatMap((target) =>
   (["bun", "deno"] as const)
     .filter((runtime) => runtime === "bun" || target.libc === "glibc")

@@ -1,7 +1,7 @@
 import { isObject, type JsonObject } from "../../lib/types/json.ts";
 import type { DocumentedKeys } from "./doc_comments.ts";
 
-/** What the field's conventions give a meaning wherever it stands: CONVENTIONS.md of the specification. */
+/** Keys that CNI's conventions give one meaning everywhere: CONVENTIONS.md of the specification. */
 const CONVENTIONS: Readonly<Record<string, string>> = {
   args: "Arguments by the conventions; those for plugins of this field under `cni`.",
   cni: "Arguments for plugins of this field.",
@@ -15,10 +15,11 @@ const CONVENTIONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * A JSON Schema with the description of each property, taken from the literal in the sources that
- * has most of the property's neighbours and none but those.
+ * Adds to a JSON Schema the description of each property. It is taken from the object literal in
+ * the sources whose keys are all among the schema's properties; of several, from the one with most
+ * keys.
  *
- * @param missing gets the path of every property that nothing is said of
+ * @param missing gets the path of every property without a description
  */
 export function describe(
   schema: JsonObject,

@@ -1,6 +1,6 @@
 /**
- * What is said of keys in source text: the documentation comments before the properties of object
- * literals. The options of plugins are literals, and are explained where they stand.
+ * Reads the documentation comments before the properties of object literals in source text. The
+ * options of plugins are such literals.
  *
  * @module
  */
@@ -8,11 +8,11 @@
 /** The keys of one literal, each with its comment in one line, or undefined where it has none. */
 export type DocumentedKeys = ReadonlyMap<string, string | undefined>;
 
-/** Comments, texts and brackets as one token each, so that what is in them counts for nothing. */
+/** Comments and texts are one token each, so that brackets and keys in them are ignored. */
 const TOKEN =
   /\/\*\*(?<doc>[\s\S]*?)\*\/|(?<comment>\/\*[\s\S]*?\*\/|\/\/.*)|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`|(?<bracket>[{}()[\],;])|(?<key>[A-Za-z_]\w*)\??\s*:|\w+|\S/g;
 
-/** Every object literal (and type) of a file that has keys. */
+/** Finds every object literal (and type) of a file that has keys. */
 export function documentedKeys(source: string): DocumentedKeys[] {
   const found: DocumentedKeys[] = [];
   const open: Map<string, string | undefined>[] = [];
@@ -33,7 +33,7 @@ export function documentedKeys(source: string): DocumentedKeys[] {
   return found;
 }
 
-/** A comment without its stars, in one line. */
+/** Returns a comment without its stars, in one line. */
 function plain(comment: string): string {
   return comment.replace(/^\s*\* ?/gm, "").replace(/\s+/g, " ").trim();
 }

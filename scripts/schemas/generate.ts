@@ -1,6 +1,6 @@
 /**
- * JSON Schemas of lists and of every plugin's configuration, made of the schemas that the plugins
- * read with and the comments that explain their keys.
+ * Makes JSON Schemas of lists and of every plugin's configuration, from the schemas that the
+ * plugins read their options with and the comments that explain the keys.
  *
  * @module
  */
@@ -14,22 +14,22 @@ import { type DocumentedKeys, documentedKeys } from "./doc_comments.ts";
 
 const DRAFT = "https://json-schema.org/draft/2020-12/schema";
 
-/** Folders of plugins that have an IPAM plugin give addresses. */
+/** Folders of plugins that delegate to an IPAM plugin. */
 const USES_IPAM = ["main"];
 
 /** The schemas, by file name, and what they lack. */
 export interface Schemas {
   files: Record<string, JsonObject>;
-  /** Keys that nothing is said of, like `bridge.hairpinMode`. */
+  /** Keys without a description, like `bridge.hairpinMode`. */
   undocumented: string[];
-  /** Whose schemas they are, and whether they have keys of their own. */
+  /** The plugins, and whether they have keys of their own. */
   plugins: { name: string; kind: string; hasOptions: boolean }[];
 }
 
 interface Source {
   kind: string;
   plugin: Plugin;
-  /** What the plugin is, from its page's line in the overview. */
+  /** What the plugin does, from its line in the overview. */
   summary: string;
   literals: DocumentedKeys[];
 }
@@ -37,7 +37,7 @@ interface Source {
 /** Makes all schemas. */
 export async function generateSchemas(): Promise<Schemas> {
   const undocumented: string[] = [];
-  // What is said to users comes before what is said to callers of the same keys.
+  // The text for users comes first: other literals explain the same keys to callers.
   const shared = [
     ...literalsOf("lib/types/netconf_schema.ts"),
     ...["lib/types", "lib/ipam", "lib/attach"].flatMap(literalsIn),
@@ -111,7 +111,7 @@ function schema(
   return { $schema: DRAFT, title, description, type: "object", properties, required };
 }
 
-/** The plugin's own schema, where `type` is its name; other types may be anybody's. */
+/** Makes conditions: a plugin's schema where `type` is its name. Other types are not checked. */
 function byType(names: readonly string[]): JsonObject[] {
   return names.map((name) => ({
     if: { properties: { type: { const: name } }, required: ["type"] },

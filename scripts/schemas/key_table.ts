@@ -1,5 +1,5 @@
 /**
- * The table of a plugin's keys on its page, made of its JSON Schema.
+ * Makes the table of a plugin's keys on its page, from its JSON Schema.
  *
  * @module
  */
@@ -16,17 +16,17 @@ const COMMON = [
   "args",
 ];
 
-/** What is said on another page, or in a table of its own, and so in one row. */
+/** Keys of one row: another page, or another table, explains what is in them. */
 const WHOLE = ["ipam", "dns"];
 
 /**
- * The keys of a plugin's JSON Schema as a Markdown table, formatted as `deno fmt` does.
+ * Makes a Markdown table of the keys of a plugin's JSON Schema, formatted as `deno fmt` does.
  * @param inside the key whose object the schema is of: `ipam` for an IPAM plugin
  */
 export function keyTable(schema: JsonObject, inside?: string): string {
   const head = ["key" + (inside ? ` in \`${inside}\`` : ""), "type", "default", "what it says"];
   const properties = { ...schema.properties as JsonObject };
-  // Of a plugin that gives nobody to IPAM, these are not its own.
+  // A plugin that does not delegate to an IPAM plugin does not read these.
   if (!inside && !(isObject(properties.ipam) && properties.ipam.$ref)) {
     for (const key of WHOLE) delete properties[key];
   }
@@ -34,14 +34,14 @@ export function keyTable(schema: JsonObject, inside?: string): string {
   return markdownTable([head, ...rows.toSorted((a, b) => place(a[0]!) - place(b[0]!))]);
 }
 
-/** The plugin's own keys first, then what the runtime gives, then what all have. */
+/** Ranks the plugin's own keys first, then the runtime's, then those that all plugins have. */
 function place(key: string): number {
   return ["`runtimeConfig.", "`args.", "`ipam`", "`dns`"].findIndex((start) =>
     key.startsWith(start)
   );
 }
 
-/** @param whole the keys at the top, for objects that have the same */
+/** Makes the rows of an object. @param whole the keys at the top, for objects that have the same */
 function rowsOf(
   { properties, required = [] }: JsonObject,
   path: string,
@@ -55,7 +55,7 @@ function rowsOf(
     const isSame = path !== "" && hasOnly(inner, whole);
     const isWhole = path === "" && WHOLE.includes(key) || isSame;
     const below = isWhole ? [] : rowsOf(inner, `${name}${suffix}.`, whole);
-    // These have no meaning of their own: their keys say what they are for.
+    // These objects need no row: those of their keys explain them.
     const isPart = path === "" && COMMON.includes(key) || name === "args.cni" && !isSame;
     if (isPart) return below;
     const { type, rest } = typeOf(schema);
@@ -74,13 +74,13 @@ function rowsOf(
   });
 }
 
-/** Whether an object's keys are several, and among others. */
+/** Whether an object has several keys, all of them among `keys`. */
 function hasOnly({ properties }: JsonObject, keys: readonly string[]): boolean {
   const own = isObject(properties) ? Object.keys(properties) : [];
   return own.length > 1 && own.every((key) => keys.includes(key));
 }
 
-/** The objects that a property holds: itself, or the items of a list of them. */
+/** Returns the object schema of a property: its own, or that of a list's items. */
 function innerOf(schema: JsonObject): { inner: JsonObject; suffix: string } {
   let inner = schema;
   let suffix = "";
@@ -91,10 +91,10 @@ function innerOf(schema: JsonObject): { inner: JsonObject; suffix: string } {
   return { inner, suffix };
 }
 
-/** What a text must be, as its schema says it in words. */
+/** The sentence by which a description says what form a text must have. */
 const MUST_BE = /\s*\bMust be (?:an? |the )(.*?)(?: such as .*)?\.$/;
 
-/** The type in words, and what is left of the description. */
+/** Returns the type in words, and the rest of the description. */
 function typeOf(schema: JsonObject): { type: string; rest: string } {
   const said = String(schema.description ?? "");
   const [match, form] = schema.type === "string" ? MUST_BE.exec(said) ?? [] : [];
@@ -116,7 +116,7 @@ function wordsOf(schema: JsonObject): string {
   return minimum === undefined ? "integer" : `integer, from ${minimum} on`;
 }
 
-/** `list of strings`, `lists of objects` */
+/** Makes a plural: `lists of strings`, `objects`. */
 function plural(type: string): string {
   if (type.startsWith("list of ")) return type.replace("list", "lists");
   return /^(address|object)\b/.test(type)
@@ -128,7 +128,7 @@ function code(value: JsonValue): string {
   return `\`${typeof value === "string" ? value : JSON.stringify(value)}\``;
 }
 
-/** Rows as a Markdown table whose columns are aligned. */
+/** Formats rows as a Markdown table whose columns are aligned. */
 function markdownTable(rows: readonly string[][]): string {
   const cells = rows.map((row) => row.map((text) => text.replaceAll("|", "\\|")));
   const widths = cells[0]!.map((_, i) => Math.max(3, ...cells.map((row) => row[i]!.length)));

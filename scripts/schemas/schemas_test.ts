@@ -9,7 +9,7 @@ for (const { name } of Deno.readDirSync(`${ROOT}/schemas`)) {
   ajv.addSchema(JSON.parse(Deno.readTextFileSync(`${ROOT}/schemas/${name}`)), name);
 }
 
-/** Where a list is wrong. */
+/** Validates a list, and returns the paths of what is wrong. */
 function errorsIn(list: unknown): string[] {
   const validate = ajv.getSchema("conflist.schema.json")!;
   validate(list);

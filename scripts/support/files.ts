@@ -1,4 +1,4 @@
-/** Whether there is a file, by whatever link. */
+/** Whether there is a file at a path, symbolic links followed. */
 export function isFile(path: string): boolean {
   try {
     return Deno.statSync(path).isFile;
@@ -7,10 +7,10 @@ export function isFile(path: string): boolean {
   }
 }
 
-/** Where programs are, on a system whose PATH may not say so: an ordinary user's often does not. */
+/** Directories of programs, some of which an ordinary user's PATH often lacks. */
 const DIRECTORIES = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/** PATH, and behind it what root would have there. */
+/** Returns PATH, followed by the directories that root's would have. */
 export function programPath(): string {
   const own = (Deno.env.get("PATH") ?? "").split(":").filter((directory) => directory !== "");
   return [...new Set([...own, ...DIRECTORIES])].join(":");
@@ -22,8 +22,8 @@ export function hasProgram(name: string): boolean {
 }
 
 /**
- * Where downloads are kept.
- * @param what it is said for where neither XDG_CACHE_HOME nor HOME is set, which is an error
+ * Returns the directory that downloads are kept in.
+ * @param what is kept, for the error where neither XDG_CACHE_HOME nor HOME is set
  */
 export function cacheDirectory(what: string): string {
   const home = Deno.env.get("HOME");

@@ -13,10 +13,10 @@ export function isIsolated(): boolean {
 }
 
 /**
- * With root's privileges: a new network and mount namespace. Without: a user namespace too, in which
- * this process is root.
- * @param options.network whether a network namespace is wanted in any case; who only needs the
- * privilege to make some does without, where it has that
+ * Runs this script again: with root's privileges in a new network and mount namespace; without,
+ * also in a user namespace, in which it is root.
+ * @param options.network whether it needs a network namespace of its own; else it is isolated only
+ * where it lacks the privilege to make namespaces
  * @param options.args more arguments for the isolated run
  * @param options.prepare is called before the machine's network is left
  * @returns the exit status of the isolated run; undefined when this process is that run, or is as
@@ -34,7 +34,7 @@ export async function reexecIsolated(
   if (await works(flags)) {
     if (!network) return undefined;
   } else {
-    // Its own network namespace is one that it may return to; the machine's is not.
+    // A user namespace's root may return to its own network namespace, but not to the machine's.
     flags.push("--user", "--map-root-user");
     if (!await works(flags)) {
       if (!network) return undefined;

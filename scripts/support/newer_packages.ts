@@ -1,6 +1,6 @@
 /**
- * Packages of a newer suite of Debian's than the machine's, downloaded and unpacked, not installed:
- * this machine's own apt is neither asked nor changed.
+ * Downloads and unpacks packages of a newer Debian suite than the machine's. Nothing is installed,
+ * and this machine's own apt is not changed.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { ProgramError, run } from "../build/run.ts";
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /**
- * Brings packages.
+ * Downloads packages, and unpacks them.
  * @param directory where they are unpacked, and apt's lists are kept
  * @returns the directory that is their root
  * @throws {Error} that says why they cannot be had
@@ -41,7 +41,7 @@ export async function fetchPackages(
   return root;
 }
 
-/** The archive that this machine's packages come from. */
+/** Finds the archive that this machine's packages come from. */
 async function mirror(): Promise<string> {
   const format = ["--format", "$(REPO_URI) $(COMPONENT)", "Created-By: Packages"];
   const { stdout } = await attempt("read apt's sources", "apt-get", ["indextargets", ...format]);

@@ -9,9 +9,9 @@ const MS_BIND = 0x1000;
 const MS_REC = 0x4000;
 
 /**
- * An empty /run and /var/lib for this process and those it starts, and `lo` up: state of the
- * machine neither helps nor is touched. The project itself stays where it is, should it be in one of
- * them. For scripts that were isolated by `reexecIsolated`.
+ * Mounts an empty /run and /var/lib for this process and those it starts, and sets `lo` up: state
+ * of the machine is neither used nor changed. The project stays visible where it is in one of them.
+ * For scripts that were isolated by `reexecIsolated`.
  */
 export function ownState(): void {
   using project = Descriptor.open(ROOT, O_RDONLY);

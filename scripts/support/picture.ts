@@ -1,6 +1,6 @@
 /**
- * What a network looks like now, drawn as a tree: bridges, the veth pairs plugged into them, and
- * the containers at their other ends, with addresses and routes. Read from the kernel.
+ * Draws a network as a tree: bridges, the veth pairs attached to them, and the containers at their
+ * other ends, with addresses and routes. Read from the kernel.
  *
  * @module
  */
@@ -11,13 +11,13 @@ import type { Link } from "../../lib/rtnl/link.ts";
 import { Rtnl } from "../../lib/rtnl/rtnl.ts";
 import { bold, cyan, dim } from "./style.ts";
 
-/** A container to look into. */
+/** A container to draw. */
 export interface Container {
   name: string;
   netns: NetNs;
 }
 
-/** One interface inside a container, read from there. */
+/** An interface in a container, and its state. */
 interface Inside {
   container: string;
   link: Link;

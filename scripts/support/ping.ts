@@ -1,5 +1,5 @@
 /**
- * ICMP and ICMPv6 echo (RFC 792, RFC 4443), because a bare machine has no `ping`.
+ * ICMP and ICMPv6 echo (RFC 792, RFC 4443), because a minimal system has no `ping`.
  *
  * @module
  */
@@ -77,7 +77,7 @@ function echoRequest(
   return packet;
 }
 
-/** RFC 1071 */
+/** Computes the Internet checksum. RFC 1071 */
 function checksum(packet: Uint8Array): number {
   let sum = 0;
   for (let i = 0; i < packet.length; i += 2) sum += packet[i]! << 8 | packet[i + 1]!;

@@ -1,8 +1,9 @@
 import { ROOT } from "./root.ts";
 
 /**
- * The files of the library's public interface, from the project's directory: `exports` of deno.json
- * but for programs, a plugin being one, with a default export for `new Cni({ plugins })`.
+ * Lists the files of the library's public interface, from the project's directory: `exports` of
+ * deno.json without programs. Plugins count as programs; each has a default export for
+ * `new Cni({ plugins })`.
  */
 export function publicEntries(): string[] {
   const { exports } = JSON.parse(Deno.readTextFileSync(`${ROOT}/deno.json`));

@@ -1,4 +1,4 @@
-/** Colours, where a person looks at them: not in files and pipes, and not where NO_COLOR is set. */
+/** Whether output is coloured: on a terminal, where NO_COLOR is not set. */
 const colourful = Deno.stdout.isTerminal() && !Deno.env.get("NO_COLOR");
 
 const style = (code: number) => (text: string): string =>

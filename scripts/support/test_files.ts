@@ -1,6 +1,9 @@
 import { ROOT } from "./root.ts";
 
-/** The test files below a directory of the project, as paths from the project's directory, in order. */
+/**
+ * Lists the test files below a directory of the project, as sorted paths from the project's
+ * directory.
+ */
 export function testFiles(directory: string): string[] {
   return Array.from(Deno.readDirSync(`${ROOT}/${directory}`)).flatMap(({ name, isDirectory }) =>
     isDirectory

@@ -1,6 +1,6 @@
 /**
- * One of the processes that run cases: it writes what happens to standard output, a JSON document a
- * line, for the process that started it.
+ * One of the processes that run cases. It reports to the process that started it on standard
+ * output, one JSON document a line.
  *
  * @module
  */
@@ -10,14 +10,14 @@ import { missing } from "../../tests/support/requirements.ts";
 import { inSandbox } from "../../tests/support/sandbox.ts";
 import { loadSuites, type NamedSuite } from "./suites.ts";
 
-/** What a job is told. */
+/** The options of a job. */
 export interface JobOptions {
   suites: readonly string[];
   /** Only this case, of the only suite; all of its steps, or one. */
   only?: { id: string; step?: number };
   seed: number;
   all: boolean;
-  /** For how long new steps are begun; absent: to the end. */
+  /** For how long new steps are begun; until all are done when absent. */
   seconds?: number;
   bin: string;
   residentBin: string;
@@ -26,7 +26,7 @@ export interface JobOptions {
   jobs: number;
 }
 
-/** What a job says. */
+/** A report of a job. */
 export type JobMessage =
   & { suite: string; id: string }
   & (
@@ -37,14 +37,14 @@ export type JobMessage =
     | { is: "counted"; what: string; number: number }
   );
 
-/** Runs the cases that are this job's. */
+/** Runs this job's share of the cases. */
 export async function runJob(options: JobOptions): Promise<void> {
   const { seconds } = options;
   Deno.env.set("CNI_TEST_BIN", options.bin);
   const suites = await loadSuites(options.suites);
   const end = seconds === undefined ? Infinity : performance.now() + seconds * 1000;
   for (const [i, suite] of suites.entries()) {
-    // What a suite leaves of its time is the later ones'.
+    // Time that a suite does not use is shared by the later ones.
     const shares = suites.slice(i).reduce((sum, { share }) => sum + share, 0);
     const left = end - performance.now();
     const until = seconds === undefined ? Infinity : end - left * (1 - suite.share / shares);
@@ -59,7 +59,7 @@ interface Running {
   steps?: number[];
 }
 
-/** Runs a step of each case, and again, as long as there is time. */
+/** Runs a step of each case in turn, as long as there are steps and time. */
 async function runSuite(suite: NamedSuite, until: number, options: JobOptions): Promise<void> {
   const { seed, all, only, job, jobs } = options;
   const chosen = suite.cases
@@ -87,7 +87,7 @@ function isPossible(suite: string, { id, needs = [] }: FaultCase): boolean {
   return reason === undefined;
 }
 
-/** The steps to run, in the order in which they are. */
+/** Returns the numbers of the steps to run, in the order to run them in. */
 async function stepsOf(suite: string, test: FaultCase, options: JobOptions): Promise<number[]> {
   const { id } = test;
   let count = 1;

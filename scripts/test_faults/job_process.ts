@@ -14,7 +14,7 @@ export class JobProcess {
   readonly #child: Deno.ChildProcess;
   #current?: JobMessage & { step: number };
   #timeout?: ReturnType<typeof setTimeout>;
-  /** Whether it came to its end. */
+  /** Resolves when it has ended: whether it has run all its cases. */
   readonly end: Promise<boolean>;
 
   constructor(options: JobOptions, tally: Tally) {
@@ -39,7 +39,7 @@ export class JobProcess {
     for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
       const lines = (rest + text).split("\n");
       rest = lines.pop()!;
-      for (const line of lines) this.#hear(JSON.parse(line));
+      for (const line of lines) this.#receive(JSON.parse(line));
     }
     clearTimeout(this.#timeout);
     const { success } = await this.#child.status;
@@ -49,7 +49,7 @@ export class JobProcess {
     return success;
   }
 
-  #hear(message: JobMessage): void {
+  #receive(message: JobMessage): void {
     this.#tally.add(message);
     if (message.is === "begun") {
       this.#current = message;
@@ -59,7 +59,7 @@ export class JobProcess {
     else if (message.is === "passed") progress(this.#tally);
   }
 
-  /** Milliseconds. */
+  /** How long a step may take, in milliseconds. */
   get #stepTimeout(): number {
     return this.#options.all ? WHOLE_STEP_TIMEOUT : STEP_TIMEOUT;
   }
@@ -94,7 +94,7 @@ export class JobProcess {
 
 let shown = performance.now();
 
-/** Says now and then how far it is. */
+/** Prints the counts now and then. */
 function progress(tally: Tally): void {
   if (performance.now() - shown < (Deno.stdout.isTerminal() ? 2_000 : 30_000)) return;
   shown = performance.now();

@@ -7,7 +7,7 @@ export interface NamedSuite extends FaultSuite {
 }
 
 /**
- * The suites of these names, or all, in the order of their names.
+ * Loads the suites of these names, or all, in the order of their names.
  * @throws {Error} naming those there are, when one of `names` is none
  */
 export async function loadSuites(names: readonly string[]): Promise<NamedSuite[]> {

@@ -1,6 +1,6 @@
 import type { JobMessage } from "./job.ts";
 
-/** What became of a suite's cases. */
+/** The results of a suite's cases. */
 interface SuiteTally {
   cases: Set<string>;
   /** How many steps the cases have that were begun. */
@@ -10,7 +10,7 @@ interface SuiteTally {
   counts: Map<string, number>;
 }
 
-/** Adds up what jobs say. */
+/** Adds up the reports of jobs. */
 export class Tally {
   readonly #suites = new Map<string, SuiteTally>();
   /** The cases that were skipped, by what they lack. */
@@ -44,7 +44,7 @@ export class Tally {
     }
   }
 
-  /** A suite a line. @param casesOf how many cases a suite has */
+  /** Makes a line for each suite. @param casesOf how many cases a suite has */
   lines(casesOf: ReadonlyMap<string, number>): string[] {
     return Array.from(this.#suites, ([name, { cases, known, passed, failed, counts }]) => {
       const numbers = Array.from(counts, ([what, number]) => `${what} ${number}`).sort();

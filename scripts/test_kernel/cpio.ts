@@ -13,7 +13,7 @@ export const DIRECTORY = 0o040755;
 export const FILE = 0o100755;
 
 /**
- * A cpio archive in the "new ASCII" format, which is what the kernel reads as its initial RAM file
+ * Makes a cpio archive in the "new ASCII" format, which the kernel reads as its initial RAM file
  * system (Documentation/driver-api/early-userspace/buffer-format.rst).
  */
 export function cpio(entries: readonly Entry[]): Uint8Array<ArrayBuffer> {
@@ -31,7 +31,7 @@ export function cpio(entries: readonly Entry[]): Uint8Array<ArrayBuffer> {
   }));
 }
 
-/** Header and data each end at a multiple of four bytes. */
+/** Pads a header or data to a multiple of four bytes. */
 function padded(bytes: Uint8Array): Uint8Array {
   return join([bytes, new Uint8Array(-bytes.length & 3)]);
 }

@@ -1,4 +1,4 @@
-/** Milliseconds between looks at a file. */
+/** Pause before a file is read again. Milliseconds. */
 const PAUSE = 100;
 
 /** Waits until there is a file; returns false when `ended` settles before. */
@@ -27,7 +27,7 @@ export async function follow(path: string, ended: Promise<unknown>): Promise<voi
   const buffer = new Uint8Array(65536);
   let end = NEWLINE;
   for (;;) {
-    // Asked before the look: what was written before the end is there to be read now.
+    // Before the file is read: whatever was written before the end is in it by then.
     const last = state.hasSettled;
     const length = await file.read(buffer);
     if (length) {
@@ -41,7 +41,7 @@ export async function follow(path: string, ended: Promise<unknown>): Promise<voi
 
 const NEWLINE = 10;
 
-/** Whether a promise has settled, and a pause that ends early when it does. */
+/** Tells whether a promise has settled, and makes pauses that end early when it does. */
 function watch(promise: Promise<unknown>): { hasSettled: boolean; pause(): Promise<void> } {
   const state = {
     hasSettled: false,

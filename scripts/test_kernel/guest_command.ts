@@ -1,4 +1,4 @@
-/** What the guest is started for. */
+/** The command that the guest is started for. */
 export interface GuestCommand {
   /** Program and arguments. */
   words: readonly string[];
@@ -7,12 +7,12 @@ export interface GuestCommand {
   env: Readonly<Record<string, string>>;
 }
 
-/** What the guest's command may know of this environment, besides `CNI_TEST_*`. */
+/** Variables of this environment that the guest's command gets, besides `CNI_TEST_*`. */
 const PASSED = ["PATH", "HOME", "XDG_CACHE_HOME", "DENO_DIR", "DENORT_BIN"];
 
 /**
- * The environment for the guest's command. Colours are for the terminal that the output is copied
- * to; the guest has none.
+ * Makes the environment for the guest's command. Colours are for the terminal that the output is
+ * copied to; the guest has none.
  */
 export function guestEnvironment(
   env: Readonly<Record<string, string>>,
@@ -30,7 +30,7 @@ export function guestEnvironment(
 }
 
 /**
- * The file that tells `guest/session.sh` what to do.
+ * Makes the file that tells `guest/session.sh` what to do.
  * @param modules directory of the kernel's modules
  */
 export function commandFile(command: GuestCommand, modules: string): string {
@@ -41,7 +41,7 @@ export function commandFile(command: GuestCommand, modules: string): string {
   }\n`;
 }
 
-/** A word that a POSIX shell takes as it is. */
+/** Quotes a word for a POSIX shell. */
 function quote(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }

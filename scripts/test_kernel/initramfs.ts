@@ -2,13 +2,15 @@ import { run } from "../build/run.ts";
 import { cpio, DIRECTORY, type Entry, FILE } from "./cpio.ts";
 import type { Kernel } from "./kernel.ts";
 
-/** What it takes to get at the machine's file system: the bus, 9p over it, and the layer on top. */
+/** The modules for the machine's file system: virtio's bus, 9p over it, and overlayfs on top. */
 const MODULES = ["virtio_pci", "9p", "9pnet_virtio", "overlay"];
 
 /** Mount points that `guest/init.sh` uses. */
 const DIRECTORIES = ["bin", "changes", "dev", "machine", "modules", "proc", "root", "sys"];
 
-/** The initial RAM file system: `guest/init.sh`, busybox to run it, and the modules it loads. */
+/**
+ * Makes the initial RAM file system: `guest/init.sh`, busybox to run it, and the modules it loads.
+ */
 export async function initramfs(kernel: Kernel): Promise<Uint8Array> {
   const init = await Deno.readFile(new URL("guest/init.sh", import.meta.url));
   const busybox = await Deno.readFile("/bin/busybox");
@@ -20,7 +22,7 @@ export async function initramfs(kernel: Kernel): Promise<Uint8Array> {
   ]);
 }
 
-/** The modules and what they need, named so that they sort in the order to load them in. */
+/** Reads the modules and their dependencies; their names sort in the order to load them in. */
 async function modules({ root, release }: Kernel): Promise<Entry[]> {
   const { stdout } = await run("modprobe", [
     ...["--dirname", root, "--set-version", release],

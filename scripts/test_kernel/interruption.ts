@@ -1,6 +1,6 @@
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Being told to end aborts {@link signal} instead: what was begun can be taken back. */
+/** Aborts {@link signal} on signals that end a process, so that what was begun can be undone. */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
   readonly #abort = () => this.#controller.abort();

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 
 const SCRIPT = decodeURIComponent(new URL("../test_kernel.ts", import.meta.url).pathname);
 
-/** Debian's programs, as far as the download of a kernel that never ends. */
+/** Stand-ins for Debian's programs, up to the download of a kernel, which never ends. */
 const FAKES = {
   "dpkg": "",
   "dpkg-query": "printf installed",

@@ -5,7 +5,7 @@ import { downloadPackage, kernelPackage } from "./packages.ts";
 
 /** An unpacked kernel. */
 export interface Kernel {
-  /** What `uname -r` says on it. */
+  /** What `uname -r` prints on it. */
   release: string;
   /** Path of the image to boot. */
   image: string;
@@ -14,7 +14,7 @@ export interface Kernel {
 }
 
 /**
- * Debian's current stable kernel, downloaded and unpacked when it is not yet there.
+ * Finds Debian's current stable kernel; downloads and unpacks it when it is not in the cache.
  * @param signal ends that when aborted, and leaves nothing behind
  */
 export async function fetchKernel(progress: Progress, signal: AbortSignal): Promise<Kernel> {
@@ -25,7 +25,7 @@ export async function fetchKernel(progress: Progress, signal: AbortSignal): Prom
   const kernel = { release, root, image: `${root}/boot/vmlinuz-${release}` };
   if (isFile(kernel.image)) return kernel;
   await Deno.mkdir(cache, { recursive: true });
-  // Complete or not there at all: under its own name only once everything is unpacked.
+  // It gets its own name only once everything is unpacked, so it is complete or absent.
   const work = await Deno.makeTempDir({ dir: cache, prefix: ".unpacking-" });
   try {
     const file = await progress.step(
@@ -41,7 +41,7 @@ export async function fetchKernel(progress: Progress, signal: AbortSignal): Prom
       () => root,
     );
     await Deno.rename(`${work}/root`, root).catch((error) => {
-      if (!isFile(kernel.image)) throw error; // else somebody else was faster
+      if (!isFile(kernel.image)) throw error; // else another run was faster
     });
   } finally {
     await Deno.remove(work, { recursive: true });

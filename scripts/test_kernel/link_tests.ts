@@ -6,7 +6,7 @@
 import { ROOT } from "../support/root.ts";
 import { testFiles } from "../support/test_files.ts";
 
-/** The test files that name such a need (`tests/support/requirements.ts`), in order. */
+/** Lists the test files that name such a need (`tests/support/requirements.ts`), in order. */
 export function linkTests(): string[] {
   return testFiles("tests").filter((path) =>
     /"(kernel:[a-z-]+|test-kernel)"/.test(Deno.readTextFileSync(`${ROOT}/${path}`))

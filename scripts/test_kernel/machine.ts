@@ -6,7 +6,7 @@ export interface Machine {
   initramfs: string;
   /** Path of the file that gets what the kernel prints. */
   console: string;
-  /** Path of the socket that stands for a cable between its two network cards. */
+  /** Path of the socket that connects its two network cards. */
   cable: string;
   /** Directories that the guest may write, by the name it mounts them by. */
   shares: Readonly<Record<string, string>>;
@@ -34,10 +34,10 @@ const KERNEL_PARAMETERS = "console=ttyS0 quiet panic=-1 norandmaps tsc=reliable 
  */
 const PROCESSOR = "max,-pku,-erms,-fsrm";
 
-/** Two network cards, the ends of a cable: hardware that a test may lose. */
+/** Two network cards that are connected: hardware that a test may move away and lose. */
 const CARDS = [["virtio-net-pci", "on"], ["e1000", "off"]] as const;
 
-/** Arguments for `qemu-system-x86_64`. */
+/** Makes the arguments for `qemu-system-x86_64`. */
 export function qemuArguments(
   { kernel, initramfs, console, cable, shares }: Machine,
 ): string[] {
@@ -61,7 +61,7 @@ export function qemuArguments(
   ];
 }
 
-/** A value inside one of qemu's lists of options. */
+/** Escapes a value in one of qemu's lists of options. */
 function escaped(value: string): string {
   return value.replaceAll(",", ",,");
 }

@@ -2,7 +2,7 @@ import { ProgramError, type ProgramOutput, run } from "../build/run.ts";
 import type { Progress } from "../build/progress.ts";
 import { hasProgram } from "../support/files.ts";
 
-/** What the host side runs, and what the guest takes from the machine. */
+/** Packages with programs that this script runs, or the guest takes from the machine. */
 const PACKAGES = ["qemu-system-x86", "busybox-static", "kmod"];
 
 /**
@@ -36,7 +36,7 @@ export async function installPackages(progress: Progress): Promise<void> {
 }
 
 /**
- * The package of the current stable kernel.
+ * Finds the package of the current stable kernel.
  * @returns for example `linux-image-6.1.0-56-amd64`
  */
 export async function kernelPackage(signal: AbortSignal): Promise<string> {

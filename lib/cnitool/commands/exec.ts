@@ -7,7 +7,7 @@ import { explain } from "../explain.ts";
 import { findNamespace } from "../namespace.ts";
 import { NETNS } from "../operands.ts";
 
-/** What shells, env(1) and nsenter(1) end with where a program cannot be executed. */
+/** Exit statuses of shells, env(1) and nsenter(1) where a program cannot be executed. */
 const NOT_FOUND = 127;
 const NOT_EXECUTABLE = 126;
 

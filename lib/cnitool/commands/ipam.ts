@@ -111,7 +111,7 @@ function show(
   return 0;
 }
 
-/** A cell of the column of nodes, where there is one. */
+/** Returns a cell of the column of nodes; none where no address has a node. */
 function nodes(addresses: readonly { node?: string }[], cell: string): string[] {
   return addresses.some(({ node }) => node !== undefined) ? [cell] : [];
 }
@@ -121,7 +121,7 @@ function describePool({ ranges, size, held }: Pool): string {
   return `${ranges.join(", ")}: ${held} of ${size} held (${percent} %)`;
 }
 
-/** By what is cached of an attachment: other runtimes may keep their own record. */
+/** Reads the state from the cached attachment: other runtimes may keep a record of their own. */
 function holderState(
   { containerId, ifName }: Reservation,
   network: NetworkList,

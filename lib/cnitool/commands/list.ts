@@ -80,7 +80,7 @@ interface ListedAttachment {
   added: string;
 }
 
-/** In the order of the files; networks that only the cache has come last. */
+/** Describes networks in the order of their files; those that only the cache has come last. */
 function describeNetworks(
   files: readonly NetworkFile[],
   attachments: readonly CachedAttachment[],
@@ -103,7 +103,7 @@ function describeNetworks(
   ];
 }
 
-/** Nothing for one that was deleted meanwhile. */
+/** Describes an attachment; returns nothing for one that was deleted meanwhile. */
 function describe(attachment: CachedAttachment): ListedAttachment[] {
   const added = addedMs(attachment);
   if (added === undefined) return [];

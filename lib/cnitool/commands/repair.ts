@@ -86,7 +86,7 @@ async function repairOne(
   return { ...facts, repairs, ...left && { left: left.toJson() } };
 }
 
-/** What CHECK says, with what ADD was called with. */
+/** Runs CHECK with what ADD was called with. Returns its error; undefined where all is in order. */
 async function check(attachment: CachedAttachment, cni: Cni): Promise<CniError | undefined> {
   const list = cachedNetwork(attachment);
   if (!list) return CniError.decode("what is cached of its network cannot be read");

@@ -27,7 +27,7 @@ export const version: Command = {
   run: printVersion,
 };
 
-/** What one plugin says, or why it says nothing. */
+/** The versions that a plugin supports, or why they are unknown. */
 interface PluginVersion {
   type: string;
   file?: string;
@@ -59,7 +59,7 @@ async function printVersion(line: CommandLine): Promise<number> {
   return plugins.every(({ supportedVersions }) => supportedVersions?.includes(cniVersion)) ? 0 : 1;
 }
 
-/** The plugins that a network calls, and those that they call for addresses. */
+/** Lists the plugins of a network, and the IPAM plugins that they call. */
 function typesIn({ plugins }: NetworkList): Set<string> {
   return new Set(plugins.flatMap(({ type, json: { ipam } }) => {
     const delegate = isObject(ipam) && typeof ipam.type === "string" ? ipam.type : "";

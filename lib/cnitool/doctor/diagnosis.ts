@@ -3,8 +3,8 @@ import { messageOf } from "../../runtime/errors.ts";
 import { getFold, isObject } from "../../types/json.ts";
 
 /**
- * `fine`, or a `note` to know of; a `warning` may become a problem; with a `problem` something that
- * is configured does not work.
+ * A `note` is worth knowing; a `warning` may become a problem; with a `problem` something that is
+ * configured does not work.
  */
 export type State = "fine" | "note" | "warning" | "problem";
 
@@ -12,7 +12,7 @@ export type State = "fine" | "note" | "warning" | "problem";
 export interface Diagnosis {
   state: State;
   message: string;
-  /** The remedy. */
+  /** What the user can do about it. */
   remedy?: string;
 }
 
@@ -27,13 +27,13 @@ export interface Configured {
   /** NETCONFPATH. */
   directory: string;
   files: readonly NetworkFile[];
-  /** Every plugin that a network calls, for addresses too. */
+  /** The types of all plugins that networks call, IPAM plugins included. */
   types: ReadonlySet<string>;
   /** Directories that hold plugins. */
   path: readonly string[];
 }
 
-/** The plugins that networks call. */
+/** Lists the types of the plugins that networks call, IPAM plugins included. */
 export function typesIn(files: readonly NetworkFile[]): Set<string> {
   return new Set(
     files.flatMap(({ network }) => network?.plugins ?? []).flatMap(({ type, json }) => {
@@ -44,7 +44,7 @@ export function typesIn(files: readonly NetworkFile[]): Set<string> {
 }
 
 /**
- * What `look` finds; that it failed, where it does: nothing keeps the rest from being looked at.
+ * Returns what `look` finds; where it throws, a warning, so that the other areas are examined.
  */
 export async function examineArea(
   area: string,

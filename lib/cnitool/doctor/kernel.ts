@@ -6,16 +6,16 @@ import type { LinkData } from "../../netlink/link_data.ts";
 import type { Link } from "../../rtnl/link.ts";
 import type { Configured, Diagnosis } from "./diagnosis.ts";
 
-/** A part of the kernel: its name, a test of it, and the plugins that need it. */
+/** A kernel feature, its configuration option, the plugins that need it, and a probe for it. */
 interface Part {
   name: string;
   option: string;
   users: readonly string[];
-  /** Makes something with it, on a link of the scratch namespace or beside it. */
-  prove(rtnl: Rtnl, on: Link): void;
+  /** Creates something that needs it, on a link of the scratch namespace or beside it. */
+  probe(rtnl: Rtnl, on: Link): void;
 }
 
-/** A kind of interface, by itself or, with `isChild`, of a parent. */
+/** Describes interfaces of a kind as a feature; with `isChild`, those that need a parent. */
 function links(
   kind: string,
   option: string,
@@ -26,7 +26,7 @@ function links(
     name: `${kind} interfaces`,
     option,
     users,
-    prove(rtnl, on) {
+    probe(rtnl, on) {
       rtnl.link.add({ name: `probe-${kind}`, kind, data, ...isChild ? { parent: on.index } : {} });
     },
   };
@@ -44,25 +44,25 @@ const PARTS: readonly Part[] = [
     name: "token buckets",
     option: "CONFIG_NET_SCH_TBF",
     users: ["bandwidth"],
-    prove: (rtnl, on) => rtnl.qdisc.addTbf(on, { rate: 125_000n, limit: 10_000, buffer: 10_000 }),
+    probe: (rtnl, on) => rtnl.qdisc.addTbf(on, { rate: 125_000n, limit: 10_000, buffer: 10_000 }),
   },
   {
     name: "classifying incoming traffic",
     option: "CONFIG_NET_SCH_INGRESS",
     users: ["bandwidth"],
-    prove: (rtnl, on) => rtnl.qdisc.addIngress(on, "ingress"),
+    probe: (rtnl, on) => rtnl.qdisc.addIngress(on, "ingress"),
   },
 ];
 
-/** Tests the parts of the kernel that plugins need, in a temporary namespace. */
+/** Probes the kernel for the features that plugins need, in a temporary namespace. */
 export function kernel({ types }: Configured): Diagnosis[] {
   const release = runtime.files.readText("/proc/sys/kernel/osrelease").trim();
   using netns = scratchNetNs();
   using rtnl = Rtnl.open(netns);
   const found: Diagnosis[] = [{ state: "fine", message: `Linux ${release}` }];
   const missing = PARTS.flatMap((part, index) => {
-    // A link can be parent of one kind only, so each has its own.
-    const why = failure(() => part.prove(rtnl, addPair(rtnl, index)));
+    // A link can be the parent of one kind only, so each feature has a pair of its own.
+    const why = failure(() => part.probe(rtnl, addPair(rtnl, index)));
     return why === undefined ? [] : [describe(part, why, types)];
   });
   const tun = statOf("/dev/net/tun") ? [] : [describe(
@@ -106,9 +106,9 @@ function describe(
   };
 }
 
-function failure(prove: () => void): string | undefined {
+function failure(probe: () => void): string | undefined {
   try {
-    prove();
+    probe();
     return undefined;
   } catch (error) {
     return messageOf(error);

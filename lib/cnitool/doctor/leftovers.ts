@@ -12,7 +12,11 @@ import type { Configured, Diagnosis } from "./diagnosis.ts";
 
 const RESERVATIONS = "/var/lib/cni/networks";
 
-/** @param attached the cached attachments */
+/**
+ * Finds what is left of containers and networks that are gone.
+ *
+ * @param attached the cached attachments
+ */
 export function leftovers(
   { files }: Configured,
   attached: readonly CachedAttachment[],

@@ -5,13 +5,13 @@ import type { Diagnosis } from "./diagnosis.ts";
 /** `_CS_GNU_LIBC_VERSION` of `unistd.h`, as "glibc 2.36"; musl does not have it. confstr(3) */
 const CS_GNU_LIBC_VERSION = 2;
 
-/** The least glibc that each runtime's base executables ask for, by their symbols' versions. */
+/** The oldest glibc that each runtime's base executables can use, by their symbols' versions. */
 const LEAST_GLIBC = { bun: "2.17", deno: "2.27" };
 
-/** What a call takes at most, beside the programs that it runs. Kilobytes. */
+/** The most memory that a call takes, without the programs that it runs, in kilobytes. */
 const CALL_KB = 64 * 1024;
 
-/** Looks at the C library, the size of the executable, and how much memory is available. */
+/** Examines the C library, the size of the executable, and how much memory is available. */
 export function machine(): Diagnosis[] {
   const { size } = runtime.files.stat("/proc/self/exe");
   return [
@@ -29,7 +29,7 @@ export function machine(): Diagnosis[] {
   ];
 }
 
-/** The name and version of the C library; undefined where it does not say. */
+/** Reads the C library's name and version; undefined where it does not have them. */
 function cLibrary(): string | undefined {
   const text = new Uint8Array(64);
   const length = Number(systemConfiguration().confstr(CS_GNU_LIBC_VERSION, text, text.length));

@@ -71,6 +71,6 @@ function isOnBus(name: string): boolean {
     using bus = SystemBus.connect();
     return bus?.hasOwner(name) ?? false;
   } catch {
-    return false; // Whoever cannot ask the bus does not know.
+    return false; // Without the bus nothing is known of its services.
   }
 }

@@ -2,13 +2,13 @@ import { ifPresent } from "../../runtime/errors.ts";
 import { runtime } from "../../runtime/mod.ts";
 import type { Configured, Diagnosis } from "./diagnosis.ts";
 
-/** Where state is. */
+/** The directories where plugins and runtimes keep state. */
 const STATE = ["/run/cni", "/var/lib/cni"];
 
 /** `sys/stat.h`: others may write. */
 const S_IWOTH = 0o002;
 
-/** `linux/capability.h`: what plugins cannot do without. */
+/** The capabilities that plugins need: `linux/capability.h`. */
 const CAPABILITIES = { CAP_NET_ADMIN: 12, CAP_SYS_ADMIN: 21 };
 
 /**

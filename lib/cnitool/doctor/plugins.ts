@@ -43,7 +43,7 @@ async function mistakes({ directory, path }: Configured, cni: Cni): Promise<Diag
   });
 }
 
-/** By STATUS, where networks can be asked. */
+/** Asks networks for STATUS, where their version has it. */
 async function readiness({ files }: Configured, cni: Cni): Promise<Diagnosis[]> {
   const found: Diagnosis[] = [];
   for (const { network } of files) {

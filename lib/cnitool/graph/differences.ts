@@ -9,7 +9,11 @@ import { namedAttachment } from "../../ip/mark.ts";
 import { resultOf } from "../attachment_state.ts";
 import type { Container, ContainerInterface } from "./model.ts";
 
-/** What the cache, or a link's alias, says of an interface, and what of it is not so. */
+/**
+ * Finds an interface's attachment, and compares the interface with what is cached of it.
+ *
+ * @param noted the attachment that a link's alias names
+ */
 export function compareWithCache(
   found: Omit<ContainerInterface, "differences">,
   netns: NetNs,
@@ -23,7 +27,7 @@ export function compareWithCache(
   if (!attachment) {
     if (!noted) return { differences: [] };
     const { network, containerId } = noted;
-    // What is attached to nothing here may be another host's, which is nested in this one.
+    // An interface without a counterpart here may be of a host that is nested in this one.
     const differences = found.host === undefined ? [] : ["it is not in the cache"];
     return { network, containerID: containerId, differences };
   }
@@ -45,7 +49,7 @@ export function compareWithCache(
   };
 }
 
-/** The bridge plugin's results name the bridge first; its port belongs there. */
+/** Tells where a port is not in its bridge, which the bridge plugin's results name first. */
 function bridgeDifference(
   interfaces: readonly { name: string; sandbox?: string }[],
   host: string | undefined,
@@ -58,7 +62,7 @@ function bridgeDifference(
   return [`${port.name} is not in ${bridge.name}`];
 }
 
-/** What is cached, or noted on a host end, of interfaces that are not in any container. */
+/** Describes attachments that are cached, or named by a host end's alias, and in no container. */
 export function goneAttachments(
   cached: readonly CachedAttachment[],
   containers: readonly Container[],

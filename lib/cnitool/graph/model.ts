@@ -48,6 +48,6 @@ export interface Container {
 export interface HostGraph {
   host: HostInterface[];
   containers: Container[];
-  /** What is cached, or noted on the host, of containers that are not there. */
+  /** Attachments that are cached, or named by a link's alias, and that no container has. */
   differences: string[];
 }

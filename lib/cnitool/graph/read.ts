@@ -38,7 +38,7 @@ export async function readGraph(cached: readonly CachedAttachment[]): Promise<Ho
   };
 }
 
-/** What is known of the host while containers are looked into. */
+/** The state of the host that containers are compared with. */
 interface HostState {
   host: Rtnl;
   links: readonly Link[];
@@ -92,7 +92,7 @@ function readHostInterface(host: Rtnl, link: Link, links: readonly Link[]): Host
   const named = (index: number | undefined) => links.find((other) => other.index === index);
   const { name, kind, up } = link;
   const master = named(link.master);
-  // A veth's parent is its peer, and that is told where the peer is.
+  // IFLA_LINK of a veth is its peer, which is shown with the peer's container.
   const parent = kind === "veth" || link.parentNetnsId !== undefined
     ? undefined
     : named(link.parent);
@@ -120,7 +120,7 @@ function portText({ protocol, hostIp, hostPort }: Claim): string {
   return `${where}${hostPort}/${protocol}`;
 }
 
-/** Like `5 untagged, 7-9`. */
+/** Formats VLANs like `5 untagged, 7-9`. */
 function vlanText(vlans: readonly BridgeVlan[]): string {
   const parts: string[] = [];
   for (let i = 0; i < vlans.length; i++) {

@@ -1,7 +1,7 @@
 /** The graph as SVG: the host's interfaces at the left, bridges in the middle, containers right. */
 import type { ContainerInterface, HostGraph, HostInterface } from "./model.ts";
 
-/** Pixels. */
+/** Sizes, in pixels. */
 const LINE = 18;
 const CHARACTER = 7.3;
 const PADDING = 10;
@@ -88,7 +88,9 @@ const STYLE =
   ".name,.plain{fill:#e2e8f0}.dim,.label{fill:#94a3b8}.wrong{fill:#f87171}.edge{stroke:#94a3b8}" +
   ".amiss{stroke:#f87171}.halo{stroke:#0d1117}.dot{fill:#94a3b8}}";
 
-/** Of a pair only what carries an address of its own is a box; else it is the line's label. */
+/**
+ * Whether an interface has a box; the host end of a container's pair is its line's label instead.
+ */
 function isShown(link: HostInterface, { containers }: HostGraph): boolean {
   if (link.kind !== "veth") return true;
   return !containers.some(({ interfaces }) =>
@@ -149,7 +151,10 @@ function edgesOf({ host, containers }: HostGraph): Edge[] {
   return edges;
 }
 
-/** From the bridge that a pair's host end is in; of a pair without one the end is the line's start. */
+/**
+ * Makes the line to a container's interface: from its parent, or the bridge that its pair's host
+ * end is a port of; from no box where that end is in no bridge.
+ */
 function edgeTo(to: string, row: number, one: ContainerInterface, link: HostInterface): Edge {
   const isWrong = one.differences.length > 0;
   if (one.kind !== "veth") return { from: `host ${link.name}`, to, row, label: one.kind, isWrong };
@@ -159,7 +164,7 @@ function edgeTo(to: string, row: number, one: ContainerInterface, link: HostInte
   return { from: link.master ? `host ${link.master}` : "", to, row, label, isWrong };
 }
 
-/** Containers of one bridge stand together; those that are attached to nothing come last. */
+/** Sorts containers by what they are attached to; those that are attached to nothing come last. */
 function orderOf(boxes: readonly Box[], edges: readonly Edge[]): Box[] {
   const origin = ({ id }: Box) => edges.find(({ to }) => to === id)?.from ?? "\uffff";
   return boxes.toSorted((a, b) => origin(a) < origin(b) ? -1 : origin(a) > origin(b) ? 1 : 0);
@@ -173,7 +178,7 @@ function stack(order: readonly Box[]): void {
   }
 }
 
-/** Each box at the height of what is attached to it, one below the other. */
+/** Places each box of a column at the height of what is attached to it, one below the other. */
 function placeBeside(column: readonly Box[], all: readonly Box[], edges: readonly Edge[]): void {
   const wanted = new Map(column.map((box) => {
     const ends = edges.filter(({ from }) => from === box.id)

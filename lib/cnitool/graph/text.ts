@@ -25,7 +25,7 @@ export function drawText(graph: HostGraph): string[] {
   ];
 }
 
-/** Uplinks first, bridges next, and so on by name. */
+/** Sorts uplinks first, bridges next, then the others; each by name. */
 function byImportance(a: HostInterface, b: HostInterface): number {
   const rank = ({ isUplink, kind }: HostInterface) => isUplink ? 0 : kind === "bridge" ? 1 : 2;
   return rank(a) - rank(b) || (a.name < b.name ? -1 : 1);
@@ -39,7 +39,7 @@ function hostNode(link: HostInterface, graph: HostGraph): Node {
     container.interfaces.filter(({ host }) => host === link.name)
       .map((one) => ({ container, one }))
   );
-  // A pair is one line: both ends, and what is at the other.
+  // A veth pair is one line: both its ends, and what is known of the container's.
   const pair = attached.find(({ one }) => link.kind === "veth" && one.kind === "veth");
   if (pair) {
     const text = `${describeHost(link)} ── ${describe(pair.one, pair.container)}`;

@@ -30,7 +30,7 @@ export class AttachmentNamespaces implements Disposable {
     this.inside = Rtnl.open(netns);
   }
 
-  /** The host's end of a veth pair. */
+  /** Finds the host's end of a veth pair. */
   peerOf(link: Link): Link | undefined {
     const id = netnsId(this.host, this.netns);
     return this.host.link.list({ kind: "veth" }).find((other) => isPeer(link, other, id));
@@ -45,8 +45,9 @@ export class AttachmentNamespaces implements Disposable {
 }
 
 /**
- * The repairs of an attachment whose interface is there, in the order in which they are applied: what
- * the plugin that made the interface knows of, what the result says, what later plugins know of.
+ * Plans the repairs of an attachment whose interface exists, in the order in which they are
+ * applied: those of the plugin that made the interface, those that the result calls for, those of
+ * later plugins.
  */
 export async function planRepairs(
   attachment: CachedAttachment,
@@ -65,7 +66,7 @@ export async function planRepairs(
   ];
 }
 
-/** The repairs that each plugin of the network knows of; none of another maker's. */
+/** Asks each plugin of the network for its repairs; plugins of other projects have none. */
 async function pluginRepairs(attachment: CachedAttachment): Promise<(readonly Repair[])[]> {
   const network = cachedNetwork(attachment);
   const { netns, result, capabilityArgs } = attachment;
@@ -108,14 +109,14 @@ function planAddresses(inside: Rtnl, link: Link, { interfaces = [], ips = [] }: 
     .filter((address) => !present.some((one) => one.address.equals(address)))
     .map((address) => ({
       what: `add ${address} to ${link.name}`,
-      // It was this container's before, and the reservation still is.
+      // No duplicate address detection: the address is still reserved for this container.
       apply: () => inside.address.add(link, address, { noDad: true }),
     }));
 }
 
 /**
- * Another plugin may have moved a route into a table of its own: one that a rule leads to for what
- * comes from the container is that plugin's to restore.
+ * Plans the routes that are missing. Where a rule leads packets from the container to another
+ * table, a plugin may have moved routes there: those are that plugin's to restore.
  */
 function planRoutes(inside: Rtnl, link: Link, { routes = [], ips = [] }: Result): Repair[] {
   const present = inside.route.list();

@@ -6,7 +6,7 @@ import { type TracePart, treeOf } from "./tree.ts";
 
 /**
  * Does `work`, and records what it does in this process and in those of the plugins that it executes.
- * @param name what it is called
+ * @param name names the trace's first part
  * @param work returns an exit status
  */
 export async function recordTrace(

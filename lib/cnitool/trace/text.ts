@@ -10,8 +10,8 @@ const HEADER = `${"at ms".padStart(TIME_WIDTH)} ${"took ms".padStart(TIME_WIDTH)
 /** The kinds of parts that are highlighted. */
 const PLUGINS: readonly SpanKind[] = ["command", "operation", "plugin"];
 
-/** What stands before the names of parts. */
-const VERBS: Readonly<Partial<Record<SpanKind, string>>> = {
+/** Prefixes of parts' names. */
+const PREFIXES: Readonly<Partial<Record<SpanKind, string>>> = {
   batch: "rules: ",
   dbus: "D-Bus ",
   http: "POST ",
@@ -24,7 +24,7 @@ export function traceLines(roots: readonly TracePart[], style: Style): string[] 
   return [style.dim(HEADER), ...tree, style.dim(summaryOf(roots))];
 }
 
-/** What a summary counts, in this order, by one and by several. */
+/** What a summary counts, in this order, in singular and plural. */
 const COUNTED: Readonly<Partial<Record<SpanKind, readonly [one: string, several: string]>>> = {
   plugin: ["plugin executed", "plugins executed"],
   netlink: ["netlink request", "netlink requests"],
@@ -36,7 +36,7 @@ const COUNTED: Readonly<Partial<Record<SpanKind, readonly [one: string, several:
   lock: ["lock", "locks"],
 };
 
-/** How much there was of each kind, and how long it took together. */
+/** Counts the parts of each kind, and adds up how long they took. */
 function summaryOf(roots: readonly TracePart[]): string {
   const all = allParts(roots);
   const counts = Object.entries(COUNTED).flatMap(([kind, [one, several]]) => {
@@ -52,7 +52,7 @@ function allParts(parts: readonly TracePart[]): TracePart[] {
   return parts.flatMap((part) => [part, ...allParts(part.parts)]);
 }
 
-/** @param indent before the part's own line @param below before what belongs to it */
+/** Formats a part. @param indent before its own line @param below before lines of what is in it */
 function linesOf(part: TracePart, indent: string, below: string, style: Style): string[] {
   const { atMs, durationMs, parts } = part;
   const times = `${time(atMs)} ${
@@ -76,17 +76,17 @@ function linesOf(part: TracePart, indent: string, below: string, style: Style): 
 function titleOf(part: TracePart, style: Style): string {
   const { kind, name, error, durationMs, details } = part;
   const about = aboutOf(part);
-  // What was attempted stands before it.
+  // The line already says what was attempted.
   const why = error?.replace(`cannot ${kind === "batch" ? name : details.purpose}: `, "");
   return [
-    PLUGINS.includes(kind) ? style.bold(name) : `${VERBS[kind] ?? ""}${name}`,
+    PLUGINS.includes(kind) ? style.bold(name) : `${PREFIXES[kind] ?? ""}${name}`,
     ...about === "" ? [] : [style.dim(about)],
     ...durationMs === undefined ? [style.red("did not end")] : [],
     ...why === undefined ? [] : [style.red(`failed: ${why}`)],
   ].join(" ");
 }
 
-/** What stands behind a part's name. */
+/** Formats the details that follow a part's name. */
 function aboutOf({ kind, details }: TracePart): string {
   const { purpose, flags, attributes, answers, args, waitedMs, bytes, value, to, file, network } =
     details;
@@ -122,12 +122,12 @@ function aboutOf({ kind, details }: TracePart): string {
   }
 }
 
-/** Lines of its own: a batch's commands, a program's input. */
+/** Returns the details that have lines of their own: a batch's commands, a program's input. */
 function moreOf({ details }: TracePart): readonly string[] {
   return (details.commands ?? details.input ?? []) as string[];
 }
 
-/** Attributes, those inside others by their path: `info.kind=bridge`. */
+/** Formats attributes, nested ones by their path: `info.kind=bridge`. */
 function assignments(value: unknown, path = ""): string[] {
   if (Array.isArray(value)) {
     return value.flatMap((item, index) => assignments(item, `${path}[${index}]`));

@@ -6,7 +6,7 @@ import { treeOf } from "./tree.ts";
 
 const COMMON = { trace: "t", pid: 7 };
 
-/** As they come: what has ended, in the order of ending; two lines of what others are a part of. */
+/** A trace file: a line when a span ends, and for a span with parts one when it begins. */
 const LINES: TraceLine[] = [
   { ...COMMON, span: "1", kind: "command", name: "cnitool add demo blue", time: 1000 },
   { ...COMMON, span: "2", parent: "1", kind: "operation", name: "bridge ADD", time: 1001 },

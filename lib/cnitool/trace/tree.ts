@@ -20,11 +20,11 @@ export interface TracePart {
 }
 
 /**
- * Makes a tree of the lines of a trace. What is a part of something that the lines lack, such as the
- * caller's span, is a root.
+ * Makes a tree of the lines of a trace. A span whose parent is not among the lines, such as one
+ * that the caller's span is the parent of, is a root.
  */
 export function treeOf(lines: readonly TraceLine[]): TracePart[] {
-  // Of two lines of a span the last one has all.
+  // Of two lines of a span the last one is complete.
   const spans = new Map(lines.map((line) => [line.span, line]));
   const startMs = Math.min(...lines.map(({ time }) => time));
   const parts = new Map(Array.from(spans, ([id, line]) => [id, partOf(line, startMs)]));

@@ -1,4 +1,4 @@
-/** What an IPAM configuration says together: subnets, ranges, gateways, routes. */
+/** Checks whether the values of an IPAM configuration fit: subnets, ranges, gateways, routes. */
 import type { Address4, Address6 } from "../../deps/ip_address.ts";
 import { getFold, isObject, type JsonObject, type JsonValue } from "../../types/json.ts";
 import type { Document } from "./finding.ts";
@@ -9,11 +9,11 @@ export interface AddressPool {
   range: AddressRange;
   /** As the configuration has it. */
   subnet: string;
-  /** Where it stands. */
+  /** Its path in the document. */
   path: readonly PropertyKey[];
 }
 
-/** Notes what is wrong with host-local's ranges; those that make sense are returned. */
+/** Notes what is wrong with host-local's ranges. Returns those that have a usable subnet. */
 export function checkRanges(
   document: Document,
   path: readonly PropertyKey[],
@@ -49,7 +49,7 @@ interface Range {
   config: JsonObject;
 }
 
-/** The sets, with the old-style range first, as host-local has them. */
+/** Lists the range sets, first that of the older form without `ranges`, as host-local does. */
 function rangeSets(path: readonly PropertyKey[], ipam: JsonObject): Range[][] {
   const single = getFold(ipam, "subnet") === undefined ? [] : [[{ path, config: ipam }]];
   const ranges = getFold(ipam, "ranges");
@@ -68,7 +68,7 @@ function checkRange(
 ): AddressPool | undefined {
   const text = getFold(config, "subnet");
   const subnet = parseAddress(text);
-  if (!subnet || typeof text !== "string" || !text.includes("/")) return undefined; // told by its form
+  if (!subnet || typeof text !== "string" || !text.includes("/")) return undefined; // reported already
   const whole = rangeOf(subnet);
   const at = (key: string) => [...path, key];
   if (subnet.bigInt() !== whole.first) {
@@ -121,7 +121,9 @@ function checkGateway(
   }
 }
 
-/** The address of the subnet itself, or IPv4's for broadcasts; /31 and /32 have neither. */
+/**
+ * Whether an address is the subnet's own, or IPv4's broadcast address; /31 and /32 have neither.
+ */
 function isUnusable(address: Address4 | Address6, { family, first, last }: AddressRange): boolean {
   if (last - first < 2n) return false;
   return address.bigInt() === first || family === 4 && address.bigInt() === last;
@@ -156,7 +158,7 @@ export function checkAddresses(
   checkRoutes(document, path, ipam, subnets);
 }
 
-/** A gateway must be reachable before there are routes. */
+/** Notes routes whose gateway is in no subnet: it must be reachable without a route. */
 function checkRoutes(
   document: Document,
   path: readonly PropertyKey[],
@@ -175,7 +177,7 @@ function checkRoutes(
   }
 }
 
-/** Whole subnets; ranges may be parts of theirs. */
+/** Lists whole subnets, since a range may be only a part of its subnet. */
 function subnetsIn(ipam: JsonObject, pools: readonly AddressRange[]): AddressRange[] {
   const stated = rangeSets([], ipam).flat().map(({ config }) =>
     parseAddress(getFold(config, "subnet"))

@@ -8,7 +8,7 @@ import { overlap } from "./subnets.ts";
 
 const EXTENSIONS = [".conflist", ".conf", ".json"];
 
-/** The configuration files of a directory, in the order in which they count. */
+/** Lists the configuration files of a directory, in the order in which they are read. */
 export function configurationFiles(directory: string): string[] {
   return loadNetworks(directory).map(({ file }) => file);
 }

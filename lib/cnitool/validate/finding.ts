@@ -15,7 +15,7 @@ export interface Finding {
   message: string;
 }
 
-/** `FILE:LINE:COLUMN: error: MESSAGE`, as compilers print it and editors read it. */
+/** Formats `FILE:LINE:COLUMN: error: MESSAGE`, as compilers print it and editors read it. */
 export function findingLine({ severity, file, line, column, message }: Finding): string {
   return `${
     [file, line, column].filter((part) => part !== undefined).join(":")
@@ -45,7 +45,7 @@ export class Document {
 
   /** Notes what is wrong at an offset of the text. */
   noteAt(severity: Severity, offset: number, message: string): void {
-    const place = positionOf(this.text, offset);
-    this.findings.push({ severity, file: this.file, ...place, message });
+    const position = positionOf(this.text, offset);
+    this.findings.push({ severity, file: this.file, ...position, message });
   }
 }

@@ -43,7 +43,7 @@ async function checkType(
   path: readonly string[],
   cni: Cni,
 ): Promise<void> {
-  if (type === "") return; // told by its form
+  if (type === "") return; // reported already
   try {
     findInPath(type, path);
   } catch {

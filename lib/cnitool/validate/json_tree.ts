@@ -1,12 +1,12 @@
-/** JSON with the places of its parts. */
+/** JSON with the positions of its values. */
 
-/** A value, and where it stands in the text. */
+/** A value, and where it is in the text. */
 export interface JsonNode {
   /** Offset of its first character. */
   start: number;
-  /** Of an object, in the order of the text; one key may stand there twice. */
+  /** The entries of an object, in the order of the text; a key may occur twice. */
   entries?: JsonEntry[];
-  /** Of a list. */
+  /** The items of a list. */
   items?: JsonNode[];
 }
 
@@ -18,14 +18,14 @@ export interface JsonEntry {
   value: JsonNode;
 }
 
-/** A place in a text; both count from 1. */
+/** A position in a text; both count from 1. */
 export interface Position {
   line: number;
   /** In characters. */
   column: number;
 }
 
-/** @param text JSON that `parseJson` has read without complaint */
+/** Parses the positions of a text's values. @param text JSON that `parseJson` accepts */
 export function parseTree(text: string): JsonNode {
   const tokens = Array.from(
     text.matchAll(/"(?:\\.|[^"\\])*"|[{}[\],:]|[^\s{}[\],:"]+/g),
@@ -56,9 +56,9 @@ export function parseTree(text: string): JsonNode {
 }
 
 /**
- * The offset of what a path leads to: of its key, or of its value. Where upper and lower case are
- * all that differs, that is the key; of a key that stands twice the last one counts. For what is not
- * there, of what is nearest to it.
+ * Finds the offset of what a path leads to: of its key, or of its value. A key in another case
+ * counts where there is none in this one; of a key that occurs twice the last one counts. Where the
+ * path leads to nothing, the offset is that of the last part of it that exists.
  */
 export function offsetOf(
   tree: JsonNode,
@@ -82,7 +82,7 @@ function lastEntry(entries: readonly JsonEntry[], key: string): JsonEntry | unde
     entries.findLast((entry) => entry.key.toLowerCase() === key.toLowerCase());
 }
 
-/** The keys, at any depth, that stand a second time in their object. */
+/** Finds the keys, at any depth, that occur again in their object. */
 export function* repeatedKeys({ entries = [], items = [] }: JsonNode): Generator<JsonEntry> {
   const seen = new Set<string>();
   for (const entry of entries) {
@@ -93,7 +93,7 @@ export function* repeatedKeys({ entries = [], items = [] }: JsonNode): Generator
   for (const item of items) yield* repeatedKeys(item);
 }
 
-/** Line and column of an offset. */
+/** Returns the line and column of an offset. */
 export function positionOf(text: string, offset: number): Position {
   const lines = text.slice(0, offset).split("\n");
   return { line: lines.length, column: lines.at(-1)!.length + 1 };

@@ -3,7 +3,7 @@ import { didYouMean } from "../../cli/suggest.ts";
 import { isObject, type JsonObject, type JsonValue } from "../../types/json.ts";
 import type { Document } from "./finding.ts";
 
-/** What a runtime or a chained plugin may have keys of its own in. */
+/** Objects in which runtimes and chained plugins may have keys of their own. */
 const OPEN = ["args", "runtimeConfig", "prevResult"];
 
 /**

@@ -13,20 +13,20 @@ import { type AddressPool, checkAddresses, checkRanges } from "./addresses.ts";
 import type { Document } from "./finding.ts";
 import { checkPlugin, textOf } from "./plugin.ts";
 
-/** A plugin's object, and where it stands. */
+/** A plugin's object, and its path in the document. */
 export interface PluginPart {
   path: readonly PropertyKey[];
   type: string;
   config: JsonObject;
 }
 
-/** What is to be known of a network to compare it with others. */
+/** A network that was checked, and what of it is compared with others. */
 export interface CheckedNetwork {
   document: Document;
   name: string;
   cniVersion: string;
   plugins: PluginPart[];
-  /** What host-local gives, with the bridge that the containers are on, or "". */
+  /** The ranges that host-local gives, with the bridge that the containers are on, or "". */
   pools: (AddressPool & { bridge: string })[];
 }
 
@@ -54,7 +54,10 @@ export async function checkDocument(document: Document): Promise<CheckedNetwork>
   return { document, name, cniVersion, plugins, pools };
 }
 
-/** By what it says, not by what it is called; other runtimes go by the name. */
+/**
+ * Whether a file is a list, by its content. Notes where its name says otherwise: other runtimes go
+ * by the name.
+ */
 function checkKind(document: Document): boolean {
   const { file, raw } = document;
   const isNamedList = file.endsWith(".conflist");
@@ -73,7 +76,7 @@ function checkKind(document: Document): boolean {
   return isNamedList || plugins !== undefined;
 }
 
-/** A list's own keys count only as the specification spells them. */
+/** Notes keys of a list that do not count: they do only as the specification spells them. */
 async function checkListKeys(document: Document): Promise<void> {
   const known = Object.keys(jsonSchemaOf(networkList()).properties as JsonObject);
   for (const key of Object.keys(document.raw)) {
@@ -116,7 +119,7 @@ function checkName(document: Document, name: string): void {
   }
 }
 
-/** @returns the version that plugins are called with */
+/** Notes versions that do not exist or count. @returns the version that plugins are called with */
 function checkVersions(document: Document, plugins: readonly PluginPart[]): string {
   const { raw } = document;
   const isList = Object.hasOwn(raw, "plugins");
@@ -140,7 +143,7 @@ function checkVersions(document: Document, plugins: readonly PluginPart[]): stri
   return isList ? versionOf(document.text) ?? stated : stated || "0.1.0";
 }
 
-/** The one that the library chooses; undefined where it reads no list. */
+/** Returns the version that the library chooses; undefined where it cannot read the list. */
 function versionOf(text: string): string | undefined {
   try {
     return parseNetworkList(text).cniVersion;
@@ -161,7 +164,7 @@ function checkIpam(
     case "host-local":
       return checkRanges(document, at, ipam);
     case "cluster-local":
-      // Two networks may well be of one subnet: the pool is theirs together, or they are apart.
+      // Networks may have the same subnet: either they share a pool, or they are separate.
       checkRanges(document, at, ipam);
       return [];
     case "static":
@@ -172,7 +175,7 @@ function checkIpam(
   }
 }
 
-/** The bridge that containers are attached to, where the plugin has one. */
+/** Returns the bridge that containers are attached to; "" where the plugin has none. */
 function bridgeOf(config: JsonObject): string {
   return textOf(config, "type") === "bridge" ? textOf(config, "bridge") || "cni0" : "";
 }

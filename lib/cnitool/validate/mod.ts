@@ -22,7 +22,7 @@ export interface Validation {
 }
 
 /**
- * Looks at configurations. Plugins are asked for the versions that they speak; nothing is changed.
+ * Validates configurations. Plugins are asked for the versions that they speak; nothing is changed.
  *
  * @param path directories that hold plugins
  */
@@ -57,10 +57,10 @@ export async function validate(
 }
 
 function readDocument(file: string): Document | Finding {
-  const fail = (message: string, place?: Position): Finding => ({
+  const fail = (message: string, position?: Position): Finding => ({
     severity: "error",
     file,
-    ...place,
+    ...position,
     message,
   });
   let text: string;
@@ -78,9 +78,9 @@ function readDocument(file: string): Document | Finding {
     }
     return document;
   } catch (error) {
-    // What is nested too deeply, or too large a number, has no place.
+    // JSON that is nested too deeply, and numbers that are too large, have no position.
     if (!messageOf(error).startsWith("invalid JSON at ")) return fail(messageOf(error));
-    const { message, ...place } = findJsonError(text);
-    return fail(`invalid JSON: ${message}`, place);
+    const { message, ...position } = findJsonError(text);
+    return fail(`invalid JSON: ${message}`, position);
   }
 }

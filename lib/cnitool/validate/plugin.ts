@@ -9,7 +9,7 @@ import { problemsIn } from "../../types/options.ts";
 import type { Document } from "./finding.ts";
 import { noteUnknownKeys } from "./keys.ts";
 
-/** The capabilities that the field's conventions name. */
+/** The capabilities of CNI's conventions (`CONVENTIONS.md` beside the specification). */
 const CAPABILITIES = [
   "portMappings",
   "ipRanges",
@@ -23,7 +23,7 @@ const CAPABILITIES = [
   "cgroupPath",
 ];
 
-/** Without the runtime's values these do nothing. */
+/** Plugins that do nothing without the runtime's values. */
 const NEEDED: Readonly<Record<string, { capability: string; instead: readonly string[] }>> = {
   portmap: { capability: "portMappings", instead: [] },
   bandwidth: { capability: "bandwidth", instead: ["ingressRate", "egressRate"] },
@@ -48,7 +48,7 @@ export async function checkPlugin(
     noteWrongValues(document, path, plugin, config);
     const common = jsonSchemaOf(netConf());
     const own = plugin.options ? jsonSchemaOf(plugin.options()) : {};
-    // What stands under "ipam" is the IPAM plugin's, which may be anybody's.
+    // Keys under "ipam" are read by the IPAM plugin, which may be of another project.
     const { ipam: _, ...properties } = {
       ...common.properties as JsonObject,
       ...own.properties as JsonObject ?? {},
@@ -59,7 +59,7 @@ export async function checkPlugin(
   await checkCapabilities(document, path, config, [plugin, ipamPlugin]);
 }
 
-/** @returns the IPAM plugin where it is one of ours */
+/** Notes what is wrong under "ipam". @returns the IPAM plugin where it is one of this project */
 async function checkIpam(
   document: Document,
   path: readonly PropertyKey[],
@@ -90,7 +90,7 @@ async function checkIpam(
   return plugin;
 }
 
-/** @param part only problems below this key */
+/** Notes values that the plugin's schema refuses. @param part only problems below this key */
 function noteWrongValues(
   document: Document,
   path: readonly PropertyKey[],
@@ -140,7 +140,7 @@ async function checkCapabilities(
   );
 }
 
-/** What a plugin reads of `runtimeConfig`. */
+/** Lists the capabilities that a plugin reads in `runtimeConfig`. */
 function capabilitiesOf(plugin: Plugin | undefined): string[] {
   const schema = plugin?.options ? jsonSchemaOf(plugin.options()) : {};
   const { runtimeConfig } = (schema.properties ?? {}) as JsonObject;
@@ -148,7 +148,7 @@ function capabilitiesOf(plugin: Plugin | undefined): string[] {
   return Object.keys(properties as JsonObject);
 }
 
-/** The text of a key in any case; "" where it has none. */
+/** Returns the text of a key, in whatever case it is written; "" where it has none. */
 export function textOf(config: JsonObject, key: string): string {
   const value = getFold(config, key);
   return typeof value === "string" ? value : "";

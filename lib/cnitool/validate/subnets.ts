@@ -1,4 +1,4 @@
-/** Subnet arithmetic, for who reads configurations. */
+/** Arithmetic with the subnets that configurations have. */
 import { Address4, Address6 } from "../../deps/ip_address.ts";
 
 /** A range of addresses of one family. */
@@ -8,15 +8,15 @@ export interface AddressRange {
   last: bigint;
 }
 
-/** An address, or a subnet with host bits or without, as text has it; undefined for other text. */
+/** Parses an address, or a subnet with or without host bits; undefined for other text. */
 export function parseAddress(text: unknown): Address4 | Address6 | undefined {
   if (typeof text !== "string") return undefined;
-  // Addresses of IPv4 in IPv6 notation, such as ::ffff:10.0.0.1, are not what configurations have.
+  // IPv4-mapped addresses, such as ::ffff:10.0.0.1, are IPv6 here: configurations do not have them.
   if (Address4.isValid(text)) return new Address4(text);
   return Address6.isValid(text) ? new Address6(text) : undefined;
 }
 
-/** The subnet of an address with a prefix length. */
+/** Returns the subnet of an address with a prefix length. */
 export function rangeOf(address: Address4 | Address6): AddressRange {
   return {
     family: address instanceof Address4 ? 4 : 6,

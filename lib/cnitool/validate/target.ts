@@ -6,17 +6,17 @@ import { CniError } from "../../types/error.ts";
 import { isFileName } from "../network.ts";
 import { networkDirectory } from "../settings.ts";
 
-/** What to look at. */
+/** The configurations to validate. */
 export interface ValidationTarget {
-  /** The directory whose networks are there together; "" for none. */
+  /** The directory whose networks are compared with each other; "" for none. */
   directory: string;
   /** Only this file; all of the directory's when absent. */
   file?: string;
 }
 
 /**
- * What a word means: a directory, a file, or a network of NETCONFPATH, whose networks are compared;
- * all of them where there is no word.
+ * Finds what a word of the command line names: a directory, a file, or a network of NETCONFPATH;
+ * all of NETCONFPATH where there is no word.
  *
  * @throws {CniError} code 7 where there is no such network
  */

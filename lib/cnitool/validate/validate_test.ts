@@ -26,7 +26,7 @@ class Configurations extends NoopPlugins {
     }
   }
 
-  /** What is found, a line each, without the directory. */
+  /** Validates, and returns a line for each finding, without the directory. */
   async findings(file?: string): Promise<string[]> {
     const target = { directory: this.networks, file: file && `${this.networks}/${file}` };
     const { files } = await validate(target, [this.path], new Cni({ path: [this.path] }));
@@ -44,7 +44,7 @@ function hostLocal(...subnets: (string | object)[]) {
   return { type: "host-local", ranges };
 }
 
-/** What is found in one list, without the file's name and the places. */
+/** Validates one list, and returns the findings without the file's name and positions. */
 async function findingsIn(plugin: object, ...more: object[]): Promise<string[]> {
   using files = new Configurations({ "a.conflist": list("a", plugin, ...more) });
   return (await files.findings()).map((line) => line.replace(/^a\.conflist:\d+:\d+: /, ""));
@@ -192,8 +192,8 @@ Deno.test("validate() finds subnets and names that networks of a directory share
     "e.conflist": list("a", on("br9", "10.9.0.0/16")),
     "f.conflist": list("f", on("br2", "10.2.0.0/16"), { type: "tuning" }),
   });
-  const places = /:\d+:\d+/;
-  assertEquals((await files.findings()).map((line) => line.replace(places, "")), [
+  const position = /:\d+:\d+/;
+  assertEquals((await files.findings()).map((line) => line.replace(position, "")), [
     "b.conflist: error: 10.1.2.0/24 overlaps 10.1.0.0/16 of network a: the bridges br1 and br0 would have one subnet, and the host reaches only one of them",
     "c.conflist: error: 10.1.3.0/24 overlaps 10.1.0.0/16 of network a on the same bridge: two containers may get one address",
     "d.conflist: warning: 10.1.4.0/24 overlaps 10.1.0.0/16 of network a",

@@ -1,7 +1,7 @@
-/** A mark that a node was seen lately. Nothing is released for want of it. */
+/** The key that tells that a node was seen lately. Nothing is released because it is missing. */
 import type { Session } from "./session.ts";
 
-/** Has this node's mark last as long as is configured, from now on; none where nothing is. */
+/** Renews this node's key for as long as `nodeLease` says; there is none where that is absent. */
 export async function markAlive(session: Session): Promise<void> {
   const { client, keys, node, etcd } = session;
   if (etcd.nodeLease === undefined) return;
@@ -13,7 +13,7 @@ export async function markAlive(session: Session): Promise<void> {
   await session.transact({ then: [{ put: key, value: "", lease }] });
 }
 
-/** Whether a node's mark is there. */
+/** Whether a node's key exists. */
 export async function isMarkedAlive(session: Session, node: string): Promise<boolean> {
   const [found] = await session.read({ get: session.keys.alive(node) });
   return found!.entries.length > 0;

@@ -1,6 +1,6 @@
 /**
- * Giving an attachment its addresses: one read, and one transaction, which creates each address and
- * the attachment that holds them, or changes nothing.
+ * Gives an attachment its addresses: one read, and one transaction, which creates the records of
+ * each address and of the attachment that holds them, or changes nothing.
  *
  * @module
  */
@@ -30,25 +30,25 @@ import { type AddressSet, isGivable } from "./settings.ts";
 /** What an ADD asks for. */
 export interface Request {
   attachment: AttachmentOfNode;
-  /** One address of each. */
+  /** The sets; one address is given of each. */
   sets: readonly AddressSet[];
-  /** The address that is asked for of each set, where one is. */
+  /** The address that is requested of each set; undefined where none is. */
   requested: readonly (IpAddress | undefined)[];
   netns?: RecordedNetNs;
 }
 
-/** How many notes of earlier calls a call settles before it says that a pool is full. */
-const SETTLED = 64;
+/** The most releases that an ADD makes up for earlier calls before it says that a pool is full. */
+const MAX_RELEASES = 64;
 
-/** How many transactions may lose against others' before an ADD gives up. */
+/** How many transactions may fail because of others' changes before an ADD gives up. */
 const ATTEMPTS = 200;
 
 /**
  * Gives addresses.
  * @returns one address of each set
  * @throws {CniError} code 11 when etcd does not answer, ADD is closed, or there is no free address;
- *   7 when the node's name is another machine's, or the gateway's address is asked for; 999 when the
- *   attachment holds addresses already
+ *   7 when the node's name is another machine's, or the gateway's address is requested; 999 when
+ *   the attachment holds addresses already
  */
 export async function allocate(session: Session, request: Request): Promise<IpAddress[]> {
   const { notes } = session;
@@ -66,7 +66,7 @@ export async function allocate(session: Session, request: Request): Promise<IpAd
   }
   const nonce = crypto.randomUUID();
   const note = { etcd: session.etcd, ...attachment, nonce, netns, process: thisProcess() };
-  // The same ADD, trying again after an answer that was lost, knows its own by these.
+  // A repeated ADD recognizes by these what it was given before, when the answer was lost.
   const unsure = earlier.filter(({ state }) => state === "adding" || state === "uncertain");
   const nonces = unsure.map(({ note }) => note.nonce);
   const allocation = new Allocation(session, request, nonce, nonces);
@@ -85,7 +85,7 @@ export async function allocate(session: Session, request: Request): Promise<IpAd
   return addresses;
 }
 
-/** The name of a set in the note of what was given last. */
+/** Names a set in the note of the addresses that were given last. */
 function nameOf({ pool, ranges }: AddressSet): string {
   return `${pool} ${ranges}`;
 }
@@ -97,13 +97,13 @@ function isUnderWay({ containerId, ifName, process: noted }: AttachmentNote): Cn
   );
 }
 
-/** The reads and transactions of one ADD, until one is accepted. */
+/** The reads and transactions of one ADD, until a transaction succeeds. */
 class Allocation {
   readonly #session: Session;
   readonly #request: Request;
   readonly #nonce: string;
   readonly #earlier: readonly string[];
-  #isSettled = false;
+  #hasReleased = false;
 
   /** @param earlier nonces of tries of the same ADD that may have succeeded */
   constructor(session: Session, request: Request, nonce: string, earlier: readonly string[]) {
@@ -113,7 +113,10 @@ class Allocation {
     this.#earlier = earlier;
   }
 
-  /** @param announce notes on disk what the next transaction may give */
+  /**
+   * Tries transactions until one succeeds.
+   * @param announce notes on disk which addresses the next transaction may give
+   */
   async run(
     announce: (addresses: Holding[], sinceMs: number) => void,
   ): Promise<OwnerRecord> {
@@ -125,7 +128,7 @@ class Allocation {
     }
   }
 
-  /** Notes that what was asked for shall not be held, where it may be; else forgets it. */
+  /** Notes a release where addresses may have been given; else removes the note of this ADD. */
   #abandon(): void {
     const { notes, client } = this.#session;
     for (const noted of notes.of(this.#request.attachment)) {
@@ -176,7 +179,7 @@ class Allocation {
     ];
   }
 
-  /** Reads what is needed, and chooses; or finds that an earlier try has succeeded. */
+  /** Reads what is needed, and chooses addresses; or finds that an earlier try has succeeded. */
   async #plan(attempt: number): Promise<
     { held: OwnerRecord } | { holdings: Holding[]; conditions: Compare[]; changes: Operation[] }
   > {
@@ -186,7 +189,7 @@ class Allocation {
     const searches = sets.map((set, index) => {
       const wanted = requested[index];
       const last = session.last(nameOf(set));
-      return wanted ? new Wanted(session, set, wanted) : new Search(
+      return wanted ? new RequestedAddress(session, set, wanted) : new Search(
         session,
         set,
         last === undefined ? undefined : IpAddress.tryParse(last),
@@ -205,7 +208,7 @@ class Allocation {
     const held = this.#ownOf(entry);
     if (held?.nonce === this.#nonce) return { held };
     if (held && this.#fits(held)) {
-      // It becomes this try's: who still releases what the earlier one had does not find it.
+      // It gets this try's nonce: a release of the earlier try, by its nonce, does not remove it.
       return {
         holdings: held.addresses,
         conditions: [
@@ -226,7 +229,7 @@ class Allocation {
       const own = outcomes.splice(0, search.operations.length);
       const candidate = await found(search.find(own, claims), index);
       if (candidate) candidates.push(candidate);
-      else if (await this.#settle()) return await this.#plan(attempt);
+      else if (await this.#releaseEarlier()) return await this.#plan(attempt);
       else throw await exhausted(session, sets[index]!, index);
     }
     return {
@@ -253,15 +256,15 @@ class Allocation {
   }
 
   /** Releases what earlier calls could not, once. Returns whether there was any. */
-  async #settle(): Promise<boolean> {
-    if (this.#isSettled) return false;
-    this.#isSettled = true;
-    return await releasePending(this.#session, SETTLED, this.#request.attachment) > 0;
+  async #releaseEarlier(): Promise<boolean> {
+    if (this.#hasReleased) return false;
+    this.#hasReleased = true;
+    return await releasePending(this.#session, MAX_RELEASES, this.#request.attachment) > 0;
   }
 
   /**
-   * What the attachment holds by this very ADD, or an earlier try of it.
-   * @throws {CniError} code 999 when it holds addresses of another one
+   * Reads what the attachment holds by this ADD, or by an earlier try of it.
+   * @throws {CniError} code 999 when it holds addresses of another ADD
    */
   #ownOf(entry: Entry | undefined): OwnerRecord | undefined {
     if (!entry) return undefined;
@@ -276,7 +279,7 @@ class Allocation {
     );
   }
 
-  /** Whether addresses are what is asked for: the configuration may have changed since. */
+  /** Whether addresses are what is requested: the configuration may have changed since. */
   #fits({ addresses }: OwnerRecord): boolean {
     const { sets, requested } = this.#request;
     return addresses.length === sets.length && sets.every((set, index) => {
@@ -286,7 +289,7 @@ class Allocation {
     });
   }
 
-  /** @throws {CniError} code 11 when ADD is closed, or has to be: etcd is not what it was */
+  /** Expects that ADD is open; closes it where etcd went back. @throws {CniError} code 11 */
   async #requireOpen(entry: Entry | undefined): Promise<void> {
     const { regression, keys, node } = this.#session;
     if (regression !== undefined && !entry) await this.#close(regression);
@@ -315,7 +318,7 @@ class Allocation {
   }
 }
 
-/** What is found of a set; an error names the set. */
+/** Awaits a search of a set; its error names the set. */
 async function found<T>(search: Promise<T>, index: number): Promise<T> {
   try {
     return await search;
@@ -324,8 +327,8 @@ async function found<T>(search: Promise<T>, index: number): Promise<T> {
   }
 }
 
-/** An address that is asked for: that one or none. */
-class Wanted {
+/** The search for an address that is requested: that one or none. */
+class RequestedAddress {
   readonly operations: Operation[];
   readonly #session: Session;
   readonly #set: AddressSet;
@@ -339,7 +342,10 @@ class Wanted {
     this.operations = [{ get: keys.address(address) }, { get: keys.block(blockOf(address)) }];
   }
 
-  /** @throws {CniError} code 7 when it is nobody's to have, 11 when somebody has it */
+  /**
+   * Finds the address.
+   * @throws {CniError} code 7 when nobody may have it, 11 when somebody has it
+   */
   async find(
     [holder, block]: readonly Outcome[],
     claims: Claims,
@@ -368,7 +374,7 @@ class Wanted {
   }
 
   /**
-   * Releases what a container of this node holds that is known to be gone.
+   * Releases what a container of this node holds whose namespace is known to be gone.
    * @throws {CniError} code 11 for any other holder
    */
   async #requireGone(entry: Entry): Promise<void> {

@@ -8,8 +8,8 @@ import { readRecord } from "./records.ts";
 import { addressSets } from "./settings.ts";
 
 /**
- * Expects that the attachment holds an address, and every one that the previous result took from the
- * configured sets, by both of its records.
+ * CHECK: expects a record of the attachment, and of every address that the previous result has of
+ * the configured sets a record by the same ADD.
  * @throws {CniError} code 999; 11 when etcd does not answer
  */
 export async function check(call: AttachmentCall<Options>): Promise<void> {

@@ -12,11 +12,11 @@ interface Claim {
   changes: Operation[];
 }
 
-/** The blocks that one ADD claims, of which it may give an address of each of several sets. */
+/** The blocks that one ADD claims. One block may have the addresses of several sets. */
 export class Claims {
   readonly #claims = new Map<string, Claim>();
 
-  /** Claims a block that nobody has, on conditions and with changes of its own. */
+  /** Claims a block that nobody has, with further conditions and changes. */
   add(
     keys: PoolKeys,
     block: IpAddress,
@@ -66,7 +66,9 @@ export class Claims {
     return [...this.#claims.values()].flatMap(({ conditions }) => conditions);
   }
 
-  /** What makes the blocks a node's, and what it does not give of them free. */
+  /**
+   * Makes the operations that record the blocks as a node's, and what is not given of them as free.
+   */
   changes(node: string): Operation[] {
     return [...this.#claims.values()].flatMap(({ keys, block, taken, changes }) => [
       { put: keys.block(block), value: encodeRecord({ node }) },

@@ -9,15 +9,15 @@ import { fence, isInDoubt, release, releasePending } from "./release.ts";
 import { Session } from "./session.ts";
 import { tryConnection } from "./settings.ts";
 
-/** How many releases this node keeps for when etcd answers again. */
+/** The most releases that this node keeps until etcd answers again. */
 const MAX_PENDING = 4096;
 
-/** How many of them a DEL sees to. */
-const SETTLED = 16;
+/** The most releases that a DEL makes up for earlier calls. */
+const MAX_RELEASES = 16;
 
 /**
- * DEL: releases what the attachment holds. Where etcd does not do so the release is noted on disk,
- * and made by a later call: nobody else is given the addresses until then.
+ * DEL: releases what the attachment holds. Where that fails the release is noted on disk, and made
+ * by a later call: nobody else is given the addresses until then.
  * @throws {CniError} code 11 when too many releases are noted already
  */
 export async function detach(call: DelCall): Promise<void> {
@@ -34,7 +34,7 @@ export async function detach(call: DelCall): Promise<void> {
     await release(session, attachment, { expected: noted[0]?.note.addresses });
     for (const one of noted) notes.remove(one);
     await session.save();
-    await releasePending(session, SETTLED).catch(() => 0); // a later call's, then
+    await releasePending(session, MAX_RELEASES).catch(() => 0); // left to a later call
   } catch (error) {
     const why = CniError.from(error);
     const all: Noted[] = noted.length > 0 ? noted : [{
@@ -70,7 +70,7 @@ function defer(notes: NodeNotes, noted: Noted, why: CniError): void {
   );
 }
 
-/** What is to be released: by what ADD noted, else by the configuration. */
+/** Finds what is to be released, by what ADD noted, else by the configuration. */
 function find(
   call: DelCall,
 ): { attachment: AttachmentOfNode; etcd: EtcdSettings; noted: Noted[] } | undefined {

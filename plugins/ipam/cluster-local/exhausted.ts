@@ -4,13 +4,13 @@ import { readRecord } from "./records.ts";
 import type { Session } from "./session.ts";
 import type { AddressSet } from "./settings.ts";
 
-/** How many holders are looked at to tell who has the addresses. */
+/** How many holders of a range are read to tell who has the addresses. */
 const SAMPLE = 1000;
 
 /** How many nodes are named. */
 const NAMED = 5;
 
-/** The error of a set without a free address: how many are given, and to whom. */
+/** Makes the error of a set without a free address: how many are given, and to whom. */
 export async function exhausted(
   session: Session,
   set: AddressSet,

@@ -7,8 +7,8 @@ import { Session } from "./session.ts";
 import { tryConnection } from "./settings.ts";
 
 /**
- * GC: releases what this node's attachments to this network hold that are no longer valid, and what
- * earlier calls could not release.
+ * GC: releases what this node's attachments to this network hold where they are no longer valid,
+ * and what earlier calls could not release.
  * @throws {CniError} code 11 when etcd does not answer; 7 when the node's name is another machine's
  */
 export async function collect(call: GcCall): Promise<void> {

@@ -1,7 +1,7 @@
 import { duration } from "../../../lib/cli/text.ts";
 import type { AttachmentOfNode } from "./keys.ts";
 
-/** "container abc, interface eth0, on node n1, since 3h2m" */
+/** Describes a holder: "container abc, interface eth0, on node n1, since 3h2m" */
 export function describeHolder(
   { node, containerId, ifName, sinceMs }: AttachmentOfNode & { sinceMs: number },
 ): string {

@@ -7,7 +7,7 @@
  * - `pools/POOL/blocks/BLOCK`: which node claimed a block, 16 addresses in a row
  * - `pools/POOL/free/NODE/ADDRESS`: an address of a claimed block that nobody holds
  * - `pools/POOL/spare/BLOCK`: a block that was claimed, and given back
- * - `pools/POOL/next/FIRST-LAST`: the first block of a range that was never claimed in turn
+ * - `pools/POOL/next/FIRST-LAST`: the first block of a range that may never have been claimed
  * - `alive/NODE`: that a node was seen, while its lease lasts
  * - `closed`: why no ADD is served
  *
@@ -40,12 +40,12 @@ export class Keys {
     return `${this.#prefix}/closed`;
   }
 
-  /** That a node was seen lately. */
+  /** Returns the key that tells that a node was seen lately. */
   alive(node: string): string {
     return `${this.#prefix}/alive/${node}`;
   }
 
-  /** What every pool's name stands behind. */
+  /** The prefix of the keys of all pools. */
   get pools(): string {
     return `${this.#prefix}/pools/`;
   }
@@ -58,13 +58,13 @@ export class Keys {
     return `${this.owners(node, network)}${containerId}/${ifName}`;
   }
 
-  /** What the keys of a node's owners begin with, on one network or on all. */
+  /** Returns the prefix of the keys of a node's owners, on one network or on all. */
   owners(node: string, network?: string): string {
     const all = `${this.#prefix}/owners/${node}/`;
     return network === undefined ? all : `${all}${network}/`;
   }
 
-  /** The attachment that a key of an owner names. */
+  /** Reads the attachment that the key of an owner names. */
   attachmentOf(ownerKey: string): AttachmentOfNode {
     const [node = "", network = "", containerId = "", ifName = ""] = ownerKey
       .slice(`${this.#prefix}/owners/`.length).split("/");
@@ -84,7 +84,7 @@ export class PoolKeys {
     this.#base = base;
   }
 
-  /** What the keys of all addresses begin with. */
+  /** The prefix of the keys of all addresses. */
   get addresses(): string {
     return `${this.#base}/addresses/`;
   }
@@ -93,7 +93,7 @@ export class PoolKeys {
     return `${this.addresses}${digits(address)}`;
   }
 
-  /** What the keys of all claimed blocks begin with. */
+  /** The prefix of the keys of all claimed blocks. */
   get blocks(): string {
     return `${this.#base}/blocks/`;
   }
@@ -102,12 +102,12 @@ export class PoolKeys {
     return `${this.blocks}${digits(first)}`;
   }
 
-  /** What the keys of all free addresses begin with. */
+  /** The prefix of the keys of all free addresses. */
   get allFree(): string {
     return `${this.#base}/free/`;
   }
 
-  /** What the keys of a node's free addresses begin with. */
+  /** Returns the prefix of the keys of a node's free addresses. */
   freeOfNode(node: string): string {
     return `${this.allFree}${node}/`;
   }
@@ -125,33 +125,33 @@ export class PoolKeys {
   }
 }
 
-/** The key behind a key: a range up to it includes it. */
+/** Returns the key directly after a key: a range that ends there includes the key. */
 export function behind(key: string): string {
   return `${key}\0`;
 }
 
-/** The first address of an address's block. */
+/** Returns the block of an address: the first address of it. */
 export function blockOf(address: IpAddress): IpAddress {
   const value = address.value - address.value % BigInt(BLOCK_SIZE);
   return IpAddress.fromValue(address.family, value);
 }
 
-/** The last address of a block. */
+/** Returns the last address of a block. */
 export function lastOf(block: IpAddress): IpAddress {
   return block.add(BLOCK_SIZE - 1);
 }
 
-/** The addresses of a block, in order. */
+/** Returns the addresses of a block, in order. */
 export function addressesOf(block: IpAddress): IpAddress[] {
   return Array.from({ length: BLOCK_SIZE }, (_, index) => block.add(index));
 }
 
-/** The address that a key ends in. */
+/** Reads the address that a key ends in. */
 export function addressAt(key: string): IpAddress {
   return readDigits(key.slice(key.lastIndexOf("/") + 1));
 }
 
-/** The family's number and hexadecimal digits, as many as it has. */
+/** Writes an address: its family's number, and all hexadecimal digits that the family has. */
 function digits({ family, value, bits }: IpAddress): string {
   return `${family}${value.toString(16).padStart(bits / 4, "0")}`;
 }

@@ -1,9 +1,9 @@
 /**
  * cluster-local gives each attachment an address of every range set, which no node of the cluster
- * gives to another one: etcd has them.
+ * gives to another one: the reservations are in etcd.
  *
- * Made: the attachment and its addresses, by one transaction, and a note on this node's disk. Undone:
- * both.
+ * Made: the records of the attachment and of its addresses, by one transaction, and a note on this
+ * node's disk. Undone: both.
  *
  * @module
  */

@@ -2,13 +2,16 @@ import { messageOf } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { CniError } from "../../../lib/types/error.ts";
 
-/** A machine, and its run since it was switched on. */
+/** A machine, and its current boot. */
 export interface Machine {
   machineId: string;
   bootId: string;
 }
 
-/** This machine. machine-id(5), random(4). @throws {CniError} code 7 when it has no ID */
+/**
+ * Identifies this machine. machine-id(5), random(4).
+ * @throws {CniError} code 7 when it has no ID
+ */
 export function thisMachine(): Machine {
   const path = "/etc/machine-id";
   let machineId: string;

@@ -2,7 +2,7 @@
  * What this node keeps on disk, below `/var/lib/cni/cluster-local/NODE/`:
  *
  * - a file for each ADD that gave addresses, or may have: its name says which, see {@link State}
- * - `CLUSTER.cluster.json`: how far a cluster of etcd had come when it was last seen
+ * - `CLUSTER.cluster.json`: the revision that a cluster of etcd had when it was last seen
  *
  * @module
  */
@@ -23,8 +23,8 @@ const DIRECTORY = "/var/lib/cni/cluster-local";
  *
  * - `adding`: an ADD asks for them, or was killed while it did
  * - `held`: they were given
- * - `uncertain`: they may have been given, and shall not be held
- * - `releasing`: they were given, and shall be released
+ * - `uncertain`: they may have been given, and are to be released if so
+ * - `releasing`: they were given, and are to be released
  */
 export type State = "adding" | "held" | "uncertain" | "releasing";
 
@@ -37,9 +37,9 @@ export interface AttachmentNote extends AttachmentOfNode {
   nonce: string;
   addresses: Holding[];
   sinceMs: number;
-  /** Whether a transaction of the ADD may still be made, beside the one that was. */
+  /** Whether etcd may still do another transaction of the ADD, whose answer was lost. */
   isInDoubt?: boolean;
-  /** The process of the ADD: number, and when it was started. */
+  /** The process of the ADD: its PID and start time. */
   process: string;
   /** The container's namespace, where it has one. */
   netns?: RecordedNetNs;
@@ -51,7 +51,7 @@ export interface Noted {
   note: AttachmentNote;
 }
 
-/** How far a cluster of etcd had come. */
+/** The state of a cluster of etcd when it was last seen. */
 export interface ClusterNote {
   clusterId: string;
   /** The highest revision seen. */
@@ -97,12 +97,12 @@ export class NodeNotes {
     });
   }
 
-  /** The nodes that this machine has notes of: its names, now and before. */
+  /** Lists the nodes that this machine has notes of: its present and earlier names. */
   static nodes(): string[] {
     return ifPresent(() => runtime.files.list(DIRECTORY)) ?? [];
   }
 
-  /** What is known of an attachment: a note for each ADD that asked for addresses. */
+  /** Reads what is known of an attachment: a note for each ADD that asked for addresses. */
   of(attachment: AttachmentOfNode): Noted[] {
     const prefix = prefixOf(attachment);
     return this.#read((name) =>
@@ -115,13 +115,13 @@ export class NodeNotes {
     this.#attachments[state].write(nameOf(note), note);
   }
 
-  /** Notes something else of an ADD's addresses than before. @throws {CniError} code 5 */
+  /** Replaces the note of an ADD's addresses. @throws {CniError} code 5 */
   replace(before: Noted, now: Noted): void {
     this.write(now);
     if (before.state !== now.state) this.remove(before);
   }
 
-  /** Notes that more is known of an ADD's addresses. @throws {CniError} code 5 */
+  /** Changes the state of an ADD's note. @throws {CniError} code 5 */
   move({ state, note }: Noted, to: State): void {
     const name = nameOf(note);
     const [source, target] = [state, to].map((one) => this.#attachments[one].path(name));
@@ -133,22 +133,22 @@ export class NodeNotes {
     }
   }
 
-  /** Forgets an ADD's addresses. @throws {CniError} code 5 */
+  /** Removes the note of an ADD's addresses. @throws {CniError} code 5 */
   remove({ state, note }: Noted): void {
     this.#attachments[state].remove(nameOf(note));
   }
 
-  /** What is held, as far as is known. */
+  /** Reads the notes of what is held. */
   held(): Noted[] {
     return this.#read((_name, state) => state === "held");
   }
 
-  /** How many releases wait for etcd; no file is read. */
+  /** Counts the releases that wait for etcd; no file is read. */
   waiting(): number {
     return this.#names().filter(({ state }) => isWaiting(state)).length;
   }
 
-  /** What is to be released, as far as is known: also what processes that ended left. */
+  /** Reads the notes of what is to be released, those of ADDs whose process has ended included. */
   pending(): Noted[] {
     return this.#read((_name, state) => state !== "held")
       .filter(({ state, note }) => state !== "adding" || !isAlive(note));
@@ -162,7 +162,7 @@ export class NodeNotes {
       });
   }
 
-  /** Every attachment's note; the directory is read once. */
+  /** Lists the names and states of all notes; the directory is read once. */
   #names(): { name: string; state: State }[] {
     const files = ifPresent(() => runtime.files.list(this.#directory)) ?? [];
     return files.flatMap((file) => {
@@ -175,7 +175,7 @@ export class NodeNotes {
     return this.#clusters.list().records;
   }
 
-  /** Notes how far a cluster has come, unless it was seen further. */
+  /** Notes the revision of a cluster, unless a higher one is noted. */
   async writeCluster(note: ClusterNote): Promise<void> {
     using _lock = await this.#lock();
     const known = this.#clusters.read(note.clusterId);
@@ -186,7 +186,7 @@ export class NodeNotes {
     });
   }
 
-  /** Replaces what is known of clusters that have an endpoint of this one's. */
+  /** Replaces the notes of all clusters that share an endpoint with this one. */
   async replaceClusters(note: ClusterNote): Promise<void> {
     using _lock = await this.#lock();
     for (const { clusterId, endpoints } of this.clusters()) {
@@ -206,12 +206,15 @@ export function isWaiting(state: State): boolean {
   return state === "uncertain" || state === "releasing";
 }
 
-/** Whether two lists of endpoints are of one etcd: they share one. */
+/** Whether two lists of endpoints are of the same etcd: whether they have one in common. */
 export function isSameEtcd(some: readonly string[], others: readonly string[]): boolean {
   return some.some((endpoint) => others.includes(endpoint));
 }
 
-/** Neither a network's name nor a container's ID nor a nonce has an `@`; an interface's name may. */
+/**
+ * Makes the beginning of a note's name. Neither a network's name nor a container's ID nor a nonce
+ * has an `@`; an interface's name may.
+ */
 function prefixOf({ network, containerId, ifName }: AttachmentOfNode): string {
   return `${network}@${containerId}@${ifName}@`;
 }
@@ -220,7 +223,7 @@ function nameOf(note: AttachmentNote): string {
   return `${prefixOf(note)}${note.nonce}`;
 }
 
-/** This process: its number, and when it was started, in ticks since the machine was. proc(5) */
+/** Identifies this process: its PID, and its start time in clock ticks since boot. proc(5) */
 export function thisProcess(): string {
   return `${runtime.pid} ${startOf(runtime.pid)}`;
 }
@@ -233,7 +236,7 @@ export function isAlive({ process: noted }: AttachmentNote): boolean {
 
 function startOf(pid: number): string | undefined {
   const text = ifPresent(() => runtime.files.readText(`/proc/${pid}/stat`));
-  // The second field is the program's name, in parentheses, and may have any in it.
+  // The second field is the program's name, in parentheses, and may have parentheses in it.
   return text?.slice(text.lastIndexOf(")") + 2).split(" ")[19];
 }
 

@@ -36,7 +36,7 @@ export type Options = Infer<ReturnType<typeof options>>;
 /** The keys of `ipam`. */
 export type IpamOptions = NonNullable<Options["ipam"]>;
 
-/** What leads to etcd, for what removes: nothing else in a configuration keeps it from that. */
+/** The keys that lead to etcd, for DEL and GC, which no error in other keys may hinder. */
 export const connectionOptions = () => goObject({ ipam: goObject(connectionKeys()) });
 
 /** @see connectionOptions */
@@ -118,7 +118,7 @@ function connectionKeys() {
   };
 }
 
-/** A URL without a path. */
+/** Makes the schema of a URL without a path. */
 function endpoint(): Schema<string> {
   return customSchema(
     'a URL such as "https://10.0.0.1:2379"',
@@ -150,7 +150,10 @@ function isPoolName(text: string): boolean {
   return /^[A-Za-z0-9][\w.:-]*$/.test(text);
 }
 
-/** A whereabouts range: a subnet whose host bits are ignored, or two ends and a prefix length. */
+/**
+ * Makes the schema of a whereabouts range: a subnet whose host bits are ignored, or two ends and a
+ * prefix length.
+ */
 function subnetOrSpan(): Schema<{ subnet: Cidr } & Partial<Span>> {
   return customSchema(
     'a network such as "10.1.0.0/16" or "10.1.0.10-10.1.0.99/16"',
@@ -167,7 +170,7 @@ function subnetOrSpan(): Schema<{ subnet: Cidr } & Partial<Span>> {
   );
 }
 
-/** Addresses in a row: a network, one address, or two ends. */
+/** Makes the schema of consecutive addresses: a network, one address, or two ends. */
 function span(): Schema<Span> {
   return customSchema(
     'addresses such as "10.1.0.0/28", "10.1.0.9" or "10.1.0.5-10.1.0.9"',

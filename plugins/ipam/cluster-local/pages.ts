@@ -5,7 +5,7 @@ import type { Session } from "./session.ts";
 /** Keys that are read at a time. */
 const PAGE = 500;
 
-/** Reads every key of a range, some at a time; each page has the client's whole time. */
+/** Reads every key of a range, page by page; each page has the client's whole timeout. */
 export async function* readAll(
   session: Session,
   range: { get: string; end: string; keysOnly?: boolean },

@@ -1,4 +1,4 @@
-/** What the values in etcd are: JSON objects. */
+/** The values in etcd, which are JSON objects. */
 import { encodeJson, isObject, type JsonObject, parseJson } from "../../../lib/types/json.ts";
 import type { Entry } from "./etcd/transaction.ts";
 import type { Machine } from "./node.ts";
@@ -34,7 +34,7 @@ export type BlockRecord = { node: string };
 /** Why no ADD is served. */
 export type ClosedRecord = { reason: string; node: string; sinceMs: number };
 
-/** The text of a record. */
+/** Writes a record as text. */
 export function encodeRecord(record: JsonObject): string {
   return encodeJson(record);
 }
@@ -48,7 +48,7 @@ export interface RecordTypes {
   node: Machine;
 }
 
-/** The keys that each record cannot do without. */
+/** The keys that each record must have. */
 const REQUIRED = {
   owner: ["nonce", "addresses"],
   address: ["node", "network", "containerId", "ifName"],

@@ -1,4 +1,4 @@
-/** Releasing what an attachment holds. */
+/** Releases what an attachment holds. */
 import { IpAddress } from "../../../lib/ip/address.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import {
@@ -21,12 +21,12 @@ import { encodeRecord, type Holding, readRecord } from "./records.ts";
 import { thisMachine } from "./node.ts";
 import { claimNode, type Session } from "./session.ts";
 
-/** How many free addresses a node keeps beside a block that it gives back. */
+/** The fewest free addresses that a node keeps when it gives a block back. */
 const KEPT = BLOCK_SIZE;
 
 /**
  * Releases what an attachment holds, in one transaction.
- * @param nonce the ADD's whose addresses are meant; "" for whatever is held
+ * @param nonce that of the ADD whose addresses are to be released; "" for whatever is held
  * @returns whether something was held, and released
  * @throws {CniError} as the client's `transact`
  */
@@ -65,7 +65,7 @@ export async function release(
   }
 }
 
-/** The address, and what has to be known of its block. */
+/** An address that is released, and what has to be known of its block. */
 interface Part {
   pool: PoolKeys;
   address: IpAddress;
@@ -118,7 +118,7 @@ function remove(
     };
   }
   return {
-    // Nobody took one of the others meanwhile.
+    // None of the block's other addresses was taken meanwhile.
     conditions: [
       unchanged(block, entry),
       absent(pool.address(first), pool.address(address)),
@@ -165,7 +165,7 @@ export function isInDoubt({ state, note }: Noted): boolean {
   return note.isInDoubt === true || state === "uncertain" || state === "adding";
 }
 
-/** Has every transaction refused that relies on this node's record as it is now. */
+/** Writes this node's record anew: every transaction that relies on it as it is now is refused. */
 export async function fence(session: Session): Promise<void> {
   const { keys, node } = session;
   const key = keys.node(node);
@@ -177,7 +177,7 @@ export async function fence(session: Session): Promise<void> {
 /**
  * Releases what earlier calls could not.
  * @param limit the number of attachments to be released at most
- * @param except an attachment that the caller sees to
+ * @param except an attachment that the caller handles itself
  * @returns how many had something to release
  */
 export async function releasePending(

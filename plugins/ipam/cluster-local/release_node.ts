@@ -6,8 +6,9 @@ import { release } from "./release.ts";
 import type { Session } from "./session.ts";
 
 /**
- * Releases everything that a node has which is gone: what its attachments hold, its empty blocks, its
- * name. Blocks with addresses that other nodes borrowed stay, and go on being borrowed from.
+ * Releases everything of a node that is gone: what its attachments hold, its empty blocks, its
+ * name. Blocks with addresses that other nodes borrowed stay, and others may go on borrowing from
+ * them.
  * @param pools where to look for its blocks, beside the pools of what it holds
  */
 export async function releaseNode(

@@ -1,4 +1,4 @@
-/** Tells of a cluster's addresses, and puts right what no node can by itself, for cnitool. */
+/** Lists and frees a cluster's addresses, for cnitool, and repairs what no node can by itself. */
 import { IpAddress } from "../../../lib/ip/address.ts";
 import type { Call } from "../../../lib/skel/plugin.ts";
 import type { Reservation, ReservationBook } from "../../../lib/skel/reservations.ts";
@@ -90,7 +90,7 @@ export const reservations: ReservationBook<Call<Options>> = {
   },
 };
 
-/** @throws {CniError} code 7 for this node itself */
+/** Expects another node's name. @throws {CniError} code 7 for this node itself */
 function requireOther({ node }: Session, other: string): void {
   if (node !== other) return;
   throw CniError.invalidConfig(
@@ -98,10 +98,10 @@ function requireOther({ node }: Session, other: string): void {
   );
 }
 
-/** How many addresses a set can give. */
+/** Counts the addresses that a set can give. */
 function sizeOf({ ranges, exclude }: AddressSet): bigint {
   let size = ranges.size;
-  // What several spans exclude counts once: up to `counted` everything is.
+  // An address that several spans exclude counts once: those up to `counted` have been counted.
   let counted = -1n;
   const spans = exclude.filter(({ first }) => first.family === ranges.family)
     .toSorted((a, b) => a.first.compare(b.first));

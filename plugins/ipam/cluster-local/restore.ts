@@ -1,4 +1,4 @@
-/** Putting etcd right after a backup was restored, from what the nodes have on disk. */
+/** Writes back to etcd, after a backup was restored, what the nodes have on disk. */
 import { IpAddress } from "../../../lib/ip/address.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { absent, all, type Operation, unchanged } from "./etcd/transaction.ts";
@@ -10,7 +10,7 @@ import { encodeRecord, readRecord } from "./records.ts";
 import { release, releasePending } from "./release.ts";
 import { claimNode, type Session } from "./session.ts";
 
-/** What came of it. */
+/** What was written back, and what could not be. */
 export interface Restored {
   /** Addresses that were written back. */
   restored: string[];
@@ -20,7 +20,7 @@ export interface Restored {
 
 /**
  * Writes back what this node holds, and releases what it does not hold any more. From then on the
- * node takes etcd as it is for the one that it knows.
+ * node compares etcd with its present revision and cluster ID.
  * @throws {CniError} as the client's `transact`
  */
 export async function restore(session: Session): Promise<Restored> {

@@ -12,7 +12,7 @@ import { addressAt, addressesOf, behind, BLOCK_SIZE, blockOf, type PoolKeys } fr
 import type { Session } from "./session.ts";
 import { type AddressSet, isGivable } from "./settings.ts";
 
-/** An address that can be given, and what has to hold and to change with it. */
+/** An address that can be given, and the conditions and changes of giving it. */
 export interface Candidate {
   address: IpAddress;
   conditions: Compare[];
@@ -24,7 +24,7 @@ type Span = [from: string, to: string];
 
 /** Keys that are read first: the first that may be given is mostly among them. */
 const FIRST_PAGE = 4;
-/** Keys to choose from for who met others at the first ones. */
+/** Keys to choose from after a conflict over the first ones. */
 const PAGE = 32;
 /** Keys that are read at a time where the first ones were of no use. */
 const LARGE_PAGE = 512;
@@ -39,16 +39,16 @@ export class Search {
   readonly #session: Session;
   readonly #set: AddressSet;
   readonly #keys: PoolKeys;
-  /** This node's free addresses: behind the one given last, and those before. */
+  /** This node's free addresses: those after the one given last, and those up to it. */
   readonly #own: Span[];
-  /** Other nodes' free addresses: those of names behind this node's, and those before. */
+  /** Other nodes' free addresses: of names after this node's, and of names before it. */
   readonly #others: Span[];
 
   readonly #attempt: number;
 
   /**
    * @param last the address that was given last
-   * @param attempt 0 at first; afterwards choices are random, so that those who met part
+   * @param attempt 0 at first; later choices are random, so that ADDs do not conflict again
    */
   constructor(session: Session, set: AddressSet, last: IpAddress | undefined, attempt: number) {
     this.#session = session;
@@ -152,7 +152,7 @@ export class Search {
     const from = entry ? addressAt(entry.value) : blockOf(range.start);
     const first = this.#usableBlock(range, from);
     if (!first) return false;
-    // Whoever met others there looks which blocks are claimed.
+    // After a conflict it is read which blocks are claimed.
     const gaps = attempt === 0 ? [first] : await this.#gaps(range, first);
     const block = choose(gaps, attempt);
     if (!block) return false;
@@ -165,7 +165,9 @@ export class Search {
     return true;
   }
 
-  /** The next usable blocks that nobody claims: some of them, at least one where there is one. */
+  /**
+   * Finds the next usable blocks that nobody claims: some of them, at least one if there is one.
+   */
   async #gaps(range: AddressRange, from: IpAddress): Promise<IpAddress[]> {
     const gaps: IpAddress[] = [];
     const end = behind(this.#keys.block(range.end));
@@ -189,11 +191,11 @@ export class Search {
     return next > range.end.value ? undefined : this.#usableBlock(range, block.add(BLOCK_SIZE));
   }
 
-  /** The first block, from one on, with an address of a range that may be given. */
+  /** Finds the first block, from one on, with an address of a range that may be given. */
   #usableBlock(range: AddressRange, from: IpAddress): IpAddress | undefined {
     for (let block = from; block.compare(range.end) <= 0;) {
       if (this.#isUsable(block)) return block;
-      // A network that is excluded is passed over at once.
+      // An excluded network is skipped at once, not block by block.
       const last = block.add(BLOCK_SIZE - 1);
       const span = this.#set.exclude.find((one) =>
         one.first.family === block.family && one.first.compare(block) <= 0 &&
@@ -211,7 +213,7 @@ export class Search {
   }
 }
 
-/** The first at first; any of them afterwards. */
+/** Chooses the first candidate at the first attempt, any of them later. */
 function choose<T>(candidates: readonly T[], attempt: number): T | undefined {
   return candidates[attempt === 0 ? 0 : Math.floor(Math.random() * candidates.length)];
 }

@@ -15,7 +15,7 @@ import { type Machine, thisMachine } from "./node.ts";
 import { type ClusterNote, isSameEtcd, NodeNotes } from "./notes.ts";
 import { encodeRecord, readRecord } from "./records.ts";
 
-/** One call's dealings with etcd, as a node that keeps notes of them. */
+/** One call's requests to etcd, as a node, and the node's notes of what etcd was before. */
 export class Session implements Disposable {
   readonly etcd: EtcdSettings;
   readonly node: string;
@@ -51,8 +51,8 @@ export class Session implements Disposable {
   }
 
   /**
-   * Why etcd, as far as it has answered, is not the one that this node knows; undefined where it is.
-   * The highest revision and the cluster's ID tell a restored backup.
+   * Why etcd, as far as it has answered, is not what this node knows it to have been; undefined
+   * where it is. A lower revision, or another cluster ID, tells that a backup was restored.
    */
   get regression(): string | undefined {
     if (!this.#seen) return undefined;
@@ -67,19 +67,19 @@ export class Session implements Disposable {
     return other && `its cluster ID is ${clusterId}, and was ${other.clusterId} before`;
   }
 
-  /** The address of a set that was given last. */
+  /** Finds the address of a set that was given last. */
   last(set: string): string | undefined {
     return this.#known.find(({ clusterId }) => clusterId === this.#seen?.clusterId)?.last[set] ??
       this.#known[0]?.last[set];
   }
 
-  /** Notes how far etcd has come, unless it went back. */
+  /** Notes etcd's revision, unless it has become lower. */
   async save(last: Record<string, string> = {}): Promise<void> {
     const note = this.#note(last);
     if (note && this.regression === undefined) await this.notes.writeCluster(note);
   }
 
-  /** Takes etcd as it is now for the one that this node knows. */
+  /** Has etcd compared from now on with its present cluster ID and revision. */
   async accept(): Promise<void> {
     const note = this.#note(Object.assign({}, ...this.#known.map(({ last }) => last)));
     if (note) await this.notes.replaceClusters(note);

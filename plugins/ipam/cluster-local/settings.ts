@@ -1,4 +1,4 @@
-/** What a configuration comes to: where etcd is, who this node is, and what addresses are given of. */
+/** Reads from a configuration where etcd is, which node this is, and which addresses are given. */
 import type { IpAddress } from "../../../lib/ip/address.ts";
 import { rangeSets, requireFit } from "../../../lib/ipam/range_options.ts";
 import { RangeSet } from "../../../lib/ipam/range_set.ts";
@@ -17,20 +17,20 @@ import {
   type Span,
 } from "./options.ts";
 
-/** What every key begins with, unless configured. */
+/** The prefix of every key, unless configured. */
 const PREFIX = "/cni/cluster-local";
 
-/** The version of what is below the prefix. */
+/** The version of the keys' layout below the prefix. */
 const LAYOUT = "v1";
 
 const TIMEOUT_S = 10;
 
-/** What an attachment is given one address of. */
+/** A set of ranges of which an attachment is given one address. */
 export interface AddressSet {
   /** The name of the pool that the addresses are of. */
   readonly pool: string;
   readonly ranges: RangeSet;
-  /** Whether the gateway is told of; without, whereabouts has none. */
+  /** Whether a result has the gateway: whereabouts' have none unless it is configured. */
   readonly hasGateway: boolean;
   readonly exclude: readonly Span[];
 }
@@ -41,7 +41,7 @@ export function isGivable({ ranges, exclude }: AddressSet, address: IpAddress): 
   return range !== undefined && !address.equals(range.gateway) && !isWithin(exclude, address);
 }
 
-/** Whether an address is in one of some spans. */
+/** Whether an address is in any of the spans. */
 export function isWithin(spans: readonly Span[], address: IpAddress): boolean {
   return spans.some(({ first, last }) =>
     first.family === address.family && address.compare(first) >= 0 && address.compare(last) <= 0
@@ -49,7 +49,7 @@ export function isWithin(spans: readonly Span[], address: IpAddress): boolean {
 }
 
 /**
- * The sets to give addresses of.
+ * Reads the sets to give addresses of.
  * @throws {CniError} code 7
  */
 export function addressSets({ config, options }: Call<Options>): AddressSet[] {
@@ -76,8 +76,8 @@ function legacyRanges({ range, range_start, range_end, exclude, ipRanges }: Ipam
 }
 
 /**
- * A range as whereabouts has it: without a gateway unless stated, both ends of the network left out,
- * its pool named by the range.
+ * Makes the set of a range as whereabouts has it: without a gateway unless stated, both ends of the
+ * network left out, its pool named by the range.
  */
 function legacySet(
   { range, range_start, range_end, exclude = [] }: LegacyRange,
@@ -104,7 +104,7 @@ function legacySet(
   };
 }
 
-/** Addresses of the configuration that a result has as they are. */
+/** Reads the addresses of the configuration that a result has as they are. */
 export function fixedAddresses({ addresses = [] }: IpamOptions): IpConfig[] {
   return addresses.map(({ address, gateway }) => ({
     address: address.toString(),
@@ -112,7 +112,7 @@ export function fixedAddresses({ addresses = [] }: IpamOptions): IpConfig[] {
   }));
 }
 
-/** Where etcd is. @throws {CniError} code 7 */
+/** Reads where etcd is. @throws {CniError} code 7 */
 export function etcdSettings(ipam: ConnectionOptions): EtcdSettings {
   const { etcd, etcd_host } = ipam;
   if (etcd) {
@@ -149,7 +149,9 @@ function requirePairs(settings: EtcdSettings): EtcdSettings {
   return settings;
 }
 
-/** Where etcd is and who this node is, for what removes; undefined where that cannot be read. */
+/**
+ * Reads where etcd is and which node this is, for DEL and GC; undefined where that is impossible.
+ */
 export function tryConnection(
   { raw }: BareCall,
 ): { etcd: EtcdSettings; node: string; isNamed: boolean } | undefined {
@@ -162,8 +164,8 @@ export function tryConnection(
 }
 
 /**
- * This node's name: the one configured, else the kernel's node name.
- * @throws {CniError} code 7 when it tells no machine from another
+ * Returns this node's name: the one configured, else the kernel's node name.
+ * @throws {CniError} code 7 when it does not tell machines apart
  */
 export function nodeName(configured: string | undefined): string {
   const name = configured ?? runtime.files.readText("/proc/sys/kernel/hostname").trim();

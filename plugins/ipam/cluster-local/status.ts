@@ -26,7 +26,7 @@ export async function status(call: Call<Options>): Promise<void> {
     const [entry] = closed!.entries;
     const reason = session.regression ?? (entry && readRecord("closed", entry).reason);
     if (reason !== undefined) throw CniError.notAvailable(`ADD is closed: ${reason}`);
-    // Permissions are asked for before the conditions, which never hold.
+    // etcd checks permissions before the conditions, which never hold.
     const touched = [
       keys.node(node),
       `${keys.owners(node)}status`,

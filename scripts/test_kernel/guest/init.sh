@@ -1,17 +1,17 @@
 #!/bin/busybox sh
 # The guest's first program, in the initial RAM file system: makes the machine's own file system
-# the guest's root and goes on there. The machine's files are never written: what the guest changes
-# goes to memory, over them. A step that fails is the last: its message ends the console's log.
+# the guest's root and continues there. The machine's files are never written: an overlay in memory
+# holds what the guest changes. A step that fails is the last: its message ends the console's log.
 trap '/bin/busybox poweroff -f' EXIT
 set -e
 
 /bin/busybox mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
-# Named in the order in which they need each other.
+# Their names sort in the order in which they depend on each other.
 for module in /modules/*; do insmod "$module"; done
 
-# cache=loose: reads are kept, as if nobody else wrote. Without it every start of a program reads
+# cache=loose: reads are cached, as if nobody else wrote. Without it every start of a program reads
 # the program again, over an emulated device.
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro machine /machine
 mount -t tmpfs -o size=75% tmpfs /changes
@@ -32,5 +32,5 @@ for share in control report; do
 done
 # busybox finds its commands by /proc, which therefore moves last.
 for mounted in dev sys proc; do mount --move "/$mounted" "/root/$mounted"; done
-# Not chroot: no user namespace can be made from inside one.
+# Not chroot: no user namespace can be made in a chroot.
 exec /bin/busybox switch_root /root /bin/sh /test-kernel/control/session.sh

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What the guest does once it has its root: sets up what a booted system has, runs the command that
-# it was started for, and switches itself off. Where there is no status file, it did not get so far.
+# it was started for, and switches itself off. Without a status file, the command has not ended.
 trap 'exec /bin/busybox poweroff -f' EXIT
 set -e
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -13,7 +13,7 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 release=$(uname -r)
 mkdir -p "/lib/modules/$release"
 mount --bind "$modules" "/lib/modules/$release"
-# Nobody asks for these two by themselves: the one makes /dev/net/tun, the other the
+# The kernel does not load these two by itself: one makes /dev/net/tun, the other the
 # net.bridge.bridge-nf-call-* settings.
 for module in tun br_netfilter; do
   modprobe "$module" || echo "warning: this kernel has no module $module" >&2
@@ -31,7 +31,7 @@ ln -s fd/2 /dev/stderr
 /bin/busybox hostname test-kernel
 /bin/busybox ip link set lo up
 
-# Through a pipe, as any log is taken: the command shall not see a file it can seek in or cut short.
+# Through a pipe, as for any log: the command must not see a file that it can seek in or truncate.
 mkfifo /test-kernel/output
 cat /test-kernel/output >/test-kernel/report/output.log &
 reader=$!

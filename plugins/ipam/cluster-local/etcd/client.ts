@@ -24,10 +24,10 @@ const SHORTEST_ATTEMPT_MS = 1000;
 /** How long to wait before asking all members again, in milliseconds: an election takes a second. */
 const PAUSE_MS = 150;
 
-/** The rounds that no member accepts a connection in, after which nobody is there. */
+/** After how many rounds in which no member accepts a connection a request fails. */
 const UNREACHED_ROUNDS = 2;
 
-/** @see module */
+/** A client whose requests all end at one deadline. */
 export class EtcdClient implements Disposable {
   readonly #settings: EtcdSettings;
   readonly #http: HttpClient;
@@ -74,19 +74,19 @@ export class EtcdClient implements Disposable {
     return performance.now() < this.#deadline;
   }
 
-  /** Whether a change was sent to a member that did not say what became of it. */
+  /** Whether a change was sent whose outcome is unknown. */
   get isInDoubt(): boolean {
     return this.#isInDoubt;
   }
 
-  /** Gives the requests to come the whole time again, for who has many things to do. */
+  /** Sets the deadline anew, `timeoutMs` from now, for calls that make many requests. */
   extend(): void {
     this.#deadline = performance.now() + this.#settings.timeoutMs;
   }
 
   /**
    * Runs a transaction.
-   * @throws {EtcdUnavailable} when nobody tells what became of it
+   * @throws {EtcdUnavailable} when no member answers: its outcome is unknown
    * @throws {CniError} code 7 when etcd does not permit it; 11 when it is full
    */
   async transact(transaction: Transaction): Promise<Answer> {
@@ -108,7 +108,7 @@ export class EtcdClient implements Disposable {
     return String(isObject(answer) ? answer.ID : "0");
   }
 
-  /** Has a lease begin anew. Returns whether it was still there. @throws as `transact` */
+  /** Renews a lease. Returns whether it was still there. @throws as `transact` */
   async keepLease(id: string): Promise<boolean> {
     const answer = parseJson(await this.#request("/v3/lease/keepalive", { ID: id }, false));
     const result = isObject(answer) && isObject(answer.result) ? answer.result : {};
@@ -127,13 +127,13 @@ export class EtcdClient implements Disposable {
         if (left <= 0) throw this.#unavailable(reasons);
         const begun = performance.now();
         try {
-          const refusal = await this.#ask(endpoint, path, body, Math.min(attemptMs, left));
-          if (typeof refusal === "string") {
+          const answer = await this.#ask(endpoint, path, body, Math.min(attemptMs, left));
+          if (typeof answer === "string") {
             this.#prefer(endpoint);
-            return refusal;
+            return answer;
           }
           isReached = true;
-          reasons.set(endpoint, `${endpoint}: ${refusal.message}`);
+          reasons.set(endpoint, `${endpoint}: ${answer.message}`);
           this.#isInDoubt ||= isChange;
         } catch (error) {
           if (error instanceof CniError) throw error;
@@ -162,7 +162,7 @@ export class EtcdClient implements Disposable {
     this.#endpoints = [endpoint, ...this.#endpoints.filter((other) => other !== endpoint)];
   }
 
-  /** The text of an answer, or why there is none this time. */
+  /** Sends a request to one member, as the user. Returns the text of its answer, or its refusal. */
   async #ask(
     endpoint: string,
     path: string,
@@ -207,7 +207,7 @@ export class EtcdClient implements Disposable {
     return token;
   }
 
-  /** @throws {CniError} where the answer will be the same at every try */
+  /** Passes an answer on. @throws {CniError} for a refusal that would come again at every try */
   #check(endpoint: string, answer: string | Refusal): string | Refusal {
     const error = typeof answer === "string"
       ? undefined
@@ -236,7 +236,7 @@ export class EtcdClient implements Disposable {
   }
 }
 
-/** Whether a token is none any more: etcd forgot it, or users were changed since. */
+/** Whether a token is no longer valid: etcd has forgotten it, or users were changed since. */
 function isStale({ code, message }: Refusal): boolean {
   return code === Grpc.unauthenticated || message.includes("revision in header is old");
 }

@@ -5,7 +5,7 @@ import { CniError, ErrorCode } from "../../../../lib/types/error.ts";
  * asked for may have been made, or may still be.
  */
 export class EtcdUnavailable extends CniError {
-  /** @param reasons what came of each endpoint, the last time */
+  /** @param reasons the last error of each endpoint */
   constructor(reasons: Iterable<string>) {
     super(
       ErrorCode.tryAgainLater,
@@ -15,13 +15,13 @@ export class EtcdUnavailable extends CniError {
   }
 }
 
-/** What the gateway says instead of an answer. `google.golang.org/grpc/codes` */
+/** An error that the gateway answers with. `google.golang.org/grpc/codes` */
 export interface Refusal {
   code: number;
   message: string;
 }
 
-/** gRPC's codes, as far as they matter here. */
+/** The codes of gRPC that are told apart here. */
 export const Grpc = {
   invalidArgument: 3,
   permissionDenied: 7,
@@ -29,7 +29,7 @@ export const Grpc = {
   unauthenticated: 16,
 } as const;
 
-/** The error of a request that etcd will refuse again; undefined where it may well pass. */
+/** Makes the error of a request that etcd would refuse again; undefined where it may succeed. */
 export function permanentError(
   { code, message }: Refusal,
   endpoint: string,

@@ -1,4 +1,4 @@
-/** Where etcd is, and how a client proves who it is. */
+/** The addresses of etcd's members, the credentials of a client, and the prefix of the keys. */
 export interface EtcdSettings {
   /** URLs of members, tried in this order. */
   endpoints: string[];
@@ -14,9 +14,11 @@ export interface EtcdSettings {
   passwordFile?: string;
   /** The password itself, as whereabouts' configurations have it. */
   password?: string;
-  /** What every key begins with, without a slash at its end. */
+  /** The prefix of every key, without a slash at its end. */
   prefix: string;
-  /** How long others know that this node was seen, in seconds; nothing is told when absent. */
+  /**
+   * How long this node counts as seen after a STATUS, in seconds; others are not told when absent.
+   */
   nodeLease?: number;
   /** How long a call may wait for etcd in all, in milliseconds. */
   timeoutMs: number;

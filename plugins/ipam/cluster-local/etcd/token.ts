@@ -1,7 +1,7 @@
 import { RecordStore } from "../../../../lib/state/record_store.ts";
 import { CniError } from "../../../../lib/types/error.ts";
 
-/** Tokens that etcd gave, which end with the machine's run at the latest: /run is in memory. */
+/** Opens the store of etcd's tokens. A reboot empties it: /run is in memory. */
 function tokens() {
   return new RecordStore<string>({
     directory: "/run/cni/cluster-local",

@@ -21,7 +21,7 @@ export interface Compare {
   revision: number;
 }
 
-/** What a transaction does. */
+/** An operation of a transaction. */
 export type Operation =
   | { get: string; end?: string; limit?: number; keysOnly?: boolean; countOnly?: boolean }
   | { put: string; value: string; lease?: string }
@@ -45,45 +45,45 @@ export interface Entry {
   lease: string;
 }
 
-/** What one operation yielded; entries of a `get` only. */
+/** The result of one operation; only a `get` has entries. */
 export interface Outcome {
   entries: Entry[];
   /** How many keys are in the range, whatever the limit. */
   count: number;
 }
 
-/** What a transaction yielded. */
+/** The result of a transaction. */
 export interface Answer {
   /** Whether the conditions held. */
   held: boolean;
-  /** One for each operation that was done. */
+  /** The results of the operations that were done, in order. */
   outcomes: Outcome[];
   /** The store's revision: it grows with every change. */
   revision: number;
   clusterId: string;
 }
 
-/** Holds while a key, or every key of a range, is not there. */
+/** Makes the condition that a key, or every key of a range, does not exist. */
 export function absent(key: string, end?: string): Compare {
   return { key, end, target: "CREATE", result: "EQUAL", revision: 0 };
 }
 
-/** Holds while a key is there. */
+/** Makes the condition that a key exists. */
 export function present(key: string): Compare {
   return { key, target: "CREATE", result: "GREATER", revision: 0 };
 }
 
-/** Holds while a key is as it was read; undefined: not there. */
+/** Makes the condition that a key is as it was read; undefined: that it does not exist. */
 export function unchanged(key: string, entry: Entry | undefined): Compare {
   return { key, target: "MOD", result: "EQUAL", revision: entry?.modRevision ?? 0 };
 }
 
-/** The end of the range of all keys that begin with `prefix`, which ends in `/`. */
+/** Returns the end of the range of all keys that begin with `prefix`, which ends in `/`. */
 export function endOf(prefix: string): string {
-  return `${prefix.slice(0, -1)}0`; // the character behind "/"
+  return `${prefix.slice(0, -1)}0`; // the character after "/"
 }
 
-/** Every key that begins with `prefix`, which ends in `/`. */
+/** Returns the range of every key that begins with `prefix`, which ends in `/`. */
 export function all(prefix: string): { get: string; end: string } {
   return { get: prefix, end: endOf(prefix) };
 }
