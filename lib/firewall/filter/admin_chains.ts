@@ -19,10 +19,15 @@ export interface NotedAdminChain extends AdminChain {
   made: boolean;
 }
 
-/** Notes that a rule leads to a chain. @param made whether it was created for that */
+/**
+ * Notes that a rule leads to a chain. A note that is there stays, be it one that cannot be read now:
+ * it says whether the chain was made, which nobody can tell later.
+ * @param made whether the chain was created for the rule
+ */
 export function noteAdminChain({ family, chain }: AdminChain, made: boolean): void {
-  if (readAdminChain({ family, chain })) return;
-  store().write(nameOf({ family, chain }), { family, chain, made });
+  const name = nameOf({ family, chain });
+  const notes = store();
+  if (!notes.has(name)) notes.write(name, { family, chain, made });
 }
 
 /** Reads the note of a chain. */
