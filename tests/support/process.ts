@@ -3,6 +3,7 @@ import type { NetNs } from "../../lib/ns/netns.ts";
 /** A program that runs beside a test, inside its sandbox or a container's namespace. */
 export class BackgroundProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
+  #hasEnded = false;
   readonly #collected: Promise<void>;
   /** What it wrote so far, to both of its outputs. */
   output = "";
@@ -21,6 +22,7 @@ export class BackgroundProcess implements AsyncDisposable {
     });
     // A program is born in the namespaces of the thread that starts it.
     this.#child = netns ? netns.run(() => [command.spawn()])[0]! : command.spawn();
+    this.#child.status.then(() => this.#hasEnded = true);
     const decode = async (stream: ReadableStream<Uint8Array>) => {
       const decoder = new TextDecoder();
       for await (const chunk of stream) this.output += decoder.decode(chunk, { stream: true });
@@ -31,6 +33,11 @@ export class BackgroundProcess implements AsyncDisposable {
 
   get pid(): number {
     return this.#child.pid;
+  }
+
+  /** Whether it has ended, by itself or killed. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
   /** Waits until `ready` says so. @throws {Error} with its output when that takes too long */
