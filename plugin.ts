@@ -43,6 +43,7 @@ export type {
 export type { Repair } from "./lib/skel/repair.ts";
 export { dispatch } from "./lib/skel/dispatch.ts";
 export type { Reply } from "./lib/skel/reply.ts";
+export type { PluginOutput } from "./lib/types/plugin_output.ts";
 export { requirePrevResult } from "./lib/skel/prev_result.ts";
 export type { Invocation } from "./lib/skel/request.ts";
 export { runAll } from "./lib/skel/run_all.ts";

@@ -3,6 +3,7 @@ import { type AsyncStorage, newStorage } from "../runtime/async_storage.ts";
 import { runtime } from "../runtime/mod.ts";
 import type { FileInfo } from "../runtime/types.ts";
 import { CLIENT_LIMIT, executableOf } from "../server/client_file.ts";
+import type { PluginOutput } from "../types/plugin_output.ts";
 
 /** The parameters of a plugin that is called as a function. */
 export interface InProcessCall {
@@ -14,26 +15,8 @@ export interface InProcessCall {
   interrupted?: Promise<never>;
 }
 
-/** The output of a plugin: what its process would print, and its exit status. */
-export interface InProcessOutput {
-  /** The result or the error object. */
-  stdout: string;
-  /** 0 for success. */
-  exitCode: number;
-  /**
-   * Undoes what an ADD made, should its result not reach the caller. Says what it could not undo.
-   */
-  takeBack?: () => Promise<string[]>;
-  /**
-   * After a call that failed: resolves once the work that an interruption left running has ended.
-   */
-  settled?: Promise<unknown>;
-  /** What was thrown, where that is a defect of the plugin. */
-  defect?: unknown;
-}
-
 /** A plugin as a function. It neither reads from nor writes to the process's own streams. */
-export type InProcessPlugin = (call: InProcessCall) => Promise<InProcessOutput>;
+export type InProcessPlugin = (call: InProcessCall) => Promise<PluginOutput>;
 
 /** Made by the first {@link withPlugins}. */
 let given: AsyncStorage<ReadonlyMap<string, InProcessPlugin>> | undefined;

@@ -12,7 +12,8 @@ import { runtime } from "../runtime/mod.ts";
 import { removeIfPresent } from "../runtime/write_atomic.ts";
 import { passedSocket } from "../server/activation.ts";
 import { listenAt } from "../server/listen.ts";
-import { type Answer, ResidentServer, type ServedCall } from "../server/resident.ts";
+import { ResidentServer, type ServedCall } from "../server/resident.ts";
+import type { PluginOutput } from "../types/plugin_output.ts";
 import { commandName } from "../skel/called_as.ts";
 import { renamed } from "../skel/renamed.ts";
 import { STDIN_LIMIT } from "../skel/request.ts";
@@ -90,7 +91,7 @@ function pluginOf(argv0: string): InProcessPlugin | undefined {
   return registeredPlugin(name) ?? registeredPlugin(renamed(runtime.executable, name) ?? "");
 }
 
-async function answer(call: ServedCall): Promise<Answer> {
+async function answer(call: ServedCall): Promise<PluginOutput> {
   const { argv0, environment, interrupted, readInput } = call;
   const stdin = async () => {
     try {

@@ -11,26 +11,12 @@ import { type CallContext, runInCall } from "../runtime/current_call.ts";
 import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { CniError } from "../types/error.ts";
+import { interruptedBy, type PluginOutput, takeBackUnwritten } from "../types/plugin_output.ts";
 import { Acceptor } from "./acceptor.ts";
 import { type CallRequest, CallSocket } from "./call_socket.ts";
 import { differenceBetween, type Identity, identityOf, ProcessGone } from "./identity.ts";
 import { ACCEPTED, ANSWERING, DECLINED, FAILED, SUCCEEDED } from "./protocol.ts";
 import { PassedStreams } from "./streams.ts";
-
-/** How a call ended. */
-export interface Answer {
-  /** What goes to standard output. */
-  stdout: string;
-  exitCode: number;
-  /**
-   * Undoes what an ADD made, if its result does not reach the caller. Says what it could not undo.
-   */
-  takeBack?: () => Promise<string[]>;
-  /** Resolves once the work that an interruption left running has ended. */
-  settled?: Promise<unknown>;
-  /** What was thrown, where that is a defect of the code. */
-  defect?: unknown;
-}
 
 /** A call: its name, environment, input and interruption. */
 export interface ServedCall {
@@ -49,7 +35,7 @@ export interface ResidentOptions {
   /** Returns why a call is not to be served; undefined where it is. */
   refuse(argv0: string, environment: Readonly<Record<string, string>>): string | undefined;
   /** Does a call. */
-  answer(call: ServedCall): Promise<Answer>;
+  answer(call: ServedCall): Promise<PluginOutput>;
   /** Writes a line to the server's log. */
   log(text: string): void;
   /** Is called when the server should restart: its executable was replaced, or its code failed. */
@@ -231,10 +217,10 @@ export class ResidentServer implements Disposable {
     const ended = Promise.withResolvers<void>();
     let isGone = false;
     socket.listen({
-      signal: (name) => interruption.reject(interrupted(name)),
+      signal: (name) => interruption.reject(interruptedBy(name)),
       gone: () => {
         isGone = true;
-        const error = interrupted("the end of its caller");
+        const error = interruptedBy("the end of its caller");
         // At once: a reader sees the end only when every process has closed them.
         streams.close(error);
         interruption.reject(error);
@@ -280,8 +266,12 @@ export class ResidentServer implements Disposable {
   }
 
   /** Writes the answer. An ADD whose result cannot be written is undone. */
-  async #deliver(answer: Answer, socket: CallSocket, streams: PassedStreams): Promise<number> {
-    const { stdout, exitCode, takeBack } = answer;
+  async #deliver(
+    output: PluginOutput,
+    socket: CallSocket,
+    streams: PassedStreams,
+  ): Promise<number> {
+    const { stdout, exitCode } = output;
     try {
       if (stdout !== "") {
         socket.send(ANSWERING);
@@ -290,9 +280,7 @@ export class ResidentServer implements Disposable {
       await streams.write(2, ""); // waits for earlier writes to standard error
       return exitCode;
     } catch (error) {
-      const undone = takeBack ? [...await takeBack(), "what had been done was taken back"] : [];
-      const why = `cannot write the answer to standard output: ${messageOf(error)}`;
-      await streams.write(2, [why, ...undone].join("; ") + "\n").catch(() => {});
+      await streams.write(2, await takeBackUnwritten(output, error)).catch(() => {});
       return 1;
     }
   }
@@ -325,10 +313,6 @@ export class ResidentServer implements Disposable {
 
 /** `fcntl.h`: a descriptor that only stands for a path, here a directory. open(2) */
 const O_PATH = 0o10000000;
-
-function interrupted(by: string): CniError {
-  return CniError.internal(`interrupted by ${by}; what had been done was taken back`);
-}
 
 function isFile(path: string, file: { dev: number; ino: number }): boolean {
   try {

@@ -9,11 +9,11 @@ import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import type { EndSignal } from "../runtime/types.ts";
 import { CniError } from "../types/error.ts";
+import { interruptedBy, type PluginOutput, takeBackUnwritten } from "../types/plugin_output.ts";
 import { SPEC_VERSIONS } from "../types/versions.ts";
 import { BUILD_VERSION } from "./build_version.ts";
 import { dispatch } from "./dispatch.ts";
 import type { Plugin } from "./plugin.ts";
-import type { Reply } from "./reply.ts";
 import { STDIN_LIMIT } from "./request.ts";
 
 /** Serves the call this process was started for, and ends the process. */
@@ -34,16 +34,14 @@ export async function runPlugin<O>(plugin: Plugin<O>): Promise<never> {
 }
 
 /** Writes the answer and exits. An ADD whose result cannot be written is undone. */
-async function answer({ stdout, exitCode, takeBack }: Reply): Promise<never> {
+async function answer(output: PluginOutput): Promise<never> {
   try {
-    runtime.write(1, stdout);
+    runtime.write(1, output.stdout);
   } catch (error) {
-    const undone = takeBack ? [...await takeBack(), "what had been done was taken back"] : [];
-    const why = `cannot write the answer to standard output: ${messageOf(error)}`;
-    runtime.write(2, [why, ...undone].join("; ") + "\n");
+    runtime.write(2, await takeBackUnwritten(output, error));
     return runtime.exit(1);
   }
-  return runtime.exit(exitCode);
+  return runtime.exit(output.exitCode);
 }
 
 /** Makes a promise that rejects on a signal to end, or on an error that nothing catches. */
@@ -51,8 +49,7 @@ function interruption(): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => {}); // Nobody may be waiting any more.
   runtime.onCrash(reject);
-  const told = (signal: EndSignal) =>
-    reject(CniError.internal(`interrupted by ${signal}; what had been done was taken back`));
+  const told = (signal: EndSignal) => reject(interruptedBy(signal));
   runtime.onSignal(["SIGTERM", "SIGINT", "SIGHUP"], told);
   return promise;
 }
