@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { parseArgs } from "../lib/deps/parse_args.ts";
 import { cacheDirectory, isFile } from "./support/files.ts";
+import { runLongTests } from "./support/long_tests.ts";
 import { fetchPackages } from "./support/newer_packages.ts";
-import { ROOT } from "./support/root.ts";
 
 /** The Debian release whose etcd is newer than bookworm's 3.4. */
 const NEWER_SUITE = "trixie";
@@ -23,31 +22,15 @@ usage: deno task test:cluster [OPTION…]
 It happens in namespaces that it makes, with Debian's etcd-server and etcd-client.
 `;
 
-const args = parseArgs(Deno.args, {
-  boolean: ["all", "help"],
-  string: ["bin", "filter"],
-  unknown(argument: string) {
-    console.error(`unknown argument ${argument}; --help lists what there is`);
-    Deno.exit(2);
+await runLongTests({
+  usage: USAGE,
+  files: ["cluster/faults", "cluster/security", "cluster/storm"],
+  options: ["bin", "filter"],
+  async env(): Promise<Record<string, string>> {
+    const newer = Deno.env.get("CNI_TEST_ETCD") ?? await newerEtcd();
+    return newer === undefined ? {} : { CNI_TEST_ETCD: newer };
   },
 });
-if (args.help) {
-  console.log(USAGE.trimEnd());
-  Deno.exit(0);
-}
-const newer = Deno.env.get("CNI_TEST_ETCD") ?? await newerEtcd();
-const files = ["faults", "security", "storm"].map((name) => `${ROOT}/tests/cluster/${name}.ts`);
-const { code } = await new Deno.Command(Deno.execPath(), {
-  args: [
-    ...["run", "--allow-all", `${ROOT}/scripts/run_tests.ts`, ...files],
-    ...["bin", "filter"].flatMap((name) => args[name] ? [`--${name}`, String(args[name])] : []),
-  ],
-  env: {
-    ...args.all ? { CNI_TEST_ALL: "1" } : {},
-    ...newer === undefined ? {} : { CNI_TEST_ETCD: newer },
-  },
-}).spawn().status;
-Deno.exit(code);
 
 /**
  * Fetches the etcd of the next Debian release, without installing it; undefined where that fails.

@@ -4,19 +4,18 @@
  *
  * @module
  */
-import { dispatch } from "../../lib/skel/dispatch.ts";
 import { encodeJson } from "../../lib/types/json.ts";
 import { IpAddress } from "../../lib/ip/address.ts";
 import { EtcdClient } from "../../plugins/ipam/cluster-local/etcd/client.ts";
 import type { Operation } from "../../plugins/ipam/cluster-local/etcd/transaction.ts";
 import { addressesOf, BLOCK_SIZE, blockOf, Keys } from "../../plugins/ipam/cluster-local/keys.ts";
-import clusterLocal from "../../plugins/ipam/cluster-local/main.ts";
 import type { StormJob, StormOutcome } from "../../tests/support/etcd/storm_worker.ts";
 import { cpuMsOf } from "../support/cpu.ts";
 import { hasProgram, isFile } from "../support/files.ts";
 import { ROOT } from "../support/root.ts";
 import { add, del } from "./attach.ts";
 import { median, medianRatio } from "./statistics.ts";
+import { callClusterLocal } from "../../tests/support/etcd/call.ts";
 
 const URL = "http://127.0.0.1:2379";
 const PREFIX = "/cni/cluster-local/v1";
@@ -139,17 +138,7 @@ async function call(command: string, pool: string, containerId: string): Promise
       etcd: { endpoints: [URL] },
     },
   };
-  const env = {
-    CNI_COMMAND: command,
-    CNI_CONTAINERID: containerId,
-    CNI_IFNAME: "eth0",
-    CNI_NETNS: "/none",
-    CNI_PATH: "/none",
-  };
-  const { stdout, exitCode } = await dispatch(clusterLocal, {
-    env,
-    stdin: () => encodeJson(config),
-  });
+  const { stdout, exitCode } = await callClusterLocal(command, containerId, config);
   if (exitCode !== 0) throw new Error(stdout);
 }
 

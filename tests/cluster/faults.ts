@@ -1,10 +1,9 @@
 /** cluster-local while etcd is down, slow, partitioned, or answers too late. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import clusterLocal from "../../plugins/ipam/cluster-local/main.ts";
-import { dispatch } from "../../lib/skel/dispatch.ts";
 import { EtcdCluster } from "../support/etcd/server.ts";
 import { EtcdProxy } from "../support/etcd/proxy.ts";
 import { kernelTest } from "../support/sandbox.ts";
+import { callClusterLocal } from "../support/etcd/call.ts";
 
 const ETCD = { needs: ["etcd", "etcdctl"] };
 const PREFIX = "/cni/cluster-local/v1";
@@ -29,14 +28,7 @@ async function call(
     },
     "cni.dev/valid-attachments": [],
   };
-  const env = {
-    CNI_COMMAND: command,
-    CNI_CONTAINERID: containerId,
-    CNI_IFNAME: "eth0",
-    CNI_NETNS: "/none",
-    CNI_PATH: "/none",
-  };
-  const { stdout } = await dispatch(clusterLocal, { env, stdin: () => JSON.stringify(config) });
+  const { stdout } = await callClusterLocal(command, containerId, config);
   return stdout === "" ? undefined : JSON.parse(stdout);
 }
 

@@ -4,9 +4,8 @@
  *
  * @module
  */
-import clusterLocal from "../../../plugins/ipam/cluster-local/main.ts";
 import { cpuMsOf } from "../../../scripts/support/cpu.ts";
-import { dispatch } from "../../../lib/skel/dispatch.ts";
+import { callClusterLocal } from "./call.ts";
 
 /** What a worker does. */
 export interface StormJob {
@@ -39,21 +38,14 @@ const TRIES = 100;
 
 /** Calls the plugin as a runtime does that tries again where it is told to. */
 async function call(command: string, node: string, containerId: string, job: StormJob) {
-  const stdin = JSON.stringify({
+  const config = {
     cniVersion: "1.1.0",
     name: "net",
     type: "cluster-local",
     ipam: { ...job.ipam, node },
-  });
-  const env = {
-    CNI_COMMAND: command,
-    CNI_CONTAINERID: containerId,
-    CNI_IFNAME: "eth0",
-    CNI_NETNS: "/none",
-    CNI_PATH: "/none",
   };
   for (let tries = 0;; tries++) {
-    const { stdout, exitCode } = await dispatch(clusterLocal, { env, stdin: () => stdin });
+    const { stdout, exitCode } = await callClusterLocal(command, containerId, config);
     if (exitCode === 0) return { reply: stdout === "" ? undefined : JSON.parse(stdout), tries };
     if (JSON.parse(stdout).code !== 11 || tries > TRIES) {
       throw new Error(`${command} ${node} ${containerId}: ${stdout}`);
