@@ -57,9 +57,15 @@ function optional(syscall: string): string {
   return `?${syscall}`;
 }
 
-/** The calls of a file that {@link countCalls} had written that changed something, in their order. */
+/**
+ * The calls of a file that {@link countCalls} had written that changed something, in their order: a
+ * program that is killed between two of them leaves what it leaves when killed at the second. Of a
+ * program that changed nothing its last call.
+ */
 export function changingCalls(file: string): CallPoint[] {
-  return callsOf(file).filter(({ text }) => isChange(text));
+  const calls = callsOf(file);
+  const changing = calls.filter(({ text }) => isChange(text));
+  return changing.length > 0 ? changing : calls.slice(-1);
 }
 
 /** The words to put before a program, for its calls about files to be written to a file. */
@@ -84,26 +90,44 @@ function callsOf(file: string): CallPoint[] {
   });
 }
 
+/** Whether a call has changed something that outlives the program. */
 function isChange(text: string): boolean {
   const [, name, first] = /^(\w+)\((\d+<[^>]*>|[^,)]*)/.exec(text)!;
   if (/ = -1 E/.test(text)) return false;
   switch (name) {
     case "openat":
     case "open":
-      return /O_CREAT|O_TRUNC/.test(text);
+      // A lock's file says nothing by being there, and opening a sysctl does not set it.
+      return /O_CREAT|O_TRUNC/.test(text) && !/\/lock",|"\/proc\//.test(text);
+    case "flock":
+      return false;
     case "write":
     case "pwrite64":
+    case "ftruncate":
       // To files, and to standard output.
-      return /^\d+<\//.test(first!) && !first!.includes("/dev/null") || /^1</.test(first!);
+      return /^\d+<\/(?!memfd:|dev\/null)/.test(first!) || /^1</.test(first!);
     case "ioctl":
       return text.includes("TUNSET");
     case "clone":
     case "clone3":
       return text.includes("CLONE_VFORK");
+    case "bind":
+      return text.includes("AF_UNIX");
     case "sendto":
     case "sendmsg":
-      return !/(RTM|NFT_MSG|IPCTNL_MSG)_\w*GET/.test(text) || /_(NEW|DEL|SET)/.test(text);
+      return !isQuestion(text);
     default:
       return true;
   }
+}
+
+/**
+ * Whether what is sent are requests for what is there. strace names a message's type, or gives its
+ * number where the socket is another namespace's: of four types of rtnetlink's the third is such.
+ */
+function isQuestion(text: string): boolean {
+  if (/_(NEW|DEL|SET)/.test(text)) return false;
+  if (/(RTM|NFT_MSG|IPCTNL_MSG)_\w*GET/.test(text)) return true;
+  const types = Array.from(text.matchAll(/nlmsg_type=(0x[0-9a-f]+)/g), ([, type]) => Number(type));
+  return types.length > 0 && types.every((type) => type >= 16 && type < 256 && type % 4 === 2);
 }
