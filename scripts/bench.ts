@@ -1,5 +1,6 @@
 /**
- * Measures how long ADD and DEL take, as whole processes, and how much memory; other directories'
+ * Measures how long ADD and DEL take, as whole processes, of the processors' time, too, and how much
+ * memory; other directories'
  * executables are run in turns with ours, so that a machine that slows down slows all.
  *
  *     deno task bench [--against DIR]… [--runs N] [--fill N] [CASE…]
@@ -9,7 +10,7 @@
 import { parseArgs } from "../lib/deps/parse_args.ts";
 import { createNetNs, removeNetNs } from "../lib/ns/named.ts";
 import { Rtnl } from "../lib/rtnl/rtnl.ts";
-import { add, del, peakMemory } from "./bench/attach.ts";
+import { add, type Cost, del, peakMemory } from "./bench/attach.ts";
 import { type Case, CASES } from "./bench/cases.ts";
 import { chart, type Figures, type Group } from "./bench/chart.ts";
 import { benchCluster } from "./bench/cluster.ts";
@@ -49,8 +50,10 @@ Executables are copied first: how a file lies in the page cache decides a tenth 
 A directory whose plugins are clients (build --resident) is measured with its server running; its
 memory is the server's, the most that it has used so far.
 
-It happens in namespaces of its own. Medians are in milliseconds; a ratio is the median of the ratios
-of neighbouring runs, ours to theirs: below 1 we are faster.
+It happens in namespaces of its own. Medians are in milliseconds: from start to end ("ms"), and of
+the processors' time, as user and in the kernel, of a plugin and of all that it starts ("CPU", which
+other processes on the machine change less). A ratio is the median of the ratios of neighbouring runs,
+ours to theirs: below 1 we are faster.
 `;
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -83,8 +86,8 @@ const wanted = args._.map(String);
 
 /** The measurements of one case, by directory. */
 interface Measurement {
-  add: number[][];
-  del: number[][];
+  add: Cost[][];
+  del: Cost[][];
   memory: (number | undefined)[];
 }
 
@@ -159,7 +162,7 @@ function measure(test: Case, present: readonly boolean[]): Measurement {
         const added = add(test, attachment);
         const deleted = del(test, attachment, added.result);
         if (run < 0) return; // caches are warm now
-        result.add[i]!.push(added.ms);
+        result.add[i]!.push(added);
         result.del[i]!.push(deleted);
       });
     });
@@ -174,29 +177,39 @@ function measure(test: Case, present: readonly boolean[]): Measurement {
 }
 
 function report(test: Case, { add, del, memory }: Measurement): void {
-  for (const [command, times] of [["ADD", add], ["DEL", del]] as const) {
-    const medians = times.map((values) => values.length ? median(values) : undefined);
-    const values = medians.map((value) => value === undefined ? null : Number(value.toFixed(2)));
+  for (const [command, costs] of [["ADD", add], ["DEL", del]] as const) {
+    const times = costs.map((runs) => runs.map(({ ms }) => ms));
+    // A client of a resident server takes nothing itself.
+    const processor = costs.map((runs, i) => residents[i] ? [] : runs.map(({ cpu }) => cpu));
+    const values = times.map((runs) => runs.length ? Number(median(runs).toFixed(2)) : null);
     groups.push({ label: `${test.name} ${command}`, values });
-    const ratios = times.slice(1).map((values) =>
-      values.length ? medianRatio(times[0]!, values) : NaN
-    );
     console.log(row([
       test.name,
       command,
-      ...medians.map((value) => value === undefined ? "-" : value.toFixed(1)),
-      ...ratios.map((ratio) => Number.isNaN(ratio) ? "-" : `${ratio.toFixed(2)}x`),
+      ...[times, processor].flatMap(sideBySide),
       ...memory.map((kB) => kB === undefined ? "-" : `${(kB / 1024).toFixed(0)}`),
     ]));
   }
+}
+
+/** Writes the medians of each directory's runs, and the ratios of the first one's to the others'. */
+function sideBySide([first = [], ...others]: readonly (readonly number[])[]): string[] {
+  const cell = (value: number, digits: number, unit = "") =>
+    Number.isNaN(value) ? "-" : `${value.toFixed(digits)}${unit}`;
+  return [
+    ...[first, ...others].map((runs) => cell(median(runs), 1)),
+    ...others.map((runs) => cell(runs.length ? medianRatio(first, runs) : NaN, 2, "x")),
+  ];
 }
 
 function header(): string {
   return bold(row([
     "case",
     "",
-    ...directories.map((_, i) => `${letter(i)} ms`),
-    ...directories.slice(1).map((_, i) => `A/${letter(i + 1)}`),
+    ...["ms", "CPU"].flatMap((unit) => [
+      ...directories.map((_, i) => `${letter(i)} ${unit}`),
+      ...directories.slice(1).map((_, i) => `A/${letter(i + 1)}`),
+    ]),
     ...directories.map((_, i) => `${letter(i)} MB`),
   ]));
 }

@@ -9,7 +9,10 @@ import { runtime } from "../../lib/runtime/mod.ts";
 import { isFile } from "../support/files.ts";
 import type { Case } from "./cases.ts";
 
-const dup2 = runtime.bind("libc.so.6", { dup2: ["i32", "i32", "i32"] }).dup2;
+const { dup2, getrusage } = runtime.bind("libc.so.6", {
+  dup2: ["i32", "i32", "i32"],
+  getrusage: ["i32", "i32", "buffer"],
+});
 
 /** GNU time, which reports the peak memory of a process and of those it waited for. */
 const TIME = "/usr/bin/time";
@@ -40,27 +43,39 @@ export function peakMemory(test: Case, attachment: Attachment): number | undefin
   return Math.max(...lines.map(Number));
 }
 
-/** Calls ADD of each plugin of the chain in order. @returns milliseconds, and the last result */
-export function add(test: Case, attachment: Attachment): { ms: number; result: unknown } {
-  if (throughCnitool(test, attachment)) {
-    const { ms, stdout } = runCnitool("add", test, attachment);
-    return { ms, result: JSON.parse(stdout) };
-  }
-  let result: unknown;
-  let ms = 0;
-  for (const plugin of test.plugins) {
-    const run = runPlugin("ADD", plugin, attachment, result);
-    result = JSON.parse(run.stdout);
-    ms += run.ms;
-  }
-  return { ms, result };
+/** What processes took, one after another, in milliseconds. */
+export interface Cost {
+  /** From before the first was started until the last had ended. */
+  ms: number;
+  /** The processors' time, as user and in the kernel, of them and of what they started. */
+  cpu: number;
 }
 
-/** Calls DEL of each plugin of the chain, the last one first. @returns milliseconds */
-export function del(test: Case, attachment: Attachment, result: unknown): number {
-  if (throughCnitool(test, attachment)) return runCnitool("del", test, attachment).ms;
-  return test.plugins.toReversed()
-    .reduce((ms, plugin) => ms + runPlugin("DEL", plugin, attachment, result).ms, 0);
+/** Calls ADD of each plugin of the chain in order. @returns the cost, and the last result */
+export function add(test: Case, attachment: Attachment): Cost & { result: unknown } {
+  if (throughCnitool(test, attachment)) {
+    const { stdout, ...cost } = runCnitool("add", test, attachment);
+    return { ...cost, result: JSON.parse(stdout) };
+  }
+  let result: unknown;
+  const costs = test.plugins.map((plugin) => {
+    const { stdout, ...cost } = runPlugin("ADD", plugin, attachment, result);
+    result = JSON.parse(stdout);
+    return cost;
+  });
+  return { ...sum(costs), result };
+}
+
+/** Calls DEL of each plugin of the chain, the last one first. */
+export function del(test: Case, attachment: Attachment, result: unknown): Cost {
+  if (throughCnitool(test, attachment)) return runCnitool("del", test, attachment);
+  return sum(
+    test.plugins.toReversed().map((plugin) => runPlugin("DEL", plugin, attachment, result)),
+  );
+}
+
+function sum(costs: readonly Cost[]): Cost {
+  return costs.reduce((a, b) => ({ ms: a.ms + b.ms, cpu: a.cpu + b.cpu }), { ms: 0, cpu: 0 });
 }
 
 function throughCnitool({ cnitool }: Case, { directory }: Attachment): boolean {
@@ -113,9 +128,8 @@ function withDataDir(
   return ipam ? { ...plugin, ipam: { ...ipam, dataDir } } : plugin;
 }
 
-/** What a process printed, and how long it took from before it was started until it had ended. */
-interface Run {
-  ms: number;
+/** What a process took, and printed. */
+interface Run extends Cost {
   stdout: string;
 }
 
@@ -137,11 +151,27 @@ function timed(
       ...env,
     },
   });
+  const before = childrenCpu();
   const start = performance.now();
   const { code, stdout, stderr } = process.outputSync();
   const ms = performance.now() - start;
+  const cpu = childrenCpu() - before;
   const text = new TextDecoder().decode(stdout);
-  if (code === 0) return { ms, stdout: text };
+  if (code === 0) return { ms, cpu, stdout: text };
   const words = text + new TextDecoder().decode(stderr);
   throw new Error(`${executable} ${args.join(" ")} failed with status ${code}: ${words}`);
+}
+
+/**
+ * Reads the processors' time that ended children took, and those that these waited for, in
+ * milliseconds: getrusage(2).
+ */
+function childrenCpu(): number {
+  const RUSAGE_CHILDREN = -1;
+  const usage = new BigInt64Array(18); // struct rusage: ru_utime and ru_stime come first
+  call(() => getrusage(RUSAGE_CHILDREN, usage), () => "read the time that children took");
+  const [user = 0, userMicro = 0, system = 0, systemMicro = 0] = [...usage.subarray(0, 4)].map(
+    Number,
+  );
+  return (user + system) * 1000 + (userMicro + systemMicro) / 1000;
 }
