@@ -6,6 +6,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { sampleLease } from "../../../tests/support/dhcp_lease.ts";
 import { checkProperty } from "../../../tests/support/property.ts";
 import type { LeaseState } from "./lease_record.ts";
 import { LeaseStore } from "./lease_store.ts";
@@ -29,23 +30,6 @@ interface Real {
   daysAhead: number;
 }
 
-const lease = (attachment: LeaseState["attachment"], expiresAt: number): LeaseState => ({
-  attachment,
-  interfaceId: { netns: "/n", dev: 4, ino: 5, index: 2, ifName: "eth0", mac: "02:00:00:00:00:07" },
-  mac: "02:00:00:00:00:07",
-  config: { ipv4: true, ipv6: "off", provide: [], request: [] },
-  v4: {
-    ips: [{ address: "10.1.2.3/24" }],
-    routes: [],
-    dns: {},
-    server: "10.1.2.1",
-    serverId: "10.1.2.1",
-    renewAt: 1,
-    rebindAt: 2,
-    expiresAt,
-  },
-});
-
 type Command = fc.AsyncCommand<Model, Real>;
 
 /** A command that can always run. */
@@ -61,7 +45,7 @@ const command = (
 const save = (which: number, expiresAt: number) =>
   command(`save(${which}, ${expiresAt})`, ({ files }, { store }) => {
     const attachment = ATTACHMENTS[which]!;
-    store.save(lease(attachment, expiresAt));
+    store.save(sampleLease(attachment, expiresAt));
     files.set(attachment.containerId, expiresAt);
   });
 
@@ -129,7 +113,7 @@ function pathOf({ directory, store }: Real, attachment: LeaseState["attachment"]
   if (!names.has(containerId)) {
     const present = () => new Set([...Deno.readDirSync(directory)].map(({ name }) => name));
     const before = present();
-    store.save(lease(attachment, 0));
+    store.save(sampleLease(attachment, 0));
     const [name] = present().difference(before);
     assert(name);
     names.set(containerId, name);
