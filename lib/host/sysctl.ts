@@ -32,6 +32,15 @@ export function readSysctl(key: string): string {
   }
 }
 
+/** Reads a parameter that may be missing; undefined where it is. */
+export function trySysctlValue(key: string): string | undefined {
+  try {
+    return readSysctl(key);
+  } catch {
+    return undefined;
+  }
+}
+
 /** `sysctl -w KEY=VALUE`. @throws {CniError} code 5, or 7 for what cannot be a key */
 export function writeSysctl(key: string, value: string): void {
   const path = pathOf(key);

@@ -311,6 +311,23 @@ kernelTest("bridge: a bridge that exists is used as it is", (sandbox) => {
   assertEquals(result.interfaces[0], { name: "br0", mac: own });
 });
 
+kernelTest(
+  "bridge: a bridge that was there takes no router advertisements any more, unless ADD fails",
+  (sandbox) => {
+    sandbox.run("ip", ["link", "add", "br0", "type", "bridge"]);
+    const key = "/proc/sys/net/ipv6/conf/br0/accept_ra";
+    const acceptRa = () => Deno.readTextFileSync(key).trim();
+    Deno.writeTextFileSync(key, "2");
+    const config = { ...single(), ipMasq: true, ipMasqBackend: "iptables" };
+    // Masquerading comes last, and fails.
+    const env = { PATH: "/nowhere" };
+    pluginError(sandbox, { command: "ADD", config, netns: sandbox.container(), env });
+    assertEquals(acceptRa(), "2");
+    plugin(sandbox, { command: "ADD", config: single(), netns: sandbox.container() });
+    assertEquals(acceptRa(), "0");
+  },
+);
+
 kernelTest("bridge: a bridge in use keeps its MAC address", (sandbox) => {
   sandbox.run("ip", ["link", "add", "br0", "address", "02:00:00:00:00:99", "type", "bridge"]);
   sandbox.run("ip", ["address", "add", "fd00:1::1/64", "dev", "br0"]);

@@ -1,4 +1,4 @@
-import { trySysctl } from "../../../lib/host/sysctl.ts";
+import { trySysctl, trySysctlValue } from "../../../lib/host/sysctl.ts";
 import { isOwnMac, provisionalMac } from "../../../lib/ip/mac.ts";
 import { BR_BOOLOPT_NO_LL_LEARN } from "../../../lib/netlink/link_data.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
@@ -11,7 +11,7 @@ import { type Options, wantsVlans } from "./config.ts";
 
 /**
  * Makes the configured bridge where none was found, and sets it up. An existing one keeps its MTU and its
- * VLAN filtering: other programs may use it.
+ * VLAN filtering: other programs may use it. It takes no more router advertisements.
  * @param found what {@link findBridge} has found
  * @throws {CniError} code 7 when the name is that of an interface of another kind
  */
@@ -36,11 +36,14 @@ export async function ensureBridge(
       throw CniError.tryAgainLater(`bridge ${name} was removed while it was being set up`);
     }
     prepareHostInterface(name, options);
-  } else if (wantsVlans(options) && !bridge.data.vlanFiltering) {
-    warn(
-      `bridge ${name} does not filter VLANs, so "vlan" and "vlanTrunk" separate nothing; ` +
-        `if it is this network's own: ip link set ${name} type bridge vlan_filtering 1\n`,
-    );
+  } else {
+    refuseAdvertisements(host, bridge, undo);
+    if (wantsVlans(options) && !bridge.data.vlanFiltering) {
+      warn(
+        `bridge ${name} does not filter VLANs, so "vlan" and "vlanTrunk" separate nothing; ` +
+          `if it is this network's own: ip link set ${name} type bridge vlan_filtering 1\n`,
+      );
+    }
   }
   if (!bridge.up) host.link.set(bridge, { up: true });
   if (promiscMode && !bridge.promisc) {
@@ -54,6 +57,23 @@ export async function ensureBridge(
   }
   if (macspoofchk) learnNothingLinkLocal(host, bridge);
   return bridge;
+}
+
+/**
+ * Disables router advertisements on a bridge that was there, as the Go plugin does: containers could
+ * send them to the host (CVE-2020-10749).
+ */
+function refuseAdvertisements(host: Rtnl, bridge: Link, undo: Undo): void {
+  const { index, name } = bridge;
+  const key = `net/ipv6/conf/${name}/accept_ra`;
+  const before = trySysctlValue(key);
+  if (before === undefined || before === "0") return;
+  const ports = portsOf(host, bridge);
+  undo.step(`accept_ra of ${name}`, () => trySysctl(key, "0"), () => {
+    using host = Rtnl.open();
+    const bridge = host.link.find(index);
+    if (bridge && !isUsedByOthers(host, bridge, ports)) trySysctl(key, before);
+  });
 }
 
 /**
