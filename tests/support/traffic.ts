@@ -101,6 +101,14 @@ export class Server implements Disposable {
     return this.#reachedBy(netns, target, undefined, DOUBT_MS) === undefined;
   }
 
+  /** The next datagram that has arrived here or does so in time, and who sent it. */
+  received(patienceMs: number): { text: string; sender: Endpoint } | undefined {
+    timeouts(this.#socket.number, patienceMs);
+    const sender = new Uint8Array(28);
+    const text = receive(this.#socket.number, sender);
+    return text === undefined ? undefined : { text, sender: decode(sender) };
+  }
+
   #reachedBy(
     netns: NetNs | undefined,
     target: Endpoint,
@@ -190,6 +198,58 @@ export class Server implements Disposable {
       (p) => p.chunk === INIT_ACK && p.sourcePort === port && p.destinationPort === sourcePort,
     );
     return answered && { address: sender.address, port: packet.sourcePort };
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket[Symbol.dispose]();
+  }
+}
+
+/** How a {@link Sender} sends. */
+export interface SenderOptions {
+  netns?: NetNs;
+  target: Endpoint;
+  /** Its own address and port. */
+  from?: Endpoint;
+}
+
+/** A client that sends datagrams from one port, which whoever gets them need not answer. */
+export class Sender implements Disposable {
+  readonly #socket: Socket;
+
+  constructor({ netns, target, from }: SenderOptions) {
+    this.#socket = inside(netns, () => open("udp", IpAddress.parse(target.address).family));
+    const { number } = this.#socket;
+    if (from) {
+      const own = encode(from);
+      check(libc.bind(number, own, own.length), `bind ${from.address} ${from.port}`);
+    }
+    const address = encode(target);
+    check(libc.connect(number, address, address.length), `connect to ${target.address}`);
+  }
+
+  /**
+   * Sends until one of some servers hears it: every second, since the first datagram may be lost while
+   * a host is looked for; or once, where nobody is expected to.
+   * @returns the name of the server, and the sender's address as it sees it
+   */
+  heardBy(
+    servers: Readonly<Record<string, Server>>,
+    isInVain = false,
+  ): { name: string; sender: Endpoint } | undefined {
+    const text = `ping ${nextPort++}`;
+    const end = performance.now() + (isInVain ? DOUBT_MS : PATIENCE_MS);
+    for (let again = 0; performance.now() < end;) {
+      if (performance.now() >= again) {
+        send(this.#socket.number, text);
+        again = performance.now() + 1000;
+      }
+      for (const [name, server] of Object.entries(servers)) {
+        const heard = server.received(20);
+        if (heard?.text === text) return { name, sender: heard.sender };
+      }
+    }
+    return undefined;
   }
 
   [Symbol.dispose](): void {

@@ -1,0 +1,17 @@
+/**
+ * What the documentation promises about packets, attacked: each promise in every circumstance, and
+ * each attack where nothing keeps the promise, too, where it must succeed. The promises are lists
+ * in `tests/support/faults/packets`.
+ *
+ * @module
+ */
+import { LINK } from "../support/faults/packets/link.ts";
+import { PORTS } from "../support/faults/packets/ports.ts";
+import { casesOf } from "../support/faults/packets/promise.ts";
+import type { FaultSuite } from "../support/faults/suite.ts";
+
+export const suite: FaultSuite = {
+  title: "each promise about packets, and each known vulnerability, attacked",
+  share: 1,
+  cases: [...LINK, ...PORTS].flatMap(casesOf),
+};
