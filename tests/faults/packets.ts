@@ -7,11 +7,12 @@
  */
 import { LINK } from "../support/faults/packets/link.ts";
 import { PORTS } from "../support/faults/packets/ports.ts";
+import { SOURCES } from "../support/faults/packets/sources.ts";
 import { casesOf } from "../support/faults/packets/promise.ts";
 import type { FaultSuite } from "../support/faults/suite.ts";
 
 export const suite: FaultSuite = {
   title: "each promise about packets, and each known vulnerability, attacked",
   share: 1,
-  cases: [...LINK, ...PORTS].flatMap(casesOf),
+  cases: [...LINK, ...PORTS, ...SOURCES].flatMap(casesOf),
 };

@@ -123,6 +123,7 @@ create element inet cni_portmap ports4_27d8f7de { tcp . 80 ${d} : 10.1.0.5 . 80 
 create element inet cni_portmap masquerade4 { 10.1.0.5 ${d} : jump from_10.1.0.5/32 }
 add chain inet cni_portmap loopback { type filter hook prerouting priority raw; }
 add rule inet cni_portmap loopback iifname != "lo" ip daddr 127.0.0.0/8 drop
+add rule inet cni_portmap loopback iifname != "lo" ip saddr 127.0.0.0/8 drop
 `;
 
 kernelTest(

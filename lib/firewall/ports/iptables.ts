@@ -151,14 +151,19 @@ export const portMapperIptables: PortMapper = {
     const entered = present.some((rule) =>
       rule.chain === "PREROUTING" && nftTargetOf(rule) === GUARD
     );
-    if (entered && present.some(({ chain }) => chain === GUARD)) return;
     const entry = line`-A PREROUTING -j ${GUARD}`;
-    const drop = line`-A ${GUARD} -d 127.0.0.0/8 ! -i lo -j DROP`;
+    const drops = [
+      line`-A ${GUARD} -d 127.0.0.0/8 ! -i lo -j DROP`,
+      line`-A ${GUARD} -s 127.0.0.0/8 ! -i lo -j DROP`,
+    ];
+    const count = present.filter(({ chain }) => chain === GUARD).length;
+    if (entered && count >= drops.length) return;
     const merge = ({ chains, rules }: SavedTable) => [
       ...(chains.has(GUARD) ? [] : [line`-N ${GUARD}`]),
-      ...[drop, entry].filter((rule) => !rules.includes(rule)),
+      ...[...drops, entry].filter((rule) => !rules.includes(rule)),
     ];
-    await restoreOrMerge(4, "raw", [line`-N ${GUARD}`, drop, entry], merge, "guard 127.0.0.0/8");
+    const all = [line`-N ${GUARD}`, ...drops, entry];
+    await restoreOrMerge(4, "raw", all, merge, "guard 127.0.0.0/8");
   },
 
   async unguardLoopback() {

@@ -1,8 +1,8 @@
 /**
  * Published ports at 127.0.0.1: packets from there leave through the interface that leads to the
  * container, which the kernel allows with the sysctl `route_localnet`. The same sysctl lets packets
- * for 127.0.0.0/8 in from outside (CVE-2020-8558), which a rule drops: the guard. Both are there
- * for as long as ports are published.
+ * for 127.0.0.0/8 in from outside (CVE-2020-8558), and those that claim to be from there, which rules
+ * drop: the guard. Both are there for as long as ports are published.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import { portsNotes } from "./notes.ts";
 
 /**
  * Sets `route_localnet` on the interface that leads to a container, after the guard that drops
- * packets to 127.0.0.0/8 from outside.
+ * packets to or from 127.0.0.0/8 that come from outside.
  * @throws {CniError}
  */
 export async function openLoopback(

@@ -123,8 +123,9 @@ export const portMapperNft: PortMapper = {
 
   // deno-lint-ignore require-await -- other backends have to wait
   async guardLoopback() {
-    if (sizeOf(GUARD.chain) > 0) return;
-    applyBatch(make(GUARD, 0), "keep 127.0.0.0/8 from the outside");
+    const present = sizeOf(GUARD.chain);
+    if (present >= GUARD.size) return;
+    applyBatch(make(GUARD, present), "keep 127.0.0.0/8 from the outside");
   },
 
   // deno-lint-ignore require-await -- other backends have to wait

@@ -237,13 +237,17 @@ function sourcesPart(address: Cidr, masqAll: boolean): Part {
   };
 }
 
-/** Drops packets to 127.0.0.0/8 that arrive on another interface than lo. */
+/** Drops packets to or from 127.0.0.0/8 that arrive on another interface than lo. */
 export const GUARD: Part = {
   chain: chainNamed("loopback"),
-  size: 1,
+  size: 2,
   define: () => ({
     hook: { type: "filter", hook: "prerouting", priority: PRIORITY.raw },
     before: [addTable(TABLE)],
-    rules: [[meta.iifname.isNot("lo"), ip.daddr.isIn(Cidr.parse("127.0.0.0/8")), drop]],
+    rules: [ip.daddr, ip.saddr].map((address) => [
+      meta.iifname.isNot("lo"),
+      address.isIn(Cidr.parse("127.0.0.0/8")),
+      drop,
+    ]),
   }),
 };

@@ -107,7 +107,7 @@ export interface PortMapper {
    * @param publications absent where all ports are wanted
    */
   claims(publications?: readonly Publication[]): Promise<Claim[]>;
-  /** Adds the rule that drops packets to 127.0.0.0/8 from outside. */
+  /** Adds the rules that drop packets to or from 127.0.0.0/8 that come from outside. */
   guardLoopback(): Promise<void>;
   /** Undoes {@link guardLoopback}. */
   unguardLoopback(): Promise<void>;

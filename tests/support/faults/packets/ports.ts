@@ -150,11 +150,11 @@ export const PORTS: readonly PacketPromise[] = [
     id: "loopback-destination",
     made: [
       "CVE-2020-8558",
-      "docs/security.md: a rule that is made before it drops what comes from elsewhere for 127.0.0.0/8",
+      "docs/security.md: rules that are made before it drop what comes from elsewhere for 127.0.0.0/8, or says that it is from there.",
     ],
     promise: "nobody but the host reaches its services on 127.0.0.0/8",
     attack: "a datagram for 127.0.0.1, where every interface has route_localnet",
-    control: "portmap's rule",
+    control: "portmap's rules",
     shapes: every({
       plugin: PLUGINS,
       backend: BACKENDS,
@@ -179,6 +179,32 @@ export const PORTS: readonly PacketPromise[] = [
       sendLoopback(world, shape, client, { destination: "127.0.0.1", port });
       const patience = trial.isInVain ? 250 : 5000;
       return (by === "service" ? service : server).received(patience) ? by : NOTHING;
+    },
+  },
+  {
+    id: "loopback-source",
+    made: [
+      "docs/security.md: rules that are made before it drop what comes from elsewhere for 127.0.0.0/8, or says that it is from there.",
+    ],
+    promise: "nothing that says it is from 127.0.0.0/8 comes in from elsewhere",
+    attack: "a datagram from such an address to a service of the host",
+    control: "portmap's rules",
+    shapes: every({ plugin: PLUGINS, backend: BACKENDS, from: ["outside", "container"] }),
+    seen: NOTHING,
+    seenInControl: "the service",
+    run(trial) {
+      const world = new World(trial);
+      const { isKept, shape, shape: { backend, from } } = trial;
+      const container = world.attach({ behind: [portmap(backend, 8080)] });
+      if (!isKept) removeGuard(world, shape);
+      const [device, address] = from === "outside"
+        ? ["outer", OUTER[4]]
+        : [container.gateway, gateway("one")[4]];
+      world.sysctl(`ipv4/conf/${device}/route_localnet`, "1");
+      using service = world.server(undefined, address, 5000);
+      const datagram = { source: "127.0.0.9", destination: address, port: 5000 };
+      sendLoopback(world, shape, container, datagram);
+      return service.received(trial.isInVain ? 250 : 5000) ? "the service" : NOTHING;
     },
   },
   {
