@@ -141,6 +141,23 @@ kernelTest("sbr: table 0 is a table that is found, as if there was none", (sandb
   assertEquals([100, 101].map((table) => routes(sandbox, netns, table, "eth2")), [[], []]);
 });
 
+kernelTest("sbr: a configured gateway is in place of the interface's default routes", (sandbox) => {
+  const netns = container(sandbox);
+  // As link plugins make them: without a metric.
+  for (const gateway of ["10.2.0.1", "fd00:2::1"]) {
+    const words = ["route", "replace", "default", "via", gateway, "dev", "eth2"];
+    sandbox.run("ip", words, { netns });
+  }
+  const gateways = ["10.2.0.9", "fd00:2::9"];
+  const call = { config: config(2, { gateways }), netns, ifName: "eth2" };
+  plugin(sandbox, { command: "ADD", ...call });
+  plugin(sandbox, { command: "CHECK", ...call });
+  assertEquals(
+    [100, 101].map((table) => defaultRoutes(sandbox, netns, table)),
+    gateways.map((gateway) => [`${gateway} dev eth2`]),
+  );
+});
+
 kernelTest("sbr: gateways, addSourceHints and keepMainRoutes", (sandbox) => {
   const netns = container(sandbox);
   const before = routes(sandbox, netns, "main", "eth2");

@@ -53,11 +53,7 @@ export function validateOptions({ gateways, addSourceHints, keepMainRoutes }: Op
   }
 }
 
-/** Chooses the gateway of traffic from an address: the configured one of its family, or its own. */
-export function gatewayOf(
-  { gateways }: Options,
-  family: 4 | 6,
-  own: IpAddress | undefined,
-): IpAddress | undefined {
-  return gateways.find((gateway) => gateway.family === family) ?? own;
+/** Finds the configured gateway of a family. */
+export function gatewayOf({ gateways }: Options, family: 4 | 6): IpAddress | undefined {
+  return gateways.find((gateway) => gateway.family === family);
 }

@@ -19,6 +19,8 @@ const FIRST_TABLE = 100;
 export interface Source {
   own: Cidr;
   gateway?: IpAddress;
+  /** Whether the configuration names that gateway, in place of those that there are. */
+  isConfigured: boolean;
 }
 
 /**
@@ -44,7 +46,8 @@ export function addRule({ own }: Source, table: number, step: Step): void {
 
 /**
  * Finds a free table for an address and fills it: a default route by the gateway, then every route
- * of the main table with a preferred source or gateway in the address's subnet, or with neither.
+ * of the main table with a preferred source or gateway in the address's subnet, or with neither;
+ * default routes only where no gateway is configured.
  * @param routes the interface's routes in the main table
  */
 export function addTable(
@@ -54,14 +57,14 @@ export function addTable(
   routes: readonly Route[],
   step: Step,
 ): void {
-  const { own, gateway } = source;
+  const { own, gateway, isConfigured } = source;
   const { family } = own.ip;
   const table = freeTable(inside, FIRST_TABLE);
   addRule(source, table, step);
   const fill = (inside: Rtnl) => {
     if (gateway) inside.route.add({ to: Cidr.default(family), via: gateway, device, table });
     for (const route of routes.map((each) => onDevice(each, device))) {
-      if (route.to.ip.family !== family) continue;
+      if (route.to.ip.family !== family || isConfigured && route.to.prefix === 0) continue;
       const generic = !route.source && !route.via;
       const concerned = [route.source, route.via].some((ip) => ip && own.contains(ip));
       if (generic || concerned) inside.route.ensure({ ...route, table });

@@ -31,8 +31,9 @@ export function requireSources(
   }
   return ips.map((entry) => {
     const own = addressOf(entry);
-    const gateway = entry.gateway ? IpAddress.tryParse(entry.gateway) : undefined;
-    return { own, gateway: gatewayOf(options, own.ip.family, gateway) };
+    const configured = gatewayOf(options, own.ip.family);
+    const given = entry.gateway ? IpAddress.tryParse(entry.gateway) : undefined;
+    return { own, gateway: configured ?? given, isConfigured: configured !== undefined };
   });
 }
 
