@@ -77,6 +77,8 @@ export function linkPlugin<O>(parts: LinkParts<O>): Plugin<O> {
 
     async status(call) {
       parts.validate?.(call.options);
+      // One that takes what earlier plugins reserved cannot know here whether there is one.
+      if (parts.requiresIpam && !parts.reserved) requireIpam(call);
       requirePrivileges();
       parts.status?.(call.options);
       await ipamStatus(call);

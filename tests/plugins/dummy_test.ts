@@ -77,6 +77,8 @@ kernelTest("dummy: STATUS and GC reach IPAM", (sandbox) => {
     config: { ...config, ipam: { type: "none" } },
   });
   assertEquals(error.code, 50);
+  const unnamed = { ...config, ipam: {} }; // as ADD says, too
+  assertEquals(pluginError(sandbox, { command: "STATUS", config: unnamed }).code, 7);
   const netns = sandbox.container();
   plugin(sandbox, { command: "ADD", config: { ...config, ipam: hostLocal }, netns });
   plugin(sandbox, { command: "GC", config: { ...config, "cni.dev/valid-attachments": [] } });

@@ -176,6 +176,8 @@ kernelTest("ptp: STATUS wants an IPAM plugin, and what the backend needs", (sand
   assertStringIncludes(error.msg, "iptables is not installed");
   const noIpam = { ...config, ipam: { type: "none" } };
   assertEquals(pluginError(sandbox, { command: "STATUS", config: noIpam }).code, 50);
+  const unnamed = { ...config, ipam: {} }; // as ADD says, too
+  assertEquals(pluginError(sandbox, { command: "STATUS", config: unnamed }).code, 7);
 }, { needs });
 
 kernelTest("ptp: CHECK sees what is missing", (sandbox) => {

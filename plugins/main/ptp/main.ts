@@ -63,6 +63,7 @@ const ptp: AnyPlugin = definePlugin<Options>({
   repairs,
 
   async status(call) {
+    requireIpam(call);
     requirePrivileges();
     await ipamStatus(call);
     if (call.options.ipMasq) await requireMasquerade(call.options.ipMasqBackend);
