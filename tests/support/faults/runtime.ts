@@ -30,12 +30,19 @@ export class FaultRuntime {
   readonly #room: FaultRoom;
   readonly #network: FaultNetwork;
   readonly #bin: string;
+  readonly #env: Readonly<Record<string, string>>;
   #attachments = 0;
 
-  constructor(room: FaultRoom, network: FaultNetwork, bin = room.bin) {
+  /** @param env more of the environment of every call */
+  constructor(
+    room: FaultRoom,
+    network: FaultNetwork,
+    { bin = room.bin, env = {} }: { bin?: string; env?: Record<string, string> } = {},
+  ) {
     this.#room = room;
     this.#network = network;
     this.#bin = bin;
+    this.#env = env;
     network.host?.(room.sandbox);
   }
 
@@ -144,7 +151,7 @@ export class FaultRuntime {
     const output = outputWithInput(
       program,
       JSON.stringify(config),
-      { ...path, ...cniEnv, ...env },
+      { ...path, ...this.#env, ...cniEnv, ...env },
       args,
     );
     return { ...output, json: parsed(output.stdout) };

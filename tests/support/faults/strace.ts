@@ -14,7 +14,7 @@ export interface CallPoint {
 }
 
 /** Calls about files that a disk can refuse. */
-const FILE_CALLS = [
+export const FILE_CALLS = [
   ...["write", "pwrite64", "openat", "open", "fsync", "fdatasync", "flock", "ftruncate"],
   ...["mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2"],
   ...["link", "linkat", "symlink", "symlinkat", "utimensat", "chmod", "fchmod", "getdents64"],
