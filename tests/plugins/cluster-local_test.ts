@@ -1,5 +1,5 @@
 /** cluster-local with one etcd, as nodes of one cluster and as machines that are mistaken for one. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import type { NetNs } from "../../lib/ns/netns.ts";
 import { ping } from "../../scripts/support/ping.ts";
 import { EtcdCluster, type EtcdMember } from "../support/etcd/server.ts";
@@ -164,9 +164,13 @@ kernelTest(
     );
     // A full pool is no reason to evict whom the node has.
     call(sandbox, "STATUS", { config: of("n1", { ...full, subnet: undefined }) });
-    // GC is about this node's and this network's attachments.
+    // GC is about this node's and this network's attachments, and what killed calls left.
+    const unfinished = "/var/lib/cni/cluster-local/n3/net@x@eth0@1.adding.json.tmp";
+    Deno.writeTextFileSync(unfinished, "");
+    Deno.utimeSync(unfinished, 0, 0);
     const valid = { "cni.dev/valid-attachments": [] };
     call(sandbox, "GC", { config: { ...of("n3", small), ...valid } });
+    assertThrows(() => Deno.statSync(unfinished), Deno.errors.NotFound);
     assertEquals(owners(member), [
       "n1/net/a/eth0",
       "n2/net/b/eth0",

@@ -50,7 +50,8 @@ export function removeSibling(attachment: Attachment): void {
 
 /**
  * Notes that a network's attachments that are not in `valid` have no published ports any more, those
- * too of which a killed ADD or DEL left no other note.
+ * too of which a killed ADD or DEL left no other note, and removes notes that were never whole. The
+ * caller holds the lock of the notes.
  */
 export function removeOtherSiblings(network: string, valid: readonly Attachment[]): void {
   const inUse = new Set(valid.map(attachmentHash));
@@ -59,6 +60,7 @@ export function removeOtherSiblings(network: string, valid: readonly Attachment[
     const hashes = store().read(name);
     if (hashes?.some(isOther)) replace(name, hashes.filter((hash) => !isOther(hash)));
   }
+  store().sweep();
 }
 
 function replace(name: string, hashes: Hashes): void {

@@ -35,5 +35,6 @@ export async function collect(call: GcCall): Promise<void> {
     const { note } = noted;
     if (note.network === network && !valid.has(keys.owner(note))) notes.remove(noted);
   }
+  notes.sweep();
   await session.save();
 }

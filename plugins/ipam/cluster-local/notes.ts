@@ -10,7 +10,7 @@ import { FileLock } from "../../../lib/host/lock.ts";
 import { readRecordedNetNs, type RecordedNetNs } from "../../../lib/ns/recorded.ts";
 import { ifPresent, isMissing } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
-import { RecordStore } from "../../../lib/state/record_store.ts";
+import { ABANDONED_MS, RecordStore } from "../../../lib/state/record_store.ts";
 import { isObject, type JsonObject, type JsonValue } from "../../../lib/types/json.ts";
 import type { EtcdSettings } from "./etcd/settings.ts";
 import type { AttachmentOfNode } from "./keys.ts";
@@ -136,6 +136,12 @@ export class NodeNotes {
   /** Removes the note of an ADD's addresses. @throws {CniError} code 5 */
   remove({ state, note }: Noted): void {
     this.#attachments[state].remove(nameOf(note));
+  }
+
+  /** Removes what killed writers left of notes. */
+  sweep(): void {
+    for (const store of Object.values(this.#attachments)) store.sweep(ABANDONED_MS);
+    this.#clusters.sweep(ABANDONED_MS);
   }
 
   /** Reads the notes of what is held. */
