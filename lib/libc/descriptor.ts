@@ -12,6 +12,8 @@ export const O_EXCL = 0o200;
 export const O_APPEND = 0o2000;
 export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
+/** A descriptor that only stands for a path. open(2) */
+export const O_PATH = 0o10000000;
 
 /** An open file descriptor, closed when it goes out of scope; closing twice is harmless. */
 export class Descriptor implements Disposable {

@@ -16,6 +16,8 @@ export const NLMSG_DONE = 3;
 export const NLM_F_REQUEST = 0x1;
 export const NLM_F_MULTI = 0x2;
 export const NLM_F_ACK = 0x4;
+/** The request's sender is told of the change, too, before the acknowledgement. netlink(7) */
+export const NLM_F_ECHO = 0x8;
 /** The table changed during the dump, which may lack entries. */
 export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_DUMP = 0x300;

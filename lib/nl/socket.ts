@@ -55,6 +55,11 @@ export interface NetlinkRequest {
   payload: Uint8Array;
   /** What it is for, as it stands in an error: "add route 10.1.0.0/16 dev eth0". */
   purpose: string;
+  /**
+   * It asks for one object, which the kernel answers with one message: no acknowledgement is asked for,
+   * and none has to be received.
+   */
+  isGet?: boolean;
 }
 
 /** What a subsystem wants around the requests of a batch. */
@@ -97,9 +102,9 @@ export class NetlinkSocket implements Disposable {
       : this.#request(request);
   }
 
-  #request({ type, flags = 0, payload, purpose }: NetlinkRequest): Uint8Array[] {
-    const sequence = this.#send(type, flags | NLM_F_ACK, payload);
-    return this.#answer(sequence, purpose);
+  #request(request: NetlinkRequest): Uint8Array[] {
+    this.#transport.send(this.#requestMessage(request));
+    return this.#answer(request);
   }
 
   /**
@@ -118,15 +123,12 @@ export class NetlinkSocket implements Disposable {
       : this.#requestMeanwhile(request, isLong));
   }
 
-  async #requestMeanwhile(
-    { type, flags = 0, payload, purpose }: NetlinkRequest,
-    isLong: boolean,
-  ): Promise<Uint8Array[]> {
-    const message = this.#message(type, flags | NLM_F_ACK, payload);
+  async #requestMeanwhile(request: NetlinkRequest, isLong: boolean): Promise<Uint8Array[]> {
+    const message = this.#requestMessage(request);
     const sequence = this.#sequence;
     if (this.#transport.sendMeanwhile) await this.#transport.sendMeanwhile(message, isLong);
     else this.#transport.send(message);
-    return this.#answer(sequence, purpose);
+    return this.#answer(request, sequence);
   }
 
   /**
@@ -223,20 +225,24 @@ export class NetlinkSocket implements Disposable {
     return this.#sequence;
   }
 
+  #requestMessage({ type, flags = 0, payload, isGet }: NetlinkRequest): Uint8Array<ArrayBuffer> {
+    return this.#message(type, isGet ? flags : flags | NLM_F_ACK, payload);
+  }
+
   /** A message with the next sequence number. */
   #message(type: number, flags: number, payload: Uint8Array): Uint8Array<ArrayBuffer> {
     const sequence = this.#sequence = this.#sequence % LAST_SEQUENCE + 1;
     return packMessage({ type, flags: flags | NLM_F_REQUEST, sequence, payload });
   }
 
-  #answer(sequence: number, purpose: string): Uint8Array[] {
-    const { payloads, lost } = this.#collect(sequence, purpose);
+  #answer({ purpose, isGet }: NetlinkRequest, sequence = this.#sequence): Uint8Array[] {
+    const { payloads, lost } = this.#collect(sequence, purpose, isGet);
     if (!lost) return payloads;
     throw new NetlinkError(purpose, ENOBUFS, "the kernel's answer was lost");
   }
 
   /** Receives until the answer to `sequence` is complete. @throws {NetlinkError} a refusal */
-  #collect(sequence: number, purpose: string) {
+  #collect(sequence: number, purpose: string, isGet = false) {
     const payloads: Uint8Array[] = [];
     let interrupted = false;
     const { lost } = this.#receiveEach((message) => {
@@ -245,7 +251,7 @@ export class NetlinkSocket implements Disposable {
       if (message.flags & NLM_F_DUMP_INTR) interrupted = true;
       if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) {
         payloads.push(message.payload);
-        return false;
+        return isGet;
       }
       const outcome = message.payload.length < 4 ? { errno: 0 } : readOutcome(message);
       if (outcome.errno !== 0) throw NetlinkError.from(purpose, outcome);

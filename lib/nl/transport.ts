@@ -14,7 +14,6 @@ const SO_SNDBUFFORCE = 32;
 /** `linux/netlink.h` */
 const SOL_NETLINK = 270;
 const NETLINK_ADD_MEMBERSHIP = 1;
-const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
 
@@ -88,6 +87,7 @@ export class KernelTransport implements Transport {
   /** For waiting for it together with others. */
   readonly socket: Socket;
   readonly #sender = netlinkAddress();
+  #isBound = false;
 
   /**
    * @param protocol NETLINK_ROUTE or NETLINK_NETFILTER
@@ -96,10 +96,9 @@ export class KernelTransport implements Transport {
   constructor(protocol: number) {
     this.socket = Socket.open(AF_NETLINK, SOCK_RAW, protocol);
     // Older kernels lack these; they only make answers shorter and errors clearer.
-    for (const name of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
+    for (const name of [NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
       this.socket.tryOption(SOL_NETLINK, name, u32.encode(1));
     }
-    this.socket.bind(netlinkAddress(), "a netlink port");
   }
 
   send(datagram: Uint8Array<ArrayBuffer>): void {
@@ -156,6 +155,9 @@ export class KernelTransport implements Transport {
    * @throws {SystemError}
    */
   join(group: number): void {
+    // Who only sends gets a port with its first request; one without a port is passed over.
+    if (!this.#isBound) this.socket.bind(netlinkAddress(), "a netlink port");
+    this.#isBound = true;
     const what = `NETLINK_ADD_MEMBERSHIP for group ${group}`;
     this.socket.option(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, u32.encode(group), what);
   }

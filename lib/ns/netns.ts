@@ -10,6 +10,7 @@ import { Descriptor, O_NONBLOCK, O_RDONLY } from "../libc/descriptor.ts";
 import { descriptors, namespaces } from "../libc/symbols.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { runtime } from "../runtime/mod.ts";
+import type { FileInfo } from "../runtime/types.ts";
 import { CniError } from "../types/error.ts";
 
 /** `linux/sched.h` */
@@ -26,10 +27,7 @@ export type Synchronous<T> = T extends PromiseLike<unknown> ? never : T;
 /** One network namespace, kept alive by an open descriptor until it is disposed of. */
 export class NetNs implements Disposable {
   readonly #descriptor: Descriptor;
-  /** Device number: with {@link ino} it names the namespace, whatever path leads there. */
-  readonly dev: number;
-  /** Inode number, as in `net:[4026531840]`. */
-  readonly ino: number;
+  #file: Pick<FileInfo, "dev" | "ino"> | undefined;
 
   private constructor(
     /** The path it was opened by. */
@@ -37,14 +35,25 @@ export class NetNs implements Disposable {
     descriptor: Descriptor,
   ) {
     this.#descriptor = descriptor;
-    const info = runtime.files.stat(`/proc/thread-self/fd/${descriptor.number}`);
-    this.dev = info.dev;
-    this.ino = info.ino;
   }
 
   /** The namespace that the calling thread is in. */
   static current(): NetNs {
-    return NetNs.open(OWN);
+    return new NetNs(OWN, Descriptor.open(OWN, O_RDONLY));
+  }
+
+  /** Device number: with {@link ino} it names the namespace, whatever path leads there. */
+  get dev(): number {
+    return this.#identity.dev;
+  }
+
+  /** Inode number, as in `net:[4026531840]`. */
+  get ino(): number {
+    return this.#identity.ino;
+  }
+
+  get #identity(): Pick<FileInfo, "dev" | "ino"> {
+    return this.#file ??= runtime.files.stat(`/proc/thread-self/fd/${this.descriptor}`);
   }
 
   /**
@@ -118,8 +127,9 @@ export class NetNs implements Disposable {
    * @throws {CniError} code 999 without the privilege to enter (CAP_SYS_ADMIN)
    */
   run<T>(inside: () => Synchronous<T>): T {
+    const { dev, ino } = runtime.files.stat(OWN);
+    if (this.dev === dev && this.ino === ino) return inside();
     using home = NetNs.current();
-    if (this.is(home)) return inside();
     enterByDescriptor(this.descriptor, this.path);
     try {
       return inside();

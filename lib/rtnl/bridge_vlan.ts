@@ -8,7 +8,7 @@ import {
 } from "../netlink/bridge_vlan.ts";
 import { RTM_DELLINK, RTM_GETLINK, RTM_SETLINK } from "../netlink/link.ts";
 import { AF_BRIDGE } from "./family.ts";
-import type { Link } from "./link.ts";
+import type { Link, NamedLink } from "./link.ts";
 import type { NetlinkSocket } from "../nl/socket.ts";
 
 /** A VLAN of a bridge's port. */
@@ -55,17 +55,17 @@ export class BridgeVlanTable {
   }
 
   /** `bridge vlan add dev PORT vid ID [pvid] [untagged]` for all of them, in one request. */
-  add(port: Link, vlans: readonly BridgeVlan[]): void {
+  add(port: NamedLink, vlans: readonly BridgeVlan[]): void {
     const ids = vlans.map(({ id }) => id).join(", ");
     this.#send(RTM_SETLINK, port, toEntries(vlans), `add VLAN ${ids} to ${port.name}`);
   }
 
   /** `bridge vlan del dev PORT vid ID` */
-  remove(port: Link, id: number): void {
+  remove(port: NamedLink, id: number): void {
     this.#send(RTM_DELLINK, port, [{ flags: 0, id }], `remove VLAN ${id} from ${port.name}`);
   }
 
-  #send(type: number, port: Link, vlans: Entry[], purpose: string): void {
+  #send(type: number, port: NamedLink, vlans: Entry[], purpose: string): void {
     const payload = BRIDGE_VLANS.encode({
       family: AF_BRIDGE,
       index: port.index,

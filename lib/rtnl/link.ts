@@ -13,7 +13,7 @@ import {
   RTM_SETLINK,
 } from "../netlink/link.ts";
 import type { BridgePort, LinkData } from "../netlink/link_data.ts";
-import { NLM_F_CREATE, NLM_F_EXCL } from "../netlink/message.ts";
+import { NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL } from "../netlink/message.ts";
 import { AF_BRIDGE } from "./family.ts";
 import type { NetNs } from "../ns/netns.ts";
 import { CniError } from "../types/error.ts";
@@ -93,11 +93,14 @@ export interface Link {
   port?: BridgePort;
 }
 
+/** What identifies a link in requests, and in errors. */
+export type NamedLink = Pick<Link, "index" | "name">;
+
 /**
  * How a link is named in a request: itself, its index, its name or an alternative name
  * (`ip link property add dev NAME altname …`), which may have 127 bytes.
  */
-export type LinkRef = Link | number | string;
+export type LinkRef = NamedLink | number | string;
 
 /** A link to create. */
 export interface NewLink {
@@ -212,9 +215,15 @@ export class Links {
     this.socket.request(addition(link));
   }
 
-  /** As {@link add}, while other calls go on. */
-  async addMeanwhile(link: NewLink): Promise<void> {
-    await this.socket.requestMeanwhile(addition(link));
+  /**
+   * As {@link add}, while other calls go on. Returns the link as it was made: since Linux 6.2 the kernel
+   * sends it with its answer, and it need not be asked for.
+   */
+  async addMeanwhile(link: NewLink): Promise<Link> {
+    const { flags = 0, ...request } = addition(link);
+    const answers = await this.socket.requestMeanwhile({ ...request, flags: flags | NLM_F_ECHO });
+    const [answer] = link.netns ? [] : answers;
+    return answer ? fromMessage(LINK.decode(answer)) : await this.getMeanwhile(link.name);
   }
 
   /** `ip link set REF …` */
@@ -235,7 +244,7 @@ export class Links {
   }
 
   /** `bridge link set dev REF hairpin on|off isolated on|off` */
-  setPort(ref: Link, { hairpin, isolated }: { hairpin?: boolean; isolated?: boolean }): void {
+  setPort(ref: NamedLink, { hairpin, isolated }: { hairpin?: boolean; isolated?: boolean }): void {
     const payload = BRIDGE_PORT_LINK.encode({
       family: AF_BRIDGE,
       index: ref.index,
@@ -272,7 +281,7 @@ export class Links {
    * `ip link del LINK`, while other calls go on: taking a link apart waits for RCU grace periods. One
    * that is not there is fine. Says whether there was one.
    */
-  async removeMeanwhile(link: Link): Promise<boolean> {
+  async removeMeanwhile(link: NamedLink): Promise<boolean> {
     const purpose = `remove interface ${link.name}`;
     const payload = LINK.encode({ index: link.index });
     try {
@@ -335,7 +344,8 @@ function about(
     const isNoName = error instanceof NetlinkError && ["EINVAL", "ERANGE"].includes(error.code);
     return isNoName && target.altName !== undefined ? new NetlinkError(purpose, ENODEV) : error;
   };
-  return { request: { type, payload: LINK.encode({ ...target, extendedMask }), purpose }, refusal };
+  const payload = LINK.encode({ ...target, extendedMask });
+  return { request: { type, payload, purpose, isGet: type === RTM_GETLINK }, refusal };
 }
 
 function finding(ref: LinkRef): string {

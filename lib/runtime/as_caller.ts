@@ -9,11 +9,14 @@ import type { Files, HttpClient, HttpOptions, RunOptions, Runtime } from "./type
  */
 export function asCaller(own: Runtime): Runtime {
   let umask: ((mask: number) => number) | undefined;
+  /** The process's own, which it has whenever it does not run `work`. */
+  let usual: number | undefined;
   /** Runs `work`, which is synchronous, with a call's umask in place of the process's. */
   const masked = <T>({ umask: mask }: CallContext, work: () => T): T => {
-    if (mask === undefined) return work();
+    if (mask === undefined || mask === usual) return work();
     umask ??= own.bind("libc.so.6", { umask: ["u32", "u32"] }).umask;
     const before = umask(mask);
+    usual ??= before;
     try {
       return work();
     } finally {
