@@ -30,6 +30,8 @@ export interface ClientEvents {
 }
 
 const HEADER_SIZE = 8;
+/** Bytes that are read at first: most requests are shorter. */
+const USUAL_SIZE = 8192;
 const STREAMS = 3;
 
 /** A client's connection, with the protocol of `protocol.ts`. */
@@ -51,26 +53,30 @@ export class CallSocket implements Disposable {
   /** Reads the first message; undefined where none comes in time, or the client disconnects. */
   async readRequest(timeoutMs: number): Promise<ClientMessage | undefined> {
     const deadline = performance.now() + timeoutMs;
-    const read = async (into: Uint8Array<ArrayBuffer>) => {
-      for (let done = 0; done < into.length;) {
+    /** Reads on until there are `wanted` bytes. */
+    const read = async (into: Uint8Array<ArrayBuffer>, done: number, wanted: number) => {
+      while (done < wanted) {
         const received = receivePassed(this.#socket, into.subarray(done), 0);
-        if (!received && !await this.#readable(deadline - performance.now())) return false;
-        if (received?.count === 0) return false;
+        if (!received && !await this.#readable(deadline - performance.now())) return undefined;
+        if (received?.count === 0) return undefined;
         done += received?.count ?? 0;
       }
-      return true;
+      return done;
     };
-    const header = new Uint8Array(HEADER_SIZE);
-    if (!await read(header)) return undefined;
-    const view = new DataView(header.buffer);
+    const first = new Uint8Array(USUAL_SIZE);
+    const count = await read(first, 0, HEADER_SIZE);
+    if (count === undefined) return undefined;
+    const view = new DataView(first.buffer);
     const magic = view.getUint32(0, true);
     if (magic === STATUS_MAGIC) return { kind: "status" };
     if (magic !== MAGIC) return { kind: "unreadable", why: "another protocol" };
     const size = view.getUint32(4, true);
     if (size > REQUEST_LIMIT) return { kind: "unreadable", why: "request too long" };
+    const came = first.subarray(HEADER_SIZE, Math.min(count, HEADER_SIZE + size));
     const body = new Uint8Array(size);
-    if (!await read(body)) return undefined;
-    const request = parseRequest(body);
+    body.set(came);
+    if (await read(body, came.length, size) === undefined) return undefined;
+    const request = count <= HEADER_SIZE + size ? parseRequest(body) : undefined;
     return request
       ? { kind: "call", request }
       : { kind: "unreadable", why: "request that cannot be read" };

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Descriptor, O_PATH } from "../libc/descriptor.ts";
 import { errnoCode } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 
@@ -16,36 +17,40 @@ const NAMESPACES = {
 
 /** The attributes of a process that decide how it would run a call. */
 export interface Identity {
-  /** When it was started: a PID may be reused before everything is read. */
-  readonly started: string;
   /** umask(2) */
   readonly umask: number;
+  /** Whether a security module labels the processes of this host. */
+  readonly isLabelled: boolean;
   /** What a caller must have in common with the server, by its name in messages. */
   readonly traits: Readonly<Record<string, string>>;
 }
 
-/** A process that exited, or whose PID was reused, before everything was read. */
+/** A process that exited before everything was read. */
 export class ProcessGone extends Error {}
 
 /**
- * Reads a process's identity.
+ * Reads a process's identity, all of it by one directory of /proc that is opened first: that stays the
+ * directory of this process, and nothing can be read there once the process is gone, whoever has its
+ * PID then.
  * @param process its PID, or `thread-self`
+ * @param isLabelled see {@link Identity.isLabelled}; unknown when absent
  * @throws {ProcessGone}
  */
-export function identityOf(process: number | "thread-self"): Identity {
-  const directory = `/proc/${process}`;
+export function identityOf(process: number | "thread-self", isLabelled?: boolean): Identity {
   try {
-    const started = startOf(directory);
+    using handle = Descriptor.open(`/proc/${process}`, O_PATH);
+    const directory = `/proc/self/fd/${handle.number}`;
     const status = runtime.files.readText(`${directory}/status`);
     const field = (name: string) =>
       new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1] ?? "unknown";
+    const label = isLabelled === false ? undefined : labelOf(directory);
     const traits: Record<string, string> = {
       // First: what users and capabilities mean depends on it.
       "user namespace": fileAt(`${directory}/ns/user`),
       "user": field("Uid"),
       "group": field("Gid"),
       "capabilities": field("CapEff"),
-      "security label": labelOf(directory),
+      "security label": label ?? "",
       // By its path, too: a bind mount of `/` is the same directory, with other mounts below it.
       "root directory": `${runtime.files.readLink(`${directory}/root`)} ${
         fileAt(`${directory}/root`)
@@ -54,10 +59,8 @@ export function identityOf(process: number | "thread-self"): Identity {
     for (const [name, what] of Object.entries(NAMESPACES)) {
       traits[what] = fileAt(`${directory}/ns/${name}`);
     }
-    if (startOf(directory) !== started) throw new ProcessGone(`process ${process} is another one`);
-    return { started, umask: parseInt(field("Umask"), 8) || 0, traits };
+    return { umask: parseInt(field("Umask"), 8) || 0, isLabelled: label !== undefined, traits };
   } catch (error) {
-    if (error instanceof ProcessGone) throw error;
     throw new ProcessGone(`process ${process} cannot be looked at: ${error}`);
   }
 }
@@ -67,24 +70,18 @@ export function differenceBetween(a: Identity, b: Identity): string | undefined 
   return Object.keys(a.traits).find((trait) => a.traits[trait] !== b.traits[trait]);
 }
 
-/** Reads the start time, in clock ticks since boot: field 22 of proc_pid_stat(5). */
-function startOf(directory: string): string {
-  const text = runtime.files.readText(`${directory}/stat`);
-  return text.slice(text.lastIndexOf(")") + 2).split(" ")[19]!;
-}
-
 function fileAt(path: string): string {
   const { dev, ino } = runtime.files.stat(path);
   return `${dev}:${ino}`;
 }
 
-/** Reads the security module's label: AppArmor's profile, SELinux' context. */
-function labelOf(directory: string): string {
+/** Reads the security module's label: AppArmor's profile, SELinux' context; undefined without one. */
+function labelOf(directory: string): string | undefined {
   try {
     return runtime.files.readText(`${directory}/attr/current`).replace(/[\0\n]+$/, "");
   } catch (error) {
     // No security module labels processes: EINVAL on old kernels, or there is no such file.
-    if (["EINVAL", "ENOENT"].includes(errnoCode(error) ?? "")) return "";
+    if (["EINVAL", "ENOENT"].includes(errnoCode(error) ?? "")) return undefined;
     throw error;
   }
 }

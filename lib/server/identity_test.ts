@@ -1,11 +1,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { differenceBetween, identityOf, ProcessGone } from "./identity.ts";
 
-Deno.test("identityOf() finds two processes of one kind alike, but for when they were started", async () => {
+Deno.test("identityOf() finds two processes of one kind alike, and none that has ended", async () => {
   const child = new Deno.Command("sleep", { args: ["60"] }).spawn();
   const [own, other] = [identityOf("thread-self"), identityOf(child.pid)];
   assertEquals(differenceBetween(own, other), undefined);
   assertEquals(own.umask, other.umask);
+  assertEquals(identityOf(child.pid, own.isLabelled), other);
   child.kill("SIGKILL");
   await child.status;
   assertThrows(() => identityOf(child.pid), ProcessGone);

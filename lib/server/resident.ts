@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Descriptor } from "../libc/descriptor.ts";
+import { Descriptor, O_PATH } from "../libc/descriptor.ts";
 import type { Poller } from "../libc/poller.ts";
 import type { Socket } from "../libc/socket.ts";
 import { endSoon } from "../runtime/caller.ts";
@@ -67,6 +67,7 @@ export class ResidentServer implements Disposable {
   readonly #acceptor: Acceptor;
   readonly #options: ResidentOptions;
   readonly #own = identityOf("thread-self");
+  readonly #executable = runtime.files.stat("/proc/self/exe");
   readonly #since = new Date();
   /** Interrupts each call under way. */
   readonly #inFlight = new Map<Promise<void>, (why: CniError) => void>();
@@ -151,7 +152,7 @@ export class ResidentServer implements Disposable {
   #identify(pid: number): Identity | string {
     if (pid === 0) return "PID namespace";
     try {
-      return identityOf(pid);
+      return identityOf(pid, this.#own.isLabelled);
     } catch (error) {
       if (error instanceof ProcessGone) return "process that is gone";
       throw error;
@@ -165,9 +166,9 @@ export class ResidentServer implements Disposable {
     if (difference) return `another ${difference}`;
     const { executable } = request;
     const path = executable.startsWith("/") ? executable : `/proc/${pid}/cwd/${executable}`;
-    const own = runtime.files.stat("/proc/self/exe");
-    if (!isFile(path, own)) {
-      const replaced = !isFile(runtime.executable.replace(/ \(deleted\)$/, ""), own);
+    if (!isFile(path, this.#executable)) {
+      const own = runtime.executable.replace(/ \(deleted\)$/, "");
+      const replaced = !isFile(own, this.#executable);
       if (replaced) this.#options.outdated("its executable was replaced");
       return "another executable";
     }
@@ -310,9 +311,6 @@ export class ResidentServer implements Disposable {
     await Promise.allSettled(all.filter((work) => work !== own));
   }
 }
-
-/** `fcntl.h`: a descriptor that only stands for a path, here a directory. open(2) */
-const O_PATH = 0o10000000;
 
 function isFile(path: string, file: { dev: number; ino: number }): boolean {
   try {
