@@ -42,6 +42,8 @@ export class DiskStore implements Store {
   /** Holdings by owner: of those whose reservations changed; of all once every file was read. */
   readonly #known = new Map<string, Holding>();
   #knowsAll = false;
+  /** What the index says, by owner: nobody changes it while this store has the lock. */
+  readonly #notes = new Map<string, Note>();
   /** Whether the known holdings, and the index for all others, agree with the files. */
   #indexIsValid = false;
   /** Whether this store has changed a directory's modification time. */
@@ -233,7 +235,11 @@ export class DiskStore implements Store {
 
   /** What the index says of an owner that is not among the known. */
   #noteOf(owner: Owner): Note {
-    return this.#knowsAll ? { addresses: [] } : this.#index.get(owner);
+    if (this.#knowsAll) return { addresses: [] };
+    const key = keyOf(owner);
+    const note = this.#notes.get(key) ?? this.#index.get(owner);
+    this.#notes.set(key, note);
+    return note;
   }
 
   #readAll(): void {

@@ -123,8 +123,13 @@ export class OwnerIndex {
       return;
     }
     const replacement = this.#path(NEW);
-    removeIfPresent(replacement);
-    runtime.files.symlink(target, replacement);
+    try {
+      runtime.files.symlink(target, replacement);
+    } catch (error) {
+      if (errnoCode(error) !== "EEXIST") throw error;
+      runtime.files.remove(replacement); // what a killed process has left
+      runtime.files.symlink(target, replacement);
+    }
     runtime.files.rename(replacement, path);
   }
 
