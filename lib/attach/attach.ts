@@ -9,6 +9,7 @@ import { macForAddresses } from "../ip/mac.ts";
 import { addressOf, configureInterface } from "../ipam/configure.ts";
 import { hasIpam, ipamAdd, type IpamResult } from "../ipam/delegate.ts";
 import { chooseDns } from "../ipam/dns.ts";
+import type { Link } from "../rtnl/link.ts";
 import { nameTaken } from "../rtnl/veth.ts";
 import type { AddCall } from "../skel/plugin.ts";
 import type { Result } from "../types/result.ts";
@@ -45,9 +46,10 @@ export async function attach(call: AddCall<unknown>, parts: AttachParts): Promis
   try {
     await parts.create(namespaces);
     const reserved = parts.reserved ?? (hasIpam(call) ? await ipamAdd(call) : undefined);
-    if (reserved) await configure(namespaces, ifName, parts, reserved);
-    else await inside.link.setMeanwhile(ifName, { up: true });
-    const { address } = await inside.link.getMeanwhile(ifName);
+    if (!reserved) await inside.link.setMeanwhile(ifName, { up: true });
+    const { address } = reserved
+      ? await configure(namespaces, ifName, parts, reserved)
+      : await inside.link.getMeanwhile(ifName);
     return {
       interfaces: [{ name: ifName, mac: address || undefined, sandbox: netns }],
       ips: reserved?.ips.map((ip) => ({ ...ip, interface: 0 })),
@@ -64,10 +66,11 @@ async function configure(
   ifName: string,
   { macFromAddress, noDad = false }: AttachParts,
   { ips, routes }: IpamResult,
-): Promise<void> {
+): Promise<Link> {
   const addresses = ips.map((entry) => addressOf(entry).ip);
-  const { up: wasUp, kind } = await inside.link.getMeanwhile(ifName);
-  const target = { inside, netns: sandbox, ifName, noDad };
+  const present = await inside.link.getMeanwhile(ifName);
+  const { up: wasUp, kind } = present;
+  const target = { inside, netns: sandbox, ifName, noDad, link: present };
   // An interface that is up by now was used to get the address, which may belong to its MAC address.
   const preferredMac = macFromAddress && !wasUp ? macForAddresses(addresses) : undefined;
   const notified = sandbox.run(() => notify(ifName));
@@ -75,6 +78,7 @@ async function configure(
   // Hardware may find its carrier only after the kernel has announced what it has.
   const isSilent = (family: 4 | 6) => wasUp || kind === "" || !notified[family];
   announce(sandbox, link, addresses.filter(({ family }) => isSilent(family)));
+  return link;
 }
 
 /**

@@ -28,20 +28,24 @@ export interface Target {
    * looking for duplicates would take more than a second.
    */
   noDad: boolean;
+  /** Hardware address to set. */
+  mac?: string;
   /** Hardware address to set, unless another interface on the same parent has it. */
   preferredMac?: string;
+  /** The interface, where the caller has just read it. */
+  link?: Link;
 }
 
 /**
  * Applies the addresses and routes of a result to an interface, and sets it up. The caller
  * removes the interface when this throws.
  * @param result every address must be for this interface
- * @returns the interface as it is afterwards
+ * @returns the interface with the address that it has now; its state is that of before
  * @throws {CniError} naming the address or route, and the kernel's reason
  */
 export async function configureInterface(target: Target, result: Result): Promise<Link> {
-  const { inside, netns, ifName, noDad, preferredMac } = target;
-  const link = await inside.link.getMeanwhile(ifName);
+  const { inside, netns, ifName, noDad, mac, preferredMac } = target;
+  const link = target.link ?? await inside.link.getMeanwhile(ifName);
   const ips = result.ips ?? [];
   const addresses = ips.map(addressOf);
   requireMtu(link, addresses);
@@ -49,10 +53,12 @@ export async function configureInterface(target: Target, result: Result): Promis
   if (six.length > 0) netns.run(() => enableIpv6(ifName));
   if (preferredMac) await preferMac(inside, link, preferredMac);
   for (const address of addresses) await inside.address.addMeanwhile(link, address, { noDad });
-  await setUp(inside, link, preferredMac);
+  await setUp(inside, link, mac, preferredMac);
   if (!noDad && six.length > 0) await awaitUnique(inside, link, six);
   addRoutes(inside, link, result);
-  return await inside.link.getMeanwhile(link);
+  return preferredMac
+    ? await inside.link.getMeanwhile(link)
+    : { ...link, address: mac ?? link.address };
 }
 
 /** Sets a preferred hardware address; where it is taken, the present one stays. */
@@ -68,10 +74,11 @@ async function preferMac({ link: links }: Rtnl, link: Link, mac: string): Promis
 async function setUp(
   { link: links }: Rtnl,
   link: Link,
+  mac: string | undefined,
   preferredMac: string | undefined,
 ): Promise<void> {
   try {
-    await links.setMeanwhile(link, { up: true });
+    await links.setMeanwhile(link, { address: mac, up: true });
   } catch (error) {
     if (!preferredMac || !isAddressInUse(error)) throw error;
     await links.setMeanwhile(link, { address: link.address, up: true });

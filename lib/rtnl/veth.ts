@@ -10,7 +10,7 @@ import type { NetNs } from "../ns/netns.ts";
 import { runtime } from "../runtime/mod.ts";
 import type { Attachment } from "../types/attachment.ts";
 import { CniError } from "../types/error.ts";
-import type { Link } from "./link.ts";
+import type { Link, NamedLink } from "./link.ts";
 import { netnsId } from "./netns_id.ts";
 import type { Rtnl } from "./rtnl.ts";
 import { NetlinkError } from "../nl/error.ts";
@@ -40,12 +40,12 @@ export interface NewVethPair {
   attachment?: Attachment;
 }
 
-/** Both ends, as they were created; the far one is up by now, the near one is not. */
+/** Both ends; the far one is up by now, the near one is not. */
 export interface VethPair {
-  /** The end in the container. */
+  /** The end in the container, as it was created. */
   near: Link;
   /** The end on the host. */
-  far: Link;
+  far: NamedLink;
 }
 
 /**
@@ -57,11 +57,9 @@ export interface VethPair {
  */
 export async function addVethPair(pair: NewVethPair): Promise<VethPair> {
   const { inside, host, hostNs, name, master, attachment } = pair;
-  const hostName = await create(pair);
+  const { near, far } = await create(pair);
   try {
-    const near = await inside.link.getMeanwhile(name);
-    const far = await host.link.getMeanwhile(hostName);
-    hostNs.run(() => prepareFarEnd(hostName));
+    hostNs.run(() => prepareFarEnd(far.name));
     const mark = attachment && { alias: attachmentAlias(attachment), group: 0 };
     await host.link.setMeanwhile(far, { up: true, master, ...mark });
     return { near, far };
@@ -71,8 +69,8 @@ export async function addVethPair(pair: NewVethPair): Promise<VethPair> {
   }
 }
 
-/** @returns the far end's name */
-async function create(pair: NewVethPair): Promise<string> {
+/** Makes both ends, which are down. */
+async function create(pair: NewVethPair): Promise<VethPair> {
   const { inside, hostNs, name, mtu, address, hostAddress, attachment } = pair;
   // Without a queue length of 0 the kernel would give the far end 1000 packets.
   const end = { netnsFd: hostNs.descriptor, mtu, address: hostAddress, txqlen: 0 };
@@ -86,8 +84,14 @@ async function create(pair: NewVethPair): Promise<string> {
       ...(isOwnName ? { group: networkGroup(attachment.network) } : {}),
     };
     try {
-      await inside.link.addMeanwhile({ name, kind: "veth", mtu, address, data: { peer: far } });
-      return peer;
+      const near = await inside.link.addMeanwhile({
+        name,
+        kind: "veth",
+        mtu,
+        address,
+        data: { peer: far },
+      });
+      return { near, far: { index: near.parent!, name: peer } };
     } catch (error) {
       if (!(error instanceof NetlinkError && error.code === "EEXIST")) throw error;
       const present = inside.link.find(name);

@@ -8,7 +8,7 @@ import { addressOf, configureInterface } from "../../../lib/ipam/configure.ts";
 import { hasIpam, ipamAdd } from "../../../lib/ipam/delegate.ts";
 import { chooseDns } from "../../../lib/ipam/dns.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
-import type { Link } from "../../../lib/rtnl/link.ts";
+import type { Link, NamedLink } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { addVethPair, nameTaken } from "../../../lib/rtnl/veth.ts";
 import type { AddCall } from "../../../lib/skel/plugin.ts";
@@ -26,6 +26,7 @@ import {
 import {
   addGateways,
   gatewayAddresses,
+  type Gateways,
   type GatewayTarget,
   withDefaultRoutes,
   withGateways,
@@ -52,6 +53,8 @@ interface Attached {
   vlanInterface?: string;
   /** The container's interface, where it has been given its addresses. */
   configured?: Link;
+  /** The bridge, where it was read after it had got its port, and not changed since. */
+  bridge?: Link;
 }
 
 /** Attaches a container. @throws {CniError} */
@@ -65,7 +68,8 @@ export async function add(call: AddCall<Options>): Promise<Result> {
   using inside = Rtnl.open(sandbox); // from here on little has to switch namespaces
   const found = await findBridge(host, options.bridge);
   validateNewNames(call, found);
-  const present = await inside.link.findMeanwhile(ifName);
+  // Where there is a bridge, the kernel's refusal of the pair says so in time.
+  const present = found ? undefined : await inside.link.findMeanwhile(ifName);
   if (present) throw nameTaken(present);
 
   const bridge = await ensureBridge(host, found, options, undo);
@@ -86,7 +90,7 @@ export async function add(call: AddCall<Options>): Promise<Result> {
 
   const container = { sandbox, inside, near, mac };
   const target = { host, hostNs: here, bridge, port: far, options, undo };
-  const { result, vlanInterface, configured } = hasIpam(call)
+  const { result, vlanInterface, configured, ...read } = hasIpam(call)
     ? await addLayer3(call, container, target)
     : await addLayer2(call, container, far);
   const port = options.disableContainerInterface
@@ -94,7 +98,7 @@ export async function add(call: AddCall<Options>): Promise<Result> {
     : await awaitPort(host.link, far);
 
   const interfaces: Interface[] = [
-    describe(await host.link.getMeanwhile(bridge)),
+    describe(read.bridge ?? await host.link.getMeanwhile(bridge)),
     describe(port),
     { ...describe(configured ?? inside.link.get(near)), sandbox: netns },
   ];
@@ -106,7 +110,7 @@ export async function add(call: AddCall<Options>): Promise<Result> {
 async function addLayer2(
   call: AddCall<Options>,
   { inside, near }: ContainerEnd,
-  port: Link,
+  port: NamedLink,
 ): Promise<Attached> {
   const { options } = call;
   if (options.macspoofchk) await guardAddress(call, port, near.address);
@@ -128,23 +132,18 @@ async function addLayer3(
   const addresses = ips.map(addressOf);
   const gateways = isGateway(options) ? gatewayAddresses(ips) : [];
 
+  const link = await inside.link.getMeanwhile(near);
   // An interface that is up was used by DHCP, whose lease may belong to its MAC address.
-  if (!mac && !(await inside.link.getMeanwhile(near)).up) {
-    await inside.link.setMeanwhile(near, {
-      address: macForAddresses(addresses.map(({ ip }) => ip)),
-    });
-  }
-  if (options.macspoofchk) {
-    await guardAddress(call, target.port, inside.link.get(near).address);
-  }
+  const own = mac || link.up ? undefined : macForAddresses(addresses.map(({ ip }) => ip));
+  if (options.macspoofchk) await guardAddress(call, target.port, own ?? link.address);
   sandbox.run(() => tuneInterface(ifName, options));
   // With accept_dad off addresses are usable at once, without the flag that "no DAD" would leave.
-  const end = { inside, netns: sandbox, ifName, noDad: false };
+  const end = { inside, netns: sandbox, ifName, noDad: false, link, mac: own };
   const configured = await configureInterface(end, result);
 
-  let vlanInterface: string | undefined;
+  let added: Gateways = {};
   if (gateways.length > 0) {
-    vlanInterface = await addGateways(target, gateways);
+    added = await addGateways(target, gateways);
     enableForwarding(gateways.map(({ ip }) => ip.family));
   }
   if (options.ipMasq) {
@@ -156,10 +155,10 @@ async function addLayer3(
       { ambiguous: () => false },
     );
   }
-  return { result, vlanInterface, configured };
+  return { result, configured, ...added };
 }
 
-async function guardAddress(call: AddCall<Options>, port: Link, mac: string): Promise<void> {
+async function guardAddress(call: AddCall<Options>, port: NamedLink, mac: string): Promise<void> {
   await call.undo.step(
     "the filter of forged MAC addresses",
     () => addSpoofCheck(call.attachment, port.name, mac),

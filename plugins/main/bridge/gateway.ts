@@ -10,7 +10,7 @@ import { macForAddresses } from "../../../lib/ip/mac.ts";
 import { addressOf } from "../../../lib/ipam/configure.ts";
 import { RT_SCOPE_LINK, RT_TABLE_MAIN } from "../../../lib/netlink/route.ts";
 import type { NetNs } from "../../../lib/ns/netns.ts";
-import type { Link } from "../../../lib/rtnl/link.ts";
+import type { Link, NamedLink } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { NetlinkError } from "../../../lib/nl/error.ts";
 import { addVethPair } from "../../../lib/rtnl/veth.ts";
@@ -91,29 +91,36 @@ export interface GatewayTarget {
   hostNs: NetNs;
   bridge: Link;
   /** The container's port. */
-  port: Link;
+  port: NamedLink;
   options: Options;
   undo: Undo;
+}
+
+/** What {@link addGateways} has found or made. */
+export interface Gateways {
+  /** The name of `BRIDGE.VLAN`, where that has the addresses. */
+  vlanInterface?: string;
+  /** The bridge, where that had the addresses already. */
+  bridge?: Link;
 }
 
 /**
  * Adds the gateway's addresses to the bridge, or to `BRIDGE.VLAN`. A new bridge gets the MAC
  * address that belongs to them; another one keeps its own, from now on independent of its ports.
- * @returns the name of `BRIDGE.VLAN`; undefined for the bridge itself
  * @throws {CniError} code 7 when another address conflicts
  */
 export async function addGateways(
   target: GatewayTarget,
   gateways: readonly Cidr[],
-): Promise<string | undefined> {
-  const { host, bridge, options } = target;
+): Promise<Gateways> {
+  const { host, options } = target;
   if (options.vlan === 0) {
-    addAddresses(target, await host.link.getMeanwhile(bridge), gateways);
-    return undefined;
+    const bridge = await host.link.getMeanwhile(target.bridge);
+    return addAddresses(target, bridge, gateways) ? {} : { bridge };
   }
   const device = await ensureVlanInterface(target, gateways);
   addAddresses(target, device, gateways);
-  return device.name;
+  return { vlanInterface: device.name };
 }
 
 /**
@@ -155,12 +162,13 @@ export function lostGateways(
   return { present, lost };
 }
 
-function addAddresses(target: GatewayTarget, device: Link, gateways: readonly Cidr[]): void {
+/** Adds the addresses that a device lacks. Returns whether there were any. */
+function addAddresses(target: GatewayTarget, device: Link, gateways: readonly Cidr[]): boolean {
   const { host, options, undo } = target;
   const global = host.address.list({ device }).filter(({ scope }) => scope !== RT_SCOPE_LINK);
   const present = global.map(({ address }) => address);
   const wanted = gateways.filter((gateway) => !present.some((address) => address.equals(gateway)));
-  if (wanted.length === 0) return;
+  if (wanted.length === 0) return false;
 
   const conflicting = present.filter((address) =>
     !gateways.some((gateway) => gateway.equals(address)) &&
@@ -203,6 +211,7 @@ function addAddresses(target: GatewayTarget, device: Link, gateways: readonly Ci
       },
     );
   }
+  return true;
 }
 
 /**
@@ -222,7 +231,8 @@ function addressFor(
     return macForAddresses(gateways.map(({ ip }) => ip));
   }
   // An existing bridge may have taken the new port's address, or had none without ports.
-  return address === port.address && bridge.address !== NO_MAC ? bridge.address : address;
+  const isPorts = address === host.link.get(port).address;
+  return isPorts && bridge.address !== NO_MAC ? bridge.address : address;
 }
 
 /** Adds an address. @returns false when another attachment has added it first */

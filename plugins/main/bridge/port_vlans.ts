@@ -1,5 +1,5 @@
 import type { BridgeVlan } from "../../../lib/rtnl/bridge_vlan.ts";
-import type { Link } from "../../../lib/rtnl/link.ts";
+import type { Link, NamedLink } from "../../../lib/rtnl/link.ts";
 import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { NetlinkError } from "../../../lib/nl/error.ts";
 import { CniError } from "../../../lib/types/error.ts";
@@ -30,7 +30,7 @@ export function portVlans({ vlan, trunk }: PortVlans): BridgeVlan[] {
 }
 
 /** `bridge vlan del dev PORT vid DEFAULT`, `bridge vlan add dev PORT …` */
-export function setPortVlans(host: Rtnl, bridge: Link, port: Link, wanted: PortVlans): void {
+export function setPortVlans(host: Rtnl, bridge: Link, port: NamedLink, wanted: PortVlans): void {
   const vlans = portVlans(wanted);
   if (vlans.length === 0) return;
   try {

@@ -106,7 +106,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
   const near = await configureInterface({ inside, netns: sandbox, ifName, noDad: true }, {
     ips: reserved.ips, // without routes: their gateway is not reachable yet
   });
-  const far = await host.link.getMeanwhile(pair.far.name);
+  const far = await host.link.getMeanwhile(pair.far);
   for (const address of routed) {
     addContainerEnd(inside, near, address);
     addHostEnd(host, far, address);
