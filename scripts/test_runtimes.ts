@@ -9,8 +9,9 @@ import { build } from "./build/build.ts";
 import { hostTarget } from "./build/targets.ts";
 import { isFile } from "./support/files.ts";
 import { bold, dim, green, red, yellow } from "./support/style.ts";
-import { GO_PLUGINS, missing, type Reason } from "../tests/support/requirements.ts";
+import { GO_PLUGINS, missing, onTestKernel, type Reason } from "../tests/support/requirements.ts";
 import { differences } from "../tests/runtimes/differences.ts";
+import { runInGuest, writeOutcomes } from "../tests/runtimes/guest.ts";
 import { type Outcome, type Run, runScenario } from "../tests/runtimes/run.ts";
 import { ROOT } from "./support/root.ts";
 import { SCENARIOS } from "../tests/runtimes/scenarios.ts";
@@ -24,7 +25,8 @@ usage: deno task test:runtimes [OPTION...]
 Every scenario is run with our executables and with the Go plugins, and where it says so with
 the ones exchanged for the others while containers run. Containers must get the same addresses and
 routes and reach the same, and at the end nothing may be left. Each run has namespaces and control
-groups of its own, for which this must be root; it ends everything that it started.
+groups of its own, for which this must be root; it ends everything that it started. What this
+machine's kernel has no links for is run on the test kernel (deno task test:kernel).
 
 options:
   --bin DIR        our executables (default: built with Bun first)
@@ -32,6 +34,7 @@ options:
   --filter TEXT    only runs with TEXT in what they are called
   --jobs N         runs side by side (default: one a processor)
   --timeout SECONDS  stop a run after so long (default: 240)
+  --outcomes FILE  write to FILE what came of the runs, as JSON
   --write-table    write to docs/install.md what was run, and with which versions
   --help           print this
 
@@ -47,14 +50,25 @@ interface Options {
   filter: string;
   jobs: number;
   seconds: number;
+  outcomes?: string;
   table: boolean;
 }
+
+/** What is to be run: here, on the test kernel, and what cannot be. */
+interface Plan {
+  runs: Run[];
+  guests: Scenario[];
+  skips: Map<Scenario, Reason>;
+}
+
+/** How much longer a run may take on the test kernel. */
+const GUEST_FACTOR = 4;
 
 /** Reads the command line. @throws {Error} when it is not understood */
 function readOptions(args: readonly string[]): Options | undefined {
   const parsed = parseArgs(args, {
     boolean: ["help", "write-table"],
-    string: ["bin", "resident", "filter", "jobs", "timeout"],
+    string: ["bin", "resident", "filter", "jobs", "timeout", "outcomes"],
     unknown(argument) {
       throw new Error(`unknown argument ${argument}; see --help`);
     },
@@ -79,6 +93,7 @@ function readOptions(args: readonly string[]): Options | undefined {
     filter: (parsed.filter ?? "") as string,
     jobs: number("jobs", navigator.hardwareConcurrency),
     seconds: number("timeout", 240),
+    outcomes: parsed.outcomes ? resolve(CALLED_FROM, parsed.outcomes as string) : undefined,
     table: Boolean(parsed["write-table"]),
   };
 }
@@ -88,19 +103,22 @@ async function main(options: Options): Promise<number> {
   const work = await Deno.makeTempDir({ prefix: "cni-test-runtimes-" });
   try {
     const interrupted = interruption();
-    const { runs, skips } = await plan(options, work);
-    if (runs.length === 0 && skips.size === 0) {
+    const planned = await plan(options, work);
+    const { runs, guests, skips } = planned;
+    if (runs.length === 0 && guests.length === 0 && skips.size === 0) {
       console.error(`no run has ${JSON.stringify(options.filter)} in what it is called`);
       return 1;
     }
-    const outcomes = await runAll(runs, options, interrupted);
+    const { outcomes, unmade } = await runAll(planned, options, interrupted);
+    if (options.outcomes) writeOutcomes(options.outcomes, outcomes);
     const failures = [
+      ...unmade,
       ...outcomes.flatMap(({ run, failure }) =>
         failure === undefined ? [] : [`${run.scenario}, ${run.label}: ${failure}`]
       ),
       ...differences(outcomes),
     ];
-    if (outcomes.length < runs.length) failures.push("it was interrupted");
+    if (interrupted.aborted) failures.push("it was interrupted");
     for (const failure of failures) console.log(`\n${red("FAILED")} ${failure}`);
     for (const [{ name }, { lacks, remedy }] of skips) {
       console.log(yellow(`\nskipped: ${name}, for want of ${lacks}; to run it: ${remedy}`));
@@ -121,22 +139,28 @@ async function main(options: Options): Promise<number> {
  * Decides what is run, and fetches or builds what that needs.
  * @param work a directory that lasts as long as the runs
  */
-async function plan(
-  options: Options,
-  work: string,
-): Promise<{ runs: Run[]; skips: Map<Scenario, Reason> }> {
+async function plan(options: Options, work: string): Promise<Plan> {
   const skips = new Map<Scenario, Reason>();
   const runs: Run[] = [];
+  const guests: Scenario[] = [];
   for (const scenario of SCENARIOS) {
     const own = runsOf(scenario, options)
       .filter(({ scenario, label }) => `${scenario}, ${label}`.includes(options.filter));
     if (own.length === 0) continue;
-    const reason = missing(needsOf(scenario)) ?? await fetchPrograms(scenario, own, work);
+    const needs = needsOf(scenario);
+    const links = needs.filter((need) => need.startsWith("kernel:"));
+    const others = needs.filter((need) => !links.includes(need));
+    const lacksLinks = missing(links);
+    const isForGuest = lacksLinks && scenario.onTestKernel && !onTestKernel() &&
+      Deno.build.arch === "x86_64";
+    const reason = missing(others) ?? (isForGuest ? undefined : lacksLinks) ??
+      await fetchPrograms(scenario, own, work);
     if (reason) skips.set(scenario, reason);
+    else if (isForGuest) guests.push(scenario);
     else runs.push(...own);
   }
-  if (runs.some(({ plugins }) => plugins.ours === "")) {
-    const bin = await build({
+  if (!options.bin && (guests.length > 0 || runs.some(({ plugins }) => plugins.ours === ""))) {
+    options.bin = await build({
       root: ROOT,
       output: `${ROOT}/dist/test-runtimes`,
       names: [],
@@ -145,9 +169,9 @@ async function plan(
       resident: false,
       target: hostTarget(),
     });
-    for (const { plugins } of runs) plugins.ours ||= bin;
+    for (const { plugins } of runs) plugins.ours ||= options.bin;
   }
-  return { runs, skips };
+  return { runs, guests, skips };
 }
 
 /** Fetches a scenario's programs. Returns why it cannot be run, where that fails. */
@@ -214,28 +238,44 @@ function runsOf(scenario: Scenario, { bin = "", resident }: Options): Run[] {
   ];
 }
 
-/** Runs everything, as many side by side as were asked for. */
+/**
+ * Runs everything, as many side by side as were asked for; the guest, which uses every processor, is
+ * one of them.
+ * @returns outcomes, and why others were not made
+ */
 async function runAll(
-  runs: readonly Run[],
-  { jobs, seconds }: Options,
+  { runs, guests }: Plan,
+  options: Options,
   interrupted: AbortSignal,
-): Promise<Outcome[]> {
+): Promise<{ outcomes: Outcome[]; unmade: string[] }> {
   const outcomes: Outcome[] = [];
-  const waiting = [...runs];
+  const unmade: string[] = [];
+  const { bin = "", seconds } = options;
+  const inGuest = guests.map(({ name }) => async () => {
+    const asked = { scenario: name, bin, seconds: GUEST_FACTOR * seconds };
+    try {
+      outcomes.push(...await runInGuest(asked, (line) => console.log(line), interrupted));
+    } catch (error) {
+      unmade.push(error instanceof Error ? error.message : String(error));
+    }
+  });
+  const here = runs.map((run) => async () => {
+    const name = `${run.scenario}, ${run.label}`;
+    const deadline = AbortSignal.timeout(seconds * 1000);
+    const onStep = (step: string) => console.log(dim(`     ${name}: ${step}`));
+    const outcome = await runScenario(run, onStep, AbortSignal.any([deadline, interrupted]));
+    outcomes.push(outcome);
+    const verdict = outcome.failure === undefined ? green("ok  ") : red("FAIL");
+    console.log(`${verdict} ${name} ${dim(`(${outcome.seconds.toFixed(1)} s)`)}`);
+  });
+  const waiting = [...inGuest, ...here];
   const work = async () => {
-    for (let run = waiting.shift(); run && !interrupted.aborted; run = waiting.shift()) {
-      const { scenario, label } = run;
-      const name = `${scenario}, ${label}`;
-      const deadline = AbortSignal.timeout(seconds * 1000);
-      const onStep = (step: string) => console.log(dim(`     ${name}: ${step}`));
-      const outcome = await runScenario(run, onStep, AbortSignal.any([deadline, interrupted]));
-      outcomes.push(outcome);
-      const verdict = outcome.failure === undefined ? green("ok  ") : red("FAIL");
-      console.log(`${verdict} ${name} ${dim(`(${outcome.seconds.toFixed(1)} s)`)}`);
+    for (let next = waiting.shift(); next && !interrupted.aborted; next = waiting.shift()) {
+      await next();
     }
   };
-  await Promise.all(Array.from({ length: jobs }, work));
-  return outcomes;
+  await Promise.all(Array.from({ length: options.jobs }, work));
+  return { outcomes, unmade };
 }
 
 if (import.meta.main) {

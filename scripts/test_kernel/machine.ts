@@ -22,9 +22,12 @@ export type End = "off" | "deadline" | "signal";
  * - norandmaps: the emulator keeps translated code by address. Programs that are mapped where they
  *   were the last time need not be translated again: `deno` starts 2.7 times as fast.
  * - tsc=reliable: without it the kernel may settle on a clock that is read through a device.
+ * - no_timer_check: on a busy machine the emulated timer is late for the kernel's test of it, and the
+ *   kernel panics ("IO-APIC + timer doesn't work").
  * - security=selinux: processes have labels. Without a policy nothing is refused.
  */
-const KERNEL_PARAMETERS = "console=ttyS0 quiet panic=-1 norandmaps tsc=reliable security=selinux";
+const KERNEL_PARAMETERS =
+  "console=ttyS0 quiet panic=-1 norandmaps tsc=reliable no_timer_check security=selinux";
 
 /**
  * The processor: all that can be emulated, but not what is slower than doing without it. V8 guards

@@ -8,6 +8,7 @@ function outcome(label: string, observed: Record<string, unknown>, failure?: str
     run: { scenario: "s", label, plugins, first: "ours", then: "ours", programs: "" },
     observed: new Map(Object.entries(observed)),
     seconds: 1,
+    kernel: "6.1.0",
     failure,
   };
 }

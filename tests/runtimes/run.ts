@@ -28,6 +28,8 @@ export interface Outcome {
   /** What must be the same with every set of plugins, by what it is. */
   observed: Map<string, unknown>;
   seconds: number;
+  /** Release of the kernel that it ran on. */
+  kernel: string;
 }
 
 /** Everything that a scenario starts is born in these, and ends with the first process in them. */
@@ -91,12 +93,14 @@ export async function runScenario(
   signal.removeEventListener("abort", stop);
   await Promise.all([messages, collected]);
   const seconds = (performance.now() - start) / 1000;
-  if (code === 0) return { run, observed, seconds };
+  const outcome = { run, observed, seconds, kernel: Deno.osRelease() };
+  if (code === 0) return outcome;
   const why = signal.aborted ? String(signal.reason) : errors.trim() || `exit status ${code}`;
-  return { run, observed, seconds, failure: `at "${last}": ${why}` };
+  return { ...outcome, failure: `at "${last}": ${why}` };
 }
 
-async function forEachLine(
+/** Calls a function for each line of text. */
+export async function forEachLine(
   stream: ReadableStream<Uint8Array>,
   onLine: (line: string) => void,
 ): Promise<void> {

@@ -16,6 +16,11 @@ export interface Scenario {
    * @throws {Error} that says why they cannot be had
    */
   programs?: (directory: string) => Promise<string>;
+  /**
+   * Whether it is run on the test kernel (`deno task test:kernel`) where this machine's lacks a kind of
+   * link that it needs: programs take ten times as long there.
+   */
+  onTestKernel?: boolean;
   /** Whether {@link Host.exchange} is called, and so a run with each exchange is worth its time. */
   exchange?: boolean;
   /** Whether it is part of the short form, which is run through the resident server too. */

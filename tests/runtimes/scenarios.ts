@@ -9,6 +9,7 @@ import { criPods } from "./scenarios/cri_pods.ts";
 import { criReboot } from "./scenarios/cri_reboot.ts";
 import { ctrRun } from "./scenarios/ctr_run.ts";
 import { podmanDhcp } from "./scenarios/podman_dhcp.ts";
+import { podmanLinks } from "./scenarios/podman_links.ts";
 import { podmanNetworks } from "./scenarios/podman_networks.ts";
 import { podmanPods } from "./scenarios/podman_pods.ts";
 import { podmanRootless } from "./scenarios/podman_rootless.ts";
@@ -17,6 +18,7 @@ import { podmanRun } from "./scenarios/podman_run.ts";
 /** Every scenario, the longest first: what runs beside others ends sooner so. */
 export const SCENARIOS: readonly Scenario[] = [
   podmanNetworks,
+  podmanLinks,
   podmanPods,
   podmanRun,
   podmanDhcp,

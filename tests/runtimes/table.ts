@@ -32,6 +32,10 @@ function tableOf(scenarios: readonly Scenario[], outcomes: readonly Outcome[]): 
     const versions = clients.map(({ name, program }) =>
       `${name} ${versionOf(own[0]!.run.programs, program)}`
     );
+    const [kernel] = new Set(own.map(({ kernel }) => kernel)).difference(
+      new Set([Deno.osRelease()]),
+    );
+    if (kernel !== undefined) versions.push(`Linux ${kernel}, emulated`);
     return [[name, versions.join(", "), own.map(({ run }) => run.label).sort().join("; ")]];
   });
   const lines = [["What", "Versions", "Plugins"], ["---", "---", "---"], ...rows]

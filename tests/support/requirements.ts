@@ -70,7 +70,7 @@ export function missing(needs: readonly Requirement[]): Reason | undefined {
 export const GO_PLUGINS = Deno.env.get("CNI_TEST_GO") ?? "/usr/lib/cni";
 
 /** Whether this is the machine that `deno task test:kernel` starts. */
-function onTestKernel(): boolean {
+export function onTestKernel(): boolean {
   return isFile("/test-kernel/control/session.sh");
 }
 

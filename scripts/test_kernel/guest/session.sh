@@ -28,6 +28,14 @@ ln -s /proc/self/fd /dev/fd
 ln -s fd/0 /dev/stdin
 ln -s fd/1 /dev/stdout
 ln -s fd/2 /dev/stderr
+# Control groups of version 1, in which a container runtime has some of its own below any others.
+mount -t tmpfs tmpfs /sys/fs/cgroup
+for controller in cpu cpuacct cpuset memory devices freezer blkio pids; do
+  mkdir "/sys/fs/cgroup/$controller"
+  mount -t cgroup -o "$controller" cgroup "/sys/fs/cgroup/$controller"
+done
+mkdir /sys/fs/cgroup/systemd
+mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
 /bin/busybox hostname test-kernel
 /bin/busybox ip link set lo up
 

@@ -1,54 +1,18 @@
 import { assert, assertEquals } from "@std/assert";
-import { missing, type Requirement } from "../../support/requirements.ts";
 import { observeNetwork } from "../observe.ts";
 import { CRUN, PODMAN, Podman, SERVE } from "../podman.ts";
+import {
+  assertIsolated,
+  assertRefused,
+  BRIDGES,
+  MACVLANS,
+  type Variant,
+} from "../podman_variants.ts";
 import { assertNothingLeft } from "../remains.ts";
 import type { Scenario } from "../scenario.ts";
 
-interface Network {
-  options: string[];
-  /** What a container reaches there. */
-  reaches: string[];
-  needs?: Requirement[];
-}
-
-/** Networks of `podman network create`, by name. */
-const NETWORKS: Readonly<Record<string, Network>> = {
-  plain: { options: [], reaches: [] },
-  subnet: {
-    options: ["--subnet", "10.80.0.0/24", "--gateway", "10.80.0.7"],
-    reaches: ["10.80.0.7"],
-  },
-  range: {
-    options: ["--subnet", "10.81.0.0/24", "--ip-range", "10.81.0.128/25"],
-    reaches: ["10.81.0.1"],
-  },
-  dual: {
-    options: ["--ipv6", "--subnet", "10.82.0.0/24", "--subnet", "fd82::/64"],
-    reaches: ["10.82.0.1", "fd82::1"],
-  },
-  internal: { options: ["--internal", "--subnet", "10.83.0.0/24"], reaches: [] },
-  mtu: {
-    options: ["--subnet", "10.84.0.0/24", "--opt", "mtu=1400", "--label", "a=b"],
-    reaches: ["10.84.0.1"],
-  },
-  vlan: {
-    options: ["--subnet", "10.87.0.0/24", "--opt", "vlan=5"],
-    needs: ["kernel:bridge-vlan"],
-    // The bridge's address is in no VLAN.
-    reaches: [],
-  },
-  unaddressed: { options: ["--ipam-driver", "none"], reaches: [] },
-  macvlan: {
-    options: ["--driver", "macvlan", "--subnet", "10.85.0.0/24", "--opt", "parent=uplink0"],
-    reaches: [],
-  },
-  ipvlan: {
-    options: ["--driver", "ipvlan", "--subnet", "10.86.0.0/24", "--opt", "parent=uplink1"],
-    reaches: [],
-    needs: ["kernel:ipvlan"],
-  },
-};
+/** Every network but those of {@link OTHER_LINKS}. */
+const NETWORKS: Readonly<Record<string, Variant>> = { ...BRIDGES, ...MACVLANS };
 
 /** Every variant of `podman network create`; connect and disconnect; prune. */
 export const podmanNetworks: Scenario = {
@@ -57,22 +21,18 @@ export const podmanNetworks: Scenario = {
   needs: ["kernel:macvlan"],
   exchange: true,
   async run(host) {
-    for (const index of [0, 1]) {
-      const [link, peer] = [`uplink${index}`, `peer${index}`];
-      await host.run("ip", ["link", "add", link, "type", "veth", "peer", "name", peer]);
-      for (const name of [link, peer]) await host.run("ip", ["link", "set", name, "up"]);
-    }
+    await host.run("ip", ["link", "add", "uplink0", "type", "veth", "peer", "name", "peer0"]);
+    for (const name of ["uplink0", "peer0"]) await host.run("ip", ["link", "set", name, "up"]);
     const podman = new Podman(host);
-    const networks = Object.entries(NETWORKS).filter(([name, { needs = [] }]) => {
-      const reason = missing(needs);
-      if (reason) host.step(`skipped: network ${name}, for want of ${reason.lacks}`);
-      return !reason;
-    });
-    for (const [name, { options, reaches }] of networks) {
+    await assertRefused(podman);
+    for (const [name, { options, reaches }] of Object.entries(NETWORKS)) {
       await podman.run("network", "create", ...options, name);
       await podman.create(`on-${name}`, name, [], SERVE);
       await observeNetwork(host, name, podman.exec(`on-${name}`), reaches);
     }
+    host.step("an isolated network");
+    await podman.create("beside", "isolated", [], SERVE);
+    await assertIsolated("10.90.0.2", podman.exec("beside"), podman.exec("on-apart"));
     const mtu = await podman.exec("on-mtu")("cat", "/sys/class/net/eth0/mtu");
     assertEquals(mtu, "1400");
 
@@ -99,13 +59,13 @@ export const podmanNetworks: Scenario = {
     await host.exchange();
 
     host.step("rm, prune");
-    const names = networks.map(([name]) => `on-${name}`);
-    await podman.run("rm", "--force", "--time", "0", "both", ...names);
+    const names = Object.keys(NETWORKS);
+    const containers = ["both", "beside", ...names.map((name) => `on-${name}`)];
+    await podman.run("rm", "--force", "--time", "0", ...containers);
     await podman.run("network", "prune", "--force");
     const left = await podman.run("network", "ls", "--format", "{{.Name}}");
-    for (const [name] of networks) assert(!left.includes(name), left);
+    for (const name of names) assert(!left.includes(name), left);
     await host.run("ip", ["link", "delete", "uplink0"]);
-    await host.run("ip", ["link", "delete", "uplink1"]);
     await assertNothingLeft(host);
   },
 };
