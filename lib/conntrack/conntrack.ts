@@ -15,6 +15,7 @@ import {
   CTA_FILTER_PROTO_NUM,
   DESTINATION_PORT,
 } from "../netlink/conntrack.ts";
+import { readAnswers } from "../nl/answers.ts";
 import { NetlinkError } from "../nl/error.ts";
 import { netfilter } from "../nl/netfilter.ts";
 import type { NetlinkSocket } from "../nl/socket.ts";
@@ -82,6 +83,7 @@ function list(
   const filter = ports.length === 1
     ? { original: { protocol: { number, destinationPort: port } }, flags: PORT_FILTER }
     : { original: { protocol: { number } }, flags: CTA_FILTER_PROTO_NUM };
+  const purpose = `list the connections of ${name}`;
   const answers = socket.dump({
     type: CT_GET,
     payload: CONNECTION.encode({
@@ -89,13 +91,14 @@ function list(
       original: filter.original,
       filter: { original: filter.flags },
     }),
-    purpose: `list the connections of ${name}`,
+    purpose,
   });
   const known = new Set(ports);
-  return answers.filter((answer) => {
+  const ofPorts = answers.filter((answer) => {
     const found = DESTINATION_PORT.decode(answer).original?.protocol;
     return found?.number === number && known.has(found.destinationPort ?? 0);
-  }).map((answer) => CONNECTION.decode(answer));
+  });
+  return readAnswers(ofPorts, purpose, CONNECTION.decode);
 }
 
 const PORT_FILTER = CTA_FILTER_PROTO_NUM | CTA_FILTER_PROTO_DST_PORT;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { readAnswer, readAnswers } from "../nl/answers.ts";
 import { netfilter } from "../nl/netfilter.ts";
 import { SystemError } from "../libc/system_error.ts";
 import {
@@ -49,12 +50,10 @@ export function hasChain(chain: NftChain): boolean {
  */
 export function usesOf({ family, table, chain }: NftChain): number | undefined {
   return unlessMissing(undefined, (socket) => {
-    const [answer] = socket.request({
-      type: NFT_GETCHAIN,
-      payload: NFT_CHAIN.encode({ family: NFPROTO[family], table, name: chain }),
-      purpose: `look for chain ${chain} in table ${family} ${table}`,
-    });
-    return answer && NFT_CHAIN.decode(answer).use;
+    const purpose = `look for chain ${chain} in table ${family} ${table}`;
+    const payload = NFT_CHAIN.encode({ family: NFPROTO[family], table, name: chain });
+    const answers = socket.request({ type: NFT_GETCHAIN, payload, purpose });
+    return readAnswer(answers, purpose, NFT_CHAIN.decode).use;
   });
 }
 
@@ -74,8 +73,11 @@ export function commentsOfChains({ family, table }: NftTable): Map<string, strin
   const purpose = `list the chains of table ${family} ${table}`;
   const payload = NFT_CHAIN.encode({ family: NFPROTO[family], table });
   const chains = unlessMissing([], (socket) =>
-    socket.dump({ type: NFT_GETCHAIN, payload, purpose })
-      .map((answer) => NFT_CHAIN.decode(answer))
+    readAnswers(
+      socket.dump({ type: NFT_GETCHAIN, payload, purpose }),
+      purpose,
+      NFT_CHAIN.decode,
+    )
       .flatMap(({ name, userData, ...chain }): [string, string | undefined][] =>
         chain.table === table && name ? [[name, userData?.comment]] : []
       ));
@@ -103,8 +105,11 @@ export function listBaseChains(): BaseChain[] {
     const payload = NFT_CHAIN.encode({ family: NFPROTO[family] });
     const purpose = `list the chains of family ${family}`;
     return unlessMissing([], (socket) =>
-      socket.dump({ type: NFT_GETCHAIN, payload, purpose })
-        .map((answer) => NFT_CHAIN.decode(answer))
+      readAnswers(
+        socket.dump({ type: NFT_GETCHAIN, payload, purpose }),
+        purpose,
+        NFT_CHAIN.decode,
+      )
         .flatMap(({ table, name, hook, policy }): BaseChain[] => {
           if (!table || !name || !hook) return [];
           const at = hooks.find((each) => NF_HOOKS[each] === hook.number)!;
@@ -126,12 +131,12 @@ export function listBaseChains(): BaseChain[] {
 export function listRules(where: NftTable & { chain?: string }): NftRule[] {
   const { family, table, chain } = where;
   return unlessMissing([], (socket) => {
-    const answers = socket.dump({
-      type: NFT_GETRULE,
-      payload: NFT_RULE.encode({ family: NFPROTO[family], table, chain }),
-      purpose: `list the rules of ${chain ? `chain ${chain} in ` : ""}table ${family} ${table}`,
-    });
-    return answers.map((answer) => NFT_RULE.decode(answer))
+    const purpose = `list the rules of ${
+      chain ? `chain ${chain} in ` : ""
+    }table ${family} ${table}`;
+    const payload = NFT_RULE.encode({ family: NFPROTO[family], table, chain });
+    const answers = socket.dump({ type: NFT_GETRULE, payload, purpose });
+    return readAnswers(answers, purpose, NFT_RULE.decode)
       .filter((rule) => rule.table === table && (!chain || rule.chain === chain))
       .map(({ chain, handle, userData, expressions }) => {
         const comment = userData?.comment;
@@ -169,8 +174,8 @@ export function iptablesComment(rule: NftRule): string | undefined {
 export function currentGeneration(): Generation | undefined {
   return unlessMissing(undefined, (socket) => {
     const purpose = "ask for the rule set's generation";
-    const [answer] = socket.request({ type: NFT_GETGEN, payload: NFT_GEN.encode({}), purpose });
-    return answer && NFT_GEN.decode(answer).id;
+    const answers = socket.request({ type: NFT_GETGEN, payload: NFT_GEN.encode({}), purpose });
+    return readAnswer(answers, purpose, NFT_GEN.decode).id;
   });
 }
 
@@ -188,10 +193,12 @@ export interface NftElement<K, V = undefined> {
 export function listSets({ family, table }: NftTable): string[] {
   const purpose = `list the sets of table ${family} ${table}`;
   const payload = NFT_SET.encode({ family: NFPROTO[family], table });
-  return unlessMissing([], (socket) =>
-    socket.dump({ type: NFT_GETSET, payload, purpose })
-      .map((answer) => NFT_SET.decode(answer))
-      .flatMap((set) => set.table === table && set.name ? [set.name] : []));
+  return unlessMissing(
+    [],
+    (socket) =>
+      readAnswers(socket.dump({ type: NFT_GETSET, payload, purpose }), purpose, NFT_SET.decode)
+        .flatMap((set) => set.table === table && set.name ? [set.name] : []),
+  );
 }
 
 /**
@@ -203,12 +210,12 @@ export function listElements<K, V>(map: NftMap<K, V>): NftElement<K, V>[];
 export function listElements<K>(set: NftSet<K>): NftElement<K>[];
 export function listElements(where: AnySet): NftElement<unknown, unknown>[] {
   const { family, table, set } = where;
-  return unlessMissing([], (socket) =>
-    socket.dump({
-      type: NFT_GETSETELEM,
-      payload: NFT_ELEMENTS.encode({ family: NFPROTO[family], table, set }),
-      purpose: `list the elements of ${set} in table ${family} ${table}`,
-    }).flatMap((answer) => readElements(where, answer)));
+  const purpose = `list the elements of ${set} in table ${family} ${table}`;
+  const payload = NFT_ELEMENTS.encode({ family: NFPROTO[family], table, set });
+  return unlessMissing([], (socket) => {
+    const answers = socket.dump({ type: NFT_GETSETELEM, payload, purpose });
+    return readAnswers(answers, purpose, (answer) => readElements(where, answer)).flat();
+  });
 }
 
 /**
@@ -221,12 +228,10 @@ export function findElement(where: AnySet, key: unknown): NftElement<unknown, un
   const { family, table, set, key: type } = where;
   const elements = { list: [{ key: { value: type.encode(key) } }] };
   return unlessMissing(undefined, (socket) => {
-    const answers = socket.request({
-      type: NFT_GETSETELEM,
-      payload: NFT_ELEMENTS.encode({ family: NFPROTO[family], table, set, elements }),
-      purpose: `look for ${type.format(key)} in ${set} of table ${family} ${table}`,
-    });
-    return answers.flatMap((answer) => readElements(where, answer))[0];
+    const purpose = `look for ${type.format(key)} in ${set} of table ${family} ${table}`;
+    const payload = NFT_ELEMENTS.encode({ family: NFPROTO[family], table, set, elements });
+    const answers = socket.request({ type: NFT_GETSETELEM, payload, purpose });
+    return readAnswers(answers, purpose, (answer) => readElements(where, answer)).flat()[0];
   });
 }
 
@@ -234,12 +239,13 @@ function readElements(where: AnySet, answer: Uint8Array): NftElement<unknown, un
   const { key: keyType, value: valueType } = where;
   const list = NFT_ELEMENTS.decode(answer).elements?.list ?? [];
   return list.flatMap(({ key, data, userData }) => {
+    if (!key?.value) return []; // `*`, which stands for all that are not there
     try {
       const { verdict } = data ?? {};
       const value = valueType === "verdict"
         ? verdict && verdictOf(verdict.code, verdict.chain)
         : data?.value && valueType?.decode(data.value);
-      return [{ key: keyType.decode(key!.value!), value, comment: userData?.comment }];
+      return [{ key: keyType.decode(key.value), value, comment: userData?.comment }];
     } catch (error) {
       if (error instanceof RangeError) return [];
       throw error;

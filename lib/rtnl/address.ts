@@ -13,6 +13,7 @@ import {
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "../netlink/message.ts";
 import { familyOf } from "./family.ts";
 import { indexOf, type Link, nameOf } from "./link.ts";
+import { readAnswers } from "../nl/answers.ts";
 import { NetlinkError } from "../nl/error.ts";
 import type { NetlinkRequest, NetlinkSocket } from "../nl/socket.ts";
 
@@ -32,6 +33,8 @@ export interface Address {
   duplicate: boolean;
 }
 
+const LISTING = "list addresses";
+
 /** Addresses of interfaces. Every method throws {@link NetlinkError} where the kernel refuses. */
 export class Addresses {
   /** {@link Rtnl} makes one. */
@@ -42,28 +45,26 @@ export class Addresses {
     const family = familyOf(filter.family);
     const device = indexOf(filter.device);
     const answers = this.#dump(ADDRESS.encode({ family, index: device }));
-    const addresses: Address[] = [];
-    for (const answer of answers) {
+    return readAnswers(answers, LISTING, (answer): Address[] => {
       const message = ADDRESS.decode(answer);
       const own = message.local ?? message.address;
-      if (!own || (device !== undefined && message.index !== device)) continue;
+      if (!own || (device !== undefined && message.index !== device)) return [];
       const flags = message.flags ?? message.shortFlags ?? 0;
-      addresses.push({
+      return [{
         device: message.index ?? 0,
         address: new Cidr(own, message.prefix ?? 0),
         scope: message.scope ?? 0,
         permanent: (flags & IFA_F_PERMANENT) !== 0,
         tentative: (flags & IFA_F_TENTATIVE) !== 0,
         duplicate: (flags & IFA_F_DADFAILED) !== 0,
-      });
-    }
-    return addresses;
+      }];
+    }).flat();
   }
 
   /** The kernel looks for the device itself, which may have gone since somebody saw it. */
   #dump(payload: Uint8Array): Uint8Array[] {
     try {
-      return this.socket.dump({ type: RTM_GETADDR, payload, purpose: "list addresses" });
+      return this.socket.dump({ type: RTM_GETADDR, payload, purpose: LISTING });
     } catch (error) {
       if (error instanceof NetlinkError && error.code === "ENODEV") return [];
       throw error;

@@ -9,6 +9,7 @@ import {
 import { RTM_DELLINK, RTM_GETLINK, RTM_SETLINK } from "../netlink/link.ts";
 import { AF_BRIDGE } from "./family.ts";
 import type { Link, NamedLink } from "./link.ts";
+import { readAnswers } from "../nl/answers.ts";
 import type { NetlinkSocket } from "../nl/socket.ts";
 
 /** A VLAN of a bridge's port. */
@@ -28,15 +29,13 @@ export class BridgeVlanTable {
 
   /** `bridge vlan show dev PORT` */
   list(port: Link): BridgeVlan[] {
-    const answers = this.socket.dump({
-      type: RTM_GETLINK,
-      payload: BRIDGE_VLANS.encode({
-        family: AF_BRIDGE,
-        extendedMask: RTEXT_FILTER_BRVLAN_COMPRESSED,
-      }),
-      purpose: `list the VLANs of ${port.name}`,
+    const purpose = `list the VLANs of ${port.name}`;
+    const payload = BRIDGE_VLANS.encode({
+      family: AF_BRIDGE,
+      extendedMask: RTEXT_FILTER_BRVLAN_COMPRESSED,
     });
-    const entries = answers.map((answer) => BRIDGE_VLANS.decode(answer))
+    const answers = this.socket.dump({ type: RTM_GETLINK, payload, purpose });
+    const entries = readAnswers(answers, purpose, BRIDGE_VLANS.decode)
       .find(({ index }) => index === port.index)?.spec?.vlans ?? [];
     const vlans: BridgeVlan[] = [];
     let first = 0;

@@ -13,6 +13,7 @@ import {
   type U32Key,
 } from "../netlink/tc.ts";
 import { type Link, nameOf } from "./link.ts";
+import { readAnswers } from "../nl/answers.ts";
 import { NetlinkError } from "../nl/error.ts";
 import type { NetlinkSocket } from "../nl/socket.ts";
 
@@ -54,13 +55,11 @@ export class Filters {
 
   /** `tc filter show dev DEVICE parent PARENT` */
   list(device: Link, parent: number): Filter[] {
-    const answers = this.socket.dump({
-      type: RTM_GETTFILTER,
-      payload: FILTER.encode({ index: device.index, parent }),
-      purpose: `list the filters of ${nameOf(device)}`,
-    });
+    const purpose = `list the filters of ${nameOf(device)}`;
+    const payload = FILTER.encode({ index: device.index, parent });
+    const answers = this.socket.dump({ type: RTM_GETTFILTER, payload, purpose });
     // Besides filters there are their priorities, without a handle, and u32's hash tables.
-    return answers.map((answer) => FILTER.decode(answer))
+    return readAnswers(answers, purpose, FILTER.decode)
       .filter(({ kind, handle, options }) => kind === "u32" ? options?.keys : handle)
       .map(({ kind = "", info = 0, options }) => ({
         kind,

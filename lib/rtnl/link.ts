@@ -4,7 +4,6 @@ import {
   IFF_PROMISC,
   IFF_UP,
   LINK,
-  type LinkMessage,
   RTEXT_FILTER_SKIP_STATS,
   RTM_DELLINK,
   RTM_DELLINKPROP,
@@ -17,6 +16,7 @@ import { NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL } from "../netlink/message.ts";
 import { AF_BRIDGE } from "./family.ts";
 import type { NetNs } from "../ns/netns.ts";
 import { CniError } from "../types/error.ts";
+import { readAnswer, readAnswers } from "../nl/answers.ts";
 import { NetlinkError } from "../nl/error.ts";
 import { errnoNumber } from "../runtime/errno.ts";
 import type { NetlinkRequest, NetlinkSocket } from "../nl/socket.ts";
@@ -161,16 +161,15 @@ export class Links {
 
   /** `ip link show REF`. @throws {NetlinkError} ENODEV when there is none */
   get(ref: LinkRef): Link {
-    const [answer] = this.#ask(RTM_GETLINK, ref, finding(ref), RTEXT_FILTER_SKIP_STATS);
-    return fromMessage(LINK.decode(answer!));
+    const answers = this.#ask(RTM_GETLINK, ref, finding(ref), RTEXT_FILTER_SKIP_STATS);
+    return readAnswer(answers, finding(ref), readLink);
   }
 
   /** As {@link get}, while other calls go on: requests wait for whoever changes an interface. */
   async getMeanwhile(ref: LinkRef): Promise<Link> {
     const { request, refusal } = about(RTM_GETLINK, ref, finding(ref), RTEXT_FILTER_SKIP_STATS);
     try {
-      const [answer] = await this.socket.requestMeanwhile(request);
-      return fromMessage(LINK.decode(answer!));
+      return readAnswer(await this.socket.requestMeanwhile(request), finding(ref), readLink);
     } catch (error) {
       throw refusal(error);
     }
@@ -184,6 +183,7 @@ export class Links {
   /** `ip link show [type KIND] [master MASTER]` */
   list(filter: { kind?: string; master?: number } = {}): Link[] {
     const { kind, master } = filter;
+    const purpose = "list interfaces";
     const answers = this.socket.dump({
       type: RTM_GETLINK,
       // The kernel filters by these, except by a kind whose module is not loaded.
@@ -192,9 +192,9 @@ export class Links {
         info: kind === undefined ? undefined : { kind },
         extendedMask: RTEXT_FILTER_SKIP_STATS,
       }),
-      purpose: "list interfaces",
+      purpose,
     });
-    return answers.map((answer) => fromMessage(LINK.decode(answer))).filter((link) =>
+    return readAnswers(answers, purpose, readLink).filter((link) =>
       (kind === undefined || link.kind === kind) &&
       (master === undefined || link.master === master)
     );
@@ -222,8 +222,9 @@ export class Links {
   async addMeanwhile(link: NewLink): Promise<Link> {
     const { flags = 0, ...request } = addition(link);
     const answers = await this.socket.requestMeanwhile({ ...request, flags: flags | NLM_F_ECHO });
-    const [answer] = link.netns ? [] : answers;
-    return answer ? fromMessage(LINK.decode(answer)) : await this.getMeanwhile(link.name);
+    return link.netns || answers.length === 0
+      ? await this.getMeanwhile(link.name)
+      : readAnswer(answers, request.purpose, readLink);
   }
 
   /** `ip link set REF …` */
@@ -418,7 +419,8 @@ function describe(changes: LinkChanges): string {
   }).join(", ");
 }
 
-function fromMessage(message: LinkMessage): Link {
+function readLink(answer: Uint8Array): Link {
+  const message = LINK.decode(answer);
   const flags = message.flags ?? 0;
   return {
     index: message.index ?? 0,

@@ -11,6 +11,7 @@ import {
 } from "../netlink/neighbour.ts";
 import { familyOf } from "./family.ts";
 import { indexOf, type Link } from "./link.ts";
+import { readAnswers } from "../nl/answers.ts";
 import { NetlinkError } from "../nl/error.ts";
 import type { NetlinkSocket } from "../nl/socket.ts";
 
@@ -34,14 +35,12 @@ export class Neighbours {
   /** `ip neighbour show [dev DEVICE]` */
   list(filter: { device?: Link | number } = {}): Neighbour[] {
     const device = indexOf(filter.device);
-    const answers = this.socket.dump({
-      type: RTM_GETNEIGH,
-      payload: NEIGHBOUR.encode({}),
-      purpose: "list neighbours",
-    });
+    const purpose = "list neighbours";
+    const payload = NEIGHBOUR.encode({});
+    const answers = this.socket.dump({ type: RTM_GETNEIGH, payload, purpose });
     const neighbours: Neighbour[] = [];
-    for (const answer of answers) {
-      const { index = 0, address, linkAddress, state = 0 } = NEIGHBOUR.decode(answer);
+    for (const message of readAnswers(answers, purpose, NEIGHBOUR.decode)) {
+      const { index = 0, address, linkAddress, state = 0 } = message;
       if (!address || (device !== undefined && index !== device)) continue;
       neighbours.push({ device: index, address, linkAddress, state });
     }

@@ -1,4 +1,5 @@
 import { NETNS_ID, RTM_GETNSID } from "../netlink/netns_id.ts";
+import { readAnswer } from "../nl/answers.ts";
 import type { NetNs } from "../ns/netns.ts";
 import type { Rtnl } from "./rtnl.ts";
 
@@ -8,11 +9,9 @@ import type { Rtnl } from "./rtnl.ts";
  * @throws {NetlinkError}
  */
 export function netnsId({ socket }: Rtnl, other: NetNs): number | undefined {
-  const [answer] = socket.request({
-    type: RTM_GETNSID,
-    payload: NETNS_ID.encode({ fd: other.descriptor }),
-    purpose: `find the ID of ${other.path}`,
-  });
-  const { id = -1 } = NETNS_ID.decode(answer!);
+  const purpose = `find the ID of ${other.path}`;
+  const payload = NETNS_ID.encode({ fd: other.descriptor });
+  const answers = socket.request({ type: RTM_GETNSID, payload, purpose });
+  const { id = -1 } = readAnswer(answers, purpose, NETNS_ID.decode);
   return id < 0 ? undefined : id;
 }

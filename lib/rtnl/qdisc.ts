@@ -11,6 +11,7 @@ import {
 } from "../netlink/tc.ts";
 import { type Link, nameOf } from "./link.ts";
 import { NetlinkError } from "../nl/error.ts";
+import { readAnswers } from "../nl/answers.ts";
 import type { NetlinkSocket } from "../nl/socket.ts";
 
 /** PSCHED_SHIFT of `net/pkt_sched.h`: a tick of traffic control is 64 ns, on every kernel since 2.6.31. */
@@ -51,12 +52,10 @@ export class Qdiscs {
 
   /** `tc qdisc show dev DEVICE` */
   list(device: Link): Qdisc[] {
-    const answers = this.socket.dump({
-      type: RTM_GETQDISC,
-      payload: QDISC.encode({ index: device.index }),
-      purpose: `list the queueing disciplines of ${nameOf(device)}`,
-    });
-    return answers.map((answer) => fromMessage(QDISC.decode(answer)))
+    const purpose = `list the queueing disciplines of ${nameOf(device)}`;
+    const payload = QDISC.encode({ index: device.index });
+    const answers = this.socket.dump({ type: RTM_GETQDISC, payload, purpose });
+    return readAnswers(answers, purpose, (answer) => fromMessage(QDISC.decode(answer)))
       .filter((qdisc) => qdisc.device === device.index);
   }
 

@@ -21,6 +21,7 @@ import { AF_INET6 } from "../libc/sockaddr.ts";
 import { familyOf } from "./family.ts";
 import { indexOf, type Link } from "./link.ts";
 import { NetlinkError } from "../nl/error.ts";
+import { readAnswer, readAnswers } from "../nl/answers.ts";
 import type { NetlinkSocket } from "../nl/socket.ts";
 
 /** A next hop of a multipath route: `nexthop [via GATEWAY] dev DEVICE [weight WEIGHT] [onlink]`. */
@@ -95,12 +96,10 @@ export class Routes {
   /** `ip route show [table TABLE] [dev DEVICE]`; every table when `table` is absent. */
   list(filter: { family?: 4 | 6; table?: number; device?: Link | number } = {}): Route[] {
     const device = indexOf(filter.device);
-    const answers = this.socket.dump({
-      type: RTM_GETROUTE,
-      payload: ROUTE.encode({ family: familyOf(filter.family) }),
-      purpose: "list routes",
-    });
-    return answers.flatMap((answer) => fromMessage(ROUTE.decode(answer))).filter((route) =>
+    const purpose = "list routes";
+    const payload = ROUTE.encode({ family: familyOf(filter.family) });
+    const answers = this.socket.dump({ type: RTM_GETROUTE, payload, purpose });
+    return readAnswers(answers, purpose, readRoutes).flat().filter((route) =>
       (filter.table === undefined || route.table === filter.table) &&
       (device === undefined || route.device === device ||
         route.nextHops?.some((hop) => hop.device === device))
@@ -109,12 +108,10 @@ export class Routes {
 
   /** `ip route get ADDRESS`. @throws {NetlinkError} ENETUNREACH when no route leads there */
   get(to: IpAddress): Route {
-    const [answer] = this.socket.request({
-      type: RTM_GETROUTE,
-      payload: ROUTE.encode({ family: familyOf(to.family), to, toPrefix: to.bits }),
-      purpose: `find the route to ${to}`,
-    });
-    return fromMessage(ROUTE.decode(answer!))[0]!;
+    const purpose = `find the route to ${to}`;
+    const payload = ROUTE.encode({ family: familyOf(to.family), to, toPrefix: to.bits });
+    const answers = this.socket.request({ type: RTM_GETROUTE, payload, purpose });
+    return readAnswer(answers, purpose, (answer) => readRoutes(answer)[0]!);
   }
 
   /** `ip route add …`. @throws {NetlinkError} EEXIST when there is one to the same destination */
@@ -278,7 +275,9 @@ function nextHopsOf(
   };
 }
 
-function fromMessage(message: RouteMessage): Route[] {
+/** Reads a message, which has several routes where an IPv6 route has several next hops. */
+function readRoutes(answer: Uint8Array): Route[] {
+  const message = ROUTE.decode(answer);
   const family = message.family === AF_INET6 ? 6 : 4;
   const route = {
     to: message.to ? new Cidr(message.to, message.toPrefix ?? 0) : Cidr.default(family),

@@ -2,6 +2,7 @@ import { Cidr } from "../ip/cidr.ts";
 import { NLM_F_CREATE, NLM_F_EXCL } from "../netlink/message.ts";
 import { FR_ACT_TO_TBL, RTM_DELRULE, RTM_GETRULE, RTM_NEWRULE, RULE } from "../netlink/rule.ts";
 import { familyOf } from "./family.ts";
+import { readAnswers } from "../nl/answers.ts";
 import { NetlinkError } from "../nl/error.ts";
 import type { NetlinkSocket } from "../nl/socket.ts";
 
@@ -27,13 +28,17 @@ export class Rules {
     const families = filter.family ? [filter.family] : [4, 6] as const;
     return families.flatMap((family) => {
       const payload = RULE.encode({ family: familyOf(family) });
-      const answers = this.socket.dump({ type: RTM_GETRULE, payload, purpose: "list rules" });
-      return answers.map((answer) => RULE.decode(answer)).map((message) => ({
-        family,
-        from: message.from && new Cidr(message.from, message.fromPrefix ?? 0),
-        table: message.table ?? message.shortTable ?? 0,
-        priority: message.priority ?? 0,
-      }));
+      const purpose = "list rules";
+      const answers = this.socket.dump({ type: RTM_GETRULE, payload, purpose });
+      return readAnswers(answers, purpose, (answer) => {
+        const message = RULE.decode(answer);
+        return {
+          family,
+          from: message.from && new Cidr(message.from, message.fromPrefix ?? 0),
+          table: message.table ?? message.shortTable ?? 0,
+          priority: message.priority ?? 0,
+        };
+      });
     });
   }
 

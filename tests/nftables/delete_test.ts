@@ -54,6 +54,15 @@ kernelTest("nftDelete() deletes rules, chains, elements and tables", (sandbox) =
   assertEquals(sandbox.ruleset(), "");
 }, { needs: ["nft"] });
 
+kernelTest("listElements() leaves out the element that stands for all others", (sandbox) => {
+  sandbox.run("nft", [
+    "add table inet t; add map inet t m { type ipv4_addr : verdict; }; " +
+    "add element inet t m { 10.0.0.1 : accept, * : drop }",
+  ]);
+  const map = { ...TABLE, set: "m", key: ipv4_addr, value: "verdict" } as const;
+  assertEquals(listElements(map).map(({ key }) => String(key)), ["10.0.0.1"]);
+}, { needs: ["nft"] });
+
 kernelTest("nftDelete() deletes all or nothing, and says what is in the way", (sandbox) => {
   makeTable(sandbox);
   const before = sandbox.ruleset();
