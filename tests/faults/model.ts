@@ -7,14 +7,16 @@
  */
 import type { FaultCase, FaultSuite } from "../support/faults/suite.ts";
 import { GO_PLUGINS } from "../support/requirements.ts";
+import { runDhcp } from "./model/dhcp.ts";
 import { runHostLocal } from "./model/host_local.ts";
 import { RECORD_KINDS, runRecords } from "./model/records.ts";
 
 /** How many steps a case has: each has lists of its own. */
 const STEPS = 12;
 
-const RUNS = { runs: 40, withinMs: 20_000 };
-const RECORD_RUNS = { runs: 300, withinMs: 20_000 };
+const RUNS = { runs: 40, withinMs: 20_000, maxCommands: 60 };
+const RECORD_RUNS = { runs: 300, withinMs: 20_000, maxCommands: 60 };
+const DAEMON_RUNS = { runs: 10, withinMs: 10_000, maxCommands: 20 };
 
 function modelCase(part: Omit<FaultCase, "steps">): FaultCase {
   return { ...part, steps: () => STEPS };
@@ -29,6 +31,11 @@ export const suite: FaultSuite = {
       id: "host-local/with-go",
       needs: [`${GO_PLUGINS}/host-local`],
       run: (room) => runHostLocal(room, ["ours", "go"], RUNS),
+    }),
+    modelCase({
+      id: "dhcp-daemon",
+      needs: ["dnsmasq"],
+      run: (room) => runDhcp(room, DAEMON_RUNS),
     }),
     ...Object.keys(RECORD_KINDS).map((kind) =>
       modelCase({ id: kind, run: (room) => runRecords(room, kind, RECORD_RUNS) })

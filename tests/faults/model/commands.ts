@@ -30,20 +30,28 @@ export function faultName(fault: FileFault | undefined): string {
   return fault ? `, ${fault.kind} at call ${fault.nth}` : "";
 }
 
-/** Runs lists of commands against a model. @throws {Error} with the shortest list that fails */
+/** How many lists of commands, and how long they are at most. */
+export interface ListRuns extends Runs {
+  maxCommands: number;
+}
+
+/**
+ * Runs lists of commands against a model.
+ * @param scene sets both up, runs the commands by `run`, and takes down
+ * @throws {Error} with the shortest list that fails
+ */
 export async function runModel<M extends object, R extends object>(
   room: FaultRoom,
-  runs: Runs,
+  { maxCommands, ...runs }: ListRuns,
   commands: fc.Arbitrary<fc.AsyncCommand<M, R>>[],
-  /** Sets both up, runs the commands by `run`, and takes down. */
   scene: (run: (setup: { model: M; real: R }) => Promise<void>) => Promise<void>,
 ): Promise<void> {
-  const lists = fc.commands(commands, { maxCommands: 60, size: "max" });
-  const property = fc.asyncProperty(lists, async (list) => {
+  const lists = fc.commands(commands, { maxCommands, size: "max" });
+  const number = await checkSeeded(room, lists, async (list) => {
     await runInCall(quietCall(), () => scene((setup) => fc.asyncModelRun(() => setup, list)));
     room.count("commands", [...list].length);
-  });
-  room.count("lists", await checkSeeded(room, property, runs));
+  }, runs);
+  room.count("lists", number);
 }
 
 /** A call whose warnings, about files that were damaged on purpose, nobody reads. */

@@ -11,11 +11,10 @@ import { IpAddress } from "../../../lib/ip/address.ts";
 import { dispatch } from "../../../lib/skel/dispatch.ts";
 import hostLocal from "../../../plugins/ipam/host-local/main.ts";
 import { type FileFault, underFault } from "../../support/faults/file_faults.ts";
-import type { Runs } from "../../support/faults/seeded.ts";
 import type { FaultRoom } from "../../support/faults/suite.ts";
 import { outputWithInput } from "../../support/plugins.ts";
 import { GO_PLUGINS } from "../../support/requirements.ts";
-import { command, faultName, faults, runModel } from "./commands.ts";
+import { command, faultName, faults, type ListRuns, runModel } from "./commands.ts";
 
 const DATA_DIR = "/var/lib/cni/networks";
 
@@ -448,7 +447,7 @@ function renewNamespaces({ sandbox }: FaultRoom): void {
 export async function runHostLocal(
   room: FaultRoom,
   actors: readonly By[],
-  runs: Runs,
+  runs: ListRuns,
 ): Promise<void> {
   const owner = fc.constantFrom(...OWNERS);
   const any = fc.constantFrom(...OWNERS, OLD);

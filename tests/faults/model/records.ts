@@ -25,9 +25,8 @@ import * as hostDevice from "../../../plugins/main/host-device/record.ts";
 import * as tuning from "../../../plugins/meta/tuning/backup.ts";
 import { sampleLease } from "../../support/dhcp_lease.ts";
 import { type FileFault, underFault } from "../../support/faults/file_faults.ts";
-import type { Runs } from "../../support/faults/seeded.ts";
 import type { FaultRoom } from "../../support/faults/suite.ts";
-import { command, faultName, faults, runModel } from "./commands.ts";
+import { command, faultName, faults, type ListRuns, runModel } from "./commands.ts";
 
 /** Attachments, the last two of which have one file in the result cache. */
 const ATTACHMENTS: readonly Attachment[] = [
@@ -398,7 +397,7 @@ const setCalendar = (days: number): RecordCommand =>
   });
 
 /** Runs lists of commands on a kind of records. */
-export async function runRecords(room: FaultRoom, kind: string, runs: Runs): Promise<void> {
+export async function runRecords(room: FaultRoom, kind: string, runs: ListRuns): Promise<void> {
   const which = fc.nat(ATTACHMENTS.length - 1);
   const version = fc.nat(200);
   const fault = faults(8);
