@@ -6,6 +6,8 @@
  * @module
  */
 import { LINK } from "../support/faults/packets/link.ts";
+import { NAMES } from "../support/faults/packets/names.ts";
+import { POLICIES } from "../support/faults/packets/policies.ts";
 import { PORTS } from "../support/faults/packets/ports.ts";
 import { SOURCES } from "../support/faults/packets/sources.ts";
 import { casesOf } from "../support/faults/packets/promise.ts";
@@ -14,5 +16,5 @@ import type { FaultSuite } from "../support/faults/suite.ts";
 export const suite: FaultSuite = {
   title: "each promise about packets, and each known vulnerability, attacked",
   share: 1,
-  cases: [...LINK, ...PORTS, ...SOURCES].flatMap(casesOf),
+  cases: [...LINK, ...PORTS, ...SOURCES, ...POLICIES, ...NAMES].flatMap(casesOf),
 };
