@@ -178,6 +178,7 @@ kernelTest("tuning: the MAC address has four sources, args before the runtime", 
   };
   const mac = "02:00:00:00:00:11";
   const cases: [more: Record<string, unknown>, CNI_ARGS: string, expected: string][] = [
+    [{ runtimeConfig, args: { cni: { mac: "" } } }, "MAC=02:00:00:00:00:12", MAC],
     [{}, "", "02:00:00:00:00:11"],
     [{}, "MAC=02:00:00:00:00:12;IgnoreUnknown=1;K8S=x", "02:00:00:00:00:12"],
     [{ runtimeConfig }, "MAC=02:00:00:00:00:12", "02:00:00:00:00:13"],

@@ -154,8 +154,12 @@ export function dataDirectory({ dataDir }: Pick<Options, "dataDir">): string {
   );
 }
 
-/** Of several MAC addresses that of `args` wins, then the runtime's, then CNI_ARGS'. */
+/**
+ * Of several MAC addresses that of `args` wins, then the runtime's, then CNI_ARGS'. In `args` alone
+ * `""` is one: it leaves the address as it is, whoever else asks for another.
+ */
 function readMac({ options, args }: AttachmentCall<Options>): string | undefined {
+  if (options.args?.cni?.mac === "") return undefined;
   const sources = [
     ["args.cni.mac", options.args?.cni?.mac],
     ["runtimeConfig.mac", options.runtimeConfig?.mac],
