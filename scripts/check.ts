@@ -9,6 +9,7 @@
  */
 import { findings as calls } from "./check/calls.ts";
 import { findings as circles } from "./check/circles.ts";
+import { findings as differences } from "./check/differences.ts";
 import { findings as docs, pages } from "./check/docs.ts";
 import { findings as exported } from "./check/exports.ts";
 import { findings as keyTables } from "./check/key_tables.ts";
@@ -31,6 +32,7 @@ const found = [
   ...await plugins(),
   ...await schemas(),
   ...await keyTables(),
+  ...differences(),
   ...await publish(),
 ];
 for (const finding of found) console.error(finding);

@@ -115,8 +115,11 @@ async function main(): Promise<number> {
   for (const line of tally.lines(new Map(suites.map(({ name, cases }) => [name, cases.length])))) {
     console.log(line);
   }
+  const unseen = args.all && id === undefined ? tally.unseen(suites) : [];
+  for (const line of unseen) console.log(red(line));
   const took = ((performance.now() - started) / 1000).toFixed(0);
-  const isWell = tally.failed === 0 && ends.every(Boolean) && tally.passed + tally.skipped.size > 0;
+  const isWell = tally.failed === 0 && unseen.length === 0 && ends.every(Boolean) &&
+    tally.passed + tally.skipped.size > 0;
   const verdict = isWell ? green("ok") : red("FAILED");
   console.log(
     `${verdict}: ${tally.passed} passed, ${tally.failed} failed in ${took} s, seed ${seed}`,

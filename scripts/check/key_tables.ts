@@ -1,10 +1,11 @@
 import { keyTable } from "../schemas/key_table.ts";
 import { generateSchemas } from "../schemas/generate.ts";
 import { isFile } from "../support/files.ts";
+import { withMarked } from "../support/markdown.ts";
 import { ROOT } from "../support/root.ts";
 
 /** The marks before and after the table on a plugin's page. */
-const [BEGIN, END] = ["<!-- keys: made by `deno task schemas` -->", "<!-- end of keys -->"];
+const MARKS = ["<!-- keys: made by `deno task schemas` -->", "<!-- end of keys -->"] as const;
 
 /** A plugin's page, and what it should be. */
 interface KeyPage {
@@ -21,7 +22,7 @@ interface KeyPage {
 export async function findings(): Promise<string[]> {
   return (await keyPages()).flatMap(({ path, text, wanted }) =>
     wanted === undefined
-      ? [`${path} has no place for its keys: "${BEGIN}" and "${END}"`]
+      ? [`${path} has no place for its keys: "${MARKS.join('" and "')}"`]
       : wanted === text
       ? []
       : [`${path}: the table of keys is stale: deno task schemas`]
@@ -42,14 +43,7 @@ async function keyPages(): Promise<KeyPage[]> {
     if (!isFile(`${ROOT}/${path}`)) return []; // plugins.ts reports it
     const text = Deno.readTextFileSync(`${ROOT}/${path}`);
     const table = keyTable(files[`${name}.schema.json`]!, kind === "ipam" ? "ipam" : undefined);
-    const wanted = withTable(text, table);
+    const wanted = withMarked(text, MARKS, table);
     return wanted === undefined && !hasOptions ? [] : [{ path, text, wanted }];
   });
-}
-
-/** Replaces the table between the marks of a page; undefined for a page without them. */
-export function withTable(page: string, table: string): string | undefined {
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (begin < 0 || end < begin) return undefined;
-  return `${page.slice(0, begin)}${BEGIN}\n\n${table}\n${page.slice(end)}`;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { markdownTable } from "../support/markdown.ts";
 import { isObject, type JsonObject, type JsonValue } from "../../lib/types/json.ts";
 
 /** Keys that every configuration may have; docs/network-lists.md explains them. */
@@ -126,14 +127,4 @@ function plural(type: string): string {
 
 function code(value: JsonValue): string {
   return `\`${typeof value === "string" ? value : JSON.stringify(value)}\``;
-}
-
-/** Formats rows as a Markdown table whose columns are aligned. */
-function markdownTable(rows: readonly string[][]): string {
-  const cells = rows.map((row) => row.map((text) => text.replaceAll("|", "\\|")));
-  const widths = cells[0]!.map((_, i) => Math.max(3, ...cells.map((row) => row[i]!.length)));
-  const line = (row: readonly string[], fill = " ") =>
-    `| ${row.map((text, i) => text.padEnd(widths[i]!, fill)).join(" | ")} |\n`;
-  const [head, ...body] = cells;
-  return [line(head!), line(widths.map(() => ""), "-"), ...body.map((row) => line(row))].join("");
 }

@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { withTable } from "../check/key_tables.ts";
 import { keyTable } from "./key_table.ts";
 
 const SCHEMA = {
@@ -35,11 +34,4 @@ Deno.test("keyTable(): the plugin's own keys first, with their types in words", 
     "| `args.cni` | object with the keys above | | |",
     "| `ipam` | object | | IPAM. |",
   ]);
-});
-
-Deno.test("withTable() changes what is between the marks, and nothing else", () => {
-  const page = "a\n<!-- keys: made by `deno task schemas` -->\nold\n<!-- end of keys -->\nb\n";
-  const changed = withTable(page, "| new |\n")!;
-  assertEquals(changed.replace("| new |", "old").replaceAll("\n\n", "\n"), page);
-  assertEquals(withTable("a\nb\n", "| new |\n"), undefined);
 });

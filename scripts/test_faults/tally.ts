@@ -1,4 +1,5 @@
 import type { JobMessage } from "./job.ts";
+import type { NamedSuite } from "./suites.ts";
 
 /** The results of a suite's cases. */
 interface SuiteTally {
@@ -52,6 +53,14 @@ export class Tally {
       const ran = `${cases.size} of ${casesOf.get(name)} cases`;
       const end = numbers.length > 0 ? `: ${numbers.join(", ")}` : "";
       return `${name.padEnd(10)} ${ran}, ${steps}, ${failed} failed${end}`;
+    });
+  }
+
+  /** What these suites should have seen when everything is run, and have not. */
+  unseen(suites: readonly NamedSuite[]): string[] {
+    return suites.flatMap((suite) => {
+      const { cases, counts } = this.#of(suite.name);
+      return (suite.unseen?.(cases, counts) ?? []).map((line) => `${suite.name}: ${line}`);
     });
   }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { hasProgram, isFile } from "../../scripts/support/files.ts";
+import { cacheDirectory, hasProgram, isFile } from "../../scripts/support/files.ts";
 
 /**
  * A thing a test cannot do without: privileges, a program (or its path), a kind of link in the
@@ -14,6 +14,7 @@ export type Requirement =
   | "cgroup-v1"
   | "test-kernel"
   | "newer-go-plugins"
+  | "newest-go-plugins"
   | `kernel:${string}`
   | string;
 
@@ -74,13 +75,27 @@ export function onTestKernel(): boolean {
   return isFile("/test-kernel/control/session.sh");
 }
 
-/** Whether the Go plugins support version 1.1.0 of the specification, as those since 1.5 do. */
+/** The directory of the newest Go plugins: `CNI_TEST_GO`, or what `deno task go-plugins` brought. */
+export function newestGoPlugins(): string {
+  return Deno.env.get("CNI_TEST_GO") ??
+    `${cacheDirectory("the Go plugins")}/cni-go-plugins/root/usr/lib/cni`;
+}
+
+/** Whether Go plugins support version 1.1.0 of the specification, as those since 1.5 do. */
+function areNewer(directory: string): boolean {
+  const bridge = `${directory}/bridge`;
+  if (!isFile(bridge)) return false;
+  const { stdout } = new Deno.Command(bridge, { env: { CNI_COMMAND: "VERSION" } }).outputSync();
+  return new TextDecoder().decode(stdout).includes('"1.1.0"');
+}
+
+function lackingNewestPlugins(): Reason | undefined {
+  if (areNewer(newestGoPlugins())) return undefined;
+  return { lacks: "Debian's newest Go plugins", remedy: "deno task go-plugins" };
+}
+
 function lackingNewerPlugins(): Reason | undefined {
-  const bridge = `${GO_PLUGINS}/bridge`;
-  if (isFile(bridge)) {
-    const { stdout } = new Deno.Command(bridge, { env: { CNI_COMMAND: "VERSION" } }).outputSync();
-    if (new TextDecoder().decode(stdout).includes('"1.1.0"')) return undefined;
-  }
+  if (areNewer(GO_PLUGINS)) return undefined;
   return {
     lacks: `Go plugins newer than those in ${GO_PLUGINS}`,
     remedy: "CNI_TEST_GO=$(deno task --quiet go-plugins) deno task " +
@@ -113,6 +128,7 @@ function lacking(need: Requirement): Reason | undefined {
   }
   if (need === "cgroup-v1") return lackingHierarchies();
   if (need === "newer-go-plugins") return lackingNewerPlugins();
+  if (need === "newest-go-plugins") return lackingNewestPlugins();
   if (need.startsWith("kernel:")) return lackingInKernel(need.slice("kernel:".length));
   if (need.startsWith(NEWER_ETCD) && !isFile(need)) {
     return { lacks: "an etcd newer than Debian 12's", remedy: "deno task test:cluster" };

@@ -10,6 +10,7 @@ import type { NetNs } from "../../lib/ns/netns.ts";
 import { plugin, tryPlugin } from "./plugins.ts";
 import { GO_PLUGINS as GO } from "./requirements.ts";
 import { kernelTest, type Sandbox } from "./sandbox.ts";
+import { withValue } from "./with_value.ts";
 
 // deno-lint-ignore no-explicit-any -- configurations and results, compared as a whole
 type Any = any;
@@ -168,12 +169,4 @@ function read(path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** A copy with a value at a place; what leads there is made where it is missing. */
-function withValue(config: Any, [key, ...rest]: string[], value: Any): Any {
-  const copy = Array.isArray(config) ? [...config] : { ...config };
-  const inner = copy[key!] ?? (/^\d+$/.test(rest[0] ?? "") ? [] : {});
-  copy[key!] = rest.length === 0 ? value : withValue(inner, rest, value);
-  return copy;
 }

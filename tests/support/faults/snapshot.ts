@@ -46,9 +46,21 @@ const ON_HOST: Readonly<Record<string, string>> = {
   legacy: "if [ -s /proc/net/ip_tables_names ]; then iptables-legacy-save; fi",
 };
 
+/** The same, where everything counts: nft shows nothing of what is an extension of iptables'. */
+const ON_HOST_EXACT: Readonly<Record<string, string>> = {
+  iptables4: "iptables-nft-save 2>/dev/null || true",
+  iptables6: "ip6tables-nft-save 2>/dev/null || true",
+};
+
 /** What changes by itself, and what tells one making of the same thing from another. */
 const VOLATILE =
   /^(ifindex|link_index|link_netnsid|handle|operstate|flags|.*_timer|.*life_time|tentative|dynamic|index|refcnt|promiscuity|allmulti|topology_change\w*|state|config_pending|id|no|designated_port|root_port|root_path_cost|designated_cost|mcast_router|metainfo|packets|bytes|.*_max_s\w+|protocol|qdisc|bridge_id|root_id|designated_bridge)$/;
+
+/** Of what is {@link VOLATILE} what one implementation may do otherwise than another. */
+const EXACT = /^(flags|protocol|id)$/;
+
+/** Flags that the kernel sets in its own time. */
+const VOLATILE_FLAGS = ["LOWER_UP", "NO-CARRIER", "M-DOWN", "linkdown", "dead"];
 
 /** Sysctls that count, that time, or that the kernel sets by itself. */
 const VOLATILE_SYSCTL =
@@ -60,14 +72,22 @@ const DIRECTORIES = ["/run", "/var/lib/cni", "/etc/cni"];
 /** Files whose content and mode are nobody's: locks, where a search goes on, and namespaces. */
 const CONTENT_FREE = /\/(lock|last_reserved_ip\.\d+|xtables\.lock)$|^\/run\/netns\//;
 
+/** How a snapshot is taken. */
+export interface SnapshotOptions {
+  /** Whether flags, whom the kernel has routes of, and iptables' rules word by word are in it, too. */
+  isExact?: boolean;
+}
+
 /** Reads what the sandbox's host, and the containers of these names, have. */
 export function snapshot(
   sandbox: Sandbox,
   containers: Readonly<Record<string, NetNs>> = {},
+  { isExact = false }: SnapshotOptions = {},
 ): Snapshot {
   const found: Snapshot = new Map();
-  readNetwork(found, "host", sandbox);
-  for (const [name, netns] of Object.entries(containers)) readNetwork(found, name, sandbox, netns);
+  for (const [name, netns] of [["host"] as const, ...Object.entries(containers)]) {
+    readNetwork(found, name, sandbox, netns, isExact);
+  }
   for (const directory of DIRECTORIES) readFiles(found, directory);
   readProcesses(found);
   return found;
@@ -103,8 +123,17 @@ function scriptOf(programs: Readonly<Record<string, string>>): string {
   );
 }
 
-function readNetwork(found: Snapshot, where: string, sandbox: Sandbox, netns?: NetNs): void {
-  const programs = netns ? EVERYWHERE : { ...EVERYWHERE, ...ON_HOST };
+function readNetwork(
+  found: Snapshot,
+  where: string,
+  sandbox: Sandbox,
+  netns: NetNs | undefined,
+  isExact: boolean,
+): void {
+  const write = isExact ? exact : stable;
+  const programs = netns
+    ? EVERYWHERE
+    : { ...EVERYWHERE, ...ON_HOST, ...isExact ? ON_HOST_EXACT : {} };
   const texts = sandbox.run("/bin/sh", ["-c", scriptOf(programs)], { netns }).split(SEPARATOR);
   const many = new Map<string, number>();
   const put: Put = (kind, name, value) => {
@@ -120,16 +149,16 @@ function readNetwork(found: Snapshot, where: string, sandbox: Sandbox, netns?: N
     const kinds = Object.keys(commands);
     if (lists.length !== kinds.length) throw new Error(`ip -batch printed ${texts[i]}`);
     lists.forEach((list, n) => {
-      for (const entry of JSON.parse(list)) readEntry(kinds[n]!, entry, put);
+      for (const entry of JSON.parse(list)) readEntry(kinds[n]!, entry, put, write);
     });
   });
   Object.keys(programs).forEach((kind, i) =>
-    READERS[kind]!(texts[BATCHES.length + i]!.trim(), put)
+    READERS[kind]!(texts[BATCHES.length + i]!.trim(), put, write)
   );
 }
 
 /** What reads the output of each program. */
-const READERS: Readonly<Record<string, (text: string, put: Put) => void>> = {
+const READERS: Readonly<Record<string, (text: string, put: Put, write: Write) => void>> = {
   sysctl(text, put) {
     for (const line of text.split("\n")) {
       const colon = line.indexOf(":");
@@ -143,33 +172,43 @@ const READERS: Readonly<Record<string, (text: string, put: Put) => void>> = {
       put("conntrack", line.replace(/(tcp|udp|sctp)( +\d+) \d+|use=\d+/, "$1$2"), "");
     }
   },
-  legacy(text, put) {
-    for (const line of text.split("\n").filter((line) => /^[^#]/.test(line))) {
-      put("legacy", line.replace(/\[\d+:\d+\]/, ""), "");
-    }
-  },
-  nftables: (text, put) =>
-    JSON.parse(text).nftables.forEach((entry: unknown) => readNft(entry, put)),
-  qdisc: (text, put) =>
-    JSON.parse(text || "[]").forEach((it: unknown) => put("qdisc", stable(it), "")),
-  vlan: (text, put) =>
-    JSON.parse(text || "[]").forEach((it: unknown) => put("vlan", stable(it), "")),
+  legacy: (text, put) => readSaved("legacy", text, put),
+  iptables4: (text, put) => readSaved("iptables4", text, put),
+  iptables6: (text, put) => readSaved("iptables6", text, put),
+  nftables: (text, put, write) =>
+    JSON.parse(text).nftables.forEach((entry: unknown) => readNft(entry, put, write)),
+  qdisc: (text, put, write) =>
+    JSON.parse(text || "[]").forEach((it: unknown) => put("qdisc", write(it), "")),
+  vlan: (text, put, write) =>
+    JSON.parse(text || "[]").forEach((it: unknown) => put("vlan", write(it), "")),
 };
+
+/** Reads what iptables-save prints: `TABLE RULE`. */
+function readSaved(kind: string, text: string, put: Put): void {
+  let table = "";
+  for (const line of text.split("\n")) {
+    if (line.startsWith("*")) table = line.slice(1);
+    else if (/^[:-]/.test(line)) put(kind, `${table} ${line.replace(/ \[\d+:\d+\]/, "")}`, "");
+  }
+}
 
 type Put = (kind: string, name: string, value: string) => void;
 
+/** Makes a text of what a program printed as JSON. */
+type Write = (value: unknown) => string;
+
 // deno-lint-ignore no-explicit-any -- iproute2's JSON has no types
-function readEntry(kind: string, entry: any, put: Put): void {
+function readEntry(kind: string, entry: any, put: Put, write: Write): void {
   // The kernel gives link-local addresses, and the routes to what is an IPv6 address of the host's, in
   // its own time.
   if (/^route/.test(kind) && /^(fe80|ff00|multicast)/.test(entry.dst)) return;
   if (kind === "route6" && entry.table === "local") return;
-  if (kind === "link") put(kind, entry.ifname, stable({ ...entry, up: isUp(entry.flags) }));
+  if (kind === "link") put(kind, entry.ifname, write({ ...entry, up: isUp(entry.flags) }));
   else if (kind === "address") {
     for (const address of entry.addr_info ?? []) {
-      if (address.scope !== "link") put(kind, `${entry.ifname} ${address.local}`, stable(address));
+      if (address.scope !== "link") put(kind, `${entry.ifname} ${address.local}`, write(address));
     }
-  } else if (Object.keys(entry).length > 0) put(kind, stable(entry), "");
+  } else if (Object.keys(entry).length > 0) put(kind, write(entry), "");
 }
 
 function isUp(flags: readonly string[]): boolean {
@@ -177,19 +216,29 @@ function isUp(flags: readonly string[]): boolean {
 }
 
 // deno-lint-ignore no-explicit-any -- nft's JSON has no types
-function readNft(entry: any, put: Put): void {
+function readNft(entry: any, put: Put, write: Write): void {
   const [[type, thing]] = Object.entries(entry) as [[string, Record<string, unknown>]];
   if (type === "metainfo") return;
   const { elem, ...rest } = thing;
-  put("nftables", `${type} ${stable(rest)}`, "");
+  put("nftables", `${type} ${write(rest)}`, "");
   for (const element of (elem ?? []) as unknown[]) {
-    put("nftables", `element ${thing.table} ${thing.name} ${stable(element)}`, "");
+    put("nftables", `element ${thing.table} ${thing.name} ${write(element)}`, "");
   }
 }
 
 /** JSON without what is {@link VOLATILE}. */
 function stable(value: unknown): string {
   return JSON.stringify(value, (key, inner) => VOLATILE.test(key) ? undefined : inner);
+}
+
+/** The same, but for what is {@link EXACT}. */
+function exact(value: unknown): string {
+  return JSON.stringify(value, (key, inner) => {
+    if (key === "flags") {
+      return (inner as string[]).filter((flag) => !VOLATILE_FLAGS.includes(flag));
+    }
+    return VOLATILE.test(key) && !EXACT.test(key) ? undefined : inner;
+  });
 }
 
 function readFiles(found: Snapshot, directory: string): void {

@@ -16,6 +16,11 @@ export interface FaultSuite {
   readonly share: number;
   /** Its cases; making this list starts nothing. */
   readonly cases: readonly FaultCase[];
+  /**
+   * What a run of everything should have seen and has not, a line each: it counts as a failure.
+   * @param ran the cases that could be run
+   */
+  unseen?(ran: ReadonlySet<string>, counts: ReadonlyMap<string, number>): readonly string[];
 }
 
 /** Something to try, in one step or many, each in a sandbox of its own. */
