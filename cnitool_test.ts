@@ -96,7 +96,10 @@ Deno.test("cnitool explains each command with its options, an example and what -
 Deno.test("cnitool's page has a section for each command, with its example", () => {
   const page = Deno.readTextFileSync(`${ROOT}/docs/cnitool.md`);
   for (const { name, example } of CNITOOL.commands) {
-    assertStringIncludes(page, `\n## ${name}\n\n    ${example}\n`);
+    assertStringIncludes(
+      page.split("\n## ").find((section) => section.startsWith(`${name}\n`))!,
+      `\n\`\`\`sh\n${example}\n\`\`\``,
+    );
   }
 });
 

@@ -58,6 +58,8 @@ export interface Command {
   example: string;
   /** What `--json` prints, as a TypeScript type. */
   json?: string;
+  /** Says what could not be done where the command throws: `attach blue to demo`; else its name. */
+  failing?(line: CommandLine): string;
   /** Runs the command, and returns the exit status. What it throws is explained to the user. */
   run(line: CommandLine): Promise<number> | number;
 }
@@ -72,8 +74,8 @@ export interface Program {
   notes?: string;
   /** The environment variables that it reads, each with a line of help. */
   environment?: Readonly<Record<string, string>>;
-  /** Makes the text for standard error about a failure of `command`, "" where none was found. */
-  explain(error: unknown, command: string): string;
+  /** Makes the text for standard error; `failed` is what a command says it was, "" without one. */
+  explain(error: unknown, failed: string): string;
 }
 
 /** `--json`. */

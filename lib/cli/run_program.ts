@@ -28,7 +28,8 @@ export async function runProgram(program: Program, args: readonly string[]): Pro
       return 2;
     }
     if (running?.line.has("json")) printJson({ error: CniError.from(error).toJson() });
-    runtime.write(2, program.explain(error, running?.command.name ?? ""));
+    const failed = running && (running.command.failing?.(running.line) ?? running.command.name);
+    runtime.write(2, program.explain(error, failed ?? ""));
     return 1;
   }
 }

@@ -20,6 +20,7 @@ export const add: Command = {
   example: "cnitool add demo blue --ifname net1",
   json: `the result of the network's last plugin, in the network's version; or
 { ${ATTACHMENT_JSON}; error: Error }`,
+  failing: ({ operands: [network, netns] }) => `attach ${netns} to ${network}`,
   async run(line) {
     const network = findNetwork(line.operands[0]!);
     await reportMistakes(line);

@@ -18,6 +18,7 @@ export const check: Command = {
   json: `{ ${ATTACHMENT_JSON};
   checked: boolean;  // false where the network has disableCheck
   error?: Error }`,
+  failing: ({ operands: [network, netns] }) => `check ${netns} on ${network}`,
   async run(line) {
     const network = findNetwork(line.operands[0]!);
     const target = findTarget(line, network.name, openCni());

@@ -20,6 +20,7 @@ configuration says by now.`,
   json: `{ ${ATTACHMENT_JSON};
   wasAttached: boolean;  // false: nothing was known of it, the plugins were called all the same
   error?: Error }`,
+  failing: ({ operands: [network, netns] }) => `detach ${netns} from ${network}`,
   async run(line) {
     const found = findNetworkOrCached(line.operands[0]!, openCni());
     const target = findTarget(line, found.name, openCni());

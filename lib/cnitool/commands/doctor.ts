@@ -18,6 +18,7 @@ its own. The exit status is 1 where something that is configured does not work.`
     diagnoses: { state: "fine" | "note" | "warning" | "problem";
       message: string;
       remedy?: string }[] }[] }`,
+  failing: () => "look this host over",
   async run(line) {
     const { examine } = await import("../doctor/mod.ts");
     const areas = await examine();

@@ -23,7 +23,8 @@ export const exec: Command = {
 namespace's devices in /sys, and files of /etc/netns/NAME in the place of those in /etc. Where it
 cannot be executed the exit status is 127 (not found) or 126.`,
   options: [],
-  example: "cnitool exec blue -- ping -c 1 10.1.0.1",
+  example: "cnitool exec blue -- ip address",
+  failing: ({ operands: [netns], rest: [program] }) => `run ${program} in ${netns}`,
   run(line) {
     const [program, ...args] = line.rest;
     const netns = NetNs.open(findNamespace(line.operands[0]!).path);

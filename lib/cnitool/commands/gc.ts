@@ -32,6 +32,7 @@ export const gc: Command = {
   disableGC: boolean;  // true: the network wants nothing to be deleted
   deleted: string[];  // CONTAINERID:IFNAME
   error?: Error }`,
+  failing: ({ operands: [network] }) => `clean up ${network}`,
   async run(line) {
     const network = findNetworkOrCached(line.operands[0]!, openCni());
     const { name, disableGC } = network;

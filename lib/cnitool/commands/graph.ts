@@ -24,6 +24,7 @@ attachments says is marked by "!".`,
       ports: string[];     // ports of the host that lead here: "8080/tcp"
       differences: string[] }[] }[];
   differences: string[] }  // what is cached of containers that are not there`,
+  failing: () => "draw what this host has",
   async run(line) {
     const { readGraph } = await import("../graph/read.ts");
     const found = await readGraph(openCni().getCachedAttachments());

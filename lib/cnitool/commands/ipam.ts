@@ -35,7 +35,7 @@ network's attachments. What --free gives back the next container gets: ask who s
     YES_OPTION,
     JSON_OPTION,
   ],
-  example: "cnitool ipam demo --free 10.1.0.7",
+  example: "cnitool ipam demo --free 10.88.0.5",
   json: `{ network: string;
   ipam: {
     type: string;      // the IPAM plugin
@@ -50,6 +50,13 @@ network's attachments. What --free gives back the next container gets: ask who s
   freed?: string }     // the address that was given back
 { network: string; released: string[] }                        // --release-node
 { network: string; restored: string[]; conflicts: string[] }   // --restore, --open`,
+  failing(line) {
+    const [network] = line.operands;
+    const address = line.text("free");
+    return address === undefined
+      ? `tell about the addresses of ${network}`
+      : `give back ${address} of ${network}`;
+  },
   async run(line) {
     const cni = openCni();
     const network = findNetworkOrCached(line.operands[0]!, cni);

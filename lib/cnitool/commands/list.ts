@@ -32,6 +32,7 @@ kernel is asked: its namespace may be gone, or there without the interface.`,
       hostInterfaces: string[];
       added: string;       // ISO 8601
     }[] }[] }`,
+  failing: () => "list what is attached",
   run(line) {
     const [name] = line.operands;
     const all = describeNetworks(

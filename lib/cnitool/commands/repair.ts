@@ -34,6 +34,7 @@ taken away but the VLAN that a bridge gives every port by itself. What would be 
     amiss?: Error;         // what CHECK says first; absent where all is in order
     repairs: { what: string; done: boolean; error?: string }[];
     left?: Error }[] }     // what CHECK says after --yes`,
+  failing: ({ operands: [network] }) => `repair ${network}`,
   async run(line) {
     const cni = openCni();
     const { name } = findNetworkOrCached(line.operands[0]!, cni);

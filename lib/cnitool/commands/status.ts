@@ -18,6 +18,7 @@ export const status: Command = {
   asked: boolean;  // false: plugins cannot be asked before version 1.1.0
   ready: boolean | null;
   error?: Error }`,
+  failing: ({ operands: [network] }) => `say whether ${network} is ready`,
   async run(line) {
     const network = findNetwork(line.operands[0]!);
     await reportMistakes(line);

@@ -47,6 +47,7 @@ with Part = { kind: "command" | "operation" | "plugin" | "program" | "netlink" |
   error?: string;
   details: object;         // by kind: docs/tracing.md
   parts: Part[] }`,
+  failing: ({ rest }) => `trace ${rest.join(" ")}`,
   async run(line) {
     const command = line.rest;
     const { recordTrace } = await import("../trace/record.ts");

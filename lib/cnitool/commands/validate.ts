@@ -19,13 +19,14 @@ do not speak the version; files that nobody reads. An error keeps the network, o
 working; a warning is probably not what was meant. Plugins are asked for their versions, and nothing
 is changed.`,
   options: [{ ...STRICT, help: "take warnings for errors" }, JSON_OPTION],
-  example: "cnitool validate /etc/cni/net.d/10-demo.conflist",
+  example: "cnitool validate /etc/cni/net.d/bridge.conflist",
   json: `{ errors: number; warnings: number;
   files: { file: string;
     network: string;                 // "" where its name cannot be read
     findings: { severity: "error" | "warning"; file: string;
       line?: number; column?: number;  // from 1 on; absent where it is about the whole file
       message: string }[] }[] }`,
+  failing: ({ operands: [what] }) => `validate ${what ?? "the networks of this host"}`,
   async run(line) {
     const { validate } = await import("../validate/mod.ts");
     const { files } = await validate(targetOf(line.operands[0]), pluginPath(), openCni());

@@ -24,6 +24,7 @@ export const version: Command = {
 { cnitool: string; runtime: string;
   network: { name: string; cniVersion: string;
     plugins: { type: string; file?: string; supportedVersions?: string[]; error?: string }[] } }`,
+  failing: ({ operands: [network] }) => `say what the plugins of ${network} support`,
   run: printVersion,
 };
 
