@@ -29,6 +29,7 @@ const TASKS = [
   "test:runtimes --bin dist/bun/bin --resident dist/bun/resident/bin",
   "test:install --all",
   "test:cluster --all",
+  "test:guides --all --bin dist/bun/bin",
   "test:faults --all --bin dist/bun/bin",
   "demo --runtime bun",
 ];

@@ -12,8 +12,8 @@ import { CNITOOL } from "../lib/cnitool/program.ts";
 import { findingLine } from "../lib/cnitool/validate/finding.ts";
 import { validate } from "../lib/cnitool/validate/mod.ts";
 import { Cni } from "../lib/libcni/cni.ts";
-import { knownPlugin } from "../lib/skel/known_plugins.ts";
-import { type Page, pages } from "../scripts/check/docs.ts";
+import { pages } from "../scripts/check/docs.ts";
+import { examplesIn, networkOf } from "./guides/examples.ts";
 import { NoopPlugins } from "./support/noop_plugins.ts";
 import { fromFileUrl } from "./support/paths.ts";
 
@@ -21,14 +21,6 @@ const ROOT = fromFileUrl(new URL("..", import.meta.url));
 
 /** Plugins that examples name beside those of `plugins/`. */
 const OTHER_PLUGINS = ["link-group"];
-
-/** A block of JSON, and where it is. */
-interface Example {
-  /** `docs/install.md:12` */
-  place: string;
-  // deno-lint-ignore no-explicit-any -- JSON
-  json: any;
-}
 
 Deno.test("JSON in the documentation: networks and plugins are what `cnitool validate` accepts", async () => {
   using plugins = new NoopPlugins(...pluginNames(), ...OTHER_PLUGINS);
@@ -71,7 +63,10 @@ Deno.test("commands in the documentation: what they name is there, and takes the
 /** The commands of a block, each as words, without what only a shell does. */
 function commandsIn(block: string): string[][] {
   const lines = block.replaceAll("\\\n", " ").split("\n");
-  return lines.flatMap((line) => line.replace(/(^|\s)#.*$/, "").split(/&&|;|\|/))
+  const comment = /(^|\s)#.*$/, redirection = /\s\d?[<>]+\s*\S+/g;
+  return lines.flatMap((line) =>
+    line.replace(comment, "").replaceAll(redirection, "").split(/&&|;|\|/)
+  )
     .map((command) =>
       Array.from(command.matchAll(/"([^"]*)"|(\S+)/g), ([all, quoted]) => quoted ?? all)
     )
@@ -108,7 +103,9 @@ function mistakesInTask([name, ...words]: readonly string[]): string[] {
   if (!Object.hasOwn(tasks, name)) return [`there is no task ${name}`];
   const script = /scripts\/\w+\.ts/.exec(tasks[name].command)?.[0];
   const text = script === undefined ? "" : Deno.readTextFileSync(`${ROOT}/${script}`);
-  return words.filter((word) => word.startsWith("--"))
+  // Behind "--" is another command.
+  const own = words.includes("--") ? words.slice(0, words.indexOf("--")) : words;
+  return own.filter((word) => word.startsWith("--"))
     .filter((option) => !text.includes(option) && !text.includes(`"${option.slice(2)}"`))
     .map((option) => `${script} does not name ${option}`);
 }
@@ -121,33 +118,6 @@ function isThere(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** @throws {Error} naming the block that is not JSON */
-function examplesIn({ path, text }: Page): Example[] {
-  return Array.from(text.matchAll(/^```json\n([^]*?)^```$/gm), (match) => {
-    const place = `${path}:${text.slice(0, match.index).split("\n").length}`;
-    try {
-      return { place, json: JSON.parse(match[1]!) };
-    } catch (error) {
-      throw new Error(`${place} is not JSON: ${(error as Error).message}`);
-    }
-  });
-}
-
-/**
- * The list that an example is, or is a part of: a chained plugin comes behind another one, an
- * "ipam" object is another one's. Undefined for results, errors and the like.
- */
-async function networkOf(json: Example["json"]): Promise<object | undefined> {
-  if (json.plugins !== undefined) return json;
-  const list = (...plugins: object[]) => ({ cniVersion: "1.1.0", name: "example", plugins });
-  if (Object.keys(json).join() === "ipam") return list({ type: "ptp", ...json });
-  if (typeof json.type !== "string") return undefined;
-  const { cniVersion = "1.1.0", name = "example", ...plugin } = json;
-  const isMain = (await knownPlugin(json.type))?.kind === "main";
-  const before = { type: "ptp", ipam: { type: "host-local", subnet: "10.1.0.0/16" } };
-  return { cniVersion, name, plugins: isMain ? [plugin] : [before, plugin] };
 }
 
 function pluginNames(): string[] {

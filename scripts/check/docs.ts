@@ -16,7 +16,13 @@ export function pages(): Page[] {
       const path = `${directory}/${name}`;
       return isDirectory ? inside(path) : path.endsWith(".md") ? [path] : [];
     });
-  const others = ["README.md", "CONTRIBUTING.md", "plugins/README.md", "schemas/README.md"];
+  const others = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "plugins/README.md",
+    "schemas/README.md",
+    "tests/README.md",
+  ];
   return [...others, ...inside("docs"), ...inside("examples")].sort()
     .map((path) => ({ path, text: Deno.readTextFileSync(`${ROOT}/${path}`) }));
 }

@@ -12,9 +12,13 @@ export interface Certificate {
   key: string;
 }
 
-/** Makes an authority and what it vouches for, in a directory. */
+/**
+ * Makes an authority and what it vouches for, in a directory.
+ * @param addresses of the server, beside 127.0.0.1
+ */
 export function makeCertificates(
   directory: string,
+  addresses: readonly string[] = [],
 ): { ca: Certificate; server: Certificate; client: Certificate } {
   const ca = make(directory, "ca", ["-x509", "-subj", "/CN=test authority"]);
   const sign = (name: string, extension: string) =>
@@ -24,7 +28,11 @@ export function makeCertificates(
     ]);
   return {
     ca,
-    server: sign("server", "subjectAltName=IP:127.0.0.1,DNS:localhost"),
+    server: sign(
+      "server",
+      ["subjectAltName=DNS:localhost", ...["127.0.0.1", ...addresses].map((ip) => `IP:${ip}`)]
+        .join(),
+    ),
     client: sign("client", "extendedKeyUsage=clientAuth"),
   };
 }
