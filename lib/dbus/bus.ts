@@ -16,6 +16,7 @@ import { currentObserver } from "../runtime/observer.ts";
 import { CniError, ErrorCode } from "../types/error.ts";
 import {
   type DbusMessage,
+  MalformedMessage,
   messageLength,
   METHOD_CALL,
   packMessage,
@@ -132,18 +133,29 @@ export class SystemBus implements Disposable {
   }
 
   /**
-   * The next message; undefined when none comes in time. @throws {CniError} when the bus is gone
+   * The next message; undefined when none comes in time.
+   * @throws {CniError} code 5 when the bus is gone, or sends what is no message
    */
   next(timeoutMs: number): DbusMessage | undefined {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
-      const length = messageLength(this.#received);
-      if (length !== undefined && this.#received.length >= length) {
-        const message = unpackMessage(this.#received.subarray(0, length));
-        this.#received = this.#received.slice(length);
-        return message;
-      }
+      const message = this.#take();
+      if (message) return message;
       if (!this.#receive(deadline)) return undefined;
+    }
+  }
+
+  /** Takes the first message out of what has come; undefined while that is not whole. */
+  #take(): DbusMessage | undefined {
+    try {
+      const length = messageLength(this.#received);
+      if (length === undefined || this.#received.length < length) return undefined;
+      const message = unpackMessage(this.#received.subarray(0, length));
+      this.#received = this.#received.slice(length);
+      return message;
+    } catch (error) {
+      if (!(error instanceof MalformedMessage)) throw error;
+      throw CniError.io(`the system bus sent a message that cannot be read: ${error.message}`);
     }
   }
 

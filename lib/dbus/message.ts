@@ -9,7 +9,16 @@ export const METHOD_CALL = 1;
 /** Flag: a service that does not run is not to be started. */
 const NO_AUTO_START = 2;
 
+/** The first byte: the byte order. */
+const LITTLE = "l".charCodeAt(0);
+const BIG = "B".charCodeAt(0);
+/** The fourth byte: the protocol's major version. */
+const VERSION = 1;
+
 const HEADER = 16;
+/** The longest message, and the longest array, that the specification allows. Bytes. */
+const MAX_MESSAGE = 2 ** 27;
+const MAX_ARRAY = 2 ** 26;
 /** The codes of header fields, and the type of each. */
 const FIELDS = {
   path: [1, "o"],
@@ -36,6 +45,12 @@ export interface DbusMessage {
   args: string[];
 }
 
+/** What came is no message. Nothing after it can be read either. */
+export class MalformedMessage extends Error {
+  /** Always `MalformedMessage`. */
+  override readonly name = "MalformedMessage";
+}
+
 /** Encodes a message. */
 export function packMessage(
   message: Omit<DbusMessage, "args"> & { args: readonly string[] },
@@ -54,7 +69,7 @@ export function packMessage(
   const body = new Writer();
   for (const argument of message.args) body.text(argument);
   const whole = new Writer();
-  whole.bytes("l".charCodeAt(0), message.type, NO_AUTO_START, 1);
+  whole.bytes(LITTLE, message.type, NO_AUTO_START, VERSION);
   whole.u32(body.length);
   whole.u32(message.serial);
   whole.u32(fields.length);
@@ -64,16 +79,26 @@ export function packMessage(
   return whole.take();
 }
 
-/** Reads the length of the message at the start of `bytes`; undefined while too few have come. */
+/**
+ * Reads the length of the message at the start of `bytes`; undefined while too few have come.
+ * @throws {MalformedMessage} for what no message begins with: its end would be waited for in vain
+ */
 export function messageLength(bytes: Uint8Array): number | undefined {
   if (bytes.length < HEADER) return undefined;
+  const isLittle = bytes[0] === LITTLE;
+  if (!isLittle && bytes[0] !== BIG || bytes[3] !== VERSION) {
+    throw new MalformedMessage("it begins with no byte order, or is of another version");
+  }
   const view = viewOf(bytes);
-  const little = bytes[0] === 0x6c;
-  const fields = view.getUint32(12, little);
-  return align(HEADER + fields, 8) + view.getUint32(4, little);
+  const fields = view.getUint32(12, isLittle);
+  const length = align(HEADER + fields, 8) + view.getUint32(4, isLittle);
+  if (fields > MAX_ARRAY || length > MAX_MESSAGE) {
+    throw new MalformedMessage(`it claims to have ${length} bytes`);
+  }
+  return length;
 }
 
-/** Reads one whole message. */
+/** Reads one whole message. @throws {MalformedMessage} */
 export function unpackMessage(bytes: Uint8Array): DbusMessage {
   const reader = new Reader(bytes);
   const bodyLength = reader.u32At(4);
@@ -82,15 +107,18 @@ export function unpackMessage(bytes: Uint8Array): DbusMessage {
   let signature = "";
   for (reader.offset = HEADER; reader.offset < end;) {
     reader.align(8);
-    const code = bytes[reader.offset];
-    const type = String.fromCharCode(bytes[reader.offset + 2]!);
-    reader.offset += 4;
-    const value = type === "u" ? reader.u32() : type === "g" ? reader.signature() : reader.text();
-    if (code === FIELDS.signature[0]) signature = value as string;
+    const code = reader.byte();
+    const type = reader.signature();
+    const value = reader.value(type);
     const known = Object.entries(FIELDS).find(([, [number]]) => number === code);
-    if (known) message[known[0]] = value;
+    if (!known) continue;
+    const [name, [, wanted]] = known;
+    if (type !== wanted) throw new MalformedMessage(`its field ${name} is of another type`);
+    if (name === "signature") signature = value as string;
+    message[name] = value;
   }
   reader.offset = bytes.length - bodyLength;
+  if (reader.offset < end) throw new MalformedMessage("its fields reach into its body");
   const simple = /^[sob]*/.exec(signature)![0];
   message.args = Array.from(
     simple,
@@ -136,7 +164,7 @@ class Reader {
   readonly #little: boolean;
   constructor(private readonly bytes: Uint8Array) {
     this.#view = viewOf(bytes);
-    this.#little = bytes[0] === 0x6c;
+    this.#little = bytes[0] === LITTLE;
   }
   align(to: number): void {
     this.offset = align(this.offset, to);
@@ -146,19 +174,34 @@ class Reader {
   }
   u32(): number {
     this.align(4);
-    this.offset += 4;
-    return this.u32At(this.offset - 4);
+    return this.u32At(this.#take(4));
+  }
+  byte(): number {
+    return this.bytes[this.#take(1)]!;
+  }
+  /** A value of a header field. */
+  value(type: string): string | number {
+    if (type === "u") return this.u32();
+    if (type === "g") return this.signature();
+    if (type === "s" || type === "o") return this.text();
+    throw new MalformedMessage("a field of its header has a type of no field");
   }
   text(): string {
     return this.#chars(this.u32());
   }
   signature(): string {
-    return this.#chars(this.bytes[this.offset++]!);
+    return this.#chars(this.byte());
   }
   #chars(length: number): string {
-    const start = this.offset;
-    this.offset += length + 1; // the NUL
+    const start = this.#take(length + 1); // the NUL
     return new TextDecoder().decode(this.bytes.subarray(start, start + length));
+  }
+  /** Goes on by so many bytes. Returns where they begin. */
+  #take(length: number): number {
+    const start = this.offset;
+    this.offset += length;
+    if (this.offset > this.bytes.length) throw new MalformedMessage("it ends too early");
+    return start;
   }
 }
 

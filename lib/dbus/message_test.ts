@@ -1,5 +1,11 @@
-import { assertEquals } from "@std/assert";
-import { messageLength, METHOD_CALL, packMessage, unpackMessage } from "./message.ts";
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  MalformedMessage,
+  messageLength,
+  METHOD_CALL,
+  packMessage,
+  unpackMessage,
+} from "./message.ts";
 
 Deno.test("packMessage() writes what unpackMessage() and messageLength() read", () => {
   const message = {
@@ -26,3 +32,20 @@ Deno.test("packMessage() writes what unpackMessage() and messageLength() read", 
 function hexOf(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
+
+Deno.test("what is no message is refused, and nobody waits for its end", () => {
+  const bytes = packMessage({ type: 2, serial: 1, replySerial: 1, args: ["a.b"] });
+  const changed = (at: number, ...values: number[]) => {
+    const copy = bytes.slice();
+    copy.set(values, at);
+    return copy;
+  };
+  for (const [at, ...values] of [[0, 0x78], [3, 2], [4, 255, 255, 255, 255], [15, 255]]) {
+    assertThrows(() => messageLength(changed(at!, ...values)), MalformedMessage);
+  }
+  // The type of a field; the length of the argument; fields beyond the end.
+  for (const [at, ...values] of [[18, 0x78], [bytes.length - 8, 200], [12, 200]]) {
+    assertThrows(() => unpackMessage(changed(at!, ...values)), MalformedMessage);
+  }
+  assertThrows(() => unpackMessage(bytes.subarray(0, bytes.length - 3)), MalformedMessage);
+});
