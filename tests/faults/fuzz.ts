@@ -4,15 +4,31 @@
  *
  * @module
  */
+import { NETWORKS } from "../support/faults/networks.ts";
 import type { FaultCase, FaultSuite } from "../support/faults/suite.ts";
+import { type Aspect, fuzzCalls } from "./fuzz/calls.ts";
+import { fuzzBus, fuzzDbusMessages } from "./fuzz/dbus.ts";
 import { fuzzNetlink, NETLINK_READS } from "./fuzz/netlink.ts";
 
 const PARSER_RUNS = { runs: 20_000, withinMs: 5_000 };
+/** Lists of calls; a list of one is made anew until none shorter fails. */
+const CALL_RUNS = { runs: 12, withinMs: 8_000 };
+const ASPECTS: readonly Aspect[] = ["configuration", "prevResult", "environment", "arguments"];
 
 export const suite: FaultSuite = {
   title: "damaged input of every kind: one answer, no hang, nothing half done",
   share: 1,
   cases: [
+    ...NETWORKS.flatMap((network) =>
+      ASPECTS.map((aspect): FaultCase => ({
+        id: `${network.id}/${aspect}`,
+        needs: network.needs,
+        steps: () => aspect === "configuration" ? 3 : 1,
+        run: (room) => fuzzCalls(room, network, aspect, CALL_RUNS),
+      }))
+    ),
+    { id: "dbus/messages", run: (room) => fuzzDbusMessages(room, PARSER_RUNS) },
+    { id: "dbus/bus", run: (room) => fuzzBus(room, PARSER_RUNS) },
     ...NETLINK_READS.map(({ name, needs }): FaultCase => ({
       id: `netlink/${name}`,
       needs,
