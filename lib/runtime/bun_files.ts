@@ -20,6 +20,8 @@ const O_CLOEXEC = 0o2000000;
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 
+/** The call's number, from `sys/syscall.h`: musl before 1.2.5 has no function for it. */
+const SYS_STATX = process.arch === "arm64" ? 291 : 332;
 /** `linux/stat.h` */
 const STATX_BASIC_STATS = 0x7ff;
 const S_IFMT = 0o170000;
@@ -50,7 +52,7 @@ export const FILE_SYMBOLS = {
   rmdir: ["i32", "buffer"], //                             int rmdir(const char *path)
   mkdir: ["i32", "buffer", "u32"], //                      int mkdir(const char *path, mode_t mode)
   chmod: ["i32", "buffer", "u32"], //                      int chmod(const char *path, mode_t mode)
-  statx: ["i32", "i32", "buffer", "i32", "u32", "buffer"], // int statx(int dir, const char *path, int flags, unsigned mask, struct statx *)
+  syscall: ["i64", "i64", "i32", "buffer", "i32", "u32", "buffer"], // long syscall(SYS_statx, int dir, const char *path, int flags, unsigned mask, struct statx *)
   utimensat: ["i32", "i32", "buffer", "buffer", "i32"], // int utimensat(int dir, const char *path, const struct timespec[2], int flags)
   opendir: ["pointer", "buffer"], //                       DIR *opendir(const char *path)
   readdir: ["pointer", "pointer"], //                      struct dirent *readdir(DIR *)
@@ -114,7 +116,7 @@ export function bunFiles(c: FileLibrary): BunFiles {
   function stat(path: string, flags: number): FileInfo {
     const [name, buffer] = [cString(path), new Uint8Array(256)]; // struct statx
     call(
-      () => c.functions.statx(AT_FDCWD, name, flags, STATX_BASIC_STATS, buffer),
+      () => c.functions.syscall(SYS_STATX, AT_FDCWD, name, flags, STATX_BASIC_STATS, buffer),
       `look at ${path}`,
     );
     return fileInfo(new DataView(buffer.buffer));

@@ -1,12 +1,13 @@
 /**
- * Tries executables as far as this machine can: natively, with qemu's user emulation, or by reading
- * which libraries they need.
+ * Tries executables as far as this machine can: natively, with musl beside glibc, with qemu's user
+ * emulation, or by reading which libraries they need.
  *
  * @module
  */
 import { hasProgram, isFile } from "../support/files.ts";
 import { run } from "../build/run.ts";
 import { hostTarget, type Target } from "../build/targets.ts";
+import { lacksMusl, muslLibraries } from "./musl.ts";
 
 /** The outcome of a trial. */
 export interface Trial {
@@ -28,14 +29,12 @@ const MUSL_NEEDS = /^(libc\.musl-\w+\.so\.1|libstdc\+\+\.so\.6|libgcc_s\.so\.1)$
  */
 export async function tryExecutable(path: string, target: Target): Promise<Trial> {
   const own = hostTarget();
-  if (target === own) return { ran: true, text: await answers(path, []) };
-  if (target.libc === "musl") {
-    return { ran: false, text: `not run, for want of a musl system; ${await needs(path)}` };
-  }
+  if (target === own) return { ran: true, text: await answers(path) };
+  if (target.libc === "musl") return await tryWithMusl(path, target);
   if (
     target.elfMachine === 183 && hasProgram("qemu-aarch64") && isFile(`${CROSS_ROOT}/lib/libc.so.6`)
   ) {
-    const said = await answers("qemu-aarch64", ["-L", CROSS_ROOT, path]);
+    const said = await answers("qemu-aarch64", { before: ["-L", CROSS_ROOT, path] });
     return { ran: true, text: `under qemu-aarch64: ${said}` };
   }
   return {
@@ -44,18 +43,44 @@ export async function tryExecutable(path: string, target: Target): Promise<Trial
   };
 }
 
-/** Asks it for its plugins, and each plugin for the versions that it supports. */
-async function answers(program: string, before: readonly string[]): Promise<string> {
-  const { stdout } = await run(program, [...before, "version", "--json"]);
+/** Tries an executable that needs musl. */
+async function tryWithMusl(path: string, { elfMachine }: Target): Promise<Trial> {
+  const needed = await needs(path);
+  const lacks = elfMachine === hostTarget().elfMachine
+    ? lacksMusl()
+    : "musl is there for this machine only";
+  if (lacks !== undefined) return { ran: false, text: `not run: ${lacks}; ${needed}` };
+  const directory = Deno.makeTempDirSync({ prefix: "cni-musl-" });
+  try {
+    const said = await answers(path, { env: await muslLibraries(directory) });
+    return { ran: true, text: `with musl and glibc's libstdc++: ${said}; ${needed}` };
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+/** How an executable is started: behind other arguments, with more of an environment. */
+interface Start {
+  before?: readonly string[];
+  env?: Record<string, string>;
+}
+
+/**
+ * Asks it for its plugins, each plugin for the versions that it supports, and what it would install
+ * into a directory, for which it must look at files.
+ */
+async function answers(program: string, { before = [], env = {} }: Start = {}): Promise<string> {
+  const { stdout } = await run(program, [...before, "version", "--json"], { env });
   const { plugins } = JSON.parse(stdout) as { plugins: string[] };
   for (const plugin of plugins) {
     const { stdout } = await run(program, [...before, plugin], {
-      env: { CNI_COMMAND: "VERSION" },
+      env: { ...env, CNI_COMMAND: "VERSION" },
     });
     const { supportedVersions } = JSON.parse(stdout) as { supportedVersions: string[] };
     if (supportedVersions.includes("1.1.0")) continue;
     throw new Error(`${plugin} of ${before.at(-1) ?? program} does not support 1.1.0: ${stdout}`);
   }
+  await run(program, [...before, "install", "/opt/cni/bin", "--dry-run"], { env });
   return `each of ${plugins.length} plugins answers VERSION`;
 }
 
