@@ -8,6 +8,7 @@ import { knownNames } from "../skel/known_plugins.ts";
 import { install, type InstallReport, type LinkMode, LINKS } from "./install.ts";
 import { uninstall, type UninstallReport } from "./uninstall.ts";
 
+const DRY_RUN = { name: "dry-run", help: "only say what would be done" };
 const DIRECTORY = { name: "DIR", completes: "directory" } as const;
 
 /** `cni install` */
@@ -43,7 +44,7 @@ export const installCommand: Command = {
       repeated: true,
       help: "install a plugin or tool under another name as well",
     },
-    { name: "dry-run", help: "only say what would be done" },
+    DRY_RUN,
     JSON_OPTION,
   ],
   example: "cni install /opt/cni/bin",
@@ -70,12 +71,12 @@ export const uninstallCommand: Command = {
   name: "uninstall",
   operands: [DIRECTORY],
   summary: "remove what cni install has put into a directory, and put back what was there",
-  options: [JSON_OPTION],
+  options: [DRY_RUN, JSON_OPTION],
   example: "cni uninstall /opt/cni/bin",
-  json: `{ directory: string;
+  json: `{ directory: string; dryRun: boolean;
   files: { name: string; action: "removed" | "restored" | "left" }[] }`,
   async run(line) {
-    const report = await uninstall(line.operands[0]!);
+    const report = await uninstall(line.operands[0]!, line.has("dry-run"));
     tell("uninstall", uninstallLines(report));
     if (line.has("json")) printJson(report);
     return 0;
@@ -127,14 +128,15 @@ function label({ name, command }: { name: string; command: string }): string {
   return name === command ? name : `${name} (${command})`;
 }
 
-function uninstallLines({ directory, files }: UninstallReport): string[] {
+function uninstallLines({ directory, dryRun, files }: UninstallReport): string[] {
+  const would = dryRun ? "would be " : "";
   const named = (action: string) =>
     files.filter((file) => file.action === action).map(({ name }) => name);
   return [
-    ...list("removed", named("removed")),
-    ...list("restored", named("restored")),
-    ...list("left, since somebody else has replaced them", named("left")),
-    `nothing of cni install is left in ${directory}`,
+    ...list(`${would}removed`, named("removed")),
+    ...list(`${would}restored`, named("restored")),
+    ...list(`${would}left, since somebody else has replaced them`, named("left")),
+    `nothing of cni install ${dryRun ? "would be" : "is"} left in ${directory}`,
   ];
 }
 

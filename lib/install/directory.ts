@@ -118,12 +118,14 @@ export class ExecutableDirectory {
     removeIfPresent(temporary);
   }
 
-  /**
-   * Puts back the file that was kept aside, and replaces what is there. Returns whether there was
-   * one.
-   */
-  restore(name: string): boolean {
-    return ifPresent(() => (runtime.files.rename(this.kept(name), this.file(name)), true)) ?? false;
+  /** Whether the file that a name was before the installation was kept aside. */
+  isKept(name: string): boolean {
+    return ifPresent(() => runtime.files.lstat(this.kept(name))) !== undefined;
+  }
+
+  /** Puts back the file that was kept aside, and replaces what is there. */
+  restore(name: string): void {
+    runtime.files.rename(this.kept(name), this.file(name));
   }
 
   /** Lists the names that stand for plugins of other names, with these plugins. */

@@ -16,6 +16,8 @@ import { InstallationRecord, type Installed } from "./record.ts";
 /** What was done. */
 export interface UninstallReport {
   directory: string;
+  /** Nothing was done: this would be. */
+  dryRun: boolean;
   files: UninstalledFile[];
 }
 
@@ -30,9 +32,10 @@ const LOCK_MS = 120_000;
 
 /**
  * Removes an installation. After a kill at any point, the next removal continues.
+ * @param dryRun only tells what would be done
  * @throws {CniError} code 5 where nothing was installed, or something could not be removed
  */
-export async function uninstall(path: string): Promise<UninstallReport> {
+export async function uninstall(path: string, dryRun = false): Promise<UninstallReport> {
   const real = realDirectory(path);
   if (real === undefined) throw nothingInstalled(path);
   using _lock = await FileLock.acquire(real, { deadlineMs: LOCK_MS, create: false });
@@ -42,19 +45,23 @@ export async function uninstall(path: string): Promise<UninstallReport> {
   try {
     const kept = directory.keptNames();
     if (!installed && kept.length === 0) {
-      directory.removeAdministration(); // What an installation left that was killed at its beginning.
+      if (!dryRun) directory.removeAdministration(); // What an installation left that was killed at its beginning.
       throw nothingInstalled(real);
     }
     const names = new Set([...installed?.names ?? [], ...kept]);
     names.delete(OWN_NAME);
     // The executable last: until then symbolic links and clients still work.
-    const files = [...[...names].sort(), OWN_NAME].flatMap((name) =>
-      takeAway(directory, name, installed)
-    );
+    const files = [...[...names].sort(), OWN_NAME].flatMap((name) => {
+      const action = actionFor(directory, name, installed);
+      if (action === undefined) return [];
+      if (!dryRun) takeAway(directory, name, action);
+      return [{ name, action }];
+    });
+    if (dryRun) return { directory: real, dryRun, files };
     syncDirectory(real);
     record.remove();
     directory.removeAdministration();
-    return { directory: real, files };
+    return { directory: real, dryRun, files };
   } catch (error) {
     if (error instanceof CniError) throw error;
     throw CniError.io(
@@ -63,18 +70,27 @@ export async function uninstall(path: string): Promise<UninstallReport> {
   }
 }
 
-function takeAway(
+/** Decides what becomes of a name; undefined where there is nothing of it. */
+function actionFor(
   directory: ExecutableDirectory,
   name: string,
   installed: Installed | undefined,
-): UninstalledFile[] {
-  if (directory.ownerOf(name, installed) === "somebody") {
-    // The file is newer than the kept one. After a killed installation both may be the same file.
-    removeIfPresent(directory.kept(name));
-    return [{ name, action: "left" }];
-  }
-  if (directory.restore(name)) return [{ name, action: "restored" }];
-  return removeIfPresent(directory.file(name)) ? [{ name, action: "removed" }] : [];
+): UninstalledFile["action"] | undefined {
+  // The file is newer than the kept one.
+  if (directory.ownerOf(name, installed) === "somebody") return "left";
+  if (directory.isKept(name)) return "restored";
+  return directory.infoOf(name) ? "removed" : undefined;
+}
+
+function takeAway(
+  directory: ExecutableDirectory,
+  name: string,
+  action: UninstalledFile["action"],
+): void {
+  // After a killed installation the kept file and the one that is left may be the same.
+  if (action === "left") removeIfPresent(directory.kept(name));
+  else if (action === "restored") directory.restore(name);
+  else removeIfPresent(directory.file(name));
 }
 
 function nothingInstalled(path: string): CniError {

@@ -155,6 +155,42 @@ Deno.test("--dry-run says what would be done, and does nothing", async () => {
   assertEquals(contentOf(directory), before);
 });
 
+Deno.test("uninstall --dry-run says what would be done, and does nothing", async () => {
+  const directory = occupied();
+  await installed(directory);
+  Deno.removeSync(`${directory}/new`);
+  Deno.writeTextFileSync(`${directory}/new`, OTHERS, { mode: 0o755 });
+  const before = contentOf(directory);
+  const { stdout, stderr } = await succeeded(
+    project.new,
+    ["uninstall", directory, "--dry-run", "--json"],
+  );
+  assertEquals(JSON.parse(stdout), {
+    directory,
+    dryRun: true,
+    files: [
+      { name: "cnitool", action: "removed" },
+      { name: "new", action: "left" },
+      { name: "probe", action: "restored" },
+      { name: "cni", action: "removed" },
+    ],
+  });
+  assertEquals(
+    stderr,
+    [
+      "would be removed: cnitool, cni",
+      "would be restored: probe",
+      "would be left, since somebody else has replaced them: new",
+      `nothing of cni install would be left in ${directory}`,
+    ].map((line) => `cni uninstall: ${line}\n`).join(""),
+  );
+  assertEquals(contentOf(directory), before);
+  assertStringIncludes(
+    await refused(project.new, "uninstall", project.directory(), "--dry-run"),
+    "nothing was installed",
+  );
+});
+
 for (
   const [links, forms] of Object.entries({
     copy: { cni: "file", probe: "file", new: "file", acme: "file" },
