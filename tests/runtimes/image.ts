@@ -4,6 +4,7 @@ import type { Host } from "./host.ts";
 export async function archive(host: Host, references: readonly string[]): Promise<string> {
   const root = await host.rootfs("image");
   const directory = await Deno.makeTempDir({ dir: "/run", prefix: "image-" });
+  await Deno.chmod(directory, 0o755); // An ordinary user's podman loads it, too.
   await host.run("tar", ["-C", root, "--numeric-owner", "-cf", `${directory}/layer.tar`, "."]);
   const layer = await Deno.readFile(`${directory}/layer.tar`);
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", layer)).toHex();

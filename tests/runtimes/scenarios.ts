@@ -13,12 +13,14 @@ import { podmanLinks } from "./scenarios/podman_links.ts";
 import { podmanNetworks } from "./scenarios/podman_networks.ts";
 import { podmanPods } from "./scenarios/podman_pods.ts";
 import { podmanRootless } from "./scenarios/podman_rootless.ts";
+import { podmanRootlessNetworks } from "./scenarios/podman_rootless_networks.ts";
 import { podmanRun } from "./scenarios/podman_run.ts";
 
 /** Every scenario, the longest first: what runs beside others ends sooner so. */
 export const SCENARIOS: readonly Scenario[] = [
   podmanNetworks,
   podmanLinks,
+  podmanRootlessNetworks,
   podmanPods,
   podmanRun,
   podmanDhcp,

@@ -1,24 +1,19 @@
 import { assert, assertEquals } from "@std/assert";
-import type { Host } from "../host.ts";
 import { GATEWAYS } from "../networks.ts";
 import { observeNetwork } from "../observe.ts";
-import { CRUN, PODMAN, Podman, SERVE } from "../podman.ts";
+import { Podman, SERVE } from "../podman.ts";
 import { assertNothingLeft } from "../remains.ts";
 import type { Scenario } from "../scenario.ts";
-
-/** Not below /run: podman gives the plugins another one. */
-const HOME = "/var/tmp/home";
-const RUNTIME_DIRECTORY = "/run/user/1000";
+import { addUser, ROOTLESS, USER } from "../user.ts";
 
 /** An ordinary user's containers: podman gives them a host of their own in a user namespace. */
 export const podmanRootless: Scenario = {
-  name: "podman: rootless",
-  clients: [PODMAN, CRUN, { name: "slirp4netns", program: "slirp4netns" }],
-  needs: ["newuidmap", "setpriv"],
+  name: "podman: rootless, run",
+  ...ROOTLESS,
   exchange: true,
   async run(host) {
     await addUser(host);
-    const podman = new Podman(host, { home: HOME, runtimeDirectory: RUNTIME_DIRECTORY });
+    const podman = new Podman(host, USER);
     const subnets = ["--ipv6", "--subnet", "10.77.0.0/24", "--subnet", "fd77::/64"];
     await podman.run("network", "create", ...subnets, "home");
     await podman.create("web", "home", ["-p", "8081:80"], SERVE);
@@ -53,25 +48,3 @@ export const podmanRootless: Scenario = {
     await assertNothingLeft(host);
   },
 };
-
-/** Makes an ordinary user, with subordinate identifiers and what slirp4netns opens. */
-async function addUser(host: Host): Promise<void> {
-  const files = {
-    passwd: `root:x:0:0:root:/root:/bin/sh\ntester:x:1000:1000::${HOME}:/bin/sh\n`,
-    group: "root:x:0:\ntester:x:1000:\n",
-    subuid: "tester:100000:65536\n",
-    subgid: "tester:100000:65536\n",
-  };
-  for (const [name, text] of Object.entries(files)) {
-    await Deno.writeTextFile(`/run/${name}`, text);
-    await host.run("touch", [`/etc/${name}`]);
-    await host.run("mount", ["--bind", `/run/${name}`, `/etc/${name}`]);
-  }
-  await host.run("mount", ["-t", "tmpfs", "tmpfs", "/dev/net"]);
-  await host.run("mknod", ["--mode=666", "/dev/net/tun", "c", "10", "200"]);
-  for (const directory of [HOME, RUNTIME_DIRECTORY]) {
-    await Deno.mkdir(directory, { recursive: true });
-    await Deno.chown(directory, 1000, 1000);
-  }
-  await Deno.chmod("/run/tmp", 0o1777);
-}
