@@ -1,6 +1,6 @@
 /**
- * The dhcp daemon is killed as it makes the k-th call that changes something, in the midst of an ADD
- * or DEL. It starts again; DEL then leaves no lease, and the next ADD gets one.
+ * The dhcp daemon is killed as it makes the k-th call that changes something, in the midst of an ADD,
+ * a DEL or a GC. It starts again; DEL then leaves no lease, and the next ADD gets one.
  *
  * @module
  */
@@ -30,15 +30,19 @@ async function startDaemon(
   return daemon;
 }
 
+/** What a GC is told that takes all. */
+const NONE_VALID = { "cni.dev/valid-attachments": [] };
+
 function leaseFiles(): string[] {
   return Array.from(Deno.readDirSync(LEASES), ({ name }) => name).filter((name) => name !== "lock");
 }
 
-function dhcpCase(command: "ADD" | "DEL"): FaultCase {
+function dhcpCase(command: "ADD" | "DEL" | "GC"): FaultCase {
   let points: CallPoint[] = [];
   const call = (room: FaultRoom, what: PluginCall["command"], netns: NetNs): PluginReply => {
     room.count(what);
-    return tryPlugin(room.sandbox, { command: what, config: dhcpConfig, netns });
+    const config = { ...dhcpConfig, ...(what === "GC" ? NONE_VALID : {}) };
+    return tryPlugin(room.sandbox, { command: what, config, netns });
   };
   /** A server, and a container that is not attached. */
   const prepared = async ({ sandbox }: FaultRoom) => {
@@ -55,7 +59,7 @@ function dhcpCase(command: "ADD" | "DEL"): FaultCase {
       await using _dnsmasq = dnsmasq;
       const file = "/run/test/strace";
       await using daemon = await startDaemon(room, countCalls(file));
-      if (command === "DEL") expectSuccess("ADD", call(room, "ADD", netns));
+      if (command !== "ADD") expectSuccess("ADD", call(room, "ADD", netns));
       const before = changingCalls(file).length;
       expectSuccess(command, call(room, command, netns));
       points = changingCalls(file).slice(before);
@@ -68,7 +72,7 @@ function dhcpCase(command: "ADD" | "DEL"): FaultCase {
       await using _dnsmasq = dnsmasq;
       {
         await using daemon = await startDaemon(room, killAt(point));
-        if (command === "DEL") expectAnswer("ADD", call(room, "ADD", netns));
+        if (command !== "ADD") expectAnswer("ADD", call(room, "ADD", netns));
         expectAnswer(`${command}, the daemon killed`, call(room, command, netns));
         room.count(await daemon.stop() === 137 ? "daemon killed" : "not reached");
       }
@@ -85,5 +89,5 @@ function dhcpCase(command: "ADD" | "DEL"): FaultCase {
 export const suite: FaultSuite = {
   title: "the dhcp daemon killed at every step",
   share: 1,
-  cases: [dhcpCase("ADD"), dhcpCase("DEL")],
+  cases: [dhcpCase("ADD"), dhcpCase("DEL"), dhcpCase("GC")],
 };

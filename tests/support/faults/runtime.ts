@@ -106,16 +106,36 @@ export class FaultRuntime {
     return reply;
   }
 
-  /** GC of all plugins, the last first, where only these are valid. @returns the last one's reply */
+  /**
+   * GC of all plugins, the last first, where only these are valid.
+   * @returns the last one's reply, or another's that failed
+   */
   gc(valid: readonly FaultAttachment[], options: CallOptions = {}): PluginReply {
-    const last = this.#network.plugins.length - 1;
-    this.#room.count("GC");
     const list = valid.map(({ containerId }) => ({ containerID: containerId, ifname: "eth0" }));
-    const call = (i: number, options: CallOptions) =>
-      this.#execute(i, { CNI_COMMAND: "GC" }, { "cni.dev/valid-attachments": list }, options);
-    const reply = call(last, options);
+    return this.#ofNetwork("GC", { "cni.dev/valid-attachments": list }, options);
+  }
+
+  /** STATUS of all plugins, the last first. @returns as {@link FaultRuntime.gc} */
+  status(options: CallOptions = {}): PluginReply {
+    return this.#ofNetwork("STATUS", {}, options);
+  }
+
+  /** A command that is about no attachment. @param fields what the configuration has more */
+  #ofNetwork(
+    command: "GC" | "STATUS",
+    fields: Record<string, unknown>,
+    options: CallOptions,
+  ): PluginReply {
+    const last = this.#network.plugins.length - 1;
+    this.#room.count(command);
+    const call = (i: number, how: CallOptions) =>
+      this.#execute(i, { CNI_COMMAND: command }, fields, how);
+    let reply = call(last, options);
     for (let i = last - 1; i >= 0; i--) {
-      expectSuccess(`GC of ${this.#network.plugins[i]!.type}`, call(i, {}));
+      const earlier = call(i, { beforeAll: options.beforeAll });
+      if (!options.mayFail) {
+        expectSuccess(`${command} of ${this.#network.plugins[i]!.type}`, earlier);
+      } else if (earlier.code !== 0) reply = earlier;
     }
     return reply;
   }
