@@ -7,6 +7,11 @@ export class NetlinkError extends SystemError {
   /** `NetlinkError`, or what a subclass is called. */
   override readonly name: string = "NetlinkError";
 
+  /** Whether it may have been done: the kernel's answer was lost, or none came. */
+  get isUnknown(): boolean {
+    return ["ENOBUFS", "EAGAIN"].includes(this.code);
+  }
+
   /** The error of an answer. @param purpose what the request was for: "add route 10.1.0.0/16" */
   static from(purpose: string, { errno, text }: NetlinkOutcome): NetlinkError {
     return new NetlinkError(purpose, errno, explain(errno, text));
@@ -56,9 +61,9 @@ export class BatchError extends NetlinkError {
     );
   }
 
-  /** Whether it may have been done: the kernel's answer was lost, or none came. */
-  get isUnknown(): boolean {
-    return this.refusals.length === 0 && ["ENOBUFS", "EAGAIN"].includes(this.code);
+  /** As {@link NetlinkError}'s; what was refused was not done. */
+  override get isUnknown(): boolean {
+    return this.refusals.length === 0 && super.isUnknown;
   }
 
   /** An error of the batch as a whole. @param count how many messages it has */

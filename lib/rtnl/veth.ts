@@ -71,7 +71,7 @@ export async function addVethPair(pair: NewVethPair): Promise<VethPair> {
 
 /** Makes both ends, which are down. */
 async function create(pair: NewVethPair): Promise<VethPair> {
-  const { inside, hostNs, name, mtu, address, hostAddress, attachment } = pair;
+  const { inside, host, hostNs, name, mtu, address, hostAddress, attachment } = pair;
   // Without a queue length of 0 the kernel would give the far end 1000 packets.
   const end = { netnsFd: hostNs.descriptor, mtu, address: hostAddress, txqlen: 0 };
   for (let attempt = 1;; attempt++) {
@@ -93,12 +93,23 @@ async function create(pair: NewVethPair): Promise<VethPair> {
       });
       return { near, far: { index: near.parent!, name: peer } };
     } catch (error) {
-      if (!(error instanceof NetlinkError && error.code === "EEXIST")) throw error;
+      if (!(error instanceof NetlinkError)) throw error;
+      if (error.isUnknown) removeUnmarked(host, peer);
+      if (error.code !== "EEXIST") throw error;
       const present = inside.link.find(name);
       if (present) throw nameTaken(present);
       if (attempt === ATTEMPTS) throw error;
     }
   }
+}
+
+/**
+ * Removes the pair that was perhaps made, when the kernel's answer was lost. One of an earlier ADD has
+ * the same name, and an alias.
+ */
+function removeUnmarked(host: Rtnl, hostName: string): void {
+  const far = host.link.find(hostName);
+  if (far?.kind === "veth" && far.alias === undefined && !far.up) host.link.removeIfPresent(far);
 }
 
 /**
