@@ -24,6 +24,7 @@ usage: deno task test:faults [OPTION…]
   --seconds N     how long new steps are begun without --all (default: 360)
   --seed N        repeat a run's choices (default: a new one, which is printed)
   --suite NAME    only this suite; may be given again
+  --filter TEXT   only cases with TEXT in their name; may be given again
   --case ID[@N]   only this case of the only suite, all of its steps, or step N
   --bin DIR       the executables (default: Bun's, built first); the resident server's clients are
                   in DIR/../resident/bin
@@ -40,6 +41,7 @@ interface Arguments {
   list: boolean;
   help: boolean;
   suite: string[];
+  filter: string[];
   seconds?: string;
   seed?: string;
   case?: string;
@@ -61,8 +63,8 @@ if (Deno.args[0] === "job") {
 async function main(): Promise<number> {
   const args = parseArgs(Deno.args, {
     boolean: ["all", "list", "help"],
-    string: ["seconds", "seed", "suite", "case", "bin", "jobs"],
-    collect: ["suite"],
+    string: ["seconds", "seed", "suite", "filter", "case", "bin", "jobs"],
+    collect: ["suite", "filter"],
     unknown(argument: string) {
       throw new Error(`unknown argument ${argument}; see --help`);
     },
@@ -91,6 +93,7 @@ async function main(): Promise<number> {
     : wholeNumber("jobs", args.jobs) ?? navigator.hardwareConcurrency;
   const options: Omit<JobOptions, "job"> = {
     suites: suites.map(({ name }) => name),
+    filter: args.filter,
     ...(id === undefined
       ? {}
       : { only: { id, ...(step === undefined ? {} : { step: wholeNumber("case", step) }) } }),
@@ -121,9 +124,9 @@ async function main(): Promise<number> {
   const isWell = tally.failed === 0 && unseen.length === 0 && ends.every(Boolean) &&
     tally.passed + tally.skipped.size > 0;
   const verdict = isWell ? green("ok") : red("FAILED");
-  console.log(
-    `${verdict}: ${tally.passed} passed, ${tally.failed} failed in ${took} s, seed ${seed}`,
-  );
+  const skipped = tally.skipped.values().reduce((sum, { cases }) => sum + cases.length, 0);
+  const counts = `${tally.passed} passed, ${tally.failed} failed, ${skipped} skipped`;
+  console.log(`${verdict}: ${counts} in ${took} s, seed ${seed}`);
   return isWell ? 0 : 1;
 }
 

@@ -13,6 +13,8 @@ import { loadSuites, type NamedSuite } from "./suites.ts";
 /** The options of a job. */
 export interface JobOptions {
   suites: readonly string[];
+  /** Only cases with one of these in their ID; all when empty. */
+  filter: readonly string[];
   /** Only this case, of the only suite; all of its steps, or one. */
   only?: { id: string; step?: number };
   seed: number;
@@ -61,8 +63,9 @@ interface Running {
 
 /** Runs a step of each case in turn, as long as there are steps and time. */
 async function runSuite(suite: NamedSuite, until: number, options: JobOptions): Promise<void> {
-  const { seed, all, only, job, jobs } = options;
+  const { seed, all, filter, only, job, jobs } = options;
   const chosen = suite.cases
+    .filter(({ id }) => filter.length === 0 || filter.some((text) => id.includes(text)))
     .filter(({ id, onlyAll }) => only === undefined ? all || !onlyAll : id === only.id);
   if (only !== undefined && chosen.length === 0) {
     throw new Error(`the suite ${suite.name} has no case ${only.id}; --list shows them`);
