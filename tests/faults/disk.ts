@@ -6,49 +6,16 @@
  * @module
  */
 import { type FaultNetwork, NETWORKS } from "../support/faults/networks.ts";
-import {
-  type CallOptions,
-  expectAnswer,
-  expectSuccess,
-  NO_HANG,
-} from "../support/faults/runtime.ts";
-import { expectNone, Scene, unknownTo } from "../support/faults/scene.ts";
+import { expectWholeAdd, type Failing, failingCase } from "../support/faults/failing.ts";
+import { expectAnswer, expectSuccess, NO_HANG } from "../support/faults/runtime.ts";
+import { expectNone, Scene } from "../support/faults/scene.ts";
 import type { Snapshot } from "../support/faults/snapshot.ts";
-import {
-  type CallPoint,
-  countFileCalls,
-  failAt,
-  stateFileCalls,
-} from "../support/faults/strace.ts";
+import { countFileCalls, stateFileCalls } from "../support/faults/strace.ts";
 import type { FaultCase, FaultRoom, FaultSuite } from "../support/faults/suite.ts";
 import type { Sandbox } from "../support/sandbox.ts";
 
 /** Where plugins keep state. */
 const STATE = ["/run/cni", "/var/lib/cni"];
-
-/**
- * An ADD under a fault: whole, or without a trace; after `mend` the host is as before, and serves.
- * @param clean what a host has on which ADD and DEL were not disturbed
- */
-function expectWholeAdd(
-  scene: Scene,
-  clean: Snapshot,
-  how: CallOptions,
-  mend: () => void,
-): "succeeded" | "failed" {
-  const { runtime, attachment } = scene;
-  const isAttached = expectAnswer("ADD", runtime.add(attachment, { ...how, mayFail: true }));
-  mend();
-  if (isAttached) expectSuccess("CHECK of what ADD made", runtime.check(attachment));
-  // What other plugins of the chain made is still there.
-  else if (runtime.length === 1) {
-    expectNone("the failed ADD left", unknownTo(clean, scene.differences(clean)));
-  }
-  expectSuccess("DEL", runtime.del(attachment));
-  expectNone("after DEL", unknownTo(clean, scene.differences(clean)));
-  scene.next();
-  return isAttached ? "succeeded" : "failed";
-}
 
 /**
  * What ADD and DEL leave on a cold host by themselves: what all attachments share.
@@ -171,52 +138,15 @@ function readOnlyCase(network: FaultNetwork, directory: string): FaultCase {
   };
 }
 
-/** A step for each call about a state file, which fails. */
-function failingCase(network: FaultNetwork, command: "ADD" | "DEL", error: string): FaultCase {
-  let points: CallPoint[] = [];
-  let clean: Snapshot = new Map();
-  const prepared = (room: FaultRoom) => {
-    const scene = new Scene(room, network, { isWarm: true });
-    if (command === "DEL") expectSuccess("ADD", scene.runtime.add(scene.attachment));
-    return scene;
-  };
+/** Calls about state files, which fail. */
+function stateFiles(error: string): Failing {
   return {
-    id: `${network.id}/${error}/${command}`,
-    needs: ["strace", ...network.needs ?? []],
+    id: error,
     onlyAll: error !== "EIO",
-    steps(room) {
-      const scene = prepared(room);
-      const { runtime, attachment } = scene;
-      const file = "/run/test/strace";
-      const how = { before: countFileCalls(file) };
-      const reply = command === "ADD" ? runtime.add(attachment, how) : runtime.del(attachment, how);
-      expectSuccess(command, reply);
-      points = stateFileCalls(file);
-      expectSuccess("DEL", runtime.del(attachment));
-      clean = scene.snapshot();
-      return points.length;
-    },
-    run(room) {
-      const point = points[room.step - 1]!;
-      const scene = prepared(room);
-      const { runtime, attachment } = scene;
-      const how = { ...NO_HANG, before: failAt(point, error) };
-      try {
-        if (command === "ADD") {
-          room.count(`ADD ${expectWholeAdd(scene, clean, how, () => {})} with ${error}`);
-        } else {
-          const isRemoved = expectAnswer("DEL", runtime.del(attachment, how));
-          room.count(`DEL ${isRemoved ? "succeeded" : "failed"} with ${error}`);
-          expectSuccess("DEL again", runtime.del(attachment));
-        }
-        // A record that cannot be read is lost, and with it what the container had before.
-        const container = command === "DEL" &&
-          (/^p?read/.test(point.syscall) || point.text.includes("O_RDONLY"));
-        expectNone("afterwards", scene.differences(clean, { container }));
-      } catch (cause) {
-        throw new Error(`${error} of ${point.text}: ${(cause as Error).message}`);
-      }
-    },
+    count: countFileCalls,
+    points: (file) => stateFileCalls(file).map((point) => ({ ...point, error })),
+    // A record that cannot be read is lost, and with it what the container had before.
+    losesRecord: ({ syscall, text }) => /^p?read/.test(syscall) || text.includes("O_RDONLY"),
   };
 }
 
@@ -230,8 +160,8 @@ export const suite: FaultSuite = {
     laterCase(network, "read-only"),
     ...STATE.map((directory) => readOnlyCase(network, directory)),
     ...["EIO", "ENOSPC", "EACCES"].flatMap((error) => [
-      failingCase(network, "ADD", error),
-      failingCase(network, "DEL", error),
+      failingCase(network, "ADD", stateFiles(error)),
+      failingCase(network, "DEL", stateFiles(error)),
     ]),
   ]),
 };

@@ -79,7 +79,7 @@ export function stateFileCalls(file: string): CallPoint[] {
 }
 
 /** All calls of a file that {@link countCalls} had written. */
-function callsOf(file: string): CallPoint[] {
+export function callsOf(file: string): CallPoint[] {
   const numbers = new Map<string, number>();
   return Deno.readTextFileSync(file).split("\n").flatMap((text) => {
     const syscall = /^(\w+)\(/.exec(text)?.[1];
