@@ -91,8 +91,13 @@ kernelTest("cnitool doctor finds what is missing or wrong before it is used", ()
     plugins: [{ type: "bridge", ipam: { type: "dhcp" } }],
   });
   Deno.writeTextFileSync("/etc/cni/net.d/x.yaml", "");
-  const { code, find } = examined(fixture);
+  Deno.copyFileSync("/etc/cni/net.d/other.conflist", "/etc/cni/net.d/z.conflist");
+  const { code, in: areas, find } = examined(fixture);
   assertEquals(code, 1);
+  // The first file of a name is the network.
+  const unready = areas["plugins and networks"]!
+    .filter(({ message }) => message.startsWith("network other is not ready"));
+  assertEquals(unready.length, 1);
   const mistakes = find("plugins and networks", "net.conflist has 1 mistakes")!;
   assertEquals([mistakes.state, mistakes.remedy], [
     "problem",

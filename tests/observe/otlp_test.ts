@@ -4,20 +4,12 @@ import { dispatch } from "../../lib/skel/dispatch.ts";
 import { definePlugin } from "../../lib/skel/plugin.ts";
 import { Collector } from "../support/collector.ts";
 import type { Received } from "../support/collector_worker.ts";
+import { OBSERVED_NETWORK as CONFIG } from "../support/observed_network.ts";
 import { plugin, pluginDirectory, tryPlugin } from "../support/plugins.ts";
 import { kernelTest } from "../support/sandbox.ts";
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const CALLER = "b7ad6b7169203331";
-const CONFIG = {
-  cniVersion: "1.1.0",
-  name: "net",
-  type: "bridge",
-  isGateway: true,
-  ipMasq: true,
-  ipMasqBackend: "nftables",
-  ipam: { type: "host-local", ranges: [[{ subnet: "10.1.0.0/24" }]] },
-};
 
 /** `KeyValue` of OTLP's JSON. */
 interface Attribute {

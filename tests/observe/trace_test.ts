@@ -1,19 +1,11 @@
 /** CNI_TRACE_FD: a line of JSON for whatever an operation does, in every process of it. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { TraceLine } from "../../lib/observe/trace_file.ts";
+import { OBSERVED_NETWORK as CONFIG } from "../support/observed_network.ts";
 import { pluginDirectory, type PluginReply } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
 const TRACE = "/run/test/trace";
-const CONFIG = {
-  cniVersion: "1.1.0",
-  name: "net",
-  type: "bridge",
-  isGateway: true,
-  ipMasq: true,
-  ipMasqBackend: "nftables",
-  ipam: { type: "host-local", ranges: [[{ subnet: "10.1.0.0/24" }]] },
-};
 
 /** Calls bridge with descriptor 5 open for a file, by a shell as whoever traces by hand does. */
 function traced(

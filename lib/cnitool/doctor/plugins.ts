@@ -46,8 +46,12 @@ async function mistakes({ directory, path }: Configured, cni: Cni): Promise<Diag
 /** Asks networks for STATUS, where their version has it. */
 async function readiness({ files }: Configured, cni: Cni): Promise<Diagnosis[]> {
   const found: Diagnosis[] = [];
+  const asked = new Set<string>();
   for (const { network } of files) {
-    if (!network || !atLeast(network.cniVersion, "1.1.0")) continue;
+    // Of files with one name the first counts; that there are others is said as a mistake.
+    if (!network || asked.has(network.name)) continue;
+    asked.add(network.name);
+    if (!atLeast(network.cniVersion, "1.1.0")) continue;
     try {
       await cni.statusNetworkList(network);
       found.push({ state: "fine", message: `network ${network.name} is ready` });

@@ -68,6 +68,26 @@ Deno.test("drawText() draws a tree, and marks what is amiss", () => {
   ]);
 });
 
+Deno.test("drawSvg() writes labels beside the lines, not on them", () => {
+  const [c1, ...others] = GRAPH.containers;
+  const more = { ...c1!, name: "long", path: "/run/netns/long" };
+  const svg = drawSvg({ ...GRAPH, containers: [c1!, more, ...others] });
+  // A line bends, and then is straight below its label.
+  const bends = Array.from(
+    svg.matchAll(/<path class="edge[^"]*" d="M\S+ \S+C\S+ \S+ \S+ \S+ (\S+) (\S+)H/g),
+    ([, x, y]) => ({ x: Number(x), y: Number(y) }),
+  );
+  const labels = Array.from(
+    svg.matchAll(/<text class="label" x="(\S+)" y="(\S+)"/g),
+    ([, x, y]) => ({ x: Number(x), y: Number(y) }),
+  );
+  assert(labels.length >= 2 && bends.length > labels.length);
+  for (const label of labels) {
+    assert(bends.some(({ y }) => y > label.y && y - label.y < 8), "a label is above a line");
+    assert(label.x > Math.max(...bends.filter(({ y }) => y > 0).map(({ x }) => x)) - 0.1);
+  }
+});
+
 Deno.test("drawSvg() draws every box and line inside its frame, as XML", () => {
   const svg = drawSvg(GRAPH);
   for (

@@ -6,7 +6,11 @@ const LINE = 18;
 const CHARACTER = 7.3;
 const PADDING = 10;
 const GAP = 14;
+/** Between two columns, at least; what a line needs of it to bend, beside the longest label. */
 const CHANNEL = 190;
+const BEND = 90;
+const LABEL_GAP = 14;
+const LABEL_CHARACTER = CHARACTER * 0.92;
 const MARGIN = 20;
 
 type Style = "name" | "plain" | "dim" | "wrong";
@@ -50,10 +54,13 @@ export function drawSvg(graph: HostGraph): string {
     ], "container")
   );
   const columns = [left, middle, right].filter((column) => column.length > 0);
-  let x = MARGIN;
+  const labels = Math.max(...edges.map(({ label }) => label.length), 0) * LABEL_CHARACTER;
+  const channel = Math.max(CHANNEL, labels + BEND);
+  // Lines that come from no box need room, too.
+  let x = MARGIN + (columns.length === 1 && edges.length > 0 ? labels + 2 * LABEL_GAP : 0);
   for (const column of columns) {
     for (const box of column) box.x = x;
-    x += Math.max(...column.map(({ width }) => width)) + CHANNEL;
+    x += Math.max(...column.map(({ width }) => width)) + channel;
   }
   const boxes = columns.flat();
   stack(orderOf(right, edges));
@@ -63,14 +70,14 @@ export function drawSvg(graph: HostGraph): string {
     textAt(MARGIN, bottom + GAP + (index + 1) * LINE, `! ${text}`, "wrong")
   );
   const noteWidth = Math.max(0, ...differences.map((text) => (text.length + 2) * CHARACTER));
-  const width = Math.ceil(Math.max(x - CHANNEL, MARGIN + noteWidth) + MARGIN);
+  const width = Math.ceil(Math.max(x - channel, MARGIN + noteWidth) + MARGIN);
   const height = Math.ceil(bottom + MARGIN + (notes.length > 0 ? GAP + notes.length * LINE : 0));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" ` +
     `height="${height}" font-family="ui-monospace, 'DejaVu Sans Mono', monospace" font-size="12">`,
     `<style>${STYLE}</style>`,
     `<rect class="page" width="${width}" height="${height}"/>`,
-    ...edges.flatMap((edge) => edgeLines(edge, boxes)),
+    ...edges.flatMap((edge) => edgeLines(edge, boxes, labels)),
     ...boxes.flatMap(boxLines),
     ...notes,
     "</svg>",
@@ -82,11 +89,11 @@ const STYLE =
   ".container{fill:#e7f7ec;stroke:#16803c}.name{font-weight:bold;fill:#0f172a}.plain{fill:#0f172a}" +
   ".dim{fill:#64748b}.wrong{fill:#b91c1c}.edge{fill:none;stroke:#64748b;stroke-width:1.5}" +
   ".amiss{stroke:#b91c1c;stroke-dasharray:4 3}.label{fill:#475569;font-size:11px}" +
-  ".halo{stroke:#fff;stroke-width:4px;paint-order:stroke}.dot{fill:#64748b}" +
+  ".dot{fill:#64748b}" +
   "@media (prefers-color-scheme:dark){.page{fill:#0d1117}.link{fill:#1e293b;stroke:#94a3b8}" +
   ".bridge{fill:#172554;stroke:#60a5fa}.container{fill:#052e16;stroke:#4ade80}" +
   ".name,.plain{fill:#e2e8f0}.dim,.label{fill:#94a3b8}.wrong{fill:#f87171}.edge{stroke:#94a3b8}" +
-  ".amiss{stroke:#f87171}.halo{stroke:#0d1117}.dot{fill:#94a3b8}}";
+  ".amiss{stroke:#f87171}.dot{fill:#94a3b8}}";
 
 /**
  * Whether an interface has a box; the host end of a container's pair is its line's label instead.
@@ -197,25 +204,34 @@ function placeBeside(column: readonly Box[], all: readonly Box[], edges: readonl
   }
 }
 
-function edgeLines({ from, to, row, label, isWrong }: Edge, boxes: readonly Box[]): string[] {
+/**
+ * Draws a line, which bends first and is straight where labels are, so that no line crosses a label.
+ * @param labels the width of the longest
+ */
+function edgeLines(
+  { from, to, row, label, isWrong }: Edge,
+  boxes: readonly Box[],
+  labels: number,
+): string[] {
   const end = boxes.find(({ id }) => id === to);
   if (!end) return [];
   const start = boxes.find(({ id }) => id === from);
   const [x2, y2] = [end.x, end.y + PADDING + row * LINE + LINE / 2 - 4];
-  const [x1, y1] = start ? [start.x + start.width, start.y + start.height / 2] : [x2 - CHANNEL, y2];
-  const bend = (x1 + x2) / 2;
+  const straight = x2 - labels - LABEL_GAP;
+  const [x1, y1] = start
+    ? [start.x + start.width, start.y + start.height / 2]
+    : [straight - LABEL_GAP, y2];
+  const bend = (x1 + straight) / 2;
   const style = isWrong ? "edge amiss" : "edge";
-  const middle = { x: x2 - Math.min(CHANNEL, x2 - x1) / 2, y: y2 - 5 };
-  const long = label.length * CHARACTER * 0.92;
   return [
     `<path class="${style}" d="M${px(x1)} ${px(y1)}C${px(bend)} ${px(y1)} ${px(bend)} ${px(y2)} ${
-      px(x2)
-    } ${px(y2)}"/>`,
+      px(straight)
+    } ${px(y2)}H${px(x2)}"/>`,
     ...start ? [] : [`<circle cx="${px(x1)}" cy="${px(y1)}" r="3" class="dot"/>`],
     ...label === "" ? [] : [
-      `<text class="label halo" x="${px(Math.min(middle.x, x2 - 8 - long / 2))}" y="${
-        px(middle.y)
-      }" text-anchor="middle">${escape(label)}</text>`,
+      `<text class="label" x="${px(straight + LABEL_GAP / 2)}" y="${px(y2 - 5)}">${
+        escape(label)
+      }</text>`,
     ],
   ];
 }
