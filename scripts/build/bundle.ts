@@ -67,7 +67,7 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
       splitting: true,
       minify: !options.library,
       format: "esm",
-      charset: "utf8",
+      charset: "ascii",
       legalComments: "none",
       target: "esnext",
       platform: "neutral",

@@ -57,12 +57,12 @@ function delay(ms: number, signal: AbortSignal): Promise<void> {
  */
 export function parseDuration(text: string): number | undefined {
   if (text === "0") return 0;
-  const part = /(\d+\.?\d*|\.\d+)(ns|[uµ]s|ms|s|m|h)/g;
+  const part = /(\d+\.?\d*|\.\d+)(ns|[u\u00b5]s|ms|s|m|h)/g;
   if (text === "" || text.replaceAll(part, "") !== "") return undefined;
   const units: Record<string, number> = {
     ns: 1e-6,
     us: 1e-3,
-    µs: 1e-3,
+    "\u00b5s": 1e-3,
     ms: 1,
     s: 1000,
     m: 60_000,
