@@ -4,7 +4,8 @@
  * @module
  */
 import { CniError } from "../types/error.ts";
-import { type Backend, withAlternative } from "./backend.ts";
+import { withAlternative } from "./backend.ts";
+import type { Backend } from "./backend_names.ts";
 import { iptablesWorks } from "../iptables/iptables.ts";
 import { obstacleTo } from "../nftables/batch.ts";
 import { listBaseChains } from "../nftables/state.ts";

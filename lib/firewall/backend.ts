@@ -1,13 +1,9 @@
 /** The backends of rules: one makes them, all are asked when they are removed. */
+import { type Backend, BACKENDS } from "./backend_names.ts";
 import { CniError } from "../types/error.ts";
 import { iptablesWorks } from "../iptables/iptables.ts";
 import { KernelLacksOption } from "../nftables/kernel_options.ts";
 import { MissingTool } from "../host/tool.ts";
-
-/** The backends that rules can be made with. */
-export const BACKENDS = ["iptables", "nftables"] as const;
-/** @see BACKENDS */
-export type Backend = typeof BACKENDS[number];
 
 /**
  * Runs `work` with one backend.

@@ -25,9 +25,24 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
     "lib/observe/",
   ],
   /** Options: all plugins but loopback and dummy. */
-  options: ["lib/types/schema.ts", "lib/types/args.ts", "lib/ip/schema.ts", "lib/deps/zod.ts"],
-  /** Links, addresses and routes: all plugins but those of IPAM. */
-  link: ["lib/netlink/", "lib/nl/", "lib/rtnl/", "lib/attach/owner.ts"],
+  options: [
+    "lib/types/schema.ts",
+    "lib/types/args.ts",
+    "lib/ip/schema.ts",
+    "lib/deps/zod.ts",
+    "lib/firewall/masquerade/types.ts",
+    "lib/firewall/backend_names.ts",
+  ],
+  /** Netlink of any family: all plugins but those of IPAM. */
+  netlink: [
+    "lib/netlink/attributes.ts",
+    "lib/netlink/codec.ts",
+    "lib/netlink/message.ts",
+    "lib/nl/",
+    "lib/rtnl/family.ts",
+  ],
+  /** Links, addresses and routes: most of those. */
+  link: ["lib/netlink/", "lib/rtnl/", "lib/attach/owner.ts"],
   /** Commands that keep state on the host: records, locks, sysctls. */
   state: ["lib/state/", "lib/host/", "lib/ns/recorded.ts"],
   /** Plugins that make an interface and give it addresses. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import type { Backend } from "../../lib/firewall/backend.ts";
+import type { Backend } from "../../lib/firewall/backend_names.ts";
 import type {
   FilterBackend,
   FilterEntry,

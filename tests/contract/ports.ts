@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { Backend } from "../../lib/firewall/backend.ts";
+import type { Backend } from "../../lib/firewall/backend_names.ts";
 import { portsNotes } from "../../lib/firewall/ports/notes.ts";
 import {
   type Forwarding,

@@ -5,7 +5,7 @@
  * @module
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { BACKENDS } from "../../lib/firewall/backend.ts";
+import { BACKENDS } from "../../lib/firewall/backend_names.ts";
 import { addBridge, bridgeNetwork, type Member } from "../support/bridge_network.ts";
 import { pluginDirectory, type PluginReply, tryPlugin } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";

@@ -1,4 +1,4 @@
-import { type Backend, BACKENDS } from "../../lib/firewall/backend.ts";
+import { type Backend, BACKENDS } from "../../lib/firewall/backend_names.ts";
 import { portMapperIptables } from "../../lib/firewall/ports/iptables.ts";
 import { portMapperNft } from "../../lib/firewall/ports/nftables.ts";
 import { type PortMapperFixture, testPortMapper } from "../contract/ports.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { type Backend, BACKENDS } from "../../lib/firewall/backend.ts";
+import { type Backend, BACKENDS } from "../../lib/firewall/backend_names.ts";
 import { masquerade } from "../../lib/firewall/masquerade/mod.ts";
 import { Cidr } from "../../lib/ip/cidr.ts";
 import { bridgeNetwork, type Member } from "../support/bridge_network.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { BACKENDS } from "../../lib/firewall/backend.ts";
+import { BACKENDS } from "../../lib/firewall/backend_names.ts";
 import { gcMasquerade, masquerade, unmasquerade } from "../../lib/firewall/masquerade/mod.ts";
 import { publishPorts } from "../../lib/firewall/ports/mod.ts";
 import { Cidr } from "../../lib/ip/cidr.ts";

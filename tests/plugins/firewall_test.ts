@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type Backend, BACKENDS } from "../../lib/firewall/backend.ts";
+import { type Backend, BACKENDS } from "../../lib/firewall/backend_names.ts";
 import { addBridge, bridgeNetwork, type Member } from "../support/bridge_network.ts";
 import { plugin, pluginDirectory, pluginError, tryPlugin } from "../support/plugins.ts";
 import { BackgroundProcess } from "../support/process.ts";

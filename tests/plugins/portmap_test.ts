@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type Backend, BACKENDS } from "../../lib/firewall/backend.ts";
+import { type Backend, BACKENDS } from "../../lib/firewall/backend_names.ts";
 import { attachmentHash } from "../../lib/ip/hash_names.ts";
 import type { JsonObject } from "../../lib/types/json.ts";
 import { bridgeNetwork, HOST, type Member } from "../support/bridge_network.ts";

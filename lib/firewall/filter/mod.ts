@@ -53,12 +53,12 @@ export async function applyFilter(entry: FilterEntry): Promise<void> {
  */
 export async function revokeFilter(
   attachment: Attachment,
-  fallback: () => Removal,
+  fallback: () => Promise<Removal>,
 ): Promise<void> {
   using _lock = await lockForRemoval();
   const notes = filterNotes();
   const entry = notes.read(attachment);
-  await removeAll(entry ? removalOf([entry]) : fallback(), notes.others(attachment));
+  await removeAll(entry ? removalOf([entry]) : await fallback(), notes.others(attachment));
   notes.remove(attachment);
 }
 

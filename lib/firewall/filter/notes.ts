@@ -1,6 +1,6 @@
 /** The notes of filtered attachments on disk. */
 import { IpAddress } from "../../ip/address.ts";
-import { BACKENDS } from "../backend.ts";
+import { BACKENDS } from "../backend_names.ts";
 import { NoteStore, textOf, wordOf } from "../notes/note_store.ts";
 import { FILTER_BACKENDS, type FilterEntry, INGRESS_POLICIES } from "./types.ts";
 

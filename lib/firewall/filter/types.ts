@@ -1,7 +1,7 @@
 /** The types of filtering, independent of the backend. */
 import type { IpAddress } from "../../ip/address.ts";
 import type { Attachment } from "../../types/attachment.ts";
-import type { Backend } from "../backend.ts";
+import type { Backend } from "../backend_names.ts";
 import type { RecordedNetNs } from "../../ns/recorded.ts";
 
 /** The backends that accept a container's packets. */

@@ -1,6 +1,6 @@
 /** The notes of masqueraded attachments on disk. */
 import { Cidr } from "../../ip/cidr.ts";
-import { type Backend, BACKENDS } from "../backend.ts";
+import { type Backend, BACKENDS } from "../backend_names.ts";
 import { type Note, NoteStore, wordOf } from "../notes/note_store.ts";
 import type { Masqueraded } from "./types.ts";
 

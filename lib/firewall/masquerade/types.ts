@@ -1,7 +1,7 @@
 /** The types of masquerading, independent of the backend. */
 import type { Cidr } from "../../ip/cidr.ts";
 import type { Attachment } from "../../types/attachment.ts";
-import { type Backend, BACKENDS } from "../backend.ts";
+import { type Backend, BACKENDS } from "../backend_names.ts";
 
 /** The programs that can masquerade; a configuration's `ipMasqBackend`. */
 export const MASQUERADE_BACKENDS: readonly ["iptables", "nftables"] = BACKENDS;

@@ -1,4 +1,4 @@
-import type { Backend } from "../backend.ts";
+import type { Backend } from "../backend_names.ts";
 import { portMapperIptables } from "./iptables.ts";
 import { portMapperNft } from "./nftables.ts";
 import type { PortMapper } from "./types.ts";

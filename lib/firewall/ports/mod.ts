@@ -10,14 +10,8 @@ import { CniError } from "../../types/error.ts";
 import { type Attachment, membership } from "../../types/attachment.ts";
 import { validateAttachment } from "../../types/names.ts";
 import { availableBackend, warnOfDrops } from "../available.ts";
-import {
-  type Backend,
-  BACKENDS,
-  inEvery,
-  inEveryBackend,
-  runEach,
-  withBackend,
-} from "../backend.ts";
+import { inEvery, inEveryBackend, runEach, withBackend } from "../backend.ts";
+import { type Backend, BACKENDS } from "../backend_names.ts";
 import { lockForRemoval, lockRules } from "../notes/lock.ts";
 import { isGone, recordNetNs } from "../../ns/recorded.ts";
 import { warn } from "../../runtime/caller.ts";

@@ -4,7 +4,7 @@ import { Cidr } from "../../ip/cidr.ts";
 import { type PortProtocol, PROTOCOL_NUMBERS } from "../../ip/port_protocol.ts";
 import type { Fields } from "../../types/fields.ts";
 import type { JsonObject } from "../../types/json.ts";
-import { type Backend, BACKENDS } from "../backend.ts";
+import { type Backend, BACKENDS } from "../backend_names.ts";
 import { type Note, NoteStore, textOf, wordOf } from "../notes/note_store.ts";
 import type { PortMapping, Publication, Published, SnatOptions } from "./types.ts";
 

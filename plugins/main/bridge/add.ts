@@ -1,6 +1,5 @@
 import { requestedMac } from "../../../lib/attach/requested_mac.ts";
 import { takeBackPair } from "../../../lib/attach/veth_pair.ts";
-import { masquerade, unmasquerade } from "../../../lib/firewall/masquerade/mod.ts";
 import { enableForwarding } from "../../../lib/host/forwarding.ts";
 import { trySysctl } from "../../../lib/host/sysctl.ts";
 import { macForAddresses } from "../../../lib/ip/mac.ts";
@@ -23,6 +22,7 @@ import {
   validateNewNames,
   validateOptions,
 } from "./config.ts";
+import { loadMasquerading, loadSpoofCheck } from "./filters.ts";
 import {
   addGateways,
   gatewayAddresses,
@@ -32,7 +32,6 @@ import {
   withGateways,
 } from "./gateway.ts";
 import { setPortVlans } from "./port_vlans.ts";
-import { addSpoofCheck, removeSpoofCheck } from "./spoof_check.ts";
 
 /** Index of the container's interface in the result. */
 const CONTAINER = 2;
@@ -147,6 +146,7 @@ async function addLayer3(
     enableForwarding(gateways.map(({ ip }) => ip.family));
   }
   if (options.ipMasq) {
+    const { masquerade, unmasquerade } = await loadMasquerading();
     await undo.step(
       "the masquerading",
       () => masquerade(options.ipMasqBackend, call.attachment, addresses, call.netns),
@@ -159,6 +159,7 @@ async function addLayer3(
 }
 
 async function guardAddress(call: AddCall<Options>, port: NamedLink, mac: string): Promise<void> {
+  const { addSpoofCheck, removeSpoofCheck } = await loadSpoofCheck();
   await call.undo.step(
     "the filter of forged MAC addresses",
     () => addSpoofCheck(call.attachment, port.name, mac),

@@ -11,13 +11,6 @@
  */
 import { detachSteps } from "../../../lib/attach/detach.ts";
 import { removeOrphanPairs, removePair } from "../../../lib/attach/veth_pair.ts";
-import { requireNft } from "../../../lib/firewall/available.ts";
-import {
-  expectMasquerade,
-  gcMasquerade,
-  requireMasquerade,
-  unmasquerade,
-} from "../../../lib/firewall/masquerade/mod.ts";
 import { addressOf } from "../../../lib/ipam/configure.ts";
 import { ipamGc, ipamStatus } from "../../../lib/ipam/delegate.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
@@ -27,13 +20,8 @@ import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { add } from "./add.ts";
 import { checkLinks } from "./check.ts";
 import { type Options, options } from "./config.ts";
+import { loadMasquerading, loadSpoofCheck } from "./filters.ts";
 import { repairs } from "./repair.ts";
-import {
-  expectSpoofCheck,
-  gcSpoofChecks,
-  removeSpoofCheck,
-  spoofCheckSkeleton,
-} from "./spoof_check.ts";
 
 const bridge: AnyPlugin = definePlugin<Options>({
   name: "bridge",
@@ -42,6 +30,10 @@ const bridge: AnyPlugin = definePlugin<Options>({
 
   async del(call) {
     // Both filters, independent of the current configuration: looking for them costs little.
+    const [{ unmasquerade }, { removeSpoofCheck }] = await Promise.all([
+      loadMasquerading(),
+      loadSpoofCheck(),
+    ]);
     await runAll(
       // First: the kernel frees deleted rules while the link is removed.
       () => unmasquerade(call.attachment),
@@ -53,8 +45,11 @@ const bridge: AnyPlugin = definePlugin<Options>({
   async check(call) {
     const { options } = call;
     const { port, mac, ips } = await checkLinks(call);
-    if (options.macspoofchk) expectSpoofCheck(call.attachment, port.name, mac);
+    if (options.macspoofchk) {
+      (await loadSpoofCheck()).expectSpoofCheck(call.attachment, port.name, mac);
+    }
     if (options.ipMasq && ips.length > 0) {
+      const { expectMasquerade } = await loadMasquerading();
       await expectMasquerade(call.attachment, ips.map(addressOf));
     }
   },
@@ -65,12 +60,16 @@ const bridge: AnyPlugin = definePlugin<Options>({
     const { ipMasq, ipMasqBackend, macspoofchk } = call.options;
     requirePrivileges();
     await ipamStatus(call);
-    if (macspoofchk) requireNft('"macspoofchk"', spoofCheckSkeleton());
-    if (ipMasq) await requireMasquerade(ipMasqBackend);
+    if (macspoofchk) (await loadSpoofCheck()).requireSpoofCheck();
+    if (ipMasq) await (await loadMasquerading()).requireMasquerade(ipMasqBackend);
   },
 
   async gc(call) {
     const { config, validAttachments } = call;
+    const [{ gcMasquerade }, { gcSpoofChecks }] = await Promise.all([
+      loadMasquerading(),
+      loadSpoofCheck(),
+    ]);
     await runAll(
       () => removeOrphanPairs(config.name, validAttachments),
       () => gcSpoofChecks(validAttachments),

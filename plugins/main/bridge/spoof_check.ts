@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { requireNft } from "../../../lib/firewall/available.ts";
 import { applyBatch } from "../../../lib/nftables/batch.ts";
 import type { Command } from "../../../lib/nftables/command.ts";
 import {
@@ -38,8 +39,13 @@ const BASE: NftChain = { ...TABLE, chain: "PREROUTING" };
 const COMMENT_PREFIX = "macspoofchk-";
 const CHAIN_PREFIX = "cni-br-iface-";
 
+/** @throws {CniError} code 50 when the kernel has not what the filter is made of */
+export function requireSpoofCheck(): void {
+  requireNft('"macspoofchk"', spoofCheckSkeleton());
+}
+
 /** Makes the table and base chain that all filters share. Repeatable. */
-export function spoofCheckSkeleton(): Command[] {
+function spoofCheckSkeleton(): Command[] {
   return [
     addTable(TABLE),
     addChain(BASE, { type: "filter", hook: "prerouting", priority: PRIORITY.raw }),

@@ -14,13 +14,6 @@
 import { checkAttachment } from "../../../lib/attach/check.ts";
 import { detachSteps } from "../../../lib/attach/detach.ts";
 import { removeOrphanPairs, removePair, takeBackPair } from "../../../lib/attach/veth_pair.ts";
-import {
-  expectMasquerade,
-  gcMasquerade,
-  masquerade,
-  requireMasquerade,
-  unmasquerade,
-} from "../../../lib/firewall/masquerade/mod.ts";
 import { enableForwarding } from "../../../lib/host/forwarding.ts";
 import { macForAddresses } from "../../../lib/ip/mac.ts";
 import { addressOf, addRoutes, configureInterface } from "../../../lib/ipam/configure.ts";
@@ -38,12 +31,16 @@ import { type Options, options } from "./config.ts";
 import { repairs } from "./repair.ts";
 import { addContainerEnd, addHostEnd, expectHostEnd, requireGateway } from "./routed.ts";
 
+/** Loads masquerading, which an ADD without `ipMasq` does not need. */
+const loadMasquerading = () => import("../../../lib/firewall/masquerade/mod.ts");
+
 const ptp: AnyPlugin = definePlugin<Options>({
   name: "ptp",
   options,
   add,
 
   async del(call) {
+    const { unmasquerade } = await loadMasquerading();
     await runAll(
       // First: the kernel frees deleted rules while the link is removed.
       () => unmasquerade(call.attachment),
@@ -57,7 +54,10 @@ const ptp: AnyPlugin = definePlugin<Options>({
       expectHostEnd(namespaces, link, ips.map(requireGateway));
       return ips;
     });
-    if (options.ipMasq) await expectMasquerade(attachment, ips.map(addressOf));
+    if (options.ipMasq) {
+      const { expectMasquerade } = await loadMasquerading();
+      await expectMasquerade(attachment, ips.map(addressOf));
+    }
   },
 
   repairs,
@@ -66,10 +66,12 @@ const ptp: AnyPlugin = definePlugin<Options>({
     requireIpam(call);
     requirePrivileges();
     await ipamStatus(call);
-    if (call.options.ipMasq) await requireMasquerade(call.options.ipMasqBackend);
+    const { ipMasq, ipMasqBackend } = call.options;
+    if (ipMasq) await (await loadMasquerading()).requireMasquerade(ipMasqBackend);
   },
 
   async gc(call) {
+    const { gcMasquerade } = await loadMasquerading();
     await runAll(
       () => removeOrphanPairs(call.config.name, call.validAttachments),
       () => gcMasquerade(call.config.name, call.validAttachments),
@@ -113,6 +115,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
   }
   addRoutes(inside, near, reserved);
   if (options.ipMasq) {
+    const { masquerade, unmasquerade } = await loadMasquerading();
     const addresses = routed.map(({ own }) => own);
     await undo.step(
       "the masquerading",

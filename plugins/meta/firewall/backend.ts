@@ -1,6 +1,6 @@
 /** Chooses the backend that accepts a container's packets. */
 import { availableBackend } from "../../../lib/firewall/available.ts";
-import type { Backend } from "../../../lib/firewall/backend.ts";
+import type { Backend } from "../../../lib/firewall/backend_names.ts";
 import { firewalldRuns } from "../../../lib/firewall/filter/firewalld.ts";
 import { filterSkeleton } from "../../../lib/firewall/filter/nftables.ts";
 import type { FilterBackend } from "../../../lib/firewall/filter/types.ts";

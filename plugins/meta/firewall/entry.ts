@@ -1,5 +1,5 @@
 /** Makes an attachment's entry from the options and the previous result. */
-import type { Backend } from "../../../lib/firewall/backend.ts";
+import type { Backend } from "../../../lib/firewall/backend_names.ts";
 import type {
   FilterBackend,
   FilterEntry,

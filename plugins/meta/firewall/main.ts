@@ -9,7 +9,8 @@
  *
  * @module
  */
-import { type Backend, withBackend } from "../../../lib/firewall/backend.ts";
+import { withBackend } from "../../../lib/firewall/backend.ts";
+import type { Backend } from "../../../lib/firewall/backend_names.ts";
 import {
   applyFilter,
   gcFilter,
@@ -19,7 +20,6 @@ import {
 import { warnOfDrops } from "../../../lib/firewall/available.ts";
 import { filterNotes } from "../../../lib/firewall/filter/notes.ts";
 import type { FilterEntry } from "../../../lib/firewall/filter/types.ts";
-import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import { warn } from "../../../lib/runtime/caller.ts";
 import {
   type AddCall,
@@ -33,10 +33,13 @@ import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { versionsFrom } from "../../../lib/types/versions.ts";
 import { availableFilter, usesFirewalld } from "./backend.ts";
-import { expectIsolatedPorts, isolatePorts } from "./bridge_ports.ts";
 import { type Options, options, policyOf, unknownBackend } from "./config.ts";
 import { addressesOf, entryOf } from "./entry.ts";
-import { expectedWithoutNote, removalWithoutNote } from "./without_note.ts";
+
+/** What asks for interfaces, which an ADD or DEL seldom does, is loaded where it is asked for. */
+const loadBridgePorts = () => import("./bridge_ports.ts");
+const loadWithoutNote = () => import("./without_note.ts");
+const loadPrivileges = () => import("../../../lib/rtnl/privileges.ts");
 
 const firewall: AnyPlugin = definePlugin<Options>({
   name: "firewall",
@@ -47,7 +50,7 @@ const firewall: AnyPlugin = definePlugin<Options>({
   check,
 
   async status({ options }) {
-    requirePrivileges();
+    (await loadPrivileges()).requirePrivileges();
     warnOfDrops(await availableFilter(options));
   },
 
@@ -68,7 +71,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
     () => revoke(call),
     { ambiguous: !hadRules },
   );
-  if (policyOf(options) === "isolated") isolatePorts(prevResult);
+  if (policyOf(options) === "isolated") (await loadBridgePorts()).isolatePorts(prevResult);
   return prevResult;
 }
 
@@ -84,19 +87,25 @@ async function apply(call: AddCall<Options>, prevResult: Result): Promise<void> 
 }
 
 async function revoke(call: DelCall): Promise<void> {
-  await revokeFilter(call.attachment, () => removalWithoutNote(call));
+  await revokeFilter(call.attachment, async () => {
+    const { removalWithoutNote } = await loadWithoutNote();
+    return removalWithoutNote(call);
+  });
 }
 
 async function check(call: AttachmentCall<Options>): Promise<void> {
   const { prevResult } = call;
   if (!prevResult) throw CniError.invalidConfig("missing prevResult from earlier plugin");
   const noted = filterNotes().read(call.attachment);
-  if (!noted) return await expectAny(await expectedWithoutNote(call, prevResult));
+  if (!noted) {
+    const { expectedWithoutNote } = await loadWithoutNote();
+    return await expectAny(await expectedWithoutNote(call, prevResult));
+  }
   const { backend, enforcer, ignoresPublished } = noted;
   const entry = { ...entryOf(call, prevResult, backend, enforcer), ignoresPublished };
   await expectAny([entry]);
   // The Go plugins leave no note, and isolate no port.
-  if (noted.policy === "isolated") expectIsolatedPorts(prevResult);
+  if (noted.policy === "isolated") (await loadBridgePorts()).expectIsolatedPorts(prevResult);
 }
 
 /** @throws {CniError} code 999 where something is missing for each of `entries` */

@@ -1,5 +1,5 @@
-import { BACKENDS } from "../../../lib/firewall/backend.ts";
-import type { Backend } from "../../../lib/firewall/backend.ts";
+import { BACKENDS } from "../../../lib/firewall/backend_names.ts";
+import type { Backend } from "../../../lib/firewall/backend_names.ts";
 import type { PortMapping, SnatOptions } from "../../../lib/firewall/ports/types.ts";
 import { IpAddress } from "../../../lib/ip/address.ts";
 import { CniError } from "../../../lib/types/error.ts";

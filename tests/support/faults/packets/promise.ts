@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Backend, BACKENDS } from "../../../../lib/firewall/backend.ts";
+import { type Backend, BACKENDS } from "../../../../lib/firewall/backend_names.ts";
 import { ROOT } from "../../../../scripts/support/root.ts";
 import type { Requirement } from "../../requirements.ts";
 import { inSandbox, type Sandbox } from "../../sandbox.ts";
