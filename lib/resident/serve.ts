@@ -42,6 +42,7 @@ const FIRST_PASSED = 3;
 
 /** Serves until a signal or the idle timeout. @returns the exit status */
 export async function serve({ socketPath, idleMs }: ServeOptions): Promise<number> {
+  takeRuntimeOptions();
   const passed = passedSocket(SERVER);
   // listen(2) puts this process into the socket's credentials: a client sees there whether the
   // server runs, or a service manager has to start it.
@@ -117,15 +118,39 @@ function watchIdle(server: ResidentServer, idleMs: number, idle: () => void): vo
 
 /** Executes the file at the executable's path, with the same socket: no connection is lost. */
 function startAgain(listener: Socket, isOwn: boolean): never {
-  const path = runtime.executable.replace(/ \(deleted\)$/, "");
-  const args = runtime.files.readText("/proc/self/cmdline").split("\0").slice(0, -1);
   const environment = {
     ...runtime.environment(),
     LISTEN_PID: String(runtime.pid),
     LISTEN_FDS: "1",
     ...isOwn ? { LISTEN_FDNAMES: OWN_SOCKET } : {},
   };
-  execute(path, args, environment, { [FIRST_PASSED]: listener.descriptor });
+  executeSelf(environment, { [FIRST_PASSED]: listener.descriptor });
+}
+
+/**
+ * Executes this program anew where its runtime takes options for a server from the environment, and has
+ * not been given all of them. Those that are set already stay as they are.
+ */
+function takeRuntimeOptions(): void {
+  const environment = runtime.environment();
+  const options = runtime.serverEnvironment;
+  if (Object.keys(options).every((name) => environment[name] !== undefined)) return;
+  const isPassed = environment.LISTEN_PID === String(runtime.pid);
+  try {
+    executeSelf({ ...options, ...environment }, isPassed ? { [FIRST_PASSED]: FIRST_PASSED } : {});
+  } catch (error) {
+    log(`goes on without its runtime's options for a server: ${messageOf(error)}`);
+  }
+}
+
+/** Executes the file at the executable's path with the same arguments. @throws {SystemError} */
+function executeSelf(
+  environment: Readonly<Record<string, string>>,
+  inherited: Readonly<Record<number, number>>,
+): never {
+  const path = runtime.executable.replace(/ \(deleted\)$/, "");
+  const args = runtime.files.readText("/proc/self/cmdline").split("\0").slice(0, -1);
+  execute(path, args, environment, inherited);
 }
 
 /** Writes a line to standard error, which is the service manager's log. */

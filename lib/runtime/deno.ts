@@ -52,6 +52,7 @@ export function denoRuntime(): Runtime {
     http,
     inheritedAs: (descriptors) => descriptors,
     sha512Hex,
+    serverEnvironment: {},
     readStdin: (limit) =>
       readToEnd((into) => untilReady(() => Deno.stdin.readSync(into) ?? 0), limit),
     write(descriptor, text) {

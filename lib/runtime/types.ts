@@ -217,6 +217,8 @@ export interface Runtime {
    * digits.
    */
   sha512Hex(input: string | Uint8Array): string;
+  /** Variables of the environment that a process which serves many calls is to start with. */
+  readonly serverEnvironment: Readonly<Record<string, string>>;
   /** Reads standard input to its end, or until more than `limit` bytes have come. */
   readStdin(limit: number): Uint8Array;
   /** Writes to standard output (1) or standard error (2), all of it. */

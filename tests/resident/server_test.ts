@@ -43,7 +43,9 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     await using server = await project.start();
     const [a, b] = [project.directory(), project.directory()];
     Deno.mkdirSync(`${a}/bin`);
-    Deno.writeTextFileSync(`${a}/bin/who`, "#!/bin/sh\necho $WHO\n", { mode: 0o755 });
+    Deno.writeTextFileSync(`${a}/bin/who`, "#!/bin/sh\necho $WHO $BUN_JSC_useFTLJIT\n", {
+      mode: 0o755,
+    });
     Deno.mkdirSync(`${b}/bin`);
     Deno.writeTextFileSync(`${b}/bin/who`, "#!/bin/sh\necho other $WHO\n", { mode: 0o755 });
     const go = `${a}/go`;
@@ -63,8 +65,11 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     assertEquals([servedBy(ofA!.stdout), servedBy(ofB!.stdout)], [server.pid, server.pid]);
     const modes = [a, b].map((directory) => Deno.statSync(`${directory}/here`).mode! & 0o777);
     assertEquals(modes, [0o600, 0o664]);
-    const { served, inFlight, declined, pid } = await project.status();
+    const { served, inFlight, declined, pid, runtime } = await project.status();
     assertEquals([served, inFlight, declined, pid], [2, 0, {}, server.pid]);
+    // The options of its own runtime, which are nobody else's.
+    const own = Deno.readTextFileSync(`/proc/${server.pid}/environ`);
+    assertEquals(own.includes("BUN_JSC_useFTLJIT=0"), runtime.startsWith("bun"));
     assertEquals(await server.stop(), 0);
     assert(!exists(project.socket), "its socket is gone");
   },
