@@ -36,7 +36,8 @@ usage: deno task bench [OPTION…] [CASE…]
   --cluster      cluster-local, against one etcd that this starts: addresses a second, of a pool
                  that fills up, and beside host-local (a minute)
   --storm        200 ADDs of bridge by 16 callers at the same time, then their DELs: calls a second,
-                 the slowest call in milliseconds, and the most memory that a server has used
+                 the slowest call in milliseconds, and the memory of a server: the most, and
+                 what it keeps when nobody calls
   --fill N       for host-local: N addresses are taken already
   --chart FILE   where to draw the chart, as SVG (default: dist/bench.svg)
   --json FILE    where to write the figures
@@ -169,7 +170,7 @@ function measure(test: Case, present: readonly boolean[]): Measurement {
   }
   result.memory = directories.map((_, i) => {
     const resident = residents[i];
-    if (resident) return resident.peakMemory() / 1024;
+    if (resident) return resident.memory().peakMemory / 1024;
     const about = { directory: measured[i]!, dataDir: dataDirOf(i), containerId: "memory" };
     return present[i] ? inContainer((netns) => peakMemory(test, { ...about, netns })) : undefined;
   });

@@ -33,6 +33,11 @@ export const asyncIo = group({
   aio_error: ["i32", "buffer"], //                        int aio_error(const struct aiocb *)
 });
 
+/** What memory is needed for. `sys/mman.h` */
+export const memoryAdvice = group({
+  madvise: ["i32", "u64", "usize", "i32"], //             int madvise(void *, size_t, int advice)
+});
+
 /** Writing to the disk. `unistd.h` */
 export const synchronization = group({
   fsync: ["i32", "i32"], //                               int fsync(int fd)

@@ -6,6 +6,7 @@
 import { type InProcessPlugin, registeredPlugin } from "../invoke/in_process.ts";
 import { execute } from "../libc/execute.ts";
 import { Poller } from "../libc/poller.ts";
+import { releaseTextPages } from "../libc/text_pages.ts";
 import type { Socket } from "../libc/socket.ts";
 import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
@@ -33,6 +34,9 @@ type End =
   | { kind: "again"; why: string };
 
 const SERVER = "resident server";
+
+/** A pause after which memory is given back. Milliseconds. */
+const PAUSE_MS = 5000;
 
 /** The name of a socket that this program has passed to itself. sd_listen_fds_with_names(3) */
 const OWN_SOCKET = "cni-serve";
@@ -65,6 +69,7 @@ export async function serve({ socketPath, idleMs }: ServeOptions): Promise<numbe
     end.resolve({ kind: "again", why: "its code has failed" });
   });
   if (!isOwn) watchIdle(server, idleMs, () => end.resolve({ kind: "idle", why: "nobody calls" }));
+  watchPauses(server);
   log(`ready at ${passed && !isOwn ? "the service manager's socket" : socketPath}`);
 
   const { kind, why } = await end.promise;
@@ -125,6 +130,19 @@ function startAgain(listener: Socket, isOwn: boolean): never {
     ...isOwn ? { LISTEN_FDNAMES: OWN_SOCKET } : {},
   };
   executeSelf(environment, { [FIRST_PASSED]: listener.descriptor });
+}
+
+/** Gives memory back in each pause between calls that lasts for {@link PAUSE_MS}, or a little longer. */
+function watchPauses(server: ResidentServer): void {
+  let [seen, given] = [-1, -1];
+  setInterval(() => {
+    const isPause = server.inFlight === 0 && server.seen === seen;
+    seen = server.seen;
+    if (!isPause || given === seen) return;
+    given = seen;
+    runtime.collectGarbage();
+    releaseTextPages();
+  }, PAUSE_MS);
 }
 
 /**

@@ -17,6 +17,7 @@ interface BunGlobals {
   Bun: {
     version: string;
     main: string;
+    gc(force: boolean): number;
     spawn(command: string[], options: Record<string, unknown>): {
       stdout: ReadableStream<Uint8Array>;
       stderr: ReadableStream<Uint8Array>;
@@ -173,6 +174,7 @@ export function bunRuntime(): Runtime {
     // They follow the standard streams, in the order in which they are passed.
     inheritedAs: (descriptors) => descriptors.map((_, index) => 3 + index),
     serverEnvironment: SERVER_OPTIONS,
+    collectGarbage: () => void Bun.gc(true),
     sha512Hex: (input) => new Bun.CryptoHasher("sha512").update(input).digest("hex"),
     readStdin: (limit) => readToEnd((into) => untilReady(() => read(0, into)), limit),
     write(descriptor, text) {

@@ -53,6 +53,7 @@ export function denoRuntime(): Runtime {
     inheritedAs: (descriptors) => descriptors,
     sha512Hex,
     serverEnvironment: {},
+    collectGarbage: () => {},
     readStdin: (limit) =>
       readToEnd((into) => untilReady(() => Deno.stdin.readSync(into) ?? 0), limit),
     write(descriptor, text) {

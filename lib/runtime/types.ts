@@ -217,6 +217,8 @@ export interface Runtime {
    * digits.
    */
   sha512Hex(input: string | Uint8Array): string;
+  /** Collects garbage, where the runtime lets it be asked to. The thread does nothing else meanwhile. */
+  collectGarbage(): void;
   /** Variables of the environment that a process which serves many calls is to start with. */
   readonly serverEnvironment: Readonly<Record<string, string>>;
   /** Reads standard input to its end, or until more than `limit` bytes have come. */

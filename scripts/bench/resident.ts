@@ -5,8 +5,8 @@ import { MACHINES, makeClient } from "../client/client.ts";
 export interface Resident {
   /** The directory of this server's clients, under the plugins' names. */
   readonly directory: string;
-  /** Reads the most memory that the server has used, in bytes. */
-  peakMemory(): number;
+  /** Reads the memory that the server uses, and the most that it has used: resident pages, in bytes. */
+  memory(): { memory: number; peakMemory: number };
   stop(): void;
 }
 
@@ -37,7 +37,7 @@ export function startResident(directory: string, name: string): Resident | undef
     stdin: "null",
     stdout: "null",
   }).spawn();
-  const status = (): { peakMemory: number } => {
+  const status = (): ReturnType<Resident["memory"]> => {
     const { stdout } = new Deno.Command(executable, {
       args: ["status", "--socket", socket, "--json"],
       stderr: "null",
@@ -55,7 +55,7 @@ export function startResident(directory: string, name: string): Resident | undef
   }
   return {
     directory: own,
-    peakMemory: () => status().peakMemory,
+    memory: status,
     stop: () => server.kill("SIGTERM"),
   };
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { createNetNs, removeNetNs } from "../../lib/ns/named.ts";
+import { sleep } from "../../lib/runtime/sleep.ts";
 import { dim } from "../support/style.ts";
 import type { Resident } from "./resident.ts";
 import { median } from "./statistics.ts";
@@ -12,6 +13,8 @@ import { median } from "./statistics.ts";
 const CALLS = 200;
 const WORKERS = 16;
 const DIRECTORY = "/run/bench-storm";
+/** How long a server is left alone before its idle memory is read: two of its pauses. */
+const IDLE_MS = 12_000;
 
 /** The figures of one storm. */
 interface Storm {
@@ -48,9 +51,12 @@ export async function benchStorm(
   } finally {
     for (let n = 0; n < CALLS; n++) removeNetNs(nameOf(n));
   }
+  if (residents.some((resident) => resident)) await sleep(IDLE_MS);
   for (const [i, directory] of directories.entries()) {
     const of = (key: keyof Storm) => median(storms[i]!.map((one) => one[key]));
-    const memory = residents[i] && `, ${Math.round(residents[i].peakMemory() / 2 ** 20)} MB`;
+    const bytes = residents[i]?.memory();
+    const mb = (count: number) => Math.round(count / 2 ** 20);
+    const memory = bytes && `, ${mb(bytes.peakMemory)} MB at most, ${mb(bytes.memory)} MB idle`;
     console.log(
       `${directory}: ${of("addRate").toFixed(0)} ADD/s, slowest ${
         of("slowestAdd").toFixed(0)
