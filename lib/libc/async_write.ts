@@ -17,6 +17,9 @@ const SIGEV_NOTIFY = 44;
 /** `bits/sigevent-consts.h` */
 const SIGEV_NONE = 1;
 
+/** So many writes are kept before those that have ended are looked for. */
+const KEPT = 64;
+
 const EINPROGRESS = errnoNumber("EINPROGRESS")!;
 
 /** A write of one datagram or more, which may wait in the kernel while this thread goes on. */
@@ -37,8 +40,10 @@ export class AsyncWrite {
    * @throws {SystemError} EAGAIN where there is no thread for it
    */
   static start(descriptor: number, data: Uint8Array): AsyncWrite {
-    for (const write of AsyncWrite.#underWay) {
-      if (write.hasEnded) AsyncWrite.#underWay.delete(write);
+    if (AsyncWrite.#underWay.size >= KEPT) {
+      for (const write of AsyncWrite.#underWay) {
+        if (write.hasEnded) AsyncWrite.#underWay.delete(write);
+      }
     }
     const write = new AsyncWrite(data);
     const control = write.#control;

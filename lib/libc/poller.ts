@@ -55,7 +55,10 @@ export class Poller implements Disposable {
   readable(descriptor: number, ms: number): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const timer = setTimeout(resolve, ms, false);
-    const watch = this.watch({ descriptor }, () => resolve(true));
+    const watch = this.watch({ descriptor }, () => {
+      watch[Symbol.dispose](); // Now: it would be waited for again first.
+      resolve(true);
+    });
     return promise.finally(() => {
       watch[Symbol.dispose]();
       clearTimeout(timer);

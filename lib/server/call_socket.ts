@@ -151,7 +151,10 @@ export class CallSocket implements Disposable {
   async #readable(ms: number): Promise<boolean> {
     if (ms <= 0) return false;
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    using _watch = this.#poller.watch(this.#socket, () => resolve(true));
+    using watch = this.#poller.watch(this.#socket, () => {
+      watch[Symbol.dispose](); // Now: it would be waited for again first.
+      resolve(true);
+    });
     const timer = setTimeout(resolve, ms, false);
     try {
       return await promise;
