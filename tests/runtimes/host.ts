@@ -76,6 +76,11 @@ export class Host {
     return host;
   }
 
+  /** The directory of what was fetched for the scenario; "" for none. */
+  get programs(): string {
+    return this.#order.programs;
+  }
+
   /** Whose plugins attach at first. */
   get first(): PluginSet {
     return this.#order.first;

@@ -4,9 +4,10 @@ import type { Exec } from "./observe.ts";
 export const PODMAN = { name: "podman", program: "podman" };
 export const CRUN = { name: "crun", program: "crun" };
 
+/** PLUGINS stands for the directories of plugins. */
 const CONFIG = `[network]
 network_backend = "cni"
-cni_plugin_dirs = ["/opt/cni/bin"]
+cni_plugin_dirs = [PLUGINS]
 network_config_dir = "/etc/cni/net.d"
 default_network = "chain"
 [engine]
@@ -19,10 +20,17 @@ runtime = "crun"
 cgroupns = "host"
 `;
 
+/** Writes a file of configuration. @param others a directory of more plugins; "" for none */
+function writeConfig(path: string, text: string, others: string): void {
+  const directories = ["/opt/cni/bin", ...others === "" ? [] : [others]];
+  const list = directories.map((directory) => JSON.stringify(directory)).join(", ");
+  Deno.writeTextFileSync(path, text.replace("PLUGINS", list));
+}
+
 /** Writes the configuration of podman and buildah, and returns the environment that names it. */
-export function podmanEnvironment(): Record<string, string> {
+export function podmanEnvironment(others = ""): Record<string, string> {
   const path = "/run/containers.conf";
-  Deno.writeTextFileSync(path, CONFIG);
+  writeConfig(path, CONFIG, others);
   return { CONTAINERS_CONF: path };
 }
 
@@ -39,12 +47,13 @@ export interface User {
 export class Podman {
   readonly #host: Host;
   readonly #user: User | undefined;
-  readonly #env = podmanEnvironment();
+  readonly #env: Record<string, string>;
 
   /** @param user whose podman it is; root's where none is given */
   constructor(host: Host, user?: User) {
     this.#host = host;
     this.#user = user;
+    this.#env = podmanEnvironment(host.programs);
   }
 
   /** Runs podman. @throws {Error} with its output when it fails */
@@ -89,7 +98,7 @@ export class Podman {
     const own = [`HOME=${home}`, `XDG_RUNTIME_DIR=${runtimeDirectory}`, `XDG_CONFIG_HOME=${home}`];
     const config = `${home}/containers.conf`;
     const text = CONFIG.replace("/etc/cni/net.d", `${home}/networks`);
-    Deno.writeTextFileSync(config, text);
+    writeConfig(config, text, this.#host.programs);
     const identity = ["--reuid=1000", "--regid=1000", "--clear-groups"];
     return this.#host.try("setpriv", [...identity, "env", ...own, ...command], {
       env: { CONTAINERS_CONF: config },

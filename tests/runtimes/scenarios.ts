@@ -9,6 +9,7 @@ import { criPods } from "./scenarios/cri_pods.ts";
 import { criReboot } from "./scenarios/cri_reboot.ts";
 import { ctrRun } from "./scenarios/ctr_run.ts";
 import { podmanDhcp } from "./scenarios/podman_dhcp.ts";
+import { podmanDns } from "./scenarios/podman_dns.ts";
 import { podmanLinks } from "./scenarios/podman_links.ts";
 import { podmanNetworks } from "./scenarios/podman_networks.ts";
 import { podmanPods } from "./scenarios/podman_pods.ts";
@@ -24,6 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   podmanPods,
   podmanRun,
   podmanDhcp,
+  podmanDns,
   podmanRootless,
   criAccidents,
   criCrowd,
