@@ -16,7 +16,8 @@ import {
 import { requireFamily, type VersionFamily } from "./versions.ts";
 
 const RESULT_KEYS = ["cniVersion", "interfaces", "ips", "routes", "dns"] as const;
-const RESULT_KEYS_01 = ["cniVersion", "ip4", "ip6", "dns"] as const;
+/** The later versions' keys mean nothing in a result of 0.1.0 or 0.2.0, and are dropped. */
+const RESULT_KEYS_01 = ["cniVersion", "ip4", "ip6", "dns", "interfaces", "ips", "routes"] as const;
 
 /**
  * Readers by version.
@@ -66,7 +67,8 @@ function readResult(value: JsonObject): Result {
 
 function readResult01(value: JsonObject): Result {
   const fields = resultFields(value, RESULT_KEYS_01);
-  const { cniVersion: _, ip4: _4, ip6: _6, ...rest } = fields.values;
+  const { cniVersion: _, ip4: _4, ip6: _6, ...others } = fields.values;
+  const { interfaces: _i, ips: _ips, routes: _r, ...rest } = others;
   const both = [fields.inner("ip4", IP_KEYS_01), fields.inner("ip6", IP_KEYS_01)].filter((ip) =>
     ip !== undefined
   );

@@ -220,3 +220,12 @@ Deno.test("parseResult() fails with code 6, naming field, value and type", () =>
     assertEquals([error.code, error.message], [6, `invalid result: ${message}`]);
   }
 });
+
+Deno.test("parseResult() takes from a result of 0.1.0 or 0.2.0 only what those versions know", () => {
+  const later = { ips: "10.1.2.3", interfaces: {}, Routes: 7 };
+  const old = { cniVersion: "0.1.0", ip4: { ip: "10.1.2.3/24" }, note: "kept" };
+  assertEquals(parseResult({ ...old, ...later }, ""), {
+    ips: [{ address: "10.1.2.3/24" }],
+    note: "kept",
+  } as unknown as ReturnType<typeof parseResult>);
+});
