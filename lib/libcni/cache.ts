@@ -106,15 +106,16 @@ export class Cache {
   }
 
   /**
-   * Removes what is cached of an attachment, be it readable or not; a file of another attachment is
-   * left as it is.
+   * Removes what is cached of an attachment, be it readable or not; a file of another attachment
+   * that has the same name is left as it is.
    * @throws {CniError} code 5 when the file cannot be removed
    */
   remove(key: Attachment): void {
     const name = nameOf(key);
     const entry = this.#store.read(name);
-    if (entry?.network !== undefined && !sameAttachment(entry, key)) return;
-    this.#store.remove(name);
+    const isAnothers = entry?.network !== undefined && !sameAttachment(entry, key) &&
+      joined(entry) === name;
+    if (!isAnothers) this.#store.remove(name);
   }
 
   /**

@@ -142,3 +142,16 @@ Deno.test("Cache says which file it cannot write", () => {
     Deno.removeSync(directory);
   }
 });
+
+Deno.test("Cache removes a file whose content names nobody, or an attachment of another file", () => {
+  withCache((cache, results) => {
+    cache.write(ENTRY);
+    const path = `${results}/net-c1-eth0`;
+    const text = Deno.readTextFileSync(path);
+    for (const id of ["null", '"c2"']) {
+      Deno.writeTextFileSync(path, text.replace('"c1"', id));
+      cache.remove(ENTRY);
+      assertEquals([...Deno.readDirSync(results)], []);
+    }
+  });
+});
