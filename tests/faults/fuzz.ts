@@ -7,8 +7,11 @@
 import { NETWORKS } from "../support/faults/networks.ts";
 import type { FaultCase, FaultSuite } from "../support/faults/suite.ts";
 import { type Aspect, fuzzCalls } from "./fuzz/calls.ts";
+import { CORPUS } from "./fuzz/corpus.ts";
 import { fuzzBus, fuzzDbusMessages } from "./fuzz/dbus.ts";
 import { fuzzNetlink, NETLINK_READS } from "./fuzz/netlink.ts";
+import { fuzzRecords } from "./fuzz/records.ts";
+import { RECORD_KINDS } from "./model/records.ts";
 
 const PARSER_RUNS = { runs: 20_000, withinMs: 5_000 };
 /** Lists of calls; a list of one is made anew until none shorter fails. */
@@ -19,6 +22,7 @@ export const suite: FaultSuite = {
   title: "damaged input of every kind: one answer, no hang, nothing half done",
   share: 1,
   cases: [
+    ...CORPUS,
     ...NETWORKS.flatMap((network) =>
       ASPECTS.map((aspect): FaultCase => ({
         id: `${network.id}/${aspect}`,
@@ -27,6 +31,10 @@ export const suite: FaultSuite = {
         run: (room) => fuzzCalls(room, network, aspect, CALL_RUNS),
       }))
     ),
+    ...Object.keys(RECORD_KINDS).map((kind): FaultCase => ({
+      id: `records/${kind}`,
+      run: (room) => fuzzRecords(room, kind, PARSER_RUNS),
+    })),
     { id: "dbus/messages", run: (room) => fuzzDbusMessages(room, PARSER_RUNS) },
     { id: "dbus/bus", run: (room) => fuzzBus(room, PARSER_RUNS) },
     ...NETLINK_READS.map(({ name, needs }): FaultCase => ({

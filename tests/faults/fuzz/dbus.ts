@@ -61,20 +61,22 @@ async function tell(worker: Worker, message: unknown): Promise<void> {
   });
 }
 
+/** Reads a message that may be none. @throws what is no error for people */
+export function readDbusMessage(bytes: Uint8Array): void {
+  try {
+    const length = messageLength(bytes);
+    if (length === undefined || length > bytes.length) return;
+    const { args } = unpackMessage(bytes.subarray(0, length));
+    if (!args.every((text) => typeof text === "string")) throw new Error(`no texts: ${args}`);
+  } catch (error) {
+    if (!(error instanceof MalformedMessage)) throw error;
+  }
+}
+
 /** Reads damaged messages. */
 export async function fuzzDbusMessages(room: FaultRoom, runs: Runs): Promise<void> {
   const damaged = fc.constantFrom(...ANSWERS.flat()).chain(mutatedBytes);
-  const number = await checkSeeded(room, damaged, (bytes) => {
-    try {
-      const length = messageLength(bytes);
-      if (length === undefined || length > bytes.length) return;
-      const { args } = unpackMessage(bytes.subarray(0, length));
-      if (!args.every((text) => typeof text === "string")) throw new Error(`no texts: ${args}`);
-    } catch (error) {
-      if (!(error instanceof MalformedMessage)) throw error;
-    }
-  }, runs);
-  room.count("D-Bus messages", number);
+  room.count("D-Bus messages", await checkSeeded(room, damaged, readDbusMessage, runs));
 }
 
 /** Damages one answer of a bus again and again. */

@@ -175,28 +175,51 @@ function renumbered(datagram: Uint8Array, from: number, to: number): Uint8Array 
   return copy;
 }
 
+/** A read, and the real kernel's answers to it. */
+export class FuzzedRead implements Disposable {
+  readonly #rtnl = Rtnl.open();
+  readonly #read: () => unknown;
+  readonly #exchanges: readonly Exchange[];
+  /** The answers, each a datagram. */
+  readonly datagrams: readonly Uint8Array[];
+
+  constructor(room: FaultRoom, name: string) {
+    const netns = makeHost(room);
+    this.#read = () => READS[name]!(this.#rtnl, netns);
+    this.#exchanges = record(this.#read);
+    this.datagrams = this.#exchanges.flatMap(({ datagrams }) => datagrams);
+    const whole = JSON.stringify(replay(this.#read, this.#exchanges, (each) => each), hex);
+    if (whole !== JSON.stringify(this.#read(), hex)) throw new Error(`${name} read ${whole}`);
+  }
+
+  /** Reads with other bytes in an answer's place. Returns whether it was refused. */
+  readDamaged(which: number, bytes: Uint8Array): boolean {
+    const whole = this.datagrams[which]!;
+    try {
+      replay(this.#read, this.#exchanges, (each, i) => {
+        return i === which ? withSequenceOf(bytes, whole, each) : each;
+      });
+      return false;
+    } catch (error) {
+      if (!(error instanceof SystemError || error instanceof CniError)) throw error;
+      return true;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#rtnl[Symbol.dispose]();
+  }
+}
+
 /** Damages the answers of one read again and again. */
 export async function fuzzNetlink(room: FaultRoom, name: string, runs: Runs): Promise<void> {
-  const netns = makeHost(room);
-  using rtnl = Rtnl.open();
-  const read = () => READS[name]!(rtnl, netns);
-  const exchanges = record(read);
-  const whole = JSON.stringify(replay(read, exchanges, (each) => each), hex);
-  if (whole !== JSON.stringify(read(), hex)) throw new Error(`${name} read ${whole}`);
-  const datagrams = exchanges.flatMap((each) => each.datagrams);
-  const damaged = fc.nat(datagrams.length - 1).chain((which) =>
-    mutatedBytes(datagrams[which]!).map((bytes) => ({ which, bytes }))
+  using read = new FuzzedRead(room, name);
+  const damaged = fc.nat(read.datagrams.length - 1).chain((which) =>
+    mutatedBytes(read.datagrams[which]!).map((bytes) => ({ which, bytes }))
   );
   let refused = 0;
   const number = await checkSeeded(room, damaged, ({ which, bytes }) => {
-    try {
-      replay(read, exchanges, (each, i) => {
-        return i === which ? withSequenceOf(bytes, datagrams[i]!, each) : each;
-      });
-    } catch (error) {
-      if (!(error instanceof SystemError || error instanceof CniError)) throw error;
-      refused++;
-    }
+    if (read.readDamaged(which, bytes)) refused++;
   }, runs);
   room.count("netlink answers", number);
   room.count("refused", refused);

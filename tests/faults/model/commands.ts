@@ -55,7 +55,7 @@ export async function runModel<M extends object, R extends object>(
 }
 
 /** A call whose warnings, about files that were damaged on purpose, nobody reads. */
-function quietCall(): CallContext {
+export function quietCall(): CallContext {
   return {
     environment: Deno.env.toObject(),
     directory: "/",

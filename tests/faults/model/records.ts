@@ -29,7 +29,7 @@ import type { FaultRoom } from "../../support/faults/suite.ts";
 import { command, faultName, faults, type ListRuns, runModel } from "./commands.ts";
 
 /** Attachments, the last two of which have one file in the result cache. */
-const ATTACHMENTS: readonly Attachment[] = [
+export const ATTACHMENTS: readonly Attachment[] = [
   { network: "lan", containerId: "a", ifName: "eth0" },
   { network: "lan", containerId: "a", ifName: "eth1" },
   { network: "wan", containerId: "c.2_x", ifName: "eth0" },
@@ -38,7 +38,7 @@ const ATTACHMENTS: readonly Attachment[] = [
 ];
 
 /** Records of one kind, whose content is a number. */
-interface Records {
+export interface Records {
   readonly directory: string;
   /** The file of an attachment, in the directory. */
   file(attachment: Attachment): string;
@@ -46,6 +46,8 @@ interface Records {
   /** Undefined where there is none that can be read. */
   read(attachment: Attachment): number | undefined;
   remove(attachment: Attachment): void;
+  /** Reads all there are, in every other way that there is. */
+  readAll?(): void;
   /** GC: removes those of a network's other attachments. */
   collect?(network: string, valid: readonly Attachment[]): void;
   /** Whether GC leaves what it cannot read, whose network is unknown. */
@@ -61,7 +63,7 @@ function notes<T extends Note>(
   store: () => NoteStore<T>,
   kind: string,
   encode: (attachment: Attachment, version: number) => T,
-  decode: (note: T) => number,
+  decode: (note: T) => number | undefined,
 ): () => Records {
   return () => ({
     directory: "/run/cni/firewall",
@@ -72,6 +74,7 @@ function notes<T extends Note>(
       return note && decode(note);
     },
     remove: (attachment) => store().remove(attachment),
+    readAll: () => void store().list(),
     collect: (network, valid) => store().removeOthers(network, valid),
   });
 }
@@ -87,6 +90,10 @@ function cache(): Records {
     },
     read: (attachment) => cached().read(attachment)?.capabilityArgs.version as number | undefined,
     remove: (attachment) => cached().remove(attachment),
+    readAll() {
+      for (const attachment of ATTACHMENTS) cached().readResult(attachment);
+      cached().list();
+    },
   };
 }
 
@@ -124,6 +131,7 @@ function devices(): Records {
     },
     read: (attachment) => hostDevice.findRecord(attachment)?.device.mtu,
     remove: (attachment) => hostDevice.dropRecord(attachment),
+    readAll: () => void hostDevice.listRecords(),
   };
 }
 
@@ -181,7 +189,7 @@ export const RECORD_KINDS: Readonly<Record<string, () => Records | Promise<Recor
       backend: "nftables",
       ips: [Cidr.parse(`10.${version}.0.0/16`)],
     }),
-    ({ ips: [net] }) => net!.ip.bytes()[1]!,
+    ({ ips: [net] }) => net?.ip.bytes()[1],
   ),
   "notes/ports": notes<PortsNote>(
     portsNotes,
@@ -196,7 +204,7 @@ export const RECORD_KINDS: Readonly<Record<string, () => Records | Promise<Recor
         mappings: [{ protocol: "tcp", hostPort: 1 + version, containerPort: 80 }],
       }],
     }),
-    ({ publications: [first] }) => first!.mappings[0]!.hostPort - 1,
+    ({ publications: [first] }) => first?.mappings[0] && first.mappings[0].hostPort - 1,
   ),
   tuning: backups,
   "host-device": devices,

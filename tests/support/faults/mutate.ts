@@ -144,6 +144,10 @@ function applied(tree: Tree, { kind, where, value: shared, word }: Edit): Tree {
       break;
     case "rename":
     case "add":
+      if (Array.isArray(parent)) {
+        parent.push(value);
+        break;
+      }
       if (kind === "rename") delete parent[key];
       Object.defineProperty(parent, word, {
         ...{ value: kind === "rename" ? old : value, enumerable: true },
