@@ -25,6 +25,9 @@ interface Size {
   all: number;
 }
 
+/** How many of the daemon's ADDs are looked at, of which the cheapest counts. */
+const SAMPLES = 3;
+
 /** Where plugins may keep temporary files: what is left there is seen, as all of /run is. */
 const TEMPORARY = "/run/temporary";
 
@@ -228,21 +231,27 @@ function leasesCase({ first, all }: Size, onlyAll: boolean): FaultCase {
           await later();
         }
       };
-      const effort = async (file: string): Promise<Effort> => {
-        {
-          await using _strace = await attachEffort(file, daemon.pid);
-          add();
+      // The daemon looks at the interfaces of all its leases now and then, hardly in each of three.
+      const effort = async (name: string): Promise<Effort> => {
+        const efforts: Effort[] = [];
+        for (let i = 0; i < SAMPLES; i++) {
+          const file = `/run/test/${name}-${i}`;
+          {
+            await using _strace = await attachEffort(file, daemon.pid);
+            add();
+          }
+          efforts.push(effortIn(file));
         }
-        return effortIn(file);
+        return efforts.toSorted((a, b) => a.systemCalls - b.systemCalls)[0]!;
       };
       await addMany(1);
       const useOfOne = usedBy(daemon.pid);
       await timed(room, "an ADD of dhcp at first", first, () => addMany(first - 1));
       const useOfFirst = usedBy(daemon.pid);
-      const effortBefore = await effort("/run/test/first");
-      await addMany(all - 2 - 2 * first);
+      const effortBefore = await effort("first");
+      await addMany(all - 2 * SAMPLES - 2 * first);
       await timed(room, "an ADD of dhcp at last", first, () => addMany(first));
-      const effortAfter = await effort("/run/test/last");
+      const effortAfter = await effort("last");
       const use = usedBy(daemon.pid);
       room.count("kB of memory a lease", Math.round((use.memory - useOfOne.memory) / all / 1000));
       expectNoMore(effortBefore, effortAfter);
