@@ -138,13 +138,25 @@ function readOnlyCase(network: FaultNetwork, directory: string): FaultCase {
   };
 }
 
+/** The calls that can end with an error; all can with one of the device, EIO. */
+const CALLS_WITH: Readonly<Record<string, RegExp>> = {
+  // What needs room.
+  ENOSPC:
+    /^(p?write(64)?|open(at)?\(.*O_CREAT|mkdir|rename|link|symlink|fsync|fdatasync|ftruncate)/,
+  // What goes by a path; who has a file open may use it.
+  EACCES: /^(open|mkdir|rmdir|unlink|rename|link|symlink|readlink|chmod)/,
+};
+
 /** Calls about state files, which fail. */
 function stateFiles(error: string): Failing {
+  const canFail = CALLS_WITH[error] ?? /./;
   return {
     id: error,
     onlyAll: error !== "EIO",
     count: countFileCalls,
-    points: (file) => stateFileCalls(file).map((point) => ({ ...point, error })),
+    points: (file) =>
+      stateFileCalls(file).filter(({ text }) => canFail.test(text))
+        .map((point) => ({ ...point, error })),
     // A record that cannot be read is lost, and with it what the container had before.
     losesRecord: ({ syscall, text }) => /^p?read/.test(syscall) || text.includes("O_RDONLY"),
   };

@@ -16,7 +16,7 @@ import { differences, snapshot } from "../support/faults/snapshot.ts";
 import type { FaultCase, FaultRoom, FaultSuite } from "../support/faults/suite.ts";
 import { type PluginCall, tryPlugin } from "../support/plugins.ts";
 import { BackgroundProcess } from "../support/process.ts";
-import { type ProcessUse, usedBy } from "../support/process_use.ts";
+import { type ProcessUse, usedAtRest, usedBy } from "../support/process_use.ts";
 import { residentExecutable } from "../support/resident.ts";
 
 /** How many there are before the first measurement, and in all. */
@@ -173,7 +173,7 @@ function serverCase({ first, all }: Size, onlyAll: boolean): FaultCase {
       await timed(room, "an ADD and DEL by the server at first", first, () => cycles.many(first));
       const effortBefore = await effort("/run/test/first");
       const before = snapshot(room.sandbox);
-      const useBefore = usedBy(server.pid);
+      const useBefore = await usedAtRest(server.pid);
       const memory: number[] = [];
       const parts = 20;
       for (let part = 0; part < parts; part++) {
@@ -181,7 +181,7 @@ function serverCase({ first, all }: Size, onlyAll: boolean): FaultCase {
         memory.push(usedBy(server.pid).memory);
       }
       await timed(room, "an ADD and DEL by the server at last", first, () => cycles.many(first));
-      expectHeld(useBefore, usedBy(server.pid));
+      expectHeld(useBefore, await usedAtRest(server.pid));
       expectNone("what came with calls", differences(before, snapshot(room.sandbox)));
       expectNoMore(effortBefore, await effort("/run/test/last"));
       // What a heap has between two collections differs; the least of some time is what is in use. It
@@ -245,14 +245,14 @@ function leasesCase({ first, all }: Size, onlyAll: boolean): FaultCase {
         return efforts.toSorted((a, b) => a.systemCalls - b.systemCalls)[0]!;
       };
       await addMany(1);
-      const useOfOne = usedBy(daemon.pid);
+      const useOfOne = await usedAtRest(daemon.pid);
       await timed(room, "an ADD of dhcp at first", first, () => addMany(first - 1));
-      const useOfFirst = usedBy(daemon.pid);
+      const useOfFirst = await usedAtRest(daemon.pid);
       const effortBefore = await effort("first");
       await addMany(all - 2 * SAMPLES - 2 * first);
       await timed(room, "an ADD of dhcp at last", first, () => addMany(first));
       const effortAfter = await effort("last");
-      const use = usedBy(daemon.pid);
+      const use = await usedAtRest(daemon.pid);
       room.count("kB of memory a lease", Math.round((use.memory - useOfOne.memory) / all / 1000));
       expectNoMore(effortBefore, effortAfter);
       // What a lease holds open, it holds from the first one on.
@@ -269,7 +269,7 @@ function leasesCase({ first, all }: Size, onlyAll: boolean): FaultCase {
         call("DEL", containerId, netns);
         await later();
       }
-      expectHeld(useOfOne, usedBy(daemon.pid));
+      expectHeld(useOfOne, await usedAtRest(daemon.pid));
       if (leaseFiles() !== 1) throw new Error(`${leaseFiles()} files of one lease`);
       call("DEL", held[0]!.containerId, held[0]!.netns);
       const status = await daemon.stop();

@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Collector } from "../support/collector.ts";
 import { BackgroundProcess, eventually } from "../support/process.ts";
-import { usedBy } from "../support/process_use.ts";
+import { usedAtRest } from "../support/process_use.ts";
 import { appears, exists, ResidentProject } from "../support/resident_project.ts";
 import { missing, type Reason, reportSkip } from "../support/requirements.ts";
 
@@ -409,9 +409,9 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
       }
     };
     await many(10);
-    const before = usedBy(server.pid);
+    const before = await usedAtRest(server.pid);
     await many(20);
-    const after = usedBy(server.pid);
+    const after = await usedAtRest(server.pid);
     assert(after.descriptors <= before.descriptors, JSON.stringify([before, after]));
     // The runtimes start a thread or two for what they compile.
     assert(after.threads <= before.threads + 2, JSON.stringify([before, after]));

@@ -16,3 +16,21 @@ export function usedBy(pid: number): ProcessUse {
     memory: 1024 * Number(/^RssAnon:\s*(\d+) kB$/m.exec(status)![1]),
   };
 }
+
+/**
+ * Reads what a process holds when it has nothing to do: the least of half a second, since what it had
+ * open for a call is closed a moment after the answer.
+ */
+export async function usedAtRest(pid: number): Promise<ProcessUse> {
+  const found: ProcessUse[] = [];
+  for (let i = 0; i < 10; i++) {
+    found.push(usedBy(pid));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const least = (key: keyof ProcessUse) => Math.min(...found.map((use) => use[key]));
+  return {
+    descriptors: least("descriptors"),
+    threads: least("threads"),
+    memory: least("memory"),
+  };
+}
