@@ -32,8 +32,8 @@ export function expectAddresses(inside: Rtnl, link: Link, ips: readonly IpConfig
 
 /**
  * Expects every route of a result in the table it names. A later plugin may have moved one that
- * names none: into the table of the VRF that the interface is in, or one
- * that a rule leads to for packets from an address of the interface.
+ * names none, or 0, which is main to the kernel: into the table of the VRF that the interface is in,
+ * or one that a rule leads to for packets from an address of the interface.
  * @throws {CniError} code 999 naming the route and its table
  */
 export function expectRoutes(inside: Rtnl, link: Link, routes: readonly ResultRoute[]): void {
@@ -49,11 +49,11 @@ export function expectRoutes(inside: Rtnl, link: Link, routes: readonly ResultRo
         (!via || via.isUnspecified() || to.prefix === 0 ||
           [route, ...route.nextHops ?? []].some((hop) => hop.via?.equals(via)))
       );
-    if (isIn([table ?? RT_TABLE_MAIN])) continue;
-    if (table === undefined && isIn(tablesFor(inside, link))) continue;
+    if (isIn([table || RT_TABLE_MAIN])) continue;
+    if (!table && isIn(tablesFor(inside, link))) continue;
     throw CniError.internal(
       `Expected Route ${dst}${gw ? ` via ${gw}` : ""} not found in routing table ` +
-        `${table === undefined || table === RT_TABLE_MAIN ? "main" : table}`,
+        `${!table || table === RT_TABLE_MAIN ? "main" : table}`,
     );
   }
 }

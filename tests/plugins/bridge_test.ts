@@ -377,6 +377,8 @@ kernelTest("bridge: isDefaultGateway adds a default route where IPAM gave none",
     [[], [added]],
     // Upstream added a second, identical route to this one, and failed.
     [[{ dst: "0.0.0.0/0" }], [{ dst: "0.0.0.0/0" }]],
+    // To the kernel 0 is the main table.
+    [[{ dst: "0.0.0.0/0", table: 0 }], [{ dst: "0.0.0.0/0", table: 0 }]],
     [[{ dst: "0.0.0.0/0", gw: "10.9.0.9" }], [{ dst: "0.0.0.0/0", gw: "10.9.0.9" }]],
     // Neither of these is the one that isDefaultGateway asks for.
     [[{ dst: "0.0.0.0/0", table: 100 }], [{ dst: "0.0.0.0/0", table: 100 }, added]],
@@ -389,6 +391,7 @@ kernelTest("bridge: isDefaultGateway adds a default route where IPAM gave none",
     assertEquals(result.routes, expected);
     const [{ gateway, metric }] = sandbox.ip("route show default", netns) as [Any];
     assertEquals([gateway, metric], [expected.at(-1)!.gw ?? "10.9.0.1", undefined]);
+    plugin(sandbox, { command: "CHECK", config: { ...config, prevResult: result }, netns });
     plugin(sandbox, { command: "DEL", config, netns });
   }
 });
