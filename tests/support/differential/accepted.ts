@@ -96,6 +96,13 @@ export const ACCEPTED: readonly AcceptedDifference[] = [
     reason: "Go's CHECK fails on a network that Go's ADD has just made",
   },
   {
+    id: "route-metrics",
+    lines:
+      /^after (ADD, only (Go|ours)|DEL, only (Go|ours)|(Go's|our) DEL of the other's): container route[46] .*"dst":"192\.0\.2\.0\/24"/,
+    what: "`mtu` and `advmss` of routes are applied",
+    reason: "the specification has them; Go's are in the result only",
+  },
+  {
     id: "announced",
     plugins: ["macvlan", "ipvlan", "vlan", "host-device", "dummy", "tap", "bridge", "ptp"],
     lines: /^after ADD, only (Go|ours): container sysctl ipv[46]\/conf\/eth0\/(arp|ndisc)_notify: /,
@@ -145,6 +152,13 @@ export const ACCEPTED: readonly AcceptedDifference[] = [
       /^after (DEL, only (Go|ours)|our DEL of the other's): host (link up\d (flags|up): |qdisc \{"kind":"noqueue")/,
     what: "a device is up again on the host if it was up there",
     reason: "Go's DEL leaves it down; what Go's ADD moved there is no record of",
+  },
+  {
+    id: "no-dad",
+    plugins: ["bridge", "ptp", "tap", "dummy"],
+    lines: /: (container|host) address \S+ \S+ nodad: true$/,
+    what: "IPv6 addresses of a container's link, and of its gateway, can be used at once",
+    reason: "nobody else could have them there; Go's ptp waits for more than a second",
   },
   {
     id: "tap-of-an-owner",
