@@ -74,6 +74,28 @@ kernelTest("ptp: IPv4 addresses make the MAC addresses, whatever comes first", (
   ]);
 });
 
+kernelTest("ptp: routes may have gateways of their own in the subnet", (sandbox) => {
+  const netns = sandbox.container();
+  const given = [
+    { dst: "198.51.100.0/24", gw: "10.8.0.7" },
+    { dst: "2001:db8::/32", gw: "fd00:8::7" },
+    { dst: "10.8.0.0/24", priority: 7 },
+  ];
+  const call = { config: { ...config, ipam: { ...ipam, routes: given } }, netns };
+  const prevResult = plugin(sandbox, { command: "ADD", ...call });
+  check(sandbox, prevResult, { netns });
+  const routes = ["-4", "-6"].flatMap((family) => sandbox.ip(`${family} route show`, netns))
+    .map(({ dst, gateway, metric }) => `${dst} via ${gateway} ${metric ?? ""}`);
+  for (const { dst, gw = "10.8.0.1" } of given) {
+    assert(routes.some((route) => route.startsWith(`${dst} via ${gw} `)), `${routes}`);
+  }
+  assert(routes.includes("10.8.0.0/24 via 10.8.0.1 "), `${routes}`);
+  assert(
+    !routes.some((route) => /^(10\.8\.0\.0|fd00:8::)\/\d+ via undefined/.test(route)),
+    `${routes}`,
+  );
+});
+
 kernelTest("ptp: /32 and /128 addresses work", (sandbox) => {
   const [a, b] = [sandbox.container(), sandbox.container()];
   const add = (netns: typeof a, containerId: string, last: number) =>

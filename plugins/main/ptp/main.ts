@@ -29,7 +29,13 @@ import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { type Options, options } from "./config.ts";
 import { repairs } from "./repair.ts";
-import { addContainerEnd, addHostEnd, expectHostEnd, requireGateway } from "./routed.ts";
+import {
+  addGatewayRoute,
+  addHostEnd,
+  expectHostEnd,
+  requireGateway,
+  routeSubnet,
+} from "./routed.ts";
 
 /** Loads masquerading, which an ADD without `ipMasq` does not need. */
 const loadMasquerading = () => import("../../../lib/firewall/masquerade/mod.ts");
@@ -106,14 +112,16 @@ async function add(call: AddCall<Options>): Promise<Result> {
   };
   const pair = await undo.step("the veth pair", () => addVethPair(wanted), takeBackPair);
   const near = await configureInterface({ inside, netns: sandbox, ifName, noDad: true }, {
-    ips: reserved.ips, // without routes: their gateway is not reachable yet
+    ips: reserved.ips, // without routes: a gateway may be in no subnet, and not reachable yet
   });
   const far = await host.link.getMeanwhile(pair.far);
   for (const address of routed) {
-    addContainerEnd(inside, near, address);
+    addGatewayRoute(inside, near, address);
     addHostEnd(host, far, address);
   }
+  // While the subnets are on the link: the kernel wants to know gateways of theirs as neighbours.
   addRoutes(inside, near, reserved);
+  for (const address of routed) routeSubnet(inside, near, address);
   if (options.ipMasq) {
     const { masquerade, unmasquerade } = await loadMasquerading();
     const addresses = routed.map(({ own }) => own);

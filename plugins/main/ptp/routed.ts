@@ -33,17 +33,20 @@ export function requireGateway(ip: IpConfig): Routed {
   );
 }
 
-/**
- * `ip route add GATEWAY dev eth0 scope link src OWN`, and the subnet through it instead of
- * through the route the kernel made for the address.
- */
-export function addContainerEnd(inside: Rtnl, device: Link, { own, gateway }: Routed): void {
-  const subnet = own.network();
-  const single = Cidr.host(own.ip).prefix === own.prefix;
-  if (!single) inside.route.removeIfPresent({ to: subnet, device });
+/** `ip route add GATEWAY dev eth0 scope link src OWN` */
+export function addGatewayRoute(inside: Rtnl, device: Link, { own, gateway }: Routed): void {
+  inside.route.add({ to: Cidr.host(gateway), device, source: own.ip, scope: RT_SCOPE_LINK });
+}
+
+/** Routes the subnet through the gateway, in place of the route that the kernel made of the address. */
+export function routeSubnet(inside: Rtnl, device: Link, { own, gateway }: Routed): void {
+  if (Cidr.host(own.ip).prefix === own.prefix) return;
+  const to = own.network();
   const source = own.ip;
-  inside.route.add({ to: Cidr.host(gateway), device, source, scope: RT_SCOPE_LINK });
-  if (!single) inside.route.add({ to: subnet, device, source, via: gateway });
+  // Of IPv4 a route of IPAM's to the subnet is told by these; of IPv6 its metric puts it behind.
+  const own4 = own.ip.family === 4 ? { source, scope: RT_SCOPE_LINK } : {};
+  inside.route.removeIfPresent({ to, device, ...own4 });
+  inside.route.add({ to, device, source, via: gateway });
 }
 
 /** `ip address add GATEWAY/32 dev HOSTVETH`, `ip route replace OWN/32 dev HOSTVETH scope host`. */
