@@ -124,6 +124,13 @@ export const ACCEPTED: readonly AcceptedDifference[] = [
     reason: "the chain is named after network and container, which may have two interfaces",
   },
   {
+    id: "single-address",
+    plugins: ["ptp"],
+    lines: /^ADD: 999 .*failed to delete route .*\/(32|128) .*, ours: success/s,
+    what: "an address may have the prefix /32 or /128",
+    reason: "Go's wants to remove a route that the kernel makes of no such address",
+  },
+  {
     id: "layer-2",
     plugins: ["bridge"],
     lines: /^(CHECK|our CHECK of the other's): 999 .*no plugin name provided.*, ours: success/s,

@@ -10,8 +10,8 @@ import { without } from "./facts.ts";
 import type { Subject } from "./subjects.ts";
 import type { Ending, Life } from "./trial.ts";
 
-/** Where host-local's next search begins, which a failed ADD does not turn back. */
-const POSITION = /\/last_reserved_ip\.\d+$/;
+/** What a failed ADD does not turn back: where host-local searches next, and forwarding. */
+const SHARED = /\/last_reserved_ip\.\d+$|host sysctl \S*(forward|accept_redirects|send_redirects)/;
 
 /** Compares what both implementations did by themselves. */
 export function compareLives(go: Life, ours: Life): string[] {
@@ -25,7 +25,7 @@ export function compareLives(go: Life, ours: Life): string[] {
       ...without(ours.made, ours.before).map((line) => `+ ${line}`),
       ...without(ours.before, ours.made).map((line) => `- ${line}`),
     ];
-    const left = changed.filter((line) => !POSITION.test(line))
+    const left = changed.filter((line) => !SHARED.test(line))
       .map((line) => `after failed ADD of ours: ${line}`);
     return go.rest
       ? [...begun, ...left]
