@@ -134,6 +134,7 @@ Deno.test("cnitool refuses a wrong command line with status 2, and does nothing"
     [["add", "net"], "add needs NETWORK NETNS"],
     [["add", "net", ""], "add needs NETWORK NETNS"],
     [["add", "net", "/ns", "eth1"], "add takes only NETWORK NETNS; what is eth1?"],
+    [["graph", "net"], "graph takes no argument; what is net?"],
     [["add", "net", "/ns", "--all"], "add has no option --all"],
     [["--all", "add", "net", "/ns"], "add has no option --all"],
     [["add", "net", "/ns", "--ifnmae", "x"], "unknown option --ifnmae (did you mean --ifname?)"],

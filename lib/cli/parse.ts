@@ -159,9 +159,8 @@ function divide(
     throw new UsageError(`${name} needs ${operandsOf(command)}`);
   }
   if (own.length > operands.length) {
-    throw new UsageError(
-      `${name} takes only ${operandsOf(command)}; what is ${own.at(-1)}?`,
-    );
+    const taken = operands.length === 0 ? "no argument" : `only ${operandsOf(command)}`;
+    throw new UsageError(`${name} takes ${taken}; what is ${own.at(-1)}?`);
   }
   return { operands: own, rest: behind };
 }

@@ -1,4 +1,4 @@
-/** Text for people: columns and durations. */
+/** Text for people: columns, durations and numbers of things. */
 
 /** Aligns rows in columns, two spaces apart, without spaces at the ends of lines. */
 export function columns(rows: readonly (readonly string[])[], indent = ""): string[] {
@@ -9,6 +9,11 @@ export function columns(rows: readonly (readonly string[])[], indent = ""): stri
   return rows.map((row) =>
     indent + row.map((cell, index) => cell.padEnd(widths[index]!)).join("  ").trimEnd()
   );
+}
+
+/** Formats how many there are of something, whose plural ends in "s": `1 network`, `2 networks`. */
+export function counted(count: number, one: string): string {
+  return `${count} ${one}${count === 1 ? "" : "s"}`;
 }
 
 /** Formats a duration by its two largest units: `3d4h`, `40s`. Less than a second is `0s`. */

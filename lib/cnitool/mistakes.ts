@@ -1,4 +1,5 @@
 import type { CommandLine } from "../cli/command_line.ts";
+import { counted } from "../cli/text.ts";
 import { runtime } from "../runtime/mod.ts";
 import { CniError } from "../types/error.ts";
 import { openCni, warn } from "./open_cni.ts";
@@ -21,6 +22,6 @@ export async function reportMistakes(line: CommandLine): Promise<void> {
   for (const finding of findings) warn(findingLine(finding));
   if (!isStrict || findings.length === 0) return;
   throw CniError.invalidConfig(
-    `with --strict nothing was done: the configuration has ${findings.length} mistakes`,
+    `with --strict nothing was done: the configuration has ${counted(findings.length, "mistake")}`,
   );
 }

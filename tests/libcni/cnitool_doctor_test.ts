@@ -52,7 +52,7 @@ kernelTest("cnitool doctor finds a host well, and leaves it as it was", (sandbox
   assertEquals(find("leftovers", "nothing is left")?.state, "fine");
   const { stdout } = fixture.run(["doctor"], BIN);
   assertStringIncludes(stdout, "\npermissions:\n".trimStart());
-  assertMatch(stdout, /\n(nothing is amiss|0 problems, \d+ warnings)\n$/);
+  assertMatch(stdout, /\n(nothing is amiss|0 problems, \d+ warnings?)\n$/);
 });
 
 kernelTest("cnitool doctor tells what the kernel lacks, and for whom", (sandbox) => {
@@ -84,6 +84,28 @@ kernelTest("cnitool doctor tells who drops what containers send", (sandbox) => {
   assertStringIncludes(found.remedy!, "accept in that table");
 }, { needs: ["nft"] });
 
+kernelTest("cnitool doctor tells which backends have rules of plugins", (sandbox) => {
+  using fixture = new Cnitool();
+  const inUse = () => examined(fixture).find("firewall", "rules of ours are in")!.message;
+  assertEquals(inUse(), "rules of ours are in no backend yet");
+  const made = (iptables: string, table: string, base: string, chain: string) => {
+    sandbox.run(iptables, ["-t", table, "-N", chain]);
+    sandbox.run(iptables, ["-t", table, "-A", base, "-j", chain]);
+  };
+  for (const iptables of ["iptables", "ip6tables"]) {
+    made(iptables, "nat", "POSTROUTING", "CNI-0123456789abcdef01234567");
+  }
+  assertEquals(inUse(), "rules of ours are in iptables (masquerading of 1 container)");
+  made("iptables", "filter", "FORWARD", "CNI-FORWARD");
+  sandbox.run("nft", [
+    "add table inet cni_portmap; add chain inet cni_portmap c { type filter hook input priority 0; }",
+  ]);
+  assertEquals(
+    inUse(),
+    "rules of ours are in nftables (inet cni_portmap) and iptables (CNI-FORWARD, masquerading of 1 container)",
+  );
+}, { needs: ["nft", "iptables", "ip6tables"] });
+
 kernelTest("cnitool doctor finds what is missing or wrong before it is used", () => {
   using fixture = new Cnitool();
   fixture.network("net", { plugins: [{ type: "bridge", mtu: "1500" }] });
@@ -98,12 +120,12 @@ kernelTest("cnitool doctor finds what is missing or wrong before it is used", ()
   const unready = areas["plugins and networks"]!
     .filter(({ message }) => message.startsWith("network other is not ready"));
   assertEquals(unready.length, 1);
-  const mistakes = find("plugins and networks", "net.conflist has 1 mistakes")!;
+  const mistakes = find("plugins and networks", "net.conflist has 1 mistake, ")!;
   assertEquals([mistakes.state, mistakes.remedy], [
     "problem",
     "cnitool validate /etc/cni/net.d/net.conflist",
   ]);
-  assertEquals(find("plugins and networks", "x.yaml has 1 mistakes")?.state, "warning");
+  assertEquals(find("plugins and networks", "x.yaml has 1 mistake, ")?.state, "warning");
   assertMatch(find("plugins and networks", "network other is not ready")!.message, /daemon/);
 
   assertEquals(find("permissions", "everybody"), undefined);

@@ -1,5 +1,6 @@
 import { type Command, JSON_OPTION } from "../../cli/command.ts";
 import { print } from "../../cli/output.ts";
+import { counted } from "../../cli/text.ts";
 import type { Diagnosis } from "../doctor/diagnosis.ts";
 
 /** `cnitool doctor` */
@@ -30,7 +31,9 @@ its own. The exit status is 1 where something that is configured does not work.`
         `${area}:`,
         ...diagnoses.flatMap(linesOf),
       ]),
-      problems + warnings === 0 ? "nothing is amiss" : `${problems} problems, ${warnings} warnings`,
+      problems + warnings === 0
+        ? "nothing is amiss"
+        : `${counted(problems, "problem")}, ${counted(warnings, "warning")}`,
     ]);
     return problems > 0 ? 1 : 0;
   },

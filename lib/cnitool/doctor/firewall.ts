@@ -1,15 +1,17 @@
 import { masqueradeNeeds } from "../../firewall/masquerade/nftables.ts";
 import { runTool } from "../../host/tool.ts";
-import { iptablesWorks, mayHaveChain } from "../../iptables/iptables.ts";
+import { iptablesWorks, mayHaveChain, savedTable } from "../../iptables/iptables.ts";
 import { obstacleTo } from "../../nftables/batch.ts";
 import { type BaseChain, listBaseChains } from "../../nftables/state.ts";
 import { messageOf } from "../../runtime/errors.ts";
+import { counted } from "../../cli/text.ts";
 import type { Configured, Diagnosis } from "./diagnosis.ts";
 
 /** Plugins that make rules. */
 const USERS = ["bridge", "ptp", "portmap", "firewall"];
-/** Chains of iptables that plugins make, with their tables. */
+/** Chains of iptables that plugins make, with their tables; masquerading has one per container. */
 const CHAINS = [["filter", "CNI-FORWARD"], ["nat", "CNI-HOSTPORT-DNAT"]] as const;
+const MASQUERADING = /^CNI-[0-9a-f]{24}$/;
 
 /** Examines the backends, those in use, and base chains that drop containers' packets. */
 export async function firewall({ types }: Configured): Promise<Diagnosis[]> {
@@ -33,7 +35,7 @@ export async function firewall({ types }: Configured): Promise<Diagnosis[]> {
       remedy: 'networks with "backend": "iptables" need the package iptables',
     });
   }
-  found.push({ state: "fine", message: `rules of ours are in ${inUse(chains)}` });
+  found.push({ state: "fine", message: `rules of ours are in ${await inUse(chains, iptables)}` });
   return [...found, ...chains.filter(dropsForwarded).map(describeDrop)];
 }
 
@@ -42,16 +44,35 @@ async function flavour(): Promise<string> {
   return stdout.trim().replace(/^iptables /, "");
 }
 
-function inUse(chains: readonly BaseChain[]): string {
+async function inUse(chains: readonly BaseChain[], iptables: boolean): Promise<string> {
   const tables = chains.filter(({ table }) => table.startsWith("cni"))
     .map(({ family, table }) => `${family} ${table}`);
-  const own = CHAINS.filter(([table, chain]) => mayHaveChain(4, table, chain))
-    .map(([, chain]) => chain);
+  const own = iptables ? await iptablesChains() : [];
   const backends = [
     ...tables.length > 0 ? [`nftables (${[...new Set(tables)].join(", ")})`] : [],
     ...own.length > 0 ? [`iptables (${own.join(", ")})`] : [],
   ];
   return backends.join(" and ") || "no backend yet";
+}
+
+/** Lists what plugins have in iptables: chains by name, and how many chains masquerade. */
+async function iptablesChains(): Promise<string[]> {
+  const saved = new Map<string, Set<string>>([["filter", new Set()], ["nat", new Set()]]);
+  for (const family of [4, 6] as const) {
+    if (family === 6 && !await iptablesWorks(6)) continue;
+    for (const [table, found] of saved) {
+      // To list a table that nobody uses would make it.
+      const base = table === "nat" ? "POSTROUTING" : "FORWARD";
+      if (!mayHaveChain(family, table, base)) continue;
+      for (const chain of (await savedTable(family, table)).chains) found.add(chain);
+    }
+  }
+  const named = CHAINS.filter(([table, chain]) => saved.get(table)!.has(chain))
+    .map(([, chain]) => chain);
+  const masquerading = [...saved.get("nat")!].filter((chain) => MASQUERADING.test(chain)).length;
+  return masquerading === 0
+    ? named
+    : [...named, `masquerading of ${counted(masquerading, "container")}`];
 }
 
 /** Whether a base chain drops forwarded packets, which no other one can accept. */

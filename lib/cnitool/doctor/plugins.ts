@@ -1,3 +1,4 @@
+import { counted } from "../../cli/text.ts";
 import type { Cni } from "../../libcni/cni.ts";
 import { ifPresent } from "../../runtime/errors.ts";
 import { runtime } from "../../runtime/mod.ts";
@@ -12,16 +13,18 @@ export async function plugins(configured: Configured, cni: Cni): Promise<Diagnos
   const networks = files.flatMap(({ network }) => network ?? []);
   return [
     ...path.map((folder): Diagnosis => {
-      const names = ifPresent(() => runtime.files.list(folder));
-      return names ? { state: "fine", message: `${folder} has ${names.length} plugins` } : {
-        state: "problem",
-        message: `${folder}, where plugins should be, does not exist`,
-        remedy: "install the plugins there, or have CNI_PATH name their directory",
-      };
+      const names = ifPresent(() => runtime.files.list(folder))?.filter((name) => name[0] !== ".");
+      return names
+        ? { state: "fine", message: `${folder} has ${counted(names.length, "executable")}` }
+        : {
+          state: "problem",
+          message: `${folder}, where plugins should be, does not exist`,
+          remedy: "install the plugins there, or have CNI_PATH name their directory",
+        };
     }),
     {
       state: networks.length > 0 ? "fine" : "note",
-      message: `${directory} has ${networks.length} networks`,
+      message: `${directory} has ${counted(networks.length, "network")}`,
       ...networks.length > 0 ? {} : { remedy: "put a .conflist there; examples/ has some" },
     },
     ...await mistakes(configured, cni),
@@ -34,7 +37,9 @@ async function mistakes({ directory, path }: Configured, cni: Cni): Promise<Diag
   return files.flatMap(({ file, findings }): Diagnosis[] => {
     if (findings.length === 0) return [];
     const isWrong = findings.some(({ severity }) => severity === "error");
-    const message = `${file} has ${findings.length} mistakes, the first: ${findings[0]!.message}`;
+    const message = `${file} has ${counted(findings.length, "mistake")}, the first: ${
+      findings[0]!.message
+    }`;
     return [{
       state: isWrong ? "problem" : "warning",
       message,

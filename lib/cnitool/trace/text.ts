@@ -1,4 +1,5 @@
 /** A trace as a person reads it: a tree, with times before it. */
+import { counted } from "../../cli/text.ts";
 import type { SpanKind } from "../../observe/span.ts";
 import type { Style } from "../terminal.ts";
 import type { TracePart } from "./tree.ts";
@@ -93,7 +94,7 @@ function aboutOf({ kind, details }: TracePart): string {
   switch (kind) {
     case "netlink": {
       const sent = [...flags as string[], ...assignments(attributes)].join(" ");
-      const answered = answers === undefined ? "" : `, ${answers} answers`;
+      const answered = answers === undefined ? "" : `, ${counted(Number(answers), "answer")}`;
       return `${purpose}${answered}${sent === "" ? "" : `: ${sent}`}`;
     }
     case "batch":

@@ -24,7 +24,8 @@ export function targetOf(word: string | undefined): ValidationTarget {
   const directory = networkDirectory();
   if (word === undefined) return { directory };
   const path = resolve(runtime.files.realPath("."), word);
-  if (word.includes("/") && ifPresent(() => runtime.files.stat(path))?.isDirectory) {
+  const isPath = word.includes("/") || word === "." || word === "..";
+  if (isPath && ifPresent(() => runtime.files.stat(path))?.isDirectory) {
     return { directory: path };
   }
   if (isFileName(word)) {
