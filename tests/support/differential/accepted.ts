@@ -178,11 +178,11 @@ export const ACCEPTED: readonly AcceptedDifference[] = [
       "opens the device makes it",
   },
   {
-    id: "dns-alone",
-    plugins: ["host-device"],
+    id: "dns",
+    plugins: ["macvlan", "ipvlan", "vlan", "host-device", "tap", "dummy"],
     lines: /^result, only (Go|ours): dns/,
-    what: "the configuration's `dns` is in the result without IPAM, too",
-    reason: "as in every other plugin's; Go's drops it then",
+    what: "the result has the configuration's `dns`, or else IPAM's",
+    reason: "as bridge's and ptp's have; Go's others drop one of them",
   },
   {
     id: "table",
@@ -203,7 +203,7 @@ export const ACCEPTED: readonly AcceptedDifference[] = [
     id: "entries",
     plugins: ["portmap"],
     lines:
-      /CNI-HOSTPORT-DNAT -p|^Go's CHECK of the other's: success, ours: 999 .*could not check ipv[46] dnat/s,
+      /^after (ADD|DEL), only (Go|ours): host iptables[46] nat |^after our DEL of the other's: host iptables[46] nat |^after Go's DEL of the other's: host iptables[46] nat -A CNI-HOSTPORT-DNAT |^Go's CHECK of the other's: success, ours: 999 .*could not check ipv[46] dnat/s,
     where: sets("runtimeConfig.portMappings.0.hostIP"),
     what: "with `hostIP`, the rules that lead to a container's chain have its own family's ports " +
       "only, and come before those for every address",
@@ -229,6 +229,14 @@ export const ACCEPTED: readonly AcceptedDifference[] = [
     lines: /^ADD: success, ours: 7 .*"firewalldZone/s,
     what: "`firewalldZone` must be the name of a zone, whatever the backend",
     reason: "a mistake is found before firewalld runs one day",
+  },
+  {
+    id: "isolated-ports",
+    plugins: ["firewall"],
+    lines: / host link VETH linkinfo\.info_slave_data\.isolated: /,
+    where: ({ ingressPolicy }) => ingressPolicy === "isolated",
+    what: "with `isolated` the container's bridge port is isolated",
+    reason: "frames that a bridge passes on by itself may meet no rules",
   },
   {
     id: "shared-chains",
@@ -331,6 +339,14 @@ export const ACCEPTED: readonly AcceptedDifference[] = [
     ),
     what: "`latency`, `shapedSubnets` and `unshapedSubnets`",
     reason: "options that Go's does not have",
+  },
+  {
+    id: "passthru",
+    plugins: ["macvlan"],
+    lines: /^after ADD, only ours: container link eth0 linkinfo\.info_data\.nopromisc: true/,
+    where: ({ mode }) => mode === "passthru",
+    what: "in mode `passthru` with IPAM the master is not made promiscuous",
+    reason: "an interface with addresses of its own needs no frames for others",
   },
   {
     id: "bclim",
