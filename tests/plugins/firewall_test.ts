@@ -329,6 +329,52 @@ function flush(sandbox: Sandbox): void {
   sandbox.run("nft", ["flush", "ruleset"]);
 }
 
+for (const [what, family, tool] of [["IPv4", 4, "iptables"], ["IPv6", 6, "ip6tables"]] as const) {
+  kernelTest(
+    `firewall (iptables): bridges are kept apart before ${what} packets are let through, whatever was lost`,
+    (sandbox) => {
+      const { containers: [one, other, ...more] } = bridgeNetwork(sandbox, 4);
+      const [two] = addBridge(sandbox, 6, 1);
+      assert(one && other && two);
+      const options = { backend: "iptables", ingressPolicy: "same-bridge" };
+      for (const member of [one, two]) plugin(sandbox, call(member, "ADD", options));
+      using server = new Server(one.netns, "udp", {
+        address: family === 4 ? one.ipv4 : one.ipv6,
+        port: 80,
+      });
+      const isApart = () => server.missedBy(two.netns, server.endpoint);
+      assert(isApart());
+      const rule = (action: string, chain: string) => {
+        const saved = sandbox.run(`${tool}-save`, ["-t", "filter"]);
+        const [, words] = new RegExp(`^-A FORWARD (.* -j ${chain})$`, "m").exec(saved)!;
+        const args = words!.match(/"[^"]*"|\S+/g)!.map((word) => word.replaceAll('"', ""));
+        sandbox.run(tool, [action, "FORWARD", ...args]);
+      };
+      const heal = [
+        () => sandbox.run(`${pluginDirectory()}/firewall-reload`, ["--once"]),
+        ...[other, ...more].map((member) => () => plugin(sandbox, call(member, "ADD", options))),
+      ];
+      for (const [i, again] of heal.entries()) {
+        if (i % 2 === 0) rule("-D", "CNI-FORWARD");
+        else {
+          rule("-D", "CNI-ISOLATION-STAGE-1");
+          // Somebody puts it back behind the other.
+          if (i === 3) {
+            const why = "CNI firewall plugin rules (ingressPolicy: same-bridge|isolated)";
+            const comment = ["-m", "comment", "--comment", why];
+            sandbox.run(tool, ["-A", "FORWARD", ...comment, "-j", "CNI-ISOLATION-STAGE-1"]);
+          }
+        }
+        pluginError(sandbox, call(one, "CHECK", options));
+        again();
+        plugin(sandbox, call(one, "CHECK", options));
+        assert(isApart(), `try ${i}`);
+      }
+    },
+    { needs: ["iptables"] },
+  );
+}
+
 kernelTest("firewall (iptables): where nothing is forwarded, containers are", (sandbox) => {
   const { containers: [one], outside } = bridgeNetwork(sandbox, 1);
   assert(one);

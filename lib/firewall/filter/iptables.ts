@@ -21,6 +21,7 @@ import {
 import { deletion, insertion, line, type RuleLine } from "../../iptables/rule.ts";
 import { dropAdminChain, noteAdminChain, readAdminChain } from "./admin_chains.ts";
 import {
+  acceptsFirst,
   adminChainOf,
   allowRules,
   bridgeRules,
@@ -28,9 +29,11 @@ import {
   enforcedPolicy,
   type FilterRule,
   FORWARD,
+  FORWARD_ENTRY,
   isIsolated,
   rulesFor,
   STAGE_1,
+  STAGE_1_ENTRY,
   STAGE_2,
   stageRules,
   withoutComment,
@@ -111,6 +114,10 @@ export const filterIptables: PacketFilter = {
         const lacking = rulesFor(entry, policy, family).find(({ text }) => !isThere(text));
         absent[i] ??= lacking &&
           `table filter of ${iptablesName(family)} lacks "${lacking.text}"`;
+        if (isIsolated(entry) && acceptsFirst(present)) {
+          absent[i] ??= `table filter of ${iptablesName(family)} has "${STAGE_1_ENTRY}" behind ` +
+            `"${FORWARD_ENTRY}"`;
+        }
       });
     }
     return absent;
@@ -140,7 +147,10 @@ function policyAmong(
   return (bridge) => enforcedPolicy(bridge, present) ?? policyOf(bridge, all().filter(isIsolated));
 }
 
-/** Adds those of `rules` that are missing, and the chains that they need. */
+/**
+ * Adds those of `rules` that are missing, and the chains that they need. Bridges are kept apart before
+ * packets are accepted, whichever of the two rules was lost.
+ */
 async function addMissing(
   family: 4 | 6,
   saved: SavedTable,
@@ -158,6 +168,15 @@ async function addMissing(
   const commands = [
     ...chains.filter((chain) => !saved.chains.has(chain)).map((chain) => line`-N ${chain}`),
     ...[...missing.values()].map(({ text, first }) => first ? insertion(text) : text),
+    ...keptApartFirst(saved, [...missing.keys()]),
   ];
   await restore(family, { filter: commands }, purpose);
+}
+
+/** Moves the jump that keeps bridges apart before the one that accepts, where it would be behind. */
+function keptApartFirst({ rules }: SavedTable, added: readonly RuleLine[]): RuleLine[] {
+  // What is added comes first, the last of it at the very top.
+  const inserted = added.filter((rule) => [FORWARD_ENTRY, STAGE_1_ENTRY].includes(rule));
+  if (!acceptsFirst([...inserted.toReversed(), ...rules])) return [];
+  return [deletion(STAGE_1_ENTRY), insertion(STAGE_1_ENTRY)];
 }

@@ -5,7 +5,13 @@ import {
   SavedTable,
   savedTable,
 } from "../../iptables/iptables.ts";
-import { hasChain, iptablesComment, listRules, targetOf, usesOf } from "../../nftables/state.ts";
+import {
+  hasChain,
+  iptablesComment,
+  listRules,
+  targetOf as nftTargetOf,
+  usesOf,
+} from "../../nftables/state.ts";
 import { readAdminChain } from "./admin_chains.ts";
 import {
   adminEntry,
@@ -17,7 +23,7 @@ import {
   STAGE_2,
 } from "./iptables_rules.ts";
 import type { FilterEntry } from "./types.ts";
-import { commentOf, type RuleLine } from "../../iptables/rule.ts";
+import { commentOf, type RuleLine, targetOf } from "../../iptables/rule.ts";
 
 /**
  * Reads table `filter` without the rules of addresses, which is enough for a new attachment.
@@ -35,12 +41,12 @@ export async function savedWithoutAddresses(
   const chains = new Set(wanted.filter((chain) => hasChain({ ...where, chain })));
   const rules: RuleLine[] = [];
 
-  const forward = listRules({ ...where, chain: "FORWARD" });
-  for (const [text, chain] of [[FORWARD_ENTRY, FORWARD], [STAGE_1_ENTRY, STAGE_1]] as const) {
-    const isEntry = forward.some((rule) =>
-      targetOf(rule) === chain && iptablesComment(rule) === commentOf(text)
+  const entries = [FORWARD_ENTRY, STAGE_1_ENTRY];
+  for (const rule of listRules({ ...where, chain: "FORWARD" })) {
+    const found = entries.find((text) =>
+      nftTargetOf(rule) === targetOf(text) && iptablesComment(rule) === commentOf(text)
     );
-    if (isEntry) rules.push(text);
+    if (found !== undefined) rules.push(found);
   }
   const admin = { ...where, chain: adminChain };
   const led = (usesOf(admin) ?? 0) > listRules(admin).length;
@@ -49,7 +55,7 @@ export async function savedWithoutAddresses(
   const isLedHere = () =>
     readAdminChain({ family, chain: adminChain }) !== undefined ||
     listRules({ ...where, chain: FORWARD }).some((rule) =>
-      targetOf(rule) === adminChain && iptablesComment(rule) === commentOf(entryText)
+      nftTargetOf(rule) === adminChain && iptablesComment(rule) === commentOf(entryText)
     );
   if (led && chains.has(FORWARD) && isLedHere()) rules.push(entryText);
   for (const chain of isIsolated(entry) ? [STAGE_1, STAGE_2] : []) {

@@ -18,6 +18,12 @@ const ANY_POLICY = comment("CNI firewall plugin rules (ingressPolicy: same-bridg
 
 export const FORWARD_ENTRY = line`-A FORWARD ${comment("CNI firewall plugin rules")} -j ${FORWARD}`;
 export const STAGE_1_ENTRY = line`-A FORWARD ${ANY_POLICY} -j ${STAGE_1}`;
+/** Whether a table accepts packets before it keeps bridges apart. @param rules in their order */
+export function acceptsFirst(rules: readonly RuleLine[]): boolean {
+  const accepting = rules.indexOf(FORWARD_ENTRY);
+  return accepting >= 0 && rules.indexOf(STAGE_1_ENTRY) > accepting;
+}
+
 const RETURNS = [STAGE_1, STAGE_2].map((chain) => line`-A ${chain} ${ANY_POLICY} -j RETURN`);
 
 /**
