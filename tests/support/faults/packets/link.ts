@@ -339,10 +339,11 @@ export const LINK: readonly PacketPromise[] = [
     run(trial) {
       const world = new World(trial);
       const { from, by } = trial.shape;
-      const inVlan = (vlan: number) => ({ link: trial.isKept ? { vlan } : {} });
-      const attacker = world.attach(inVlan(100));
-      const victim = world.attach({ network: "two", ...onBridgeOne(inVlan(200)) });
-      const witness = world.attach({ network: "two", ...onBridgeOne(inVlan(200)) });
+      const inVlan = (vlan: number) => trial.isKept ? { bridge: "br-one", vlan } : {};
+      const network = trial.isKept ? "two" : "one";
+      const attacker = world.attach({ link: inVlan(100) });
+      const victim = world.attach({ network, link: inVlan(200) });
+      const witness = world.attach({ network, link: inVlan(200) });
       const text = [..."hopping"].map((character) => character.charCodeAt(0));
       const way = { from: attacker.mac, to: BROADCAST, tags: HOPS[by] };
       const attack = () => sendFrame(frame(way, ETH_P_TEST, text), "eth0", attacker.netns);
@@ -384,8 +385,3 @@ export const LINK: readonly PacketPromise[] = [
     },
   },
 ];
-
-/** A network of its own on the bridge of network `one`. */
-function onBridgeOne({ link }: { link: object }): { link: Record<string, unknown> } {
-  return { link: { ...link, bridge: "br-one" } };
-}
