@@ -14,6 +14,7 @@ import {
   prepare,
 } from "../support/link_plugins.ts";
 import type { NetNs } from "../../lib/ns/netns.ts";
+import { EtcdCluster } from "../support/etcd/server.ts";
 import { staticAddress } from "../support/network.ts";
 import { outputWithInput, plugin, pluginDirectory } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
@@ -145,4 +146,29 @@ kernelTest(
     assertStringIncludes(added.answer.msg, "/run/cni/dhcp.sock");
     assertEquals(call("nothing that can be written", "DEL", config, netns.path).code, 0);
   },
+);
+
+kernelTest(
+  "cluster-local works on a read-only root, without an environment, or says what it could not write",
+  async (sandbox) => {
+    await using cluster = await EtcdCluster.start(sandbox);
+    const etcd = { endpoints: cluster.endpoints, timeout: 20 };
+    const ipam = { type: "cluster-local", node: "n1", subnet: "10.1.0.0/24", etcd };
+    const config = { cniVersion: "1.1.0", name: "net", type: "cluster-local", ipam };
+    const held = () =>
+      cluster.members[0]!.keys("/cni/cluster-local/").filter((key) => key.includes("/owners/"));
+    for (const host of ["a read-only root", "a read-only root and /proc/sys"] as const) {
+      const added = call(host, "ADD", config, "/none");
+      assertEquals([added.code, added.stderr], [0, ""], JSON.stringify(added.answer));
+      const removed = call(host, "DEL", config, "/none");
+      assertEquals([removed.code, removed.answer, removed.stderr], [0, undefined, ""]);
+    }
+    const refused = call("nothing that can be written", "ADD", config, "/none");
+    assertEquals(refused.code, 1, JSON.stringify(refused.answer));
+    assertMatch(refused.answer.msg, /\/(run|var\/lib)\/cni\b.*(EROFS|read-only)/i);
+    assertEquals(held(), []);
+    const removed = call("nothing that can be written", "DEL", config, "/none");
+    assertEquals(removed.code, 0, JSON.stringify(removed.answer));
+  },
+  { needs: ["etcd", "etcdctl"] },
 );

@@ -28,15 +28,22 @@ export async function detach(call: DelCall): Promise<void> {
   }
   const { attachment, etcd, noted } = found;
   const notes = new NodeNotes(attachment.node);
+  let isReleased = false;
   try {
     using session = new Session(etcd, attachment.node);
     if (noted.some(isInDoubt)) await fence(session);
     await release(session, attachment, { expected: noted[0]?.note.addresses });
+    isReleased = true;
     for (const one of noted) notes.remove(one);
     await session.save();
     await releasePending(session, MAX_RELEASES).catch(() => 0); // left to a later call
   } catch (error) {
     const why = CniError.from(error);
+    if (isReleased && noted.length === 0) {
+      // A disk that takes no note of how far etcd had come; nothing of the attachment is left.
+      warn(`cluster-local: ${why.message}\n`);
+      return;
+    }
     const all: Noted[] = noted.length > 0 ? noted : [{
       state: "held",
       note: {
