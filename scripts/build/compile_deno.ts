@@ -14,18 +14,17 @@ const ABOUT_BASE = /denort|base binary|invalid object/i;
  * V8 allocates feedback for its compilers once a function was called 8 times, and optimizes it
  * after 400. A process that lives for milliseconds gains nothing from either: waiting ten times as
  * long takes 4 % of loopback's CPU time and 9 of bridge's. In a daemon a function is called that
- * often soon enough. Four megabytes of new objects are more than a call makes: it ends without
- * collecting any, which takes another 4 % off bridge. Handing work to other threads of V8's costs
- * more than these take over: without, 2 % less of loopback's CPU time and 5 of firewall's, and a
- * resident server that is called by many on two processors makes a quarter more ADDs a second.
+ * often soon enough. Handing work to other threads of V8's costs more than these take over:
+ * without, 2 % less of loopback's CPU time and 5 of firewall's, and a resident server that is called
+ * by many on two processors makes a quarter more ADDs a second.
  */
 const V8_FLAGS = [
   "--single-threaded",
-  "--min-semi-space-size=4",
   "--invocation-count-for-feedback-allocation=100",
   "--invocation-count-for-maglev=4000",
   "--invocation-count-for-maglev-osr=2000",
-  // MB: most of the resident server's peak memory was garbage in the young generation.
+  // MB: most of the resident server's peak memory was garbage in the young generation. A single call
+  // gains nothing from more: to touch new pages costs it what a collection does.
   "--max-semi-space-size=1",
 ];
 
@@ -56,7 +55,7 @@ export async function compileWithDeno(
       "--no-remote",
       "--no-npm",
       // The code cache is a file with a predictable name in /tmp, from where any user could have
-      // root's plugins load code. It would save 1 ms of 27.
+      // root's plugins load code. It would save 2 ms of loopback's 31 and 5 of portmap's 50.
       "--no-code-cache",
       `--v8-flags=${V8_FLAGS.join(",")}`,
       ...workers.map((worker) => `--include=${worker}`),
