@@ -68,6 +68,14 @@ export const ACCEPTED: readonly AcceptedDifference[] = [
     reason: "that is what it is for; most of Go's plugins only look at the version",
   },
   {
+    id: "values",
+    lines:
+      /^ADD: success, ours: 7 .*invalid [\w-]+ configuration: \\"(mtu|ipMasqBackend|hwaddr|firewalldZone|ipam\.routes\[0\]\.dst)\\"/s,
+    what: "a value that means nothing is refused, whether it would be used or not",
+    reason: "a mistake is found before it matters; Go's pass over `mtu` -1, over a route without " +
+      "`dst`, and over what another option makes useless",
+  },
+  {
     id: "alias",
     lines: /: (container|host) link \S+ ifalias: "cni:/,
     what: "an interface's alias names its attachment",
@@ -178,6 +186,14 @@ export const ACCEPTED: readonly AcceptedDifference[] = [
       "opens the device makes it",
   },
   {
+    id: "selinux",
+    plugins: ["tap"],
+    lines: /^ADD: 999 .*failed set socket label.*, ours: success/s,
+    where: sets("selinuxContext"),
+    what: "`selinuxContext` is passed over where the kernel has no SELinux",
+    reason: "the same configuration works on hosts with and without",
+  },
+  {
     id: "dns",
     plugins: ["macvlan", "ipvlan", "vlan", "host-device", "tap", "dummy"],
     lines: /^result, only (Go|ours): dns/,
@@ -222,13 +238,6 @@ export const ACCEPTED: readonly AcceptedDifference[] = [
     lines: / filter -A CNI-FORWARD -d \S+ -m conntrack --ctstate DNAT -j ACCEPT/,
     what: "iptables: a rule for each address accepts what comes to published ports",
     reason: "where the host forwards nothing else, Go's portmap publishes in vain",
-  },
-  {
-    id: "zone",
-    plugins: ["firewall"],
-    lines: /^ADD: success, ours: 7 .*"firewalldZone/s,
-    what: "`firewalldZone` must be the name of a zone, whatever the backend",
-    reason: "a mistake is found before firewalld runs one day",
   },
   {
     id: "isolated-ports",

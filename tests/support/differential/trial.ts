@@ -82,6 +82,8 @@ function liveIn(
   { add: first, rest }: Actors,
   looks: Looks,
 ): Life {
+  // Where a path in a configuration is none from the root, it begins here.
+  Deno.chdir(sandbox.directory);
   subject.host?.(sandbox);
   using netns = sandbox.container("subject");
   subject.container?.(sandbox, netns);
