@@ -9,6 +9,7 @@ import type { FaultCase, FaultSuite } from "../support/faults/suite.ts";
 import { type Aspect, fuzzCalls } from "./fuzz/calls.ts";
 import { CORPUS } from "./fuzz/corpus.ts";
 import { fuzzBus, fuzzDbusMessages } from "./fuzz/dbus.ts";
+import { fuzzDhcp } from "./fuzz/dhcp.ts";
 import { fuzzNetlink, NETLINK_READS } from "./fuzz/netlink.ts";
 import { fuzzRecords } from "./fuzz/records.ts";
 import { RECORD_KINDS } from "./model/records.ts";
@@ -16,6 +17,7 @@ import { RECORD_KINDS } from "./model/records.ts";
 const PARSER_RUNS = { runs: 20_000, withinMs: 5_000 };
 /** Lists of calls; a list of one is made anew until none shorter fails. */
 const CALL_RUNS = { runs: 12, withinMs: 8_000 };
+const DHCP_RUNS = { runs: 40, withinMs: 15_000 };
 const ASPECTS: readonly Aspect[] = ["configuration", "prevResult", "environment", "arguments"];
 
 export const suite: FaultSuite = {
@@ -35,6 +37,7 @@ export const suite: FaultSuite = {
       id: `records/${kind}`,
       run: (room) => fuzzRecords(room, kind, PARSER_RUNS),
     })),
+    { id: "dhcp", steps: () => 4, run: (room) => fuzzDhcp(room, DHCP_RUNS) },
     { id: "dbus/messages", run: (room) => fuzzDbusMessages(room, PARSER_RUNS) },
     { id: "dbus/bus", run: (room) => fuzzBus(room, PARSER_RUNS) },
     ...NETLINK_READS.map(({ name, needs }): FaultCase => ({

@@ -12,10 +12,10 @@ import { runHostLocal } from "./model/host_local.ts";
 import { RECORD_KINDS, runRecords } from "./model/records.ts";
 
 /** How many steps a case has: each has lists of its own. */
-const STEPS = 12;
+const STEPS = 6;
 
-const RUNS = { runs: 40, withinMs: 20_000, maxCommands: 60 };
-const RECORD_RUNS = { runs: 300, withinMs: 20_000, maxCommands: 60 };
+const RUNS = { runs: 40, withinMs: 10_000, maxCommands: 60 };
+const RECORD_RUNS = { runs: 300, withinMs: 10_000, maxCommands: 60 };
 const DAEMON_RUNS = { runs: 10, withinMs: 10_000, maxCommands: 20 };
 
 function modelCase(part: Omit<FaultCase, "steps">): FaultCase {

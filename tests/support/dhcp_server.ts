@@ -36,6 +36,8 @@ export interface Answer {
   options?: [code: number, value: Uint8Array | string | number][];
   /** Instead of everything behind the cookie. */
   raw?: Uint8Array;
+  /** What becomes of the whole message. */
+  damage?(message: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
 }
 
 /** A server on `eth0` of a namespace, as 10.66.0.1. */
@@ -48,7 +50,10 @@ export class ScriptedServer implements Disposable {
 
   constructor(
     private readonly netns: NetNs,
-    public script: (message: Received, server: ScriptedServer) => Answer | undefined,
+    public script: (
+      message: Received,
+      server: ScriptedServer,
+    ) => Answer | readonly Answer[] | undefined,
   ) {
     this.#socket = netns.run(() => Socket.open(AF_INET, SOCK_DGRAM, 0));
     this.#socket.option(SOL_SOCKET, SO_BROADCAST, Uint8Array.of(1, 0, 0, 0), "SO_BROADCAST");
@@ -72,9 +77,11 @@ export class ScriptedServer implements Disposable {
     for (let packet = this.#socket.receive(); packet; packet = this.#socket.receive()) {
       const message = read(packet.data);
       this.received.push(message);
-      const answer = this.script(message, this);
-      if (!answer) continue;
-      this.#socket.send(write(message, answer), inetAddress(this.#recipient(message, answer), 68));
+      for (const answer of [this.script(message, this) ?? []].flat()) {
+        const { damage = (whole) => whole } = answer;
+        const recipient = inetAddress(this.#recipient(message, answer), 68);
+        this.#socket.send(damage(write(message, answer)), recipient);
+      }
     }
   }
 

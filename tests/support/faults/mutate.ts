@@ -99,8 +99,15 @@ export function mutatedJson(value: unknown): fc.Arbitrary<string> {
   });
 }
 
-/** Bytes of which some were changed, cut off or added. */
-export function mutatedBytes(whole: Uint8Array): fc.Arbitrary<Uint8Array> {
+/** What becomes of bytes: the end is cut off, others are added, some are changed. */
+export interface ByteDamage {
+  readonly changes: readonly (readonly [at: number, value: number])[];
+  readonly end: number | null;
+  readonly more: Uint8Array;
+}
+
+/** Ways to damage bytes. */
+export function byteDamages(): fc.Arbitrary<ByteDamage> {
   const change = fc.tuple(
     fc.nat(4000),
     fc.oneof(fc.constantFrom(0, 1, 4, 127, 128, 255), fc.nat(255)),
@@ -109,11 +116,22 @@ export function mutatedBytes(whole: Uint8Array): fc.Arbitrary<Uint8Array> {
     changes: fc.array(change, { maxLength: 6 }),
     end: fc.option(fc.nat(4000), { freq: 3 }),
     more: fc.uint8Array({ maxLength: 12 }),
-  }).map(({ changes, end, more }) => {
-    const bytes = Uint8Array.of(...whole.subarray(0, end ?? whole.length), ...more);
-    for (const [at, value] of changes) if (bytes.length > 0) bytes[at % bytes.length] = value;
-    return bytes;
   });
+}
+
+/** Makes a damaged copy of bytes. */
+export function damagedBytes(
+  whole: Uint8Array,
+  { changes, end, more }: ByteDamage,
+): Uint8Array<ArrayBuffer> {
+  const bytes = Uint8Array.of(...whole.subarray(0, end ?? whole.length), ...more);
+  for (const [at, value] of changes) if (bytes.length > 0) bytes[at % bytes.length] = value;
+  return bytes;
+}
+
+/** Damaged copies of bytes. */
+export function mutatedBytes(whole: Uint8Array): fc.Arbitrary<Uint8Array<ArrayBuffer>> {
+  return byteDamages().map((damage) => damagedBytes(whole, damage));
 }
 
 /** A place in a tree: the list or object, and the key. */
