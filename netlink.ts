@@ -16,6 +16,7 @@ export {
   type LinkChanges,
   type LinkRef,
   Links,
+  type NamedLink,
   type NewLink,
   type OperState,
 } from "./lib/rtnl/link.ts";

@@ -45,6 +45,9 @@ flags of daemon; durations are like 500ms, 10s or 1m30s:
   -resendmax TIME      longest pause between two messages (62s)
   -resendtimeout TIME  an attachment without a lease after so long fails (208s)
   -checkinterval TIME  how often to see whether interfaces are still there (10s)
+
+example:
+  cni dhcp daemon
 `;
 
 const LEASES_FLAGS = { socketpath: "text", json: "switch" } as const;

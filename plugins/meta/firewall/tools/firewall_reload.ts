@@ -15,6 +15,9 @@ const HELP =
 
 usage: firewall-reload --once     now
        firewall-reload --watch    now, and whenever firewalld or nftables are reloaded
+
+example:
+  cni firewall-reload --once
 `;
 
 /** @returns the exit status: 0, 1 for a failure, 2 for a wrong command line */
