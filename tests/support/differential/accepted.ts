@@ -70,7 +70,7 @@ export const ACCEPTED: readonly AcceptedDifference[] = [
   {
     id: "values",
     lines:
-      /^ADD: success, ours: 7 .*invalid [\w-]+ configuration: \\"(mtu|ipMasqBackend|hwaddr|firewalldZone|ipam\.routes\[0\]\.dst)\\"/s,
+      /^ADD: success, ours: 7 .*"msg": "(invalid [\w-]+ configuration: )?\\"(mtu|(args\.cni\.)?txQLen|ipMasqBackend|hwaddr|firewalldZone|dataDir|ipam\.routes\[0\]\.dst)\\" is /s,
     what: "a value that means nothing is refused, whether it would be used or not",
     reason: "a mistake is found before it matters; Go's pass over `mtu` -1, over a route without " +
       "`dst`, and over what another option makes useless",
