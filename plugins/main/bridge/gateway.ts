@@ -13,6 +13,7 @@ import type { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link, NamedLink } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { NetlinkError } from "../../../lib/nl/error.ts";
+import { awaitGroups, groupsIn } from "./await_groups.ts";
 import { addVethPair } from "../../../lib/rtnl/veth.ts";
 import type { Undo } from "../../../lib/skel/undo.ts";
 import { CniError } from "../../../lib/types/error.ts";
@@ -113,14 +114,17 @@ export async function addGateways(
   target: GatewayTarget,
   gateways: readonly Cidr[],
 ): Promise<Gateways> {
-  const { host, options } = target;
-  if (options.vlan === 0) {
-    const bridge = await host.link.getMeanwhile(target.bridge);
-    return addAddresses(target, bridge, gateways) ? {} : { bridge };
+  const { host, hostNs, options } = target;
+  const isBridge = options.vlan === 0;
+  const device = isBridge
+    ? await host.link.getMeanwhile(target.bridge)
+    : await ensureVlanInterface(target, gateways);
+  const isChanged = addAddresses(target, device, gateways);
+  if (isChanged) {
+    await awaitGroups(device.name, gateways.map(({ ip }) => ip), () => groupsIn(hostNs));
   }
-  const device = await ensureVlanInterface(target, gateways);
-  addAddresses(target, device, gateways);
-  return { vlanInterface: device.name };
+  if (!isBridge) return { vlanInterface: device.name };
+  return isChanged ? {} : { bridge: device };
 }
 
 /**
