@@ -15,6 +15,9 @@ const NAMESPACES = {
   pid: "PID namespace",
 } as const;
 
+/** What is read of `/proc/PID/status`. */
+const FIELDS = /^(Umask|Uid|Gid|CapEff):[ \t]*(.*)$/gm;
+
 /** The attributes of a process that decide how it would run a call. */
 export interface Identity {
   /** umask(2) */
@@ -41,8 +44,10 @@ export function identityOf(process: number | "thread-self", isLabelled?: boolean
     using handle = Descriptor.open(`/proc/${process}`, O_PATH);
     const directory = `/proc/self/fd/${handle.number}`;
     const status = runtime.files.readText(`${directory}/status`);
-    const field = (name: string) =>
-      new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1] ?? "unknown";
+    const fields = new Map(
+      Array.from(status.matchAll(FIELDS), ([, name, value]) => [name!, value!]),
+    );
+    const field = (name: string) => fields.get(name) ?? "unknown";
     const label = isLabelled === false ? undefined : labelOf(directory);
     const traits: Record<string, string> = {
       // First: what users and capabilities mean depends on it.

@@ -62,7 +62,11 @@ export class DiskStore implements Store {
    * usable
    */
   static async open(dataDir: string, network: string): Promise<DiskStore> {
-    inDirectory(dataDir, () => runtime.files.makeDirectory(`${dataDir}/${network}`, 0o755));
+    const path = `${dataDir}/${network}`;
+    inDirectory(dataDir, () => {
+      const isPresent = ifPresent(() => runtime.files.stat(path))?.isDirectory;
+      if (!isPresent) runtime.files.makeDirectory(path, 0o755);
+    });
     return await DiskStore.#open(dataDir, network);
   }
 
@@ -140,7 +144,7 @@ export class DiskStore implements Store {
     // Without fsync: the file only says where the search starts.
     this.#withTemporary(
       address.toString(),
-      { sync: false },
+      { sync: false, isRenamed: true },
       () => runtime.files.rename(this.#path(TEMPORARY), this.#path(lastName(setIndex))),
     );
   }
@@ -329,17 +333,27 @@ export class DiskStore implements Store {
     }
   }
 
-  /** Writes the temporary file and works with it; afterwards it is gone, or has another name. */
-  #withTemporary<T>(text: string, { sync }: { sync: boolean }, work: () => T): T {
+  /**
+   * Writes the temporary file and works with it; afterwards it is gone, or has another name.
+   * @param isRenamed `work` gives it that name
+   */
+  #withTemporary<T>(
+    text: string,
+    { sync, isRenamed = false }: { sync: boolean; isRenamed?: boolean },
+    work: () => T,
+  ): T {
     const path = this.#path(TEMPORARY);
     return this.#work(() => {
       this.#hasChanged = true;
       try {
         // Never an existing file: it may be a hard link of a reservation.
         runtime.files.write(path, text, { create: "new", mode: 0o600, sync });
-        return work();
-      } finally {
+        const result = work();
+        if (!isRenamed) removeIfPresent(path);
+        return result;
+      } catch (error) {
         removeIfPresent(path);
+        throw error;
       }
     });
   }
