@@ -26,7 +26,6 @@ import { loadMasquerading, loadSpoofCheck } from "./filters.ts";
 import {
   addGateways,
   gatewayAddresses,
-  type Gateways,
   type GatewayTarget,
   withDefaultRoutes,
   withGateways,
@@ -52,8 +51,6 @@ interface Attached {
   vlanInterface?: string;
   /** The container's interface, where it has been given its addresses. */
   configured?: Link;
-  /** The bridge, where it was read after it had got its port, and not changed since. */
-  bridge?: Link;
 }
 
 /** Attaches a container. @throws {CniError} */
@@ -89,7 +86,7 @@ export async function add(call: AddCall<Options>): Promise<Result> {
 
   const container = { sandbox, inside, near, mac };
   const target = { host, hostNs: here, bridge, port: far, options, undo };
-  const { result, vlanInterface, configured, ...read } = hasIpam(call)
+  const { result, vlanInterface, configured } = hasIpam(call)
     ? await addLayer3(call, container, target)
     : await addLayer2(call, container, far);
   const port = options.disableContainerInterface
@@ -97,7 +94,8 @@ export async function add(call: AddCall<Options>): Promise<Result> {
     : await awaitPort(host.link, far);
 
   const interfaces: Interface[] = [
-    describe(read.bridge ?? await host.link.getMeanwhile(bridge)),
+    // Read last: another attachment may have given it its MAC address.
+    describe(await host.link.getMeanwhile(bridge)),
     describe(port),
     { ...describe(configured ?? inside.link.get(near)), sandbox: netns },
   ];
@@ -140,9 +138,9 @@ async function addLayer3(
   const end = { inside, netns: sandbox, ifName, noDad: false, link, mac: own };
   const configured = await configureInterface(end, result);
 
-  let added: Gateways = {};
+  let vlanInterface: string | undefined;
   if (gateways.length > 0) {
-    added = await addGateways(target, gateways);
+    vlanInterface = await addGateways(target, gateways);
     enableForwarding(gateways.map(({ ip }) => ip.family));
   }
   if (options.ipMasq) {
@@ -155,7 +153,7 @@ async function addLayer3(
       { ambiguous: () => false },
     );
   }
-  return { result, configured, ...added };
+  return { result, vlanInterface, configured };
 }
 
 async function guardAddress(call: AddCall<Options>, port: NamedLink, mac: string): Promise<void> {

@@ -97,34 +97,25 @@ export interface GatewayTarget {
   undo: Undo;
 }
 
-/** What {@link addGateways} has found or made. */
-export interface Gateways {
-  /** The name of `BRIDGE.VLAN`, where that has the addresses. */
-  vlanInterface?: string;
-  /** The bridge, where that had the addresses already. */
-  bridge?: Link;
-}
-
 /**
  * Adds the gateway's addresses to the bridge, or to `BRIDGE.VLAN`. A new bridge gets the MAC
  * address that belongs to them; another one keeps its own, from now on independent of its ports.
+ * @returns the name of `BRIDGE.VLAN`; undefined for the bridge itself
  * @throws {CniError} code 7 when another address conflicts
  */
 export async function addGateways(
   target: GatewayTarget,
   gateways: readonly Cidr[],
-): Promise<Gateways> {
+): Promise<string | undefined> {
   const { host, hostNs, options } = target;
   const isBridge = options.vlan === 0;
   const device = isBridge
     ? await host.link.getMeanwhile(target.bridge)
     : await ensureVlanInterface(target, gateways);
-  const isChanged = addAddresses(target, device, gateways);
-  if (isChanged) {
+  if (addAddresses(target, device, gateways)) {
     await awaitGroups(device.name, gateways.map(({ ip }) => ip), () => groupsIn(hostNs));
   }
-  if (!isBridge) return { vlanInterface: device.name };
-  return isChanged ? {} : { bridge: device };
+  return isBridge ? undefined : device.name;
 }
 
 /**
