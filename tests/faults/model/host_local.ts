@@ -399,10 +399,14 @@ const damageLast = (set: number, text: string) =>
     model.last[set] = IpAddress.tryParse(text.trim())?.toString();
   });
 
-/** An administrator, or an old version of the Go plugin, reserves an address. */
+/**
+ * An administrator, or an old version of the Go plugin, reserves an address: by a new file, since
+ * that is how the index learns of others.
+ */
 const writeByHand = (address: string, owner: Owner) =>
   command<Model, Real>(`writeByHand(${address}, ${owner.containerId})`, (model, real) => {
     if (listed(real.directory).length === 0) return;
+    if (model.held.has(address)) Deno.removeSync(`${real.directory}/${address}`);
     Deno.writeTextFileSync(`${real.directory}/${address}`, textOf(owner));
     model.held.set(address, textOf(owner));
     model.gone.delete(textOf(owner));
