@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { bridgeNetwork, type Member } from "../support/bridge_network.ts";
+import { startPlugin } from "../support/faults/concurrent.ts";
 import { Firewalld } from "../support/firewalld.ts";
 import { plugin, pluginDirectory, pluginError } from "../support/plugins.ts";
 import { BackgroundProcess, eventually } from "../support/process.ts";
@@ -181,6 +182,37 @@ kernelTest(
     daemon.command("--zone=public", "--remove-source=10.5.0.2/32"); // which nobody hears of
     await eventually(() => sources(daemon).length === 2, () => `sources\n${watcher.output}`);
     assertEquals(watcher.output.split("ZONE_CONFLICT").length, 2, "it is said once");
+  },
+  { needs },
+);
+
+kernelTest(
+  "firewall (firewalld): DEL succeeds where firewalld ends meanwhile, or its rules were flushed",
+  async (sandbox) => {
+    const { containers: [one, two] } = bridgeNetwork(sandbox);
+    assert(one && two);
+    await using daemon = await Firewalld.start(sandbox);
+    const { ok } = caller(sandbox, daemon);
+    for (const member of [one, two]) ok(member, "ADD");
+    sandbox.run("nft", ["flush", "ruleset"]);
+    ok(two, "DEL");
+
+    const config = { cniVersion: "1.1.0", name: "n", type: "firewall" };
+    daemon.freeze();
+    const removed = startPlugin(`${pluginDirectory()}/firewall`, config, {
+      ...daemon.env,
+      PATH: Deno.env.get("PATH")!,
+      CNI_COMMAND: "DEL",
+      CNI_CONTAINERID: "c1",
+      CNI_NETNS: one.netns.path,
+      CNI_IFNAME: "eth0",
+      CNI_PATH: pluginDirectory(),
+    });
+    // It waits for an answer by then; where it does not yet, it finds no firewalld.
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    await daemon.stop();
+    const { code, stdout } = await removed;
+    assertEquals([code, stdout], [0, ""]);
   },
   { needs },
 );

@@ -60,6 +60,11 @@ export class Firewalld implements AsyncDisposable {
     ]);
   }
 
+  /** Holds firewalld up: it answers nothing, until it is ended. */
+  freeze(): void {
+    this.#daemon!.kill("SIGSTOP");
+  }
+
   /** Ends firewalld, but not the bus. */
   async stop(): Promise<void> {
     await end(this.#daemon);

@@ -54,10 +54,7 @@ export const filterFirewalld: PacketFilter = {
         other.backend === "firewalld" && other.ips.some((own) => own.equals(ip))
       );
       if (kept) continue;
-      for (const zone of new Set(zones)) {
-        const tolerated = /UNKNOWN_SOURCE|INVALID_ZONE|CONFLICT/;
-        call(bus, "removeSource", zone, String(Cidr.host(ip)), tolerated);
-      }
+      for (const zone of new Set(zones)) removeSource(bus, zone, String(Cidr.host(ip)));
     }
   },
 
@@ -75,6 +72,26 @@ export const filterFirewalld: PacketFilter = {
     });
   },
 };
+
+/** What firewalld says where there is nothing to remove, its own rules that somebody flushed included. */
+const NOTHING_TO_REMOVE =
+  /UNKNOWN_SOURCE|INVALID_ZONE|CONFLICT|COMMAND_FAILED[^]*No such file or directory/;
+
+/** Takes an address out of a zone. A firewalld that ends meanwhile forgets it; another may have begun. */
+function removeSource(bus: SystemBus, zone: string, source: string): void {
+  const remove = () => call(bus, "removeSource", zone, source, NOTHING_TO_REMOVE);
+  try {
+    remove();
+  } catch (error) {
+    if (
+      !(error instanceof DbusError) ||
+      !/\.(NoReply|ServiceUnknown|NameHasNoOwner)$/.test(error.errorName)
+    ) {
+      throw error;
+    }
+    if (bus.hasOwner(FIREWALLD)) remove();
+  }
+}
 
 /** Calls a method. @param tolerated a part of an error's text that means that nothing was to do */
 function call(
