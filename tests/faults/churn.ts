@@ -49,7 +49,10 @@ const DISTURBANCES: Readonly<Record<string, Disturbance>> = {
   "flush-ruleset"({ administrator, firewalld }) {
     administrator.flushAll();
     // It does not notice, and refuses everything from then on.
-    firewalld?.command("--reload");
+    if (firewalld) {
+      firewalld.command("--reload");
+      administrator.reloadIptables();
+    }
   },
   "flush-tables"({ room, flavour, administrator }) {
     administrator.flushTable(flavour, room.random.pick(IPTABLES));
@@ -72,15 +75,18 @@ const DISTURBANCES: Readonly<Record<string, Disturbance>> = {
       room.sandbox.try(program!, words);
     }
   },
-  reload({ firewalld }) {
+  reload({ firewalld, administrator }) {
     firewalld!.command("--reload");
+    administrator.reloadIptables();
   },
-  "complete-reload"({ firewalld }) {
+  "complete-reload"({ firewalld, administrator }) {
     firewalld!.command("--complete-reload");
+    administrator.reloadIptables();
   },
-  async restart({ firewalld }) {
+  async restart({ firewalld, administrator }) {
     await firewalld!.stop();
     await firewalld!.restart();
+    administrator.reloadIptables();
   },
 };
 
@@ -180,8 +186,9 @@ function churnCase(setting: Setting, name: string): FaultCase {
       const world = new World({ sandbox, shape, isKept: true, isInVain: false });
       const isDropping = rules === "iptables" && filter === "iptables";
       const administrator = new Administrator(sandbox, isDropping ? flavour : undefined);
-      const foreign = administrator.rules();
       await using firewalld = filter === "firewalld" ? await Firewalld.start(sandbox) : undefined;
+      if (firewalld) administrator.reloadIptables();
+      const foreign = administrator.rules();
       const size = room.all ? 24 : 12;
       const env = { ...environment(flavour), ...firewalld?.env };
       const crowd = new Crowd(room, size, setting, env);
@@ -196,11 +203,14 @@ function churnCase(setting: Setting, name: string): FaultCase {
 
       let isOver = false;
       const coming = crowd.comeAndGo(WORKERS, () => isOver);
+      coming.catch(() => isOver = true); // it is thrown below, where it is waited for
       try {
         for (let i = 0; i < (room.all ? 8 : 4); i++) {
           const { operations } = crowd;
           // Not before some have come or gone, and somewhere within the next one's work.
-          do await sleep(room.random.int(100)); while (crowd.operations < operations + WORKERS);
+          do await sleep(room.random.int(100)); while (
+            !isOver && crowd.operations < operations + WORKERS
+          );
           await DISTURBANCES[name]!({ room, flavour, administrator, firewalld });
           room.count("disturbances");
           // As often as not, somebody puts rules back while others come and go.

@@ -60,6 +60,11 @@ export class Administrator {
     this.#load(flavour, [table]);
   }
 
+  /** Loads his rules of iptables-nft again, which firewalld flushes as it is loaded. */
+  reloadIptables(): void {
+    for (const table of TABLES) this.flushTable("nft", table);
+  }
+
   /** `nft delete table FAMILY TABLE` of iptables-nft's, and his own rules again. */
   deleteTable(table: typeof TABLES[number]): void {
     for (const family of ["ip", "ip6"]) {
