@@ -192,6 +192,10 @@ kernelTest("tuning: the MAC address has four sources, args before the runtime", 
   }
   assertEquals(state(sandbox, netns).mtu, 1300);
   assertEquals(sysctls(netns, "core/somaxconn"), ["7"]);
+  // Whoever wins, CNI_ARGS is read.
+  const unknown = { ...config, args: { cni: { mac: "" } } };
+  const call = { config: unknown, netns, args: "K8S_POD_NAME=x" };
+  assertEquals(pluginError(sandbox, { command: "ADD", ...call }).code, 4);
 });
 
 kernelTest("tuning: IFNAME stands for an interface whose name has dots", (sandbox) => {

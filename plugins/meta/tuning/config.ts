@@ -159,13 +159,13 @@ export function dataDirectory({ dataDir }: Pick<Options, "dataDir">): string {
  * `""` is one: it leaves the address as it is, whoever else asks for another.
  */
 function readMac({ options, args }: AttachmentCall<Options>): string | undefined {
-  if (options.args?.cni?.mac === "") return undefined;
   const sources = [
     ["args.cni.mac", options.args?.cni?.mac],
     ["runtimeConfig.mac", options.runtimeConfig?.mac],
     ["MAC in CNI_ARGS", readArgs(args, ["MAC"]).MAC],
     ["mac", options.mac],
   ] as const;
+  if (options.args?.cni?.mac === "") return undefined;
   const [source, text] = sources.find(([, text]) => text) ?? [];
   if (!text) return undefined;
   const mac = tryParseMac(text);

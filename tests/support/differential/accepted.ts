@@ -70,7 +70,7 @@ export const ACCEPTED: readonly AcceptedDifference[] = [
   {
     id: "values",
     lines:
-      /^ADD: success, ours: 7 .*"msg": "(invalid [\w-]+ configuration: )?\\"(mtu|(args\.cni\.)?txQLen|ipMasqBackend|hwaddr|firewalldZone|dataDir|ipam\.routes\[0\]\.dst)\\" is /s,
+      /^ADD: success, ours: 7 .*"msg": "(invalid [\w-]+ configuration: )?\\"(mtu|(args\.cni\.)?txQLen|ipMasqBackend|hwaddr|firewalldZone|dataDir|ipam\.(routes\[0\]\.dst|addresses\[0\]\.address))\\" is /s,
     what: "a value that means nothing is refused, whether it would be used or not",
     reason: "a mistake is found before it matters; Go's pass over `mtu` -1, over a route without " +
       "`dst`, and over what another option makes useless",
@@ -179,11 +179,11 @@ export const ACCEPTED: readonly AcceptedDifference[] = [
     id: "tap-of-an-owner",
     plugins: ["tap"],
     lines:
-      /^after (ADD|DEL), only (Go|ours): container (link eth0 (address|mtu|linkinfo\.info_data\.vnet_hdr)|sysctl ipv6\/conf\/eth0\/mtu): /,
+      /^after (ADD|DEL), only (Go|ours): container (link eth0 (address|mtu|linkinfo\.info_data\.(vnet_hdr|pi))|sysctl ipv6\/conf\/eth0\/mtu): /,
     where: ({ owner, group }) => owner !== undefined && group !== undefined,
-    what: "with `owner` and `group`, too, `mac` and `mtu` count, and `vnet_hdr` is off",
-    reason: "Go's then goes another way, by which it forgets both; `vnet_hdr` is what whoever " +
-      "opens the device makes it",
+    what: "with `owner` and `group`, too, `mac` and `mtu` count, and `vnet_hdr` and `pi` are off",
+    reason: "Go's then goes another way, by which it forgets both; the flags are what " +
+      "whoever opens the device makes them",
   },
   {
     id: "selinux",
@@ -356,6 +356,15 @@ export const ACCEPTED: readonly AcceptedDifference[] = [
     where: ({ mode }) => mode === "passthru",
     what: "in mode `passthru` with IPAM the master is not made promiscuous",
     reason: "an interface with addresses of its own needs no frames for others",
+  },
+  {
+    id: "passthru-mac",
+    plugins: ["macvlan"],
+    lines:
+      /^(after ADD, only (Go|ours): (container link eth0|host link up0) address|result, only (Go|ours): interfaces\.0\.mac): /,
+    where: ({ mode }) => mode === "passthru",
+    what: "in mode `passthru`, too, a MAC address that is asked for is set",
+    reason: "Go's asks for it as it makes the interface, where the kernel takes the master's",
   },
   {
     id: "bclim",
