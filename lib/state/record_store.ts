@@ -55,6 +55,8 @@ export interface Records<T> {
 /** No writer takes so long, whatever the disk. Milliseconds. */
 export const ABANDONED_MS = 60_000;
 
+const FULL_DIRECTORY = "it is a directory that is not empty; move it away";
+
 /** The key of a file that holds the number of its format. */
 const FORMAT_KEY = "format";
 
@@ -90,7 +92,7 @@ export class RecordStore<T> {
     });
     try {
       runtime.files.makeDirectory(directory, 0o700);
-      removeEmptyDirectory(path);
+      if (!removeEmptyDirectory(path)) throw new Error(FULL_DIRECTORY);
       writeAtomic(path, text, 0o600, { sync });
     } catch (error) {
       throw CniError.io(`cannot write ${what}, ${path}: ${messageOf(error)}`);
@@ -114,14 +116,15 @@ export class RecordStore<T> {
   }
 
   /**
-   * Removes a record, readable or not. A missing one is no error.
+   * Removes a record, readable or not. A missing one is no error. A directory in its place that is not
+   * empty is somebody else's, and stays.
    * @throws {CniError} code 5 when it cannot be removed
    */
   remove(name: string): void {
     const path = this.path(name);
     try {
-      removeEmptyDirectory(path);
-      removeWritten(path);
+      if (removeEmptyDirectory(path)) removeWritten(path);
+      else this.#warn(`not removing ${path}: ${FULL_DIRECTORY}`);
     } catch (error) {
       throw CniError.io(`cannot remove ${this.#kind.what}, ${path}: ${messageOf(error)}`);
     }
@@ -224,16 +227,15 @@ function readRegularFile(path: string): string {
   return runtime.files.readText(path);
 }
 
-/** Removes an empty directory with the name of a record; one with content stays. */
-function removeEmptyDirectory(path: string): void {
+/** Removes an empty directory with the name of a record. @returns false for one with content */
+function removeEmptyDirectory(path: string): boolean {
   const info = ifPresent(() => runtime.files.lstat(path));
-  if (!info?.isDirectory) return;
+  if (!info?.isDirectory) return true;
   try {
     runtime.files.remove(path);
+    return true;
   } catch (error) {
-    if (errnoCode(error) === "ENOTEMPTY") {
-      throw new Error("it is a directory that is not empty; move it away");
-    }
+    if (errnoCode(error) === "ENOTEMPTY") return false;
     throw error;
   }
 }
