@@ -19,14 +19,22 @@ const CLONE_NEWNS = 0x20000;
 const MS_PRIVATE = 0x40000;
 
 /** What a test works with. */
-export class Sandbox {
-  #containers = 0;
+export class Sandbox implements Disposable {
+  #named = 0;
+  /** Those that the test has made: open descriptors keep the namespaces of all tests before alive. */
+  readonly #containers: NetNs[] = [];
   /** A directory for the test's own files; it is inside the sandbox and goes with it. */
   readonly directory = "/run/test";
 
   /** A new container: a network namespace at `/var/run/netns/NAME`. */
-  container(name = `c${++this.#containers}`): NetNs {
-    return createNetNs(name);
+  container(name = `c${++this.#named}`): NetNs {
+    const netns = createNetNs(name);
+    this.#containers.push(netns);
+    return netns;
+  }
+
+  [Symbol.dispose](): void {
+    for (const netns of this.#containers) netns[Symbol.dispose]();
   }
 
   /** Runs a program in the sandbox; throws with its output when it fails. */
@@ -114,7 +122,8 @@ export function kernelTest(
 export async function inSandbox(work: (sandbox: Sandbox) => void | Promise<void>): Promise<void> {
   using _home = new Home();
   enterSandbox();
-  await work(new Sandbox());
+  using sandbox = new Sandbox();
+  await work(sandbox);
 }
 
 /** Where the thread was before the test, and the way back. */
