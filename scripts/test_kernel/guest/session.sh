@@ -13,9 +13,9 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 release=$(uname -r)
 mkdir -p "/lib/modules/$release"
 mount --bind "$modules" "/lib/modules/$release"
-# The kernel does not load these two by itself: one makes /dev/net/tun, the other the
-# net.bridge.bridge-nf-call-* settings.
-for module in tun br_netfilter; do
+# The kernel does not load the first two by itself: one makes /dev/net/tun, the other the
+# net.bridge.bridge-nf-call-* settings. Of the third a host has had the settings for long.
+for module in tun br_netfilter nf_conntrack; do
   modprobe "$module" || echo "warning: this kernel has no module $module" >&2
 done
 
