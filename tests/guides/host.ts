@@ -53,7 +53,10 @@ install "$bun" /mnt/root/usr/local/bin/bun
 ln -s /usr/bin/env /mnt/root/usr/local/bin/sudo # who follows the page is root
 if [ -n "$bin" ]; then mkdir /mnt/root/run/bin; mount --bind "$bin" /mnt/root/run/bin; fi
 ip link set lo up
-exec chroot /mnt/root env -i HOME=/root TERM=dumb LANG=C.UTF-8 \\
+cd /mnt/root
+pivot_root . mnt # setns(2) goes to the namespace's root, which a chroot would not be
+umount --lazy mnt
+exec env -i HOME=/root TERM=dumb LANG=C.UTF-8 \\
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \\
   npm_config_cache=${CACHES}/npm npm_config_offline=true DENO_DIR=${CACHES}/deno \\
   DENO_NO_UPDATE_CHECK=1 NO_COLOR=1 bash /run/guide/session
