@@ -13,6 +13,7 @@
 import { FileLock } from "../../../lib/host/lock.ts";
 import { IpAddress } from "../../../lib/ip/address.ts";
 import { isGone, type RecordedNetNs } from "../../../lib/ns/recorded.ts";
+import { warn } from "../../../lib/runtime/caller.ts";
 import { errnoCode, ifPresent, messageOf } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { removeIfPresent } from "../../../lib/runtime/write_atomic.ts";
@@ -145,7 +146,7 @@ export class DiskStore implements Store {
     this.#withTemporary(
       address.toString(),
       { sync: false, isRenamed: true },
-      () => runtime.files.rename(this.#path(TEMPORARY), this.#path(lastName(setIndex))),
+      () => this.#renameTemporary(lastName(setIndex)),
     );
   }
 
@@ -323,13 +324,15 @@ export class DiskStore implements Store {
     if (holding.addresses.size === 0) holding.netns = undefined;
   }
 
-  /** Removes a file, or an empty directory of its name. */
-  #removeFile(name: string): void {
+  /** Removes a file, or an empty directory of its name. Returns false for one that is not empty. */
+  #removeFile(name: string): boolean {
     this.#hasChanged = true;
     try {
       removeIfPresent(this.#path(name));
+      return true;
     } catch (error) {
       if (!["EISDIR", "ENOTEMPTY"].includes(errnoCode(error) ?? "")) throw error;
+      return false;
     }
   }
 
@@ -356,6 +359,26 @@ export class DiskStore implements Store {
         throw error;
       }
     });
+  }
+
+  /**
+   * Gives the temporary file its name, in the place of a file or an empty directory. A directory that
+   * is not empty is somebody's, and stays: there is no such file then.
+   */
+  #renameTemporary(name: string): void {
+    const [temporary, path] = [this.#path(TEMPORARY), this.#path(name)];
+    try {
+      runtime.files.rename(temporary, path);
+      return;
+    } catch (error) {
+      if (errnoCode(error) !== "EISDIR") throw error;
+    }
+    if (this.#removeFile(name)) {
+      runtime.files.rename(temporary, path);
+    } else {
+      removeIfPresent(temporary);
+      warn(`host-local: ${path} is a directory that is not empty; move it away\n`);
+    }
   }
 
   /** Links the temporary file to a name; false when there is a file of that name. */

@@ -1,5 +1,6 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { IpAddress } from "../../../lib/ip/address.ts";
+import { runInCall } from "../../../lib/runtime/current_call.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { testStore } from "../../../tests/contract/store.ts";
 import { MemoryStore } from "../../../tests/support/memory_store.ts";
@@ -187,6 +188,34 @@ Deno.test("DiskStore reserves nothing where it cannot read what the owner has", 
   );
   assertEquals(CniError.from(thrown).code, 5);
   await directory.work((store) => assertEquals(store.addresses().map(String), ["10.0.0.2"]));
+});
+
+Deno.test("DiskStore reserves where a directory is in the place of the address given last", async () => {
+  using directory = new Directory();
+  await directory.work((store) => store.noteLastReserved(0, ip("10.0.0.2")));
+  const path = `${directory.network}/last_reserved_ip.0`;
+  Deno.removeSync(path);
+  Deno.mkdirSync(path);
+  await directory.work((store) => store.noteLastReserved(0, ip("10.0.0.3")));
+  assertEquals(Deno.readTextFileSync(path), "10.0.0.3");
+
+  Deno.removeSync(path);
+  Deno.mkdirSync(`${path}/kept`, { recursive: true }); // somebody's
+  let warning = "";
+  const call = {
+    environment: {},
+    directory: "/",
+    writeError: (text: string) => void (warning += text),
+    ending: new AbortController(),
+    inherited: new Set<number>(),
+  };
+  await runInCall(call, () =>
+    directory.work((store) => {
+      store.noteLastReserved(0, ip("10.0.0.4"));
+      assertEquals(store.lastReserved(0), undefined);
+    }));
+  assertEquals(directory.names(), ["last_reserved_ip.0", "lock"]);
+  assertStringIncludes(warning, `${path} is a directory that is not empty; move it away`);
 });
 
 Deno.test("DiskStore prunes files that name nobody", async () => {
