@@ -302,8 +302,11 @@ function add(
       ? reply.json.ips.map(({ address }: { address: string }) => address.split("/")[0])
       : undefined;
     if (reply.isReached && !addresses) {
-      // An error has taken back what it could; a killed one may have reserved any.
-      if (fault!.kind !== "kill") {
+      // An error has taken everything back. An ADD that fails without a fault, too, takes back first,
+      // and says where the fault keeps it from that. A killed one may have reserved any.
+      const mayKeep = outcomes.some(({ addresses }) => !addresses) &&
+        /could not be taken back/.test(reply.json?.details);
+      if (fault!.kind !== "kill" && !mayKeep) {
         const kept = [...model.held].filter(([, who]) => !model.gone.has(who));
         const found = reserved(real);
         for (const [address, who] of found) {
@@ -316,7 +319,7 @@ function add(
         return accept(model, { held: found, last: lastReserved(real) });
       }
       const all = outcomes.map((each) => ({ ...each, addresses: sets.flatMap(candidates(model)) }));
-      return expectBetween(model, real, all, "a killed ADD");
+      return expectBetween(model, real, all, "an ADD that did not end");
     }
     const held = JSON.stringify(entries(reserved(real)));
     const right = outcomes.find((each) =>
