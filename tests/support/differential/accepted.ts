@@ -125,6 +125,14 @@ export const ACCEPTED: readonly AcceptedDifference[] = [
     reason: "until they have, a second or two, a container's first IPv6 packets go nowhere",
   },
   {
+    id: "masquerading-del",
+    plugins: ["bridge", "ptp"],
+    lines: /^DEL: 999 .*iptables -t nat -D POSTROUTING .* does not exist.*, ours: success/s,
+    where: ({ ipMasqBackend }) => ipMasqBackend === "nftables",
+    what: "DEL of what is masqueraded with nftables succeeds",
+    reason: "Go's asks iptables, too, and fails where iptables has never had the chain",
+  },
+  {
     id: "masquerading-owner",
     plugins: ["bridge", "ptp"],
     lines: / nat -A CNI-[0-9a-f]{24} -s \S+ -m comment --comment "[0-9a-f]{16}-/,

@@ -127,7 +127,7 @@ export const SUBJECTS: readonly Subject[] = [
   {
     plugin: "bridge",
     needs: ["iptables", "nft"],
-    least: { ipam: single },
+    least: { ipMasq: true, ipam: single },
     options: {
       bridge: ["br0", "cni0", ""],
       isGateway: FLAG,
@@ -155,7 +155,7 @@ export const SUBJECTS: readonly Subject[] = [
   {
     plugin: "ptp",
     needs: ["iptables", "nft"],
-    least: { ipam: single },
+    least: { ipMasq: true, ipam: single },
     options: {
       mtu: [0, 1400, 65535],
       ipMasq: FLAG,
