@@ -49,7 +49,8 @@ export class IpAddress {
     if (bytes.length !== 4 && bytes.length !== 16) {
       throw new TypeError(`an IP address has 4 or 16 bytes, not ${bytes.length}`);
     }
-    const value = bytes.reduce((sum, byte) => sum << 8n | BigInt(byte), 0n);
+    let value = 0n;
+    for (const byte of bytes) value = value << 8n | BigInt(byte);
     return bytes.length === 4 ? new IpAddress(4, value) : IpAddress.#fromV6(value);
   }
 

@@ -3,5 +3,7 @@ const OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
 /** The 32-bit number that `text` spells; undefined when it is not four decimals without leading zeros. */
 export function parseIpv4(text: string): bigint | undefined {
   if (!new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`).test(text)) return undefined;
-  return text.split(".").reduce((value, octet) => value << 8n | BigInt(octet), 0n);
+  let value = 0n;
+  for (const octet of text.split(".")) value = value << 8n | BigInt(octet);
+  return value;
 }

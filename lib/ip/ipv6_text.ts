@@ -24,18 +24,15 @@ export function parseIpv6(text: string): bigint | undefined {
   if (!fits) return undefined;
   const [left = [], right = []] = halves;
   const zeros = new Array<string>(8 - groups.length).fill("0");
-  return [...left, ...zeros, ...right].reduce(
-    (sum, group) => sum << 16n | BigInt(`0x${group}`),
-    0n,
-  );
+  let value = 0n;
+  for (const group of [...left, ...zeros, ...right]) value = value << 16n | BigInt(`0x${group}`);
+  return value;
 }
 
 /** RFC 5952: lower case, no leading zeros, `::` for the first of the longest runs of zeros. */
 export function formatIpv6(value: bigint): string {
-  const groups = Array.from(
-    { length: 8 },
-    (_, i) => Number(value >> BigInt(112 - 16 * i) & 0xffffn),
-  );
+  const groups: number[] = [];
+  for (let i = 0; i < 8; i++) groups.push(Number(value >> BigInt(112 - 16 * i) & 0xffffn));
   let [start, length] = [0, 1]; // a single zero group is written out
   for (let i = 0; i < 8; i++) {
     let end = i;

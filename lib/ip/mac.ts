@@ -1,5 +1,6 @@
 /** Hardware addresses: 6 bytes (EUI-48), 8 (EUI-64) or 20 (IP over InfiniBand). */
 import type { IpAddress } from "./address.ts";
+import { hexOf } from "./hex.ts";
 import { runtime } from "../runtime/mod.ts";
 
 /**
@@ -19,7 +20,7 @@ export function tryParseMac(text: string): string | undefined {
   const pairs = /^[0-9a-f]{2}(?:(:[0-9a-f]{2})+|(-[0-9a-f]{2})+)$/i.test(text);
   const quads = /^[0-9a-f]{4}(?:\.[0-9a-f]{4})+$/i.test(text);
   if (!pairs && !quads) return undefined;
-  const digits = text.replace(/[:.-]/g, "").toLowerCase();
+  const digits = text.replaceAll(":", "").replaceAll("-", "").replaceAll(".", "").toLowerCase();
   return [12, 16, 40].includes(digits.length) ? digits.match(/../g)!.join(":") : undefined;
 }
 
@@ -28,12 +29,15 @@ export function tryParseMac(text: string): string | undefined {
  * the text
  */
 export function macBytes(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(parseMac(text).split(":"), (byte) => parseInt(byte, 16));
+  const pairs = parseMac(text).split(":");
+  const bytes = new Uint8Array(pairs.length);
+  for (const [at, pair] of pairs.entries()) bytes[at] = parseInt(pair, 16);
+  return bytes;
 }
 
 /** The text of an address of any length, which is "" for none. */
 export function formatMac(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
+  return hexOf(bytes, ":");
 }
 
 /** The prefix of generated MAC addresses. Locally administered. */

@@ -140,7 +140,8 @@ export function linkInfo<D, P>(
 
 /** Writes attributes one after another, each padded to four bytes. */
 export function packAttributes(parts: readonly RawAttribute[]): Uint8Array {
-  const size = parts.reduce((sum, { payload }) => sum + HEADER + align(payload.length), 0);
+  let size = 0;
+  for (const { payload } of parts) size += HEADER + align(payload.length);
   const bytes = new Uint8Array(size);
   let offset = 0;
   for (const { type, payload } of parts) {

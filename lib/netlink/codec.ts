@@ -133,10 +133,15 @@ export function struct<M extends Record<string, NumberCodec>>(
   members: M,
 ): Fixed<{ [K in keyof M]: number }> & { zero: { [K in keyof M]: number } } {
   const rows = Object.entries(members);
-  const size = rows.reduce((sum, [, member]) => sum + member.size, 0);
+  let size = 0;
+  const zero: Record<string, number> = {};
+  for (const [name, member] of rows) {
+    size += member.size;
+    zero[name] = 0;
+  }
   return {
     size,
-    zero: Object.fromEntries(rows.map(([name]) => [name, 0])) as { [K in keyof M]: number },
+    zero: zero as { [K in keyof M]: number },
     encode(value) {
       const bytes = new Uint8Array(size);
       let offset = 0;

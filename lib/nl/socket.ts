@@ -19,6 +19,7 @@ import {
   unpackMessages,
 } from "../netlink/message.ts";
 import type { NetNs } from "../ns/netns.ts";
+import { concat } from "../runtime/concat.ts";
 import { errnoNumber } from "../runtime/errno.ts";
 import { currentObserver } from "../runtime/observer.ts";
 import { BatchError, NetlinkError, type Refusal } from "./error.ts";
@@ -189,7 +190,7 @@ export class NetlinkSocket implements Disposable {
     });
     messages.push(this.#message(end.type, 0, end.payload));
     try {
-      this.#transport.send(joined(messages));
+      this.#transport.send(concat(messages));
     } catch (error) {
       if (!(error instanceof DatagramTooLarge)) throw error;
       throw new DatagramTooLarge(`${purpose} (${count} messages)`, error.size, error.limit);
@@ -286,14 +287,4 @@ export class NetlinkSocket implements Disposable {
       if (messages.some(handle) && !lost) return { lost };
     }
   }
-}
-
-function joined(messages: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(messages.reduce((size, { length }) => size + length, 0));
-  let offset = 0;
-  for (const message of messages) {
-    bytes.set(message, offset);
-    offset += message.length;
-  }
-  return bytes;
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { hexOf } from "../ip/hex.ts";
 import { hostVethName } from "../ip/hash_names.ts";
 import { attachmentAlias, networkGroup } from "../ip/mark.ts";
 import type { NetNs } from "../ns/netns.ts";
@@ -139,8 +140,7 @@ export function nameTaken({ name, kind, index, address }: Link): CniError {
 
 /** `veth` and 8 random hexadecimal digits. */
 function randomName(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(4));
-  return "veth" + Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return "veth" + hexOf(crypto.getRandomValues(new Uint8Array(4)));
 }
 
 /**

@@ -8,7 +8,11 @@ export function calledAs(): string[] {
   return [runtime.argv0, runtime.executable].map(commandName);
 }
 
-/** The last part of a path. The kernel marks a file that was replaced since with ` (deleted)`. */
+/** With this the kernel marks the path of a file that was replaced since. */
+const DELETED = " (deleted)";
+
+/** The last part of a path, without {@link DELETED}. */
 export function commandName(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1).replace(/ \(deleted\)$/, "");
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return name.endsWith(DELETED) ? name.slice(0, -DELETED.length) : name;
 }

@@ -18,9 +18,8 @@ export function containerNetns(
   { ownNetns }: Pick<CommandRule, "ownNetns">,
 ): string {
   const path = env.CNI_NETNS ?? "";
-  if (path === "" || ownNetns === "use" || /^(1|true)$/i.test(env.CNI_NETNS_OVERRIDE ?? "")) {
-    return path;
-  }
+  const { CNI_NETNS_OVERRIDE: override } = env;
+  if (path === "" || ownNetns === "use" || override && /^(1|true)$/i.test(override)) return path;
   const own = ownNamespace();
   const given = own && lookAt(path, ownNetns === "refuse");
   if (given?.dev !== own?.dev || given?.ino !== own?.ino) return path;

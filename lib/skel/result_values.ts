@@ -13,20 +13,19 @@ import type { Interface, IpConfig, Result, ResultRoute } from "../types/result.t
 /** Describes the first invalid value in a sentence; undefined where all are valid. */
 export function wrongValue(result: Result): string | undefined {
   const { interfaces = [], ips = [], routes = [] } = result;
-  const interfaceAt = interfaces.findIndex((each) => !isInterface(each));
-  if (interfaceAt >= 0) {
-    const { name } = interfaces[interfaceAt]!;
-    return mismatch(`interfaces[${interfaceAt}].name`, name, "a name that an interface can have");
+  const wrongInterface = interfaces.find((each) => !isInterface(each));
+  if (wrongInterface) {
+    const path = `interfaces[${interfaces.indexOf(wrongInterface)}].name`;
+    return mismatch(path, wrongInterface.name, "a name that an interface can have");
   }
   const addresses =
     'an address with its prefix length, and "gateway" an address, where there is one';
-  const ipAt = ips.findIndex((each) => !isIpConfig(each));
-  if (ipAt >= 0) return mismatch(`ips[${ipAt}].address`, textOf(ips[ipAt]!), addresses);
+  const wrongIp = ips.find((each) => !isIpConfig(each));
+  if (wrongIp) return mismatch(`ips[${ips.indexOf(wrongIp)}].address`, textOf(wrongIp), addresses);
   const networks = 'a network with its prefix length, and "gw" an address, where there is one';
-  const routeAt = routes.findIndex((each) => !isRoute(each));
-  return routeAt < 0
-    ? undefined
-    : mismatch(`routes[${routeAt}].dst`, textOf(routes[routeAt]!), networks);
+  const wrongRoute = routes.find((each) => !isRoute(each));
+  return wrongRoute &&
+    mismatch(`routes[${routes.indexOf(wrongRoute)}].dst`, textOf(wrongRoute), networks);
 }
 
 /** Removes the invalid values from a result; indices into `interfaces` stay valid. */

@@ -163,5 +163,9 @@ export function isEmptyDns(dns: Dns | undefined): boolean {
 
 /** Returns `object` without the keys whose value is undefined. */
 function withoutUndefined<T extends object>(object: { [K in keyof T]: T[K] | undefined }): T {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+  const rest = { ...object };
+  for (const key of Object.keys(rest) as (keyof T)[]) {
+    if (rest[key] === undefined) delete rest[key];
+  }
+  return rest as T;
 }

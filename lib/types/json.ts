@@ -72,6 +72,7 @@ function checkDepth(value: JsonValue, left: number): void {
 export function encodeJson(value: unknown, indent?: number): string {
   const text = JSON.stringify(value, replaceNumber, indent);
   if (text === undefined) throw new TypeError(`cannot write ${typeof value} as JSON`);
+  if (!/[<>&\u2028\u2029]/.test(text)) return text;
   return text.replace(
     /[<>&\u2028\u2029]/g,
     (char) => "\\u" + char.charCodeAt(0).toString(16).padStart(4, "0"),
@@ -100,8 +101,20 @@ export function sortKeys(value: JsonValue): JsonValue {
   if (!isObject(value)) return value;
   // The default order compares UTF-16 code units: for the keys of this protocol, the same order as
   // that of Go's bytes.
-  const keys = Object.keys(value).sort();
-  return Object.fromEntries(keys.map((key) => [key, sortKeys(value[key]!)]));
+  const sorted: JsonObject = {};
+  for (const key of Object.keys(value).sort()) setKey(sorted, key, sortKeys(value[key]!));
+  return sorted;
+}
+
+/** Gives an object an own key, be it `__proto__`, which an assignment takes for its prototype. */
+function setKey(object: JsonObject, key: string, value: JsonValue): void {
+  if (key !== "__proto__") object[key] = value;
+  else {Object.defineProperty(object, key, {
+      value,
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    });}
 }
 
 /**
@@ -122,12 +135,15 @@ export function getFold(object: JsonObject, key: string): JsonValue | undefined 
 export function foldKeys(object: JsonObject, keys: readonly string[]): JsonObject {
   const names = new Map(keys.map((key) => [key.toLowerCase(), key]));
   const known = new Map<string, JsonValue>();
-  const others: [string, JsonValue][] = [];
+  const others: JsonObject = {};
   for (const [key, value] of Object.entries(object)) {
     const name = names.get(key.toLowerCase());
-    if (name === undefined) others.push([key, value]);
+    if (name === undefined) setKey(others, key, value);
     else if (value !== null) known.set(name, value);
   }
-  const found = keys.filter((key) => known.has(key));
-  return Object.fromEntries([...found.map((key) => [key, known.get(key)!] as const), ...others]);
+  const folded: JsonObject = {};
+  for (const key of keys) {
+    if (known.has(key)) folded[key] = known.get(key)!;
+  }
+  return { ...folded, ...others };
 }

@@ -122,8 +122,9 @@ function print(values: object, keys: readonly string[], known: readonly string[]
     const value = all[key];
     if (value !== undefined && (ALWAYS.includes(key) || !isEmpty(value))) printed[key] = value;
   }
-  const unknown = Object.entries(values).filter(([key]) => !known.includes(key));
-  return { ...printed, ...Object.fromEntries(unknown) };
+  const unknown = { ...all } as JsonObject;
+  for (const key of known) delete unknown[key];
+  return { ...printed, ...unknown };
 }
 
 function printDns(dns: Dns | undefined): JsonObject {

@@ -1,4 +1,5 @@
 import type { IpAddress } from "../../../lib/ip/address.ts";
+import { hexOf } from "../../../lib/ip/hex.ts";
 import type { NetNs } from "../../../lib/ns/netns.ts";
 import { ifPresent } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
@@ -42,6 +43,5 @@ export function groupsIn(netns: NetNs): string {
 
 /** `ff02::1:ffXX:XXXX`, in hexadecimal digits. */
 function solicitedNode(address: IpAddress): string {
-  const digits = Array.from(address.bytes(), (byte) => byte.toString(16).padStart(2, "0"));
-  return `ff0200000000000000000001ff${digits.slice(-3).join("")}`;
+  return `ff0200000000000000000001ff${hexOf(address.bytes().slice(-3))}`;
 }

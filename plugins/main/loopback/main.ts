@@ -9,7 +9,7 @@
  */
 import { attachmentAlias, isAttachmentAlias } from "../../../lib/ip/mark.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
-import { expectUp } from "../../../lib/rtnl/link.ts";
+import { expectUp, type Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import { type AnyPlugin, definePlugin, type DelCall } from "../../../lib/skel/plugin.ts";
@@ -27,11 +27,12 @@ const loopback: AnyPlugin = definePlugin({
     const { netns, prevResult, undo } = call;
     using sandbox = NetNs.open(netns);
     using inside = Rtnl.open(sandbox);
-    if (!inside.link.get(NAME).up) {
+    const lo = inside.link.get(NAME);
+    if (!lo.up) {
       const up = { up: true, alias: aliasFor(call) };
-      undo.step("lo being up", () => inside.link.set(NAME, up), () => setDown(call));
+      undo.step("lo being up", () => inside.link.set(lo, up), () => setDown(call));
     }
-    return prevResult ?? describe(inside, netns);
+    return prevResult ?? describe(inside, lo, netns);
   },
 
   del: setDown,
@@ -60,17 +61,15 @@ function setDown(call: DelCall): void {
   using sandbox = NetNs.openIfPresent(call.netns);
   if (!sandbox) return;
   using inside = Rtnl.open(sandbox);
-  const { alias } = inside.link.get(NAME);
-  const isMarked = isAttachmentAlias(alias);
-  if (isMarked && alias !== aliasFor(call)) return;
-  inside.link.set(NAME, { up: false, alias: isMarked ? "" : undefined });
+  const lo = inside.link.get(NAME);
+  const isMarked = isAttachmentAlias(lo.alias);
+  if (isMarked && lo.alias !== aliasFor(call)) return;
+  inside.link.set(lo, { up: false, alias: isMarked ? "" : undefined });
 }
 
 /** The result: `lo`, with its first address of each family. */
-function describe(inside: Rtnl, netns: string): Result {
-  const addresses = inside.address.list({ device: inside.link.get(NAME) }).map((entry) =>
-    entry.address
-  );
+function describe(inside: Rtnl, lo: Link, netns: string): Result {
+  const addresses = inside.address.list({ device: lo }).map((entry) => entry.address);
   const foreign = addresses.find(({ ip }) => !ip.isLoopback());
   if (foreign) {
     throw CniError.internal(
@@ -78,9 +77,8 @@ function describe(inside: Rtnl, netns: string): Result {
         `ip address del ${foreign} dev lo`,
     );
   }
-  const first = ([4, 6] as const).flatMap((family) =>
-    addresses.find(({ ip }) => ip.family === family) ?? []
-  );
+  const first = [4, 6].map((family) => addresses.find(({ ip }) => ip.family === family))
+    .filter((address) => address !== undefined);
   return {
     interfaces: [{ name: NAME, mac: "00:00:00:00:00:00", sandbox: netns }],
     ips: first.map((address) => ({ address: String(address), interface: 0 })),

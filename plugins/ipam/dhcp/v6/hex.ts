@@ -1,6 +1,8 @@
-/** Bytes as hexadecimal digits. `Uint8Array`'s own methods for it are newer than Deno 2.4. */
+import { hexOf } from "../../../../lib/ip/hex.ts";
+
+/** Bytes as hexadecimal digits. */
 export function toHex(bytes: Uint8Array | undefined): string | undefined {
-  return bytes && Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return bytes && hexOf(bytes);
 }
 
 /** @see toHex */
