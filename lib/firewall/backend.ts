@@ -84,13 +84,13 @@ export async function inEvery<B, T>(
   work: (backend: B) => Promise<T>,
 ): Promise<T[]> {
   const outcomes = await Promise.allSettled(backends.map(work));
-  const failures = outcomes.flatMap((outcome) =>
-    outcome.status === "rejected" && !(outcome.reason instanceof MissingTool)
-      ? [outcome.reason]
-      : []
-  );
+  const [results, failures]: [T[], unknown[]] = [[], []];
+  for (const outcome of outcomes) {
+    if (outcome.status === "fulfilled") results.push(outcome.value);
+    else if (!(outcome.reason instanceof MissingTool)) failures.push(outcome.reason);
+  }
   if (failures.length > 0) throw together(failures);
-  return outcomes.flatMap((outcome) => outcome.status === "fulfilled" ? [outcome.value] : []);
+  return results;
 }
 
 /**

@@ -113,9 +113,9 @@ async function execute(file: string, options: ExecOptions): Promise<Ended> {
 async function runWithin(file: string, options: ExecOptions): Promise<RunOutput> {
   const { stdin, env, timeoutMs = DEADLINE_MS, abort: own } = options;
   const abort = AbortSignal.any([untilEnded(), ...own ? [own] : []]);
-  const name = quote(baseName(file));
+  const name = () => quote(baseName(file));
   if (abort.aborted) {
-    throw CniError.internal(`plugin ${name} was not started: ${messageOf(abort.reason)}`);
+    throw CniError.internal(`plugin ${name()} was not started: ${messageOf(abort.reason)}`);
   }
   const output = await runtime.run(file, [], {
     stdin,
@@ -131,7 +131,7 @@ async function runWithin(file: string, options: ExecOptions): Promise<RunOutput>
     : undefined;
   if (why === undefined) return output;
   throw UnknownOutcome.of(CniError.internal(
-    `plugin ${name} ${why} and was killed: it may have done part of its work, DEL undoes it`,
+    `plugin ${name()} ${why} and was killed: it may have done part of its work, DEL undoes it`,
   ));
 }
 

@@ -123,7 +123,8 @@ export function resolveRoutes(
   ips: readonly IpConfig[],
   device: Link,
 ): NewRoute[] {
-  const gateways = ips.flatMap(({ gateway }) => gateway ? [ipOf(gateway, "gateway")] : []);
+  const gateways = ips.filter(({ gateway }) => gateway)
+    .map(({ gateway }) => ipOf(gateway!, "gateway"));
   return routes.map(({ dst, gw, mtu, advmss, priority, table, scope }) => {
     const to = Cidr.tryParse(dst);
     if (!to) {

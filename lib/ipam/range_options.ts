@@ -130,10 +130,10 @@ export function rangeSets(
 export function requireFit(sets: readonly RangeSet[], version: string): void {
   requireOnePerFamily(sets, version);
   sets.forEach((set, index) => {
-    const other = sets.slice(0, index).findIndex((earlier) => earlier.overlaps(set));
-    if (other >= 0) {
+    const other = sets.slice(0, index).find((earlier) => earlier.overlaps(set));
+    if (other) {
       throw CniError.invalidConfig(
-        `range set ${other} overlaps with ${index}: ${sets[other]} and ${set}`,
+        `range set ${sets.indexOf(other)} overlaps with ${index}: ${other} and ${set}`,
       );
     }
   });

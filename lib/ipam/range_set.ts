@@ -48,12 +48,12 @@ export class RangeSet {
    */
   *after(last?: IpAddress): Generator<IpAddress> {
     const { ranges } = this;
-    const from = last ? ranges.findIndex((range) => range.contains(last)) : -1;
-    if (!last || from < 0) {
+    const first = last && ranges.find((range) => range.contains(last));
+    if (!last || !first) {
       for (const range of ranges) yield* addresses(range, range.start.value, range.end.value);
       return;
     }
-    const first = ranges[from]!;
+    const from = ranges.indexOf(first);
     yield* addresses(first, last.value + 1n, first.end.value);
     for (const range of [...ranges.slice(from + 1), ...ranges.slice(0, from)]) {
       yield* addresses(range, range.start.value, range.end.value);

@@ -26,7 +26,7 @@ function userData<R extends Record<string, Row<any>>>(rows: R): Codec<UserData<R
         const value = codec.encode(values[name]);
         bytes.push(number, value.length, ...value);
       }
-      return Uint8Array.from(bytes);
+      return new Uint8Array(bytes);
     },
     decode(bytes) {
       const values: Record<string, unknown> = {};
@@ -50,7 +50,7 @@ export const COMMENT = userData({ comment: [0, cstring] });
  */
 const concatenation: Codec<true> = {
   // NFTNL_UDATA_SET_TYPEOF_EXPR with EXPR_CONCAT, then NFTNL_UDATA_SET_TYPEOF_DATA, empty.
-  encode: () => Uint8Array.from([0, 4, ...u32.encode(13), 1, 0]),
+  encode: () => new Uint8Array([0, 4, ...u32.encode(13), 1, 0]),
   decode: () => true,
 };
 

@@ -105,10 +105,15 @@ export function concatenated<T extends readonly unknown[]>(
 ): SetType<T> {
   const types = parts as readonly SetType<unknown>[];
   const TYPE_BITS = 6;
+  let [number, size] = [0, 0];
+  for (const type of types) {
+    number = number << TYPE_BITS | type.number;
+    size += align(type.size);
+  }
   return {
     name: types.map(({ name }) => name).join(" . "),
-    number: types.reduce((sum, { number }) => sum << TYPE_BITS | number, 0),
-    size: types.reduce((sum, { size }) => sum + align(size), 0),
+    number,
+    size,
     byteOrder: 0,
     encode(values) {
       const bytes = new Uint8Array(this.size);

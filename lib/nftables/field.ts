@@ -164,7 +164,8 @@ class BitField<N extends string> extends Field<N> {
 
   /** `FIELD BIT,BIT`: one of the bits is set. */
   has(...names: N[]): Statement {
-    const mask = names.reduce((sum, name) => sum | this.bits.numbers[name], 0);
+    let mask = 0;
+    for (const name of names) mask |= this.bits.numbers[name];
     return this.statement(names.join(","), [
       ...this.read(),
       masked(u32.encode(mask)),

@@ -79,11 +79,15 @@ export function expressionsOf(
   statements: readonly Statement[],
 ): Expression[] {
   let known: Protocol | undefined;
-  return statements.flatMap(({ text, protocol, expressions }) => {
+  const all: Expression[] = [];
+  for (const { text, protocol, expressions } of statements) {
     if (text === ASKED.ip.text) known = "ip";
     if (text === ASKED.ip6.text) known = "ip6";
-    if (family !== "inet" || protocol === undefined || protocol === known) return expressions;
-    known = protocol;
-    return [...ASKED[protocol].expressions, ...expressions];
-  });
+    if (family === "inet" && protocol !== undefined && protocol !== known) {
+      known = protocol;
+      all.push(...ASKED[protocol].expressions);
+    }
+    all.push(...expressions);
+  }
+  return all;
 }

@@ -283,8 +283,11 @@ export class NetlinkSocket implements Disposable {
       }
       if (!datagram && lost) return { lost };
       if (!datagram) throw silence();
-      const messages = unpackMessages(datagram);
-      if (messages.some(handle) && !lost) return { lost };
+      for (const message of unpackMessages(datagram)) {
+        if (!handle(message)) continue;
+        if (lost) break;
+        return { lost };
+      }
     }
   }
 }

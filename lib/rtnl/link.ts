@@ -412,11 +412,14 @@ function address(ref: LinkRef): { index?: number; name?: string; altName?: strin
 }
 
 function describe(changes: LinkChanges): string {
-  return Object.entries(changes).filter(([, value]) => value !== undefined).map(([key, value]) => {
-    if (key === "up") return value ? "up" : "down";
-    if (typeof value !== "object") return `${key} ${value}`;
-    return `${key} ${"path" in value ? value.path : value.name}`;
-  }).join(", ");
+  const words: string[] = [];
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === undefined) continue;
+    if (key === "up") words.push(value ? "up" : "down");
+    else if (typeof value !== "object") words.push(`${key} ${value}`);
+    else words.push(`${key} ${"path" in value ? value.path : value.name}`);
+  }
+  return words.join(", ");
 }
 
 function readLink(answer: Uint8Array): Link {

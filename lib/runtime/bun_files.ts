@@ -183,9 +183,9 @@ export function bunFiles(c: FileLibrary): BunFiles {
         call(() => c.functions.mkdir(name, mode), `mkdir ${path}`);
       } catch (error) {
         const { code } = error as { code?: string };
-        const parent = path.replace(/\/+[^/]*\/*$/, "");
         if (code === "EEXIST" && isDirectory(path)) return;
-        if (code !== "ENOENT" || parent === "" || parent === path) throw error;
+        const parent = code === "ENOENT" ? path.replace(/\/+[^/]*\/*$/, "") : "";
+        if (parent === "" || parent === path) throw error;
         files.makeDirectory(parent, mode);
         files.makeDirectory(path, mode);
       }
@@ -218,7 +218,8 @@ export function bunFiles(c: FileLibrary): BunFiles {
     setModified(path, ms) {
       const seconds = Math.floor(ms / 1000);
       const nanoseconds = Math.floor(ms - seconds * 1000) * 1e6;
-      const times = BigInt64Array.from([seconds, nanoseconds, seconds, nanoseconds], BigInt);
+      const time = [BigInt(seconds), BigInt(nanoseconds)];
+      const times = new BigInt64Array([...time, ...time]);
       const name = cString(path);
       call(() => c.functions.utimensat(AT_FDCWD, name, times, 0), `set the time of ${path}`);
     },

@@ -40,7 +40,11 @@ export function readArgs(text: string, known: readonly string[]): Record<string,
         "IgnoreUnknown=1 allows others",
     );
   }
-  return Object.fromEntries(pairs.filter(([key]) => known.includes(key)));
+  const values: Record<string, string> = {};
+  for (const [key, value] of pairs) {
+    if (known.includes(key)) values[key] = value;
+  }
+  return values;
 }
 
 function parseBoolean(key: string, value: string): boolean {

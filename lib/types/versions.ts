@@ -88,7 +88,9 @@ export function compareVersions(a: string, b: string): number {
 
 /** Tells whether `version` is `min` or newer. @throws {CniError} code 6 */
 export function atLeast(version: string, min: string): boolean {
-  return compareVersions(version, min) >= 0;
+  const known: readonly string[] = SPEC_VERSIONS;
+  const [at, from] = [known.indexOf(version), known.indexOf(min)];
+  return at < 0 || from < 0 ? compareVersions(version, min) >= 0 : at >= from;
 }
 
 /** Lists the versions from `min` on, for a plugin that cannot serve older ones. */

@@ -70,8 +70,8 @@ async function add(call: AddCall<Options>): Promise<Result> {
     again?.release(address, owner);
   };
   for (const [setIndex, set] of sets.entries()) {
-    const wish = requested.findIndex((address) => set.rangeOf(address));
-    const [wanted] = wish < 0 ? [] : requested.splice(wish, 1);
+    const wanted = requested.find((address) => set.rangeOf(address));
+    if (wanted) requested.splice(requested.indexOf(wanted), 1);
     const request = { owner, set, setIndex, requested: wanted };
     try {
       allocations.push(
