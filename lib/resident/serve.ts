@@ -6,7 +6,7 @@
 import { type InProcessPlugin, registeredPlugin } from "../invoke/in_process.ts";
 import { execute } from "../libc/execute.ts";
 import { Poller } from "../libc/poller.ts";
-import { releaseTextPages } from "../libc/text_pages.ts";
+import { releaseFilePages } from "../libc/file_pages.ts";
 import type { Socket } from "../libc/socket.ts";
 import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
@@ -141,7 +141,7 @@ function watchPauses(server: ResidentServer): void {
     if (!isPause || given === seen) return;
     given = seen;
     runtime.collectGarbage();
-    releaseTextPages();
+    releaseFilePages();
   }, PAUSE_MS);
 }
 
