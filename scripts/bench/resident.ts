@@ -37,27 +37,29 @@ export function startResident(directory: string, name: string): Resident | undef
     stdin: "null",
     stdout: "null",
   }).spawn();
-  const status = (): ReturnType<Resident["memory"]> => {
-    const { stdout } = new Deno.Command(executable, {
-      args: ["status", "--socket", socket, "--json"],
+  const isReady = () =>
+    new Deno.Command(executable, {
+      args: ["status", "--socket", socket],
+      stdout: "null",
       stderr: "null",
-    }).outputSync();
-    return JSON.parse(new TextDecoder().decode(stdout));
-  };
-  for (let i = 0;; i++) {
-    try {
-      status();
-      break;
-    } catch (error) {
-      if (i === 100) throw new Error(`${executable} serve did not start`, { cause: error });
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
-    }
+    }).outputSync().success;
+  for (let i = 0; !isReady(); i++) {
+    if (i === 100) throw new Error(`${executable} serve did not start; see ${log}`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
   }
   return {
     directory: own,
-    memory: status,
+    memory: () => memoryOf(server.pid),
     stop: () => server.kill("SIGTERM"),
   };
+}
+
+/** Reads VmRSS and VmHWM from outside: a server that is asked for them needs memory to answer. */
+function memoryOf(pid: number): ReturnType<Resident["memory"]> {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  const bytes = (name: string) =>
+    1024 * Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, "m").exec(status)?.[1]);
+  return { memory: bytes("VmRSS"), peakMemory: bytes("VmHWM") };
 }
 
 function readClient(path: string): Uint8Array | undefined {
