@@ -27,22 +27,28 @@ async function startServer(
   return server;
 }
 
-/** Undefined where the server was killed before its time: what it does has no strict order. */
-function unlessKilledEarly<T>(prepare: () => T): T | undefined {
+/**
+ * Undefined where the server was killed before its time: what it does has no strict order. The call
+ * then fails with whatever was printed, as {@link serverCase} says.
+ */
+async function unlessKilledEarly<T>(
+  server: BackgroundProcess,
+  prepare: () => T,
+): Promise<T | undefined> {
   try {
     return prepare();
   } catch (error) {
-    if (/the resident server ended before/.test((error as Error).message)) return undefined;
+    if (await isKilled(server)) return undefined;
     throw error;
   }
 }
 
-type Command = "ADD" | "DEL" | "CHECK" | "GC" | "STATUS";
-
-/** Whether the server was killed in the midst of this call. */
-function isKilledInstead({ stdout }: PluginReply): boolean {
-  return stdout.includes("the resident server ended before");
+/** Ends the server, and tells whether it had been killed. */
+async function isKilled(server: BackgroundProcess): Promise<boolean> {
+  return await server.stop() === 137;
 }
+
+type Command = "ADD" | "DEL" | "CHECK" | "GC" | "STATUS";
 
 /** The call in the midst of which the server is killed. */
 function call(command: Command, { runtime, attachment, living }: Scene): PluginReply {
@@ -89,7 +95,7 @@ function serverCase(network: FaultNetwork, command: Command): FaultCase {
     async run(room) {
       const point = points[room.step - 1]!;
       await using server = await startServer(room, killAt(point));
-      const scene = unlessKilledEarly(() => prepared(room));
+      const scene = await unlessKilledEarly(server, () => prepared(room));
       if (!scene) return room.count("server killed too early");
       const { code, stdout, stderr, json } = call(command, scene);
       // A server may end after it has said that it answers: before it does, or after. That is a
@@ -100,9 +106,10 @@ function serverCase(network: FaultNetwork, command: Command): FaultCase {
       const del = () => scene.runtime.del(scene.attachment, { ...NO_HANG, mayFail: true });
       // With other timing the point is the DEL's, and a runtime makes that again.
       const first = del();
-      expectSuccess("DEL afterwards", isKilledInstead(first) ? del() : first);
+      const isAgain = first.code !== 0 && await isKilled(server);
+      expectSuccess("DEL afterwards", isAgain ? del() : first);
       // What came of the point: with other timing it is another call's.
-      room.count(await server.stop() === 137 ? "server killed" : "not reached");
+      room.count(await isKilled(server) ? "server killed" : "not reached");
       expectNone(
         `the server killed at ${point.text}`,
         scene.differences(clean).filter((line) =>
