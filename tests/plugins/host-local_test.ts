@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import * as plugins from "../support/plugins.ts";
 import { outputWithInput, type PluginCall, pluginDirectory } from "../support/plugins.ts";
+import { eventually } from "../support/process.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
 /** Addresses are given whatever the namespace. */
@@ -137,6 +138,9 @@ kernelTest(
     // A path that needs more of Deno's permissions than a file's.
     const child = new Deno.Command("unshare", { args: ["--net", "sleep", "60"] }).spawn();
     const proc = `/proc/${child.pid}/ns/net`;
+    // It executes sleep once it has a namespace of its own.
+    const command = () => Deno.readTextFileSync(`/proc/${child.pid}/comm`);
+    await eventually(() => command() === "sleep\n", command);
     attach("process", "10.1.0.11", { netns: proc });
     refused("10.1.0.11", "process");
     child.kill("SIGKILL");

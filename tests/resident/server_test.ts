@@ -293,7 +293,8 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     await using server = await project.start();
     const note = `${directory}/late`;
     const late = project.begin({ steps: { add: [["note", note], ["wait", "/never"]] } });
-    await appears(note);
+    // The file is made a moment before it has its line.
+    await eventually(() => exists(note) && Deno.readTextFileSync(note) !== "", () => note);
     await server.stop("SIGKILL");
     const { code, stdout } = await late.reply;
     assertEquals([code, JSON.parse(stdout).code], [1, 11]);
