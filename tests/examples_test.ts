@@ -119,7 +119,7 @@ Deno.test("the networks to start from name plugins that are here, with options t
       for (const name of new Set([type, ipam])) {
         assertStringIncludes(overview, `[${name}](`);
         const options = plugins.get(name)?.options;
-        if (options) readOptions(options(), json, name);
+        if (options) readOptions(await options(), json, name);
       }
     }
   }

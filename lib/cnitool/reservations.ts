@@ -57,7 +57,7 @@ export async function sharedReservationsOf(
     const found = await bookOf(ipamTypeOf(config));
     const shared = found?.book.shared;
     if (!found || !shared) continue;
-    const call = callFor(found.plugin, config, network, cni);
+    const call = await callFor(found.plugin, config, network, cni);
     return {
       heldBy: (node) => shared.heldBy(call, node),
       releaseNode: (node) => shared.releaseNode(call, node),
@@ -87,7 +87,7 @@ async function ask(
   const known = await bookOf(type);
   if (!known) return undefined;
   const { plugin, book } = known;
-  const call = callFor(plugin, config, network, cni);
+  const call = await callFor(plugin, config, network, cni);
   return {
     type,
     ...await book.list(call),

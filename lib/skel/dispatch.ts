@@ -144,7 +144,8 @@ async function handle<O>(
   waiting: InterruptibleWait,
 ): Promise<Reply> {
   const { command, config, raw, text, rule } = request;
-  const options = () => plugin.options ? readOptions(plugin.options(), raw, plugin.name) : {} as O;
+  const options = async () =>
+    plugin.options ? readOptions(await plugin.options(), raw, plugin.name) : {} as O;
   const common = { config, raw, text, env };
   if (command === "GC") {
     const { validAttachments } = request;
@@ -152,7 +153,7 @@ async function handle<O>(
     return success("");
   }
   if (command === "STATUS") {
-    await waiting.for(plugin.status({ ...common, options: options() }));
+    await waiting.for(plugin.status({ ...common, options: await options() }));
     return success("");
   }
   const netns = containerNetns(env, rule);
@@ -174,10 +175,10 @@ async function handle<O>(
       await waiting.for(plugin.del(call));
       return success("");
     case "CHECK":
-      await waiting.for(plugin.check({ ...call, options: options() }));
+      await waiting.for(plugin.check({ ...call, options: await options() }));
       return success("");
     case "ADD": {
-      const adding = { ...call, options: options() };
+      const adding = { ...call, options: await options() };
       return await add(
         async (undo) => await plugin.add({ ...adding, undo }),
         config.cniVersion,

@@ -13,10 +13,10 @@ import type { AttachmentCall, Call, Plugin } from "./plugin.ts";
  * @param text the plugin's configuration, as STATUS would get it
  * @throws {CniError} code 6 or 7 where that is wrong
  */
-export function inspectionCall<O>(plugin: Plugin<O>, text: string): Call<O> {
+export async function inspectionCall<O>(plugin: Plugin<O>, text: string): Promise<Call<O>> {
   const raw = parseJson(text);
   if (!isObject(raw)) throw CniError.decode("the network configuration must be one JSON object");
-  const options = plugin.options ? readOptions(plugin.options(), raw, plugin.name) : {} as O;
+  const options = plugin.options ? readOptions(await plugin.options(), raw, plugin.name) : {} as O;
   return { config: readNetConf(raw), options, raw, text, env: runtime.environment() };
 }
 
@@ -28,13 +28,13 @@ export function inspectionCall<O>(plugin: Plugin<O>, text: string): Call<O> {
  * @param args CNI_ARGS
  * @throws {CniError} code 6 or 7 where the configuration is wrong
  */
-export function attachmentInspectionCall<O>(
+export async function attachmentInspectionCall<O>(
   plugin: Plugin<O>,
   text: string,
   attachment: Attachment,
   { netns, args }: { netns: string; args: string },
-): AttachmentCall<O> {
-  const call = inspectionCall(plugin, text);
+): Promise<AttachmentCall<O>> {
+  const call = await inspectionCall(plugin, text);
   const { containerId, ifName } = attachment;
   const { prevResult, cniVersion } = call.config;
   return {

@@ -79,8 +79,11 @@ export interface Plugin<O = unknown> {
   readonly name: string;
   /** The versions of the specification it speaks; all of them when absent. */
   readonly versions?: readonly string[];
-  /** Makes the schema of its own options, where it has any; called only when they are read. */
-  readonly options?: () => Schema<O>;
+  /**
+   * Makes the schema of its own options, where it has any; called only when they are read. A plugin
+   * whose DEL has no use for that file either loads it here, by `import()`.
+   */
+  readonly options?: () => Schema<O> | Promise<Schema<O>>;
   /** Attaches. Returns the result in the newest version's form; it is converted for the caller. */
   readonly add: Handler<AddCall<O>, Result>;
   /** Detaches. Whatever is gone already is success. */

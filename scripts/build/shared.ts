@@ -23,6 +23,9 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
     "lib/server/",
     "lib/invoke/in_process.ts",
     "lib/observe/",
+    // Options and rules name them, and options are not loaded where rules are removed.
+    "lib/firewall/backend_names.ts",
+    "lib/firewall/masquerade/types.ts",
   ],
   /** Options: all plugins but loopback and dummy. */
   options: [
@@ -30,8 +33,6 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
     "lib/types/args.ts",
     "lib/ip/schema.ts",
     "lib/deps/zod.ts",
-    "lib/firewall/masquerade/types.ts",
-    "lib/firewall/backend_names.ts",
   ],
   /** Netlink of any family: all plugins but those of IPAM. */
   netlink: [

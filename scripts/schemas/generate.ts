@@ -47,7 +47,7 @@ export async function generateSchemas(): Promise<Schemas> {
   const files: Record<string, JsonObject> = {};
   for (const { kind, plugin: { name, options }, summary, literals } of sources) {
     const own = options
-      ? describe(jsonSchemaOf(options()), [...literals, ...shared], name, undocumented)
+      ? describe(jsonSchemaOf(await options()), [...literals, ...shared], name, undocumented)
       : {};
     const ipam = isObject(own.properties) && isObject(own.properties.ipam)
       ? own.properties.ipam

@@ -75,7 +75,7 @@ async function pluginRepairs(attachment: CachedAttachment): Promise<(readonly Re
     const known = await knownPlugin(config.type);
     if (!known?.plugin.repairs) return [];
     const text = attachmentRequest(config, network!, result, capabilityArgs);
-    const call = attachmentInspectionCall(known.plugin, text, attachment, { netns, args });
+    const call = await attachmentInspectionCall(known.plugin, text, attachment, { netns, args });
     return await known.plugin.repairs(call);
   }));
 }

@@ -45,9 +45,9 @@ export async function checkPlugin(
   const ipam = getFold(config, "ipam");
   const ipamPlugin = isObject(ipam) ? await checkIpam(document, path, ipam, config) : undefined;
   if (plugin) {
-    noteWrongValues(document, path, plugin, config);
+    await noteWrongValues(document, path, plugin, config);
     const common = jsonSchemaOf(netConf());
-    const own = plugin.options ? jsonSchemaOf(plugin.options()) : {};
+    const own = await optionsSchemaOf(plugin);
     // Keys under "ipam" are read by the IPAM plugin, which may be of another project.
     const { ipam: _, ...properties } = {
       ...common.properties as JsonObject,
@@ -81,8 +81,8 @@ async function checkIpam(
     document.note("error", [...at, "type"], `${type} gives no addresses; ${others} do`);
     return undefined;
   }
-  noteWrongValues(document, path, plugin, config, "ipam");
-  const schema = plugin.options ? jsonSchemaOf(plugin.options()) : {};
+  await noteWrongValues(document, path, plugin, config, "ipam");
+  const schema = await optionsSchemaOf(plugin);
   const properties = (schema.properties as JsonObject | undefined)?.ipam as JsonObject | undefined;
   await noteUnknownKeys(document, at, ipam, {
     properties: { type: {}, ...properties?.properties as JsonObject ?? {} },
@@ -91,14 +91,14 @@ async function checkIpam(
 }
 
 /** Notes values that the plugin's schema refuses. @param part only problems below this key */
-function noteWrongValues(
+async function noteWrongValues(
   document: Document,
   path: readonly PropertyKey[],
   { name, options }: Plugin,
   config: JsonObject,
   part?: string,
-): void {
-  for (const problem of options ? problemsIn(options(), config) : []) {
+): Promise<void> {
+  for (const problem of options ? problemsIn(await options(), config) : []) {
     if (part !== undefined && problem.path[0] !== part) continue;
     document.note("error", [...path, ...problem.path], `${name}: ${problem.message}`);
   }
@@ -114,7 +114,8 @@ async function checkCapabilities(
   const stated = getFold(config, "capabilities");
   const capabilities = isObject(stated) ? stated : {};
   const isKnown = readers[0] !== undefined;
-  const used = [...readers.flatMap(capabilitiesOf), NEEDED[type]?.capability ?? ""].filter(Boolean);
+  const read = await Promise.all(readers.map(capabilitiesOf));
+  const used = [...read.flat(), NEEDED[type]?.capability ?? ""].filter(Boolean);
   for (const name of Object.keys(capabilities)) {
     const at = [...path, "capabilities", name];
     if (!CAPABILITIES.includes(name)) {
@@ -141,11 +142,16 @@ async function checkCapabilities(
 }
 
 /** Lists the capabilities that a plugin reads in `runtimeConfig`. */
-function capabilitiesOf(plugin: Plugin | undefined): string[] {
-  const schema = plugin?.options ? jsonSchemaOf(plugin.options()) : {};
+async function capabilitiesOf(plugin: Plugin | undefined): Promise<string[]> {
+  const schema = plugin ? await optionsSchemaOf(plugin) : {};
   const { runtimeConfig } = (schema.properties ?? {}) as JsonObject;
   const { properties = {} } = (runtimeConfig ?? {}) as JsonObject;
   return Object.keys(properties as JsonObject);
+}
+
+/** Returns the JSON Schema of a plugin's options; empty where it has none. */
+async function optionsSchemaOf({ options }: Plugin): Promise<JsonObject> {
+  return options ? jsonSchemaOf(await options()) : {};
 }
 
 /** Returns the text of a key, in whatever case it is written; "" where it has none. */

@@ -4,6 +4,13 @@ import type { Attachment } from "../../types/attachment.ts";
 import type { Backend } from "../backend_names.ts";
 import type { RecordedNetNs } from "../../ns/recorded.ts";
 
+/** A chain's name that is no option of iptables, and none of its built-in chains and targets. */
+export const ADMIN_CHAIN =
+  /^(?!(-.*|INPUT|FORWARD|OUTPUT|CNI-FORWARD|CNI-ISOLATION-STAGE-[12]|forward|isolation)$)[\w.-]{0,28}$/;
+
+/** A zone's name, or none. */
+export const ZONE = /^[\w-]*$/;
+
 /** The backends that accept a container's packets. */
 export const FILTER_BACKENDS = ["iptables", "nftables", "firewalld"] as const;
 /** @see FILTER_BACKENDS */

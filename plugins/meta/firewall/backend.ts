@@ -5,7 +5,8 @@ import { firewalldRuns } from "../../../lib/firewall/filter/firewalld.ts";
 import { filterSkeleton } from "../../../lib/firewall/filter/nftables.ts";
 import type { FilterBackend } from "../../../lib/firewall/filter/types.ts";
 import { CniError } from "../../../lib/types/error.ts";
-import { adminChainOf, type Options } from "./config.ts";
+import { adminChainOf } from "./config.ts";
+import type { Options } from "./options.ts";
 
 /**
  * Whether the backend is firewalld: configured, or running, since it drops what it does not accept.

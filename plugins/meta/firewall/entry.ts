@@ -13,7 +13,8 @@ import type { AttachmentCall } from "../../../lib/skel/plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { validateIfName } from "../../../lib/types/names.ts";
 import type { Result } from "../../../lib/types/result.ts";
-import { adminChainOf, type Options, policyOf, zoneOf } from "./config.ts";
+import { adminChainOf, policyOf, zoneOf } from "./config.ts";
+import type { Options } from "./options.ts";
 
 /**
  * Makes an attachment's entry.

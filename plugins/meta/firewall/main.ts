@@ -33,7 +33,8 @@ import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { versionsFrom } from "../../../lib/types/versions.ts";
 import { availableFilter, usesFirewalld } from "./backend.ts";
-import { type Options, options, policyOf, unknownBackend } from "./config.ts";
+import { policyOf, unknownBackend } from "./config.ts";
+import type { Options } from "./options.ts";
 import { addressesOf, entryOf } from "./entry.ts";
 
 /** What asks for interfaces, which an ADD or DEL seldom does, is loaded where it is asked for. */
@@ -44,7 +45,8 @@ const loadPrivileges = () => import("../../../lib/rtnl/privileges.ts");
 const firewall: AnyPlugin = definePlugin<Options>({
   name: "firewall",
   versions: versionsFrom("0.4.0"),
-  options,
+  // DEL is given none.
+  options: async () => (await import("./options.ts")).options(),
   add,
   del: revoke,
   check,

@@ -14,7 +14,8 @@ import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import type { AttachmentCall, DelCall } from "../../../lib/skel/plugin.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { availableFilter } from "./backend.ts";
-import { adminChainOf, type Options, optionsForRemoval, policyOf, zoneOf } from "./config.ts";
+import { adminChainOf, optionsForRemoval, policyOf, zoneOf } from "./config.ts";
+import type { Options } from "./options.ts";
 import { bridgeOf, entryOf } from "./entry.ts";
 
 /** Selects the rules that DEL removes: by prevResult, or by other records of the container. */

@@ -32,11 +32,14 @@ import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
-import { type Options, options, readBackend, readMappings } from "./config.ts";
+import type { Options } from "./config.ts";
+
+/** DEL, which is given no options, has no use for this. */
+const loadConfig = () => import("./config.ts");
 
 const portmap: AnyPlugin = definePlugin<Options>({
   name: "portmap",
-  options,
+  options: async () => (await loadConfig()).options(),
   add,
 
   async del(call) {
@@ -45,15 +48,15 @@ const portmap: AnyPlugin = definePlugin<Options>({
 
   async check(call) {
     const prevResult = requirePrevResult(call);
-    const { backend, snat } = readBackend(call.options);
-    const publications = publicationsOf(call, prevResult);
+    const { backend, snat } = (await loadConfig()).readBackend(call.options);
+    const publications = await publicationsOf(call, prevResult);
     if (publications.length === 0) return;
     await expectPorts({ backend, attachment: call.attachment, publications, options: snat });
   },
 
   async status({ options }) {
     requirePrivileges();
-    const { backend } = readBackend(options);
+    const { backend } = (await loadConfig()).readBackend(options);
     await requirePorts(backend);
   },
 
@@ -65,8 +68,8 @@ const portmap: AnyPlugin = definePlugin<Options>({
 async function add(call: AddCall<Options>): Promise<Result> {
   const { prevResult, undo } = call;
   if (!prevResult) throw CniError.invalidConfig("must be called as chained plugin");
-  const { backend, snat } = readBackend(call.options);
-  const publications = publicationsOf(call, prevResult);
+  const { backend, snat } = (await loadConfig()).readBackend(call.options);
+  const publications = await publicationsOf(call, prevResult);
   if (publications.length === 0) return prevResult;
   const attachment = call.attachment;
   const request = { backend, attachment, publications, options: snat };
@@ -85,8 +88,11 @@ async function add(call: AddCall<Options>): Promise<Result> {
 }
 
 /** Lists the ports to publish at the container's first address of each family. */
-function publicationsOf(call: AttachmentCall<Options>, result: Result): Publication[] {
-  const requested = readMappings(call.config.runtimeConfig);
+async function publicationsOf(
+  call: AttachmentCall<Options>,
+  result: Result,
+): Promise<Publication[]> {
+  const requested = (await loadConfig()).readMappings(call.config.runtimeConfig);
   const { conditionsV4, conditionsV6 } = call.options;
   return ([4, 6] as const).flatMap((family) => {
     const address = containerAddress(call, result, family);
