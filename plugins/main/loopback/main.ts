@@ -30,7 +30,9 @@ const loopback: AnyPlugin = definePlugin({
     const lo = inside.link.get(NAME);
     if (!lo.up) {
       const up = { up: true, alias: aliasFor(call) };
-      undo.step("lo being up", () => inside.link.set(lo, up), () => setDown(call));
+      undo.step("lo being up", () => inside.link.set(lo, up), () => setDown(call), {
+        ambiguous: true, // where the kernel's answer is lost; it was down
+      });
     }
     return prevResult ?? describe(inside, lo, netns);
   },
