@@ -50,8 +50,9 @@ interface BunGlobals {
 /**
  * JavaScriptCore's options for a process that serves many calls. The executables compile functions to
  * machine code late, for processes that live for milliseconds; here it pays at once, since a node makes
- * few calls, but not the last tenth of speed, whose compilation takes most of the memory. The size of the heap at which garbage is
- * collected follows the size of the machine's memory, unless it is told another one.
+ * few calls, but not the last tenth of speed, whose compilation takes most of the memory. The size of
+ * the heap at which garbage is collected follows the size of the machine's memory, unless it is told
+ * another one.
  */
 const SERVER_OPTIONS = {
   BUN_JSC_jitPolicyScale: "0.02",
