@@ -67,7 +67,8 @@ export class Firewalld implements AsyncDisposable {
 
   /** Ends firewalld, but not the bus. */
   async stop(): Promise<void> {
-    await end(this.#daemon);
+    // A killed one leaves its table, to which the next one adds.
+    await end(this.#daemon, "SIGTERM");
     this.#daemon = undefined;
   }
 
@@ -82,9 +83,12 @@ function start(program: string, args: string[], env: Record<string, string> = {}
     .spawn();
 }
 
-async function end(child: Deno.ChildProcess | undefined): Promise<void> {
+async function end(
+  child: Deno.ChildProcess | undefined,
+  signal: Deno.Signal = "SIGKILL",
+): Promise<void> {
   try {
-    child?.kill("SIGKILL");
+    child?.kill(signal);
   } catch {
     // It has ended by itself.
   }
