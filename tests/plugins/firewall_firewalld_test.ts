@@ -210,7 +210,7 @@ kernelTest(
     });
     // It waits for an answer by then; where it does not yet, it finds no firewalld.
     await new Promise((resolve) => setTimeout(resolve, 2000));
-    await daemon.stop();
+    await daemon.kill();
     const { code, stdout } = await removed;
     assertEquals([code, stdout], [0, ""]);
   },

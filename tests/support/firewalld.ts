@@ -65,16 +65,21 @@ export class Firewalld implements AsyncDisposable {
     this.#daemon!.kill("SIGSTOP");
   }
 
-  /** Ends firewalld, but not the bus. */
+  /** Ends firewalld, but not the bus, as systemd does: its rules go with it. */
   async stop(): Promise<void> {
-    // A killed one leaves its table, to which the next one adds.
     await end(this.#daemon, "SIGTERM");
     this.#daemon = undefined;
   }
 
+  /** Kills firewalld, but not the bus, also where it is held up. Its rules stay. */
+  async kill(): Promise<void> {
+    await end(this.#daemon, "SIGKILL");
+    this.#daemon = undefined;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
-    await end(this.#bus);
+    await this.kill();
+    await end(this.#bus, "SIGKILL");
   }
 }
 
@@ -83,10 +88,7 @@ function start(program: string, args: string[], env: Record<string, string> = {}
     .spawn();
 }
 
-async function end(
-  child: Deno.ChildProcess | undefined,
-  signal: Deno.Signal = "SIGKILL",
-): Promise<void> {
+async function end(child: Deno.ChildProcess | undefined, signal: Deno.Signal): Promise<void> {
   try {
     child?.kill(signal);
   } catch {
