@@ -6,6 +6,7 @@ import {
   packMessage,
   unpackMessage,
 } from "./message.ts";
+import { hexOf } from "../runtime/hex.ts";
 
 Deno.test("packMessage() writes what unpackMessage() and messageLength() read", () => {
   const message = {
@@ -28,10 +29,6 @@ Deno.test("packMessage() writes what unpackMessage() and messageLength() read", 
   assertEquals(messageLength(bytes), bytes.length);
   assertEquals(unpackMessage(bytes), { ...message, signature: "s" } as unknown as typeof message);
 });
-
-function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
 
 Deno.test("what is no message is refused, and nobody waits for its end", () => {
   const bytes = packMessage({ type: 2, serial: 1, replySerial: 1, args: ["a.b"] });

@@ -1,6 +1,6 @@
 /** Hardware addresses: 6 bytes (EUI-48), 8 (EUI-64) or 20 (IP over InfiniBand). */
 import type { IpAddress } from "./address.ts";
-import { hexOf } from "./hex.ts";
+import { hexOf } from "../runtime/hex.ts";
 import { runtime } from "../runtime/mod.ts";
 
 /**

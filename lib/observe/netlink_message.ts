@@ -5,7 +5,7 @@
  * @module
  */
 import { type ObservedRequest, writtenFrom } from "../runtime/observer.ts";
-import { hex } from "./hex.ts";
+import { hexOf } from "../runtime/hex.ts";
 
 /** A request whose parts have names. */
 export interface NamedMessage {
@@ -84,7 +84,7 @@ function namesOf(flags: number): string[] {
 
 /** Converts a value for JSON: bytes to hex digits, and what has a `toJSON` by that. */
 function plain(value: unknown): unknown {
-  if (value instanceof Uint8Array) return hex(value);
+  if (value instanceof Uint8Array) return hexOf(value);
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== "object" || value === null) return value;
   if ("toJSON" in value && typeof value.toJSON === "function") return value.toJSON();

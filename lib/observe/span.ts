@@ -1,5 +1,5 @@
 /** Spans: what a call did, when, and inside which other span. */
-import { hex } from "./hex.ts";
+import { hexOf } from "../runtime/hex.ts";
 
 /**
  * What a span is of: a command of cnitool; a plugin's operation; a plugin that was executed, which
@@ -64,5 +64,5 @@ export function clock(): number {
 
 /** Makes random bytes, in hex digits. */
 export function randomHex(bytes: number): string {
-  return hex(crypto.getRandomValues(new Uint8Array(bytes)));
+  return hexOf(crypto.getRandomValues(new Uint8Array(bytes)));
 }

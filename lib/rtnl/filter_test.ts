@@ -1,11 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { Cidr } from "../ip/cidr.ts";
 import { keysOf } from "./filter.ts";
+import { hexOf } from "../runtime/hex.ts";
 
 Deno.test("keysOf() compares the words that the prefix reaches", () => {
   const keys = (end: "source" | "destination", network: string) =>
     keysOf({ end, network: Cidr.parse(network) }).map(({ value, mask, offset }) =>
-      `${hex(value)}/${hex(mask)} at ${offset}`
+      `${hexOf(value)}/${hexOf(mask)} at ${offset}`
     );
   // As `tc filter show` prints them.
   assertEquals(keys("source", "10.1.2.3/8"), ["0a000000/ff000000 at 12"]);
@@ -17,7 +18,3 @@ Deno.test("keysOf() compares the words that the prefix reaches", () => {
     "00020000/ffff0000 at 28",
   ]);
 });
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { hexOf } from "../ip/hex.ts";
+import { hexOf } from "../runtime/hex.ts";
 import { hostVethName } from "../ip/hash_names.ts";
 import { attachmentAlias, networkGroup } from "../ip/mark.ts";
 import type { NetNs } from "../ns/netns.ts";

@@ -2,7 +2,7 @@
  * The npm packages whose code an executable contains, with what a bill of materials says of each.
  */
 import type { Bundle } from "../build/bundle.ts";
-import { hex } from "./hex.ts";
+import { hexOf } from "../../lib/runtime/hex.ts";
 import { resolve } from "../../lib/deps/path.ts";
 
 /** An npm package. */
@@ -37,7 +37,9 @@ export function bundledPackages({ metafile }: Bundle, root: string): BundledPack
       name: name!,
       version: version!,
       license: typeof license === "string" ? license : "NOASSERTION",
-      ...base64 ? { sha512: hex(Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))) } : {},
+      ...base64
+        ? { sha512: hexOf(Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))) }
+        : {},
     };
   });
 }

@@ -16,7 +16,7 @@ import { withStaging } from "../build/staging.ts";
 import { writeArchive } from "./archive.ts";
 import { billOfMaterials } from "./bill_of_materials.ts";
 import { type BundledPackage, bundledPackages } from "./bundled.ts";
-import { hex } from "./hex.ts";
+import { hexOf } from "../../lib/runtime/hex.ts";
 import { releaseNotes } from "./notes.ts";
 import { tryExecutable } from "./trial.ts";
 import type { Variant } from "./variants.ts";
@@ -162,5 +162,5 @@ export function releaseTime(epoch: string | undefined, date: string | undefined)
 
 async function sha256(path: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", Deno.readFileSync(path));
-  return hex(new Uint8Array(digest));
+  return hexOf(new Uint8Array(digest));
 }

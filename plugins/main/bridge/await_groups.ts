@@ -1,5 +1,5 @@
 import type { IpAddress } from "../../../lib/ip/address.ts";
-import { hexOf } from "../../../lib/ip/hex.ts";
+import { hexOf } from "../../../lib/runtime/hex.ts";
 import type { NetNs } from "../../../lib/ns/netns.ts";
 import { ifPresent } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";

@@ -1,4 +1,4 @@
-import { hexOf } from "../../../../lib/ip/hex.ts";
+import { hexOf } from "../../../../lib/runtime/hex.ts";
 
 /** Bytes as hexadecimal digits. */
 export function toHex(bytes: Uint8Array | undefined): string | undefined {
