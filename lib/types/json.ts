@@ -108,13 +108,12 @@ export function sortKeys(value: JsonValue): JsonValue {
 
 /** Gives an object an own key, be it `__proto__`, which an assignment takes for its prototype. */
 function setKey(object: JsonObject, key: string, value: JsonValue): void {
-  if (key !== "__proto__") object[key] = value;
-  else {Object.defineProperty(object, key, {
-      value,
-      configurable: true,
-      enumerable: true,
-      writable: true,
-    });}
+  if (key !== "__proto__") {
+    object[key] = value;
+    return;
+  }
+  const own = { value, configurable: true, enumerable: true, writable: true };
+  Object.defineProperty(object, key, own);
 }
 
 /**
