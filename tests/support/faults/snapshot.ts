@@ -113,9 +113,10 @@ export function differences(before: Snapshot, after: Snapshot, also?: Snapshot):
   return lines;
 }
 
-/** A link without the MAC address that it has from the plugin, which is random on a bridge without IP. */
+/** A bridge without the MAC address that it has from the plugin, which is random where it has no IP. */
 function withoutGenerated(value: string | undefined): string | undefined {
-  return value?.replace(/"address":"0a:58:[^"]*"/, '"address":""');
+  if (!value?.includes('"info_kind":"bridge"')) return value;
+  return value.replace(/"address":"0a:58:[^"]*"/, '"address":""');
 }
 
 const SEPARATOR = "\x1e";
