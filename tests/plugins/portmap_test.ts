@@ -83,6 +83,17 @@ function chainsAndMaps(sandbox: Sandbox): string[] {
   return Array.from(table.matchAll(/^\t(?:chain|map) (\S+_\S+) \{$/gm), ([, name]) => name!).sort();
 }
 
+/** A directory for PATH with `nft` and no other program of a backend. */
+function onlyNft(sandbox: Sandbox): string {
+  const directory = "/run/test/only-nft";
+  Deno.mkdirSync(directory);
+  for (const program of ["nft", "sh"]) {
+    const path = sandbox.run("sh", ["-c", 'command -v "$0"', program]).trim();
+    Deno.symlinkSync(path, `${directory}/${program}`);
+  }
+  return directory;
+}
+
 /** A GC of the network without attachments. */
 function gc(sandbox: Sandbox, env = {}): void {
   const config = { cniVersion: "1.1.0", name: "n", type: "portmap" };
@@ -835,12 +846,7 @@ kernelTest("portmap (nftables): 40,000 ports make no more rules than one", async
 kernelTest("portmap: where only nft is installed a taken port has its code", (sandbox) => {
   const { containers: [first, second] } = bridgeNetwork(sandbox);
   assert(first && second);
-  Deno.mkdirSync("/run/test/few");
-  for (const program of ["nft", "sh"]) {
-    const path = sandbox.run("sh", ["-c", 'command -v "$0"', program]).trim();
-    Deno.symlinkSync(path, `/run/test/few/${program}`);
-  }
-  const env = { PATH: "/run/test/few" };
+  const env = { PATH: onlyNft(sandbox) };
   plugin(sandbox, { ...call(first, "ADD", [map(8080)]), env });
   const { code, msg } = pluginError(sandbox, { ...call(second, "ADD", [map(8080)]), env });
   assertEquals(code, 100);
@@ -995,6 +1001,7 @@ kernelTest("portmap: no ports, no prevResult, wrong values", (sandbox) => {
     error([map(80)], wrong).msg,
     /nftables backend was requested.*iptables-specific options \[externalSetMarkChain\]/,
   );
+  const env = { PATH: onlyNft(sandbox) };
   for (
     const conditions of [
       ["tcp", "dport 1; flush ruleset"],
@@ -1004,9 +1011,19 @@ kernelTest("portmap: no ports, no prevResult, wrong values", (sandbox) => {
       ["tcp dport 1\nflush ruleset"],
     ]
   ) {
-    const { code, msg } = error([map(80)], { backend: "nftables", conditionsV4: conditions });
-    assertEquals(code, 7);
-    assertMatch(msg, /conditionsV4.*(outside quotes|without line breaks)/);
+    // Without `backend` the first word chooses it, which is none where that is empty.
+    for (
+      const options of [{ backend: "nftables", conditionsV4: conditions }, {
+        conditionsV4: ["", ...conditions],
+      }]
+    ) {
+      const { code, msg } = pluginError(sandbox, {
+        ...call(first, "ADD", [map(80)], options),
+        env,
+      });
+      assertEquals(code, 7, msg);
+      assertMatch(msg, /conditionsV4.*(outside quotes|without line breaks)/);
+    }
   }
   assertEquals(sandbox.ruleset(), before);
   plugin(sandbox, call(first, "DEL", [map(0)])); // whatever the runtime says, there is nothing

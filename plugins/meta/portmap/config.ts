@@ -169,7 +169,7 @@ export function readBackend(options: Options): { backend?: Backend; snat: SnatOp
   const specific: Record<Backend, string[]> = { iptables: [], nftables: [] };
   if (externalSetMarkChain !== undefined) specific.iptables.push("externalSetMarkChain");
   for (const key of ["conditionsV4", "conditionsV6"] as const) {
-    const [first] = options[key];
+    const first = options[key].find((word) => word !== "");
     // No condition of nftables starts with a dash or an exclamation mark, all of iptables' do.
     if (first) specific[/^[-!]/.test(first) ? "iptables" : "nftables"].push(key);
   }
