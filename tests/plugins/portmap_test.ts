@@ -1071,6 +1071,11 @@ kernelTest(
       env: without,
     });
     assertMatch(msg, /conditionsV4.*nft is not installed; install the package "nftables"/);
+    const config = { cniVersion: "1.1.0", name: "n", type: "portmap", ...options };
+    plugin(sandbox, { command: "STATUS", config });
+    const status = pluginError(sandbox, { command: "STATUS", config, env: without });
+    assertEquals(status.code, 50);
+    assertMatch(status.msg, /conditionsV4.*nft is not installed; install the package "nftables"/);
     assertEquals(leftovers(sandbox), []);
     assertEquals(chainsAndMaps(sandbox), []);
     const before = chainsAndMaps(sandbox);

@@ -28,6 +28,7 @@ import { MissingTool } from "../../host/tool.ts";
 import { closeLoopbackUnlessUsed, restoreGuard } from "./loopback.ts";
 import { PORT_MAPPERS } from "./mappers.ts";
 import { portsNeeds } from "./nftables.ts";
+import { requireForeignRules } from "./nftables_conditions.ts";
 import { type PortsNote, portsNotes } from "./notes.ts";
 
 /** What to publish. */
@@ -177,10 +178,27 @@ export async function expectPorts(request: PortRequest): Promise<void> {
   });
 }
 
-/** @throws {CniError} code 50 when `backend`, or without one both, cannot publish ports */
-export async function requirePorts(backend?: Backend): Promise<void> {
+/**
+ * Expects for STATUS what {@link publishPorts} needs.
+ * @param hasConditions whether publications have conditions
+ * @throws {CniError} code 50 when `backend`, or without one both, cannot publish ports
+ */
+export async function requirePorts(
+  backend: Backend | undefined,
+  hasConditions: boolean,
+): Promise<void> {
   const option = backend ? `"backend": "${backend}"` : "portmap";
-  warnOfDrops(await availableBackend(backend, option, portsNeeds));
+  const chosen = await availableBackend(backend, option, portsNeeds);
+  if (chosen === "nftables" && hasConditions) await requireConditions();
+  warnOfDrops(chosen);
+}
+
+async function requireConditions(): Promise<void> {
+  try {
+    await requireForeignRules();
+  } catch (error) {
+    throw CniError.notAvailable(CniError.from(error).message);
+  }
 }
 
 /**

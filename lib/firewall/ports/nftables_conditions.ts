@@ -4,9 +4,21 @@
  *
  * @module
  */
+import { runTool } from "../../host/tool.ts";
 import { nftApply } from "../../nftables/program.ts";
 import { listRules } from "../../nftables/state.ts";
 import { type Part, T } from "./nftables_layout.ts";
+
+/** The options that have conditions, as a configuration spells them. */
+const OPTIONS = 'conditions of "conditionsV4" and "conditionsV6"';
+
+/**
+ * Expects the program that adds conditions. It is started, and changes nothing.
+ * @throws {MissingTool} naming the package
+ */
+export async function requireForeignRules(): Promise<void> {
+  await runTool("nft", ["--version"], `add the ${OPTIONS}`);
+}
 
 /**
  * Adds the rules that are missing of those that only `nft` can add.
@@ -20,5 +32,5 @@ export async function addForeignRules(parts: readonly Part[], purpose: string): 
       ? [`add rule ${T} ${chain.chain} ${foreignRule}`]
       : []
   );
-  await nftApply(lines, `${purpose} under the conditions of "conditionsV4" and "conditionsV6"`);
+  await nftApply(lines, `${purpose} under the ${OPTIONS}`);
 }

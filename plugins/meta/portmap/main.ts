@@ -57,7 +57,8 @@ const portmap: AnyPlugin = definePlugin<Options>({
   async status({ options }) {
     requirePrivileges();
     const { backend } = (await loadConfig()).readBackend(options);
-    await requirePorts(backend);
+    const { conditionsV4, conditionsV6 } = options;
+    await requirePorts(backend, [...conditionsV4, ...conditionsV6].some((word) => word !== ""));
   },
 
   async gc({ config, validAttachments }) {
