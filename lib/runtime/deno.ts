@@ -15,7 +15,7 @@ import type {
 import { findProgram } from "./find_program.ts";
 import { post } from "./post.ts";
 import { readToEnd } from "./read_to_end.ts";
-import { sha512Hex } from "./sha512.ts";
+import { sha512WithCache } from "./sha512.ts";
 import { supervise } from "./supervise.ts";
 import { untilReady } from "./until_ready.ts";
 
@@ -51,7 +51,7 @@ export function denoRuntime(): Runtime {
     run,
     http,
     inheritedAs: (descriptors) => descriptors,
-    sha512Hex,
+    sha512Hex: sha512WithCache(),
     serverEnvironment: {},
     collectGarbage: () => {},
     readStdin: (limit) =>

@@ -5,30 +5,50 @@
  */
 
 /** Section 4.2.3: the fractions of the cube roots of the first 80 primes. */
-const ROUND_CONSTANTS = `
-  428a2f98d728ae22 7137449123ef65cd b5c0fbcfec4d3b2f e9b5dba58189dbbc 3956c25bf348b538
-  59f111f1b605d019 923f82a4af194f9b ab1c5ed5da6d8118 d807aa98a3030242 12835b0145706fbe
-  243185be4ee4b28c 550c7dc3d5ffb4e2 72be5d74f27b896f 80deb1fe3b1696b1 9bdc06a725c71235
-  c19bf174cf692694 e49b69c19ef14ad2 efbe4786384f25e3 0fc19dc68b8cd5b5 240ca1cc77ac9c65
-  2de92c6f592b0275 4a7484aa6ea6e483 5cb0a9dcbd41fbd4 76f988da831153b5 983e5152ee66dfab
-  a831c66d2db43210 b00327c898fb213f bf597fc7beef0ee4 c6e00bf33da88fc2 d5a79147930aa725
-  06ca6351e003826f 142929670a0e6e70 27b70a8546d22ffc 2e1b21385c26c926 4d2c6dfc5ac42aed
-  53380d139d95b3df 650a73548baf63de 766a0abb3c77b2a8 81c2c92e47edaee6 92722c851482353b
-  a2bfe8a14cf10364 a81a664bbc423001 c24b8b70d0f89791 c76c51a30654be30 d192e819d6ef5218
-  d69906245565a910 f40e35855771202a 106aa07032bbd1b8 19a4c116b8d2d0c8 1e376c085141ab53
-  2748774cdf8eeb99 34b0bcb5e19b48a8 391c0cb3c5c95a63 4ed8aa4ae3418acb 5b9cca4f7763e373
-  682e6ff3d6b2b8a3 748f82ee5defb2fc 78a5636f43172f60 84c87814a1f0ab72 8cc702081a6439ec
-  90befffa23631e28 a4506cebde82bde9 bef9a3f7b2c67915 c67178f2e372532b ca273eceea26619c
-  d186b8c721c0c207 eada7dd6cde0eb1e f57d4f7fee6ed178 06f067aa72176fba 0a637dc5a2c898a6
-  113f9804bef90dae 1b710b35131c471b 28db77f523047d84 32caab7b40c72493 3c9ebe0a15c9bebc
-  431d67c49c100d4c 4cc5d4becb3e42b6 597f299cfc657e2a 5fcb6fab3ad6faec 6c44198c4a475817`;
+const ROUND_CONSTANTS =
+  "428a2f98d728ae227137449123ef65cdb5c0fbcfec4d3b2fe9b5dba58189dbbc3956c25bf348b538" +
+  "59f111f1b605d019923f82a4af194f9bab1c5ed5da6d8118d807aa98a303024212835b0145706fbe" +
+  "243185be4ee4b28c550c7dc3d5ffb4e272be5d74f27b896f80deb1fe3b1696b19bdc06a725c71235" +
+  "c19bf174cf692694e49b69c19ef14ad2efbe4786384f25e30fc19dc68b8cd5b5240ca1cc77ac9c65" +
+  "2de92c6f592b02754a7484aa6ea6e4835cb0a9dcbd41fbd476f988da831153b5983e5152ee66dfab" +
+  "a831c66d2db43210b00327c898fb213fbf597fc7beef0ee4c6e00bf33da88fc2d5a79147930aa725" +
+  "06ca6351e003826f142929670a0e6e7027b70a8546d22ffc2e1b21385c26c9264d2c6dfc5ac42aed" +
+  "53380d139d95b3df650a73548baf63de766a0abb3c77b2a881c2c92e47edaee692722c851482353b" +
+  "a2bfe8a14cf10364a81a664bbc423001c24b8b70d0f89791c76c51a30654be30d192e819d6ef5218" +
+  "d69906245565a910f40e35855771202a106aa07032bbd1b819a4c116b8d2d0c81e376c085141ab53" +
+  "2748774cdf8eeb9934b0bcb5e19b48a8391c0cb3c5c95a634ed8aa4ae3418acb5b9cca4f7763e373" +
+  "682e6ff3d6b2b8a3748f82ee5defb2fc78a5636f43172f6084c87814a1f0ab728cc702081a6439ec" +
+  "90befffa23631e28a4506cebde82bde9bef9a3f7b2c67915c67178f2e372532bca273eceea26619c" +
+  "d186b8c721c0c207eada7dd6cde0eb1ef57d4f7fee6ed17806f067aa72176fba0a637dc5a2c898a6" +
+  "113f9804bef90dae1b710b35131c471b28db77f523047d8432caab7b40c724933c9ebe0a15c9bebc" +
+  "431d67c49c100d4c4cc5d4becb3e42b6597f299cfc657e2a5fcb6fab3ad6faec6c44198c4a475817";
 
 /** Section 5.3.5: the fractions of the square roots of the first 8 primes. */
-const INITIAL_HASH = `
-  6a09e667f3bcc908 bb67ae8584caa73b 3c6ef372fe94f82b a54ff53a5f1d36f1
-  510e527fade682d1 9b05688c2b3e6c1f 1f83d9abfb41bd6b 5be0cd19137e2179`;
+const INITIAL_HASH =
+  "6a09e667f3bcc908bb67ae8584caa73b3c6ef372fe94f82ba54ff53a5f1d36f1510e527fade682d1" +
+  "9b05688c2b3e6c1f1f83d9abfb41bd6b5be0cd19137e2179";
 
 let roundConstants: Uint32Array | undefined;
+
+/** How many hashes are kept: a call needs a handful, and a process may serve many calls. */
+const MAX_KEPT = 64;
+
+/**
+ * Makes a function like {@link sha512Hex} that computes the hash of a text once. Names of chains,
+ * records and comments are made of the same three or four texts, up to twenty times in a call.
+ */
+export function sha512WithCache(): typeof sha512Hex {
+  const kept = new Map<string, string>();
+  return (input) => {
+    if (typeof input !== "string") return sha512Hex(input);
+    const known = kept.get(input);
+    if (known !== undefined) return known;
+    const hash = sha512Hex(input);
+    if (kept.size === MAX_KEPT) kept.clear();
+    kept.set(input, hash);
+    return hash;
+  };
+}
 
 /** Computes the hash of bytes, or of a text in UTF-8, in 128 lower-case hex digits. */
 export function sha512Hex(input: string | Uint8Array): string {
@@ -40,11 +60,16 @@ export function sha512Hex(input: string | Uint8Array): string {
     expand(message, offset, schedule);
     compress(hash, schedule, roundConstants);
   }
-  return Array.from(hash, (half) => half.toString(16).padStart(8, "0")).join("");
+  let digits = "";
+  for (const half of hash) digits += half.toString(16).padStart(8, "0");
+  return digits;
 }
 
+/** Reads words, eight hex digits for each half. */
 function words(text: string): Uint32Array {
-  return Uint32Array.from(text.match(/[0-9a-f]{8}/g)!, (half) => parseInt(half, 16));
+  const halves = new Uint32Array(text.length / 8);
+  for (let i = 0; i < halves.length; i++) halves[i] = parseInt(text.slice(8 * i, 8 * i + 8), 16);
+  return halves;
 }
 
 /** Section 5.1.2: a 1 bit, zeros, and the length in bits fill up the last block of 128 bytes. */
@@ -58,17 +83,21 @@ function pad(bytes: Uint8Array): DataView {
   return view;
 }
 
-/** Section 6.4.2, step 1: the block and 64 words more. */
+/**
+ * Section 6.4.2, step 1: the block and 64 words more. Rotations and carries are written out, here
+ * and below: a call takes the interpreter as long as all of them.
+ */
 function expand(message: DataView, offset: number, w: Uint32Array): void {
   for (let i = 0; i < 32; i++) w[i] = message.getUint32(offset + 4 * i);
   for (let i = 32; i < 160; i += 2) {
-    const [h15, l15, h2, l2] = [w[i - 30]!, w[i - 29]!, w[i - 4]!, w[i - 3]!];
-    const high0 = rotate(h15, l15, 1) ^ rotate(h15, l15, 8) ^ (h15 >>> 7);
-    const low0 = rotate(l15, h15, 1) ^ rotate(l15, h15, 8) ^ rotate(l15, h15, 7);
-    const high1 = rotate(h2, l2, 19) ^ rotate(l2, h2, 61 - 32) ^ (h2 >>> 6);
-    const low1 = rotate(l2, h2, 19) ^ rotate(h2, l2, 61 - 32) ^ rotate(l2, h2, 6);
+    const h15 = w[i - 30]!, l15 = w[i - 29]!, h2 = w[i - 4]!, l2 = w[i - 3]!;
+    // Formulas 4.12 and 4.13.
+    const high0 = (h15 >>> 1 | l15 << 31) ^ (h15 >>> 8 | l15 << 24) ^ h15 >>> 7;
+    const low0 = (l15 >>> 1 | h15 << 31) ^ (l15 >>> 8 | h15 << 24) ^ (l15 >>> 7 | h15 << 25);
+    const high1 = (h2 >>> 19 | l2 << 13) ^ (l2 >>> 29 | h2 << 3) ^ h2 >>> 6;
+    const low1 = (l2 >>> 19 | h2 << 13) ^ (h2 >>> 29 | l2 << 3) ^ (l2 >>> 6 | h2 << 26);
     const low = w[i - 31]! + w[i - 13]! + (low0 >>> 0) + (low1 >>> 0);
-    w[i] = w[i - 32]! + w[i - 14]! + high0 + high1 + carry(low);
+    w[i] = w[i - 32]! + w[i - 14]! + high0 + high1 + (low / 0x100000000 | 0);
     w[i + 1] = low;
   }
 }
@@ -78,27 +107,32 @@ function compress(hash: Uint32Array, w: Uint32Array, k: Uint32Array): void {
   // a to h of the standard, each as high and low half
   let [ah, al, bh, bl, ch, cl, dh, dl, eh, el, fh, fl, gh, gl, hh, hl] = hash as unknown as Sixteen;
   for (let i = 0; i < 160; i += 2) {
+    // Formulas 4.8 to 4.11.
     const choiceHigh = (eh & fh) ^ (~eh & gh);
     const choiceLow = (el & fl) ^ (~el & gl);
-    const low1 = hl + (sum1(el, eh) >>> 0) + (choiceLow >>> 0) + k[i + 1]! + w[i + 1]!;
-    const high1 = hh + sum1(eh, el) + choiceHigh + k[i]! + w[i]! + carry(low1);
+    const sum1High = (eh >>> 14 | el << 18) ^ (eh >>> 18 | el << 14) ^ (el >>> 9 | eh << 23);
+    const sum1Low = (el >>> 14 | eh << 18) ^ (el >>> 18 | eh << 14) ^ (eh >>> 9 | el << 23);
+    const low1 = hl + (sum1Low >>> 0) + (choiceLow >>> 0) + k[i + 1]! + w[i + 1]!;
+    const high1 = hh + sum1High + choiceHigh + k[i]! + w[i]! + (low1 / 0x100000000 | 0);
     const majorityHigh = (ah & bh) ^ (ah & ch) ^ (bh & ch);
     const majorityLow = (al & bl) ^ (al & cl) ^ (bl & cl);
-    const low2 = (sum0(al, ah) >>> 0) + (majorityLow >>> 0);
-    const high2 = sum0(ah, al) + majorityHigh + carry(low2);
-    [hh, hl, gh, gl, fh, fl] = [gh, gl, fh, fl, eh, el];
+    const sum0High = (ah >>> 28 | al << 4) ^ (al >>> 2 | ah << 30) ^ (al >>> 7 | ah << 25);
+    const sum0Low = (al >>> 28 | ah << 4) ^ (ah >>> 2 | al << 30) ^ (ah >>> 7 | al << 25);
+    const low2 = (sum0Low >>> 0) + (majorityLow >>> 0);
+    const high2 = sum0High + majorityHigh + (low2 / 0x100000000 | 0);
+    hh = gh, hl = gl, gh = fh, gl = fl, fh = eh, fl = el;
     el = dl + (low1 >>> 0);
-    eh = (dh + high1 + carry(el)) >>> 0;
+    eh = (dh + high1 + (el / 0x100000000 | 0)) >>> 0;
     el >>>= 0;
-    [dh, dl, ch, cl, bh, bl] = [ch, cl, bh, bl, ah, al];
+    dh = ch, dl = cl, ch = bh, cl = bl, bh = ah, bl = al;
     al = (low1 >>> 0) + (low2 >>> 0);
-    ah = (high1 + high2 + carry(al)) >>> 0;
+    ah = (high1 + high2 + (al / 0x100000000 | 0)) >>> 0;
     al >>>= 0;
   }
   const block = [ah, al, bh, bl, ch, cl, dh, dl, eh, el, fh, fl, gh, gl, hh, hl];
   for (let i = 0; i < 16; i += 2) {
     const low = hash[i + 1]! + block[i + 1]!;
-    hash[i] = hash[i]! + block[i]! + carry(low);
+    hash[i] = hash[i]! + block[i]! + (low / 0x100000000 | 0);
     hash[i + 1] = low;
   }
 }
@@ -108,27 +142,3 @@ type Sixteen = [
   number, number, number, number, number, number, number, number,
   number, number, number, number, number, number, number, number,
 ];
-
-/**
- * Returns the first half of `first`:`second` rotated right by less than 32; by 32 more with the
- * halves swapped.
- */
-function rotate(first: number, second: number, bits: number): number {
-  return (first >>> bits) | (second << (32 - bits));
-}
-
-/** Formula 4.10, the half that `first` is. */
-function sum0(first: number, second: number): number {
-  return rotate(first, second, 28) ^ rotate(second, first, 34 - 32) ^
-    rotate(second, first, 39 - 32);
-}
-
-/** Formula 4.11, the half that `first` is. */
-function sum1(first: number, second: number): number {
-  return rotate(first, second, 14) ^ rotate(first, second, 18) ^ rotate(second, first, 41 - 32);
-}
-
-/** Returns the carry of a sum of unsigned low halves, to add to the high ones. */
-function carry(sum: number): number {
-  return Math.floor(sum / 2 ** 32);
-}

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { sha512Hex } from "./sha512.ts";
+import { sha512Hex, sha512WithCache } from "./sha512.ts";
 
 Deno.test("sha512Hex() gives the digests that NIST publishes", () => {
   assertEquals(
@@ -33,4 +33,11 @@ Deno.test("sha512Hex() agrees with WebCrypto at every length around the blocks, 
 
 Deno.test("sha512Hex() hashes text as UTF-8", () => {
   assertEquals(sha512Hex("é漢"), sha512Hex(Uint8Array.of(0xc3, 0xa9, 0xe6, 0xbc, 0xa2)));
+});
+
+Deno.test("sha512WithCache() gives each text its own hash, however many there were before", () => {
+  const hash = sha512WithCache();
+  const texts = Array.from({ length: 300 }, (_, i) => `c${i % 100}`);
+  for (const text of texts) assertEquals(hash(text), sha512Hex(text));
+  assertEquals(hash(new TextEncoder().encode("c1")), hash("c1"));
 });
