@@ -13,6 +13,7 @@ import { errnoCode } from "../runtime/errors.ts";
 import { callerEnv } from "../runtime/caller.ts";
 import { runtime } from "../runtime/mod.ts";
 import { currentObserver } from "../runtime/observer.ts";
+import { sleep } from "../runtime/sleep.ts";
 import { CniError, ErrorCode } from "../types/error.ts";
 import {
   type DbusMessage,
@@ -26,6 +27,8 @@ import {
 const DEFAULT_PATH = "/run/dbus/system_bus_socket";
 /** How long to wait for an answer: the default of D-Bus libraries. Milliseconds. */
 const DEADLINE_MS = 25_000;
+/** Pause before writing on to a bus whose buffer is full. Milliseconds. */
+const WRITE_PAUSE_MS = 5;
 const ERROR = 3;
 
 /** A method's error. `name` says which, such as `org.freedesktop.DBus.Error.NameHasNoOwner`. */
@@ -66,14 +69,14 @@ export class SystemBus implements Disposable {
    * @returns undefined when no bus is there
    * @throws {CniError} when the bus refuses
    */
-  static connect(): SystemBus | undefined {
+  static async connect(): Promise<SystemBus | undefined> {
     const socket = Socket.open(AF_UNIX, SOCK_STREAM, 0);
     const path = busPath();
     try {
       socket.connect(unixAddress(path), path);
       const bus = new SystemBus(socket);
-      bus.#authenticate();
-      bus.call({ ...BUS, member: "Hello" });
+      await bus.#authenticate();
+      await bus.call({ ...BUS, member: "Hello" });
       return bus;
     } catch (error) {
       socket[Symbol.dispose]();
@@ -83,9 +86,9 @@ export class SystemBus implements Disposable {
   }
 
   /** Whether a name on the bus has an owner. Starts no service. */
-  hasOwner(name: string): boolean {
+  async hasOwner(name: string): Promise<boolean> {
     try {
-      this.call({ ...BUS, member: "GetNameOwner", args: [name] });
+      await this.call({ ...BUS, member: "GetNameOwner", args: [name] });
       return true;
     } catch (error) {
       if (error instanceof DbusError && error.errorName.endsWith(".NameHasNoOwner")) return false;
@@ -94,8 +97,8 @@ export class SystemBus implements Disposable {
   }
 
   /** Subscribes to signals that match `rule`: `type='signal',member='Reloaded'`. */
-  subscribe(rule: string): void {
-    this.call({ ...BUS, member: "AddMatch", args: [rule] });
+  async subscribe(rule: string): Promise<void> {
+    await this.call({ ...BUS, member: "AddMatch", args: [rule] });
   }
 
   /**
@@ -103,20 +106,21 @@ export class SystemBus implements Disposable {
    * @returns the strings that it answers with; booleans as `true` and `false`
    * @throws {DbusError} the method's own error
    */
-  call(call: DbusCall): string[] {
+  async call(call: DbusCall): Promise<string[]> {
     const observer = currentObserver();
     const { destination, member, args = [] } = call;
-    return observer
-      ? observer.observe({ kind: "dbus", destination, member, args }, () => this.#call(call))
-      : this.#call(call);
+    const answer = () => this.#call(call);
+    return await (observer
+      ? observer.observe({ kind: "dbus", destination, member, args }, answer)
+      : answer());
   }
 
-  #call({ args = [], ...target }: DbusCall): string[] {
+  async #call({ args = [], ...target }: DbusCall): Promise<string[]> {
     const serial = ++this.#serial;
-    this.#send(packMessage({ type: METHOD_CALL, serial, ...target, args }));
     const deadline = performance.now() + DEADLINE_MS;
+    await this.#send(packMessage({ type: METHOD_CALL, serial, ...target, args }), deadline);
     for (;;) {
-      const message = this.next(deadline - performance.now());
+      const message = await this.next(deadline - performance.now());
       if (!message) {
         throw CniError.internal(
           `${target.destination} did not answer ${target.member} in ${DEADLINE_MS / 1000} s`,
@@ -136,12 +140,12 @@ export class SystemBus implements Disposable {
    * The next message; undefined when none comes in time.
    * @throws {CniError} code 5 when the bus is gone, or sends what is no message
    */
-  next(timeoutMs: number): DbusMessage | undefined {
+  async next(timeoutMs: number): Promise<DbusMessage | undefined> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       const message = this.#take();
       if (message) return message;
-      if (!this.#receive(deadline)) return undefined;
+      if (!await this.#receive(deadline)) return undefined;
     }
   }
 
@@ -167,29 +171,34 @@ export class SystemBus implements Disposable {
    * Authenticates by EXTERNAL: the kernel passes the credentials, the user ID is sent in
    * hexadecimal.
    */
-  #authenticate(): void {
+  async #authenticate(): Promise<void> {
     const uid = Array.from(String(runtime.userId()), (c) => c.charCodeAt(0).toString(16)).join("");
-    this.#send(new TextEncoder().encode(`\0AUTH EXTERNAL ${uid}\r\n`));
     const deadline = performance.now() + DEADLINE_MS;
+    await this.#send(new TextEncoder().encode(`\0AUTH EXTERNAL ${uid}\r\n`), deadline);
     for (;;) {
       const text = new TextDecoder().decode(this.#received);
       if (text.startsWith("OK ") && text.endsWith("\r\n")) break;
-      if (text.endsWith("\r\n") || !this.#receive(deadline)) {
+      if (text.endsWith("\r\n") || !await this.#receive(deadline)) {
         throw CniError.internal(`the system bus does not let us in: ${text.trim() || "no answer"}`);
       }
     }
     this.#received = new Uint8Array();
-    this.#send(new TextEncoder().encode("BEGIN\r\n"));
+    await this.#send(new TextEncoder().encode("BEGIN\r\n"), deadline);
   }
 
-  #send(bytes: Uint8Array<ArrayBuffer>): void {
-    for (let done = 0; done < bytes.length;) done += this.socket.send(bytes.subarray(done)) ?? 0;
+  async #send(bytes: Uint8Array<ArrayBuffer>, deadline: number): Promise<void> {
+    for (let done = 0; done < bytes.length;) {
+      const count = this.socket.send(bytes.subarray(done));
+      if (count !== undefined) done += count;
+      else if (performance.now() < deadline) await sleep(WRITE_PAUSE_MS);
+      else throw CniError.internal(`the system bus read nothing in ${DEADLINE_MS / 1000} s`);
+    }
   }
 
   /** Waits for more bytes; false when none come in time. */
-  #receive(deadline: number): boolean {
+  async #receive(deadline: number): Promise<boolean> {
     const left = Math.max(0, Math.ceil(deadline - performance.now()));
-    if (!this.socket.waitSync(left)) return false;
+    if (!await this.socket.wait(left)) return false;
     const { data } = this.socket.receive() ?? { data: new Uint8Array() };
     if (data.length === 0) throw CniError.io("the system bus closed the connection");
     const all = new Uint8Array(this.#received.length + data.length);

@@ -39,8 +39,8 @@ export class Notifications implements Disposable {
   }
 
   /** Waits until there is something to receive. @returns false when nothing came in time */
-  wait(timeoutMs: number): boolean {
-    return this.socket.waitSync(timeoutMs);
+  wait(timeoutMs: number): Promise<boolean> {
+    return this.socket.wait(timeoutMs);
   }
 
   /** Takes what has come. @throws {SystemError} */

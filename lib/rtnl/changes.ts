@@ -22,11 +22,11 @@ export class Changes implements Disposable {
    * notification does no harm, since the condition reads the state.
    * @returns whether it held before `deadlineMs` milliseconds had passed
    */
-  until(condition: () => boolean, deadlineMs: number): boolean {
+  async until(condition: () => boolean, deadlineMs: number): Promise<boolean> {
     const deadline = performance.now() + deadlineMs;
     while (!condition()) {
       const left = deadline - performance.now();
-      if (left <= 0 || !this.notifications.wait(left)) return condition();
+      if (left <= 0 || !await this.notifications.wait(left)) return condition();
       this.notifications.receive();
     }
     return true;

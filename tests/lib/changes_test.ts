@@ -7,7 +7,7 @@ import { kernelTest } from "../support/sandbox.ts";
 
 kernelTest(
   "Changes: until() returns when the kernel has made the change, or time is up",
-  (sandbox) => {
+  async (sandbox) => {
     const netns = sandbox.container();
     sandbox.run("ip", ["link", "add", "br0", "type", "bridge"], { netns });
     sandbox.run("ip", ["link", "set", "br0", "up"], { netns });
@@ -20,10 +20,10 @@ kernelTest(
       return inside.route.list({ family: 6 })
         .some(({ to, type }) => type === RTN_LOCAL && to.equals(address));
     };
-    assertEquals(changes.until(arrived, 20), false);
+    assertEquals(await changes.until(arrived, 20), false);
     assertEquals(asked, 2);
     inside.address.add(inside.link.get("br0"), address, { noDad: true });
-    assert(changes.until(arrived, 5000));
+    assert(await changes.until(arrived, 5000));
     assert(asked < 20, `asked ${asked} times`);
   },
 );

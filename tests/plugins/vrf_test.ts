@@ -170,7 +170,7 @@ kernelTest("vrf: routes in other tables stay there, those in the VRF's own too",
   );
 }, { needs });
 
-kernelTest("vrf: an address that is still looked for on the network is kept", (sandbox) => {
+kernelTest("vrf: an address that is still looked for on the network is kept", async (sandbox) => {
   const netns = container(sandbox);
   using inside = Rtnl.open(netns);
   const vrf = createVrf(inside, { vrfname: "blue", table: 7 });
@@ -178,7 +178,7 @@ kernelTest("vrf: an address that is still looked for on the network is kept", (s
   inside.address.add(device, Cidr.parse("fd00:6::2/64"));
   const kept = addressesAndRoutesOf(inside, device);
   assertEquals(kept.addresses.map(({ unique }) => unique).sort(), [false, true]);
-  changeMaster(netns, inside, device, vrf, kept, { from: 254, to: 7 });
+  await changeMaster(netns, inside, device, vrf, kept, { from: 254, to: 7 });
   const present = inside.address.list({ device, family: 6 }).map(({ address }) => `${address}`);
   assert(present.includes("fd00:6::2/64"), `${present}`);
 }, { needs });
@@ -286,16 +286,16 @@ kernelTest("vrf: a VRF made for an interface that cannot join is removed again",
   assertEquals(vrfs(sandbox, netns), {});
 }, { needs });
 
-kernelTest("vrf: an interface that goes back has everything it had before", (sandbox) => {
+kernelTest("vrf: an interface that goes back has everything it had before", async (sandbox) => {
   const netns = container(sandbox);
   using inside = Rtnl.open(netns);
   const before = [routes(sandbox, netns, "main"), addresses(sandbox, netns, "eth1")];
   const vrf = createVrf(inside, { vrfname: "blue", table: 7 });
   const device = inside.link.get("eth1");
   const kept = addressesAndRoutesOf(inside, device);
-  changeMaster(netns, inside, device, vrf, kept, { from: 254, to: 7 });
+  await changeMaster(netns, inside, device, vrf, kept, { from: 254, to: 7 });
   assertEquals([routes(sandbox, netns, "main"), routes(sandbox, netns, 7)], [[], moved(1)]);
-  changeMaster(netns, inside, device, undefined, kept, { from: 7, to: 254 });
+  await changeMaster(netns, inside, device, undefined, kept, { from: 7, to: 254 });
   assertEquals([routes(sandbox, netns, "main"), addresses(sandbox, netns, "eth1")], before);
 }, { needs });
 
@@ -351,7 +351,7 @@ kernelTest("vrf: of default routes that interfaces share, each takes its own alo
   ]);
 }, { needs });
 
-kernelTest("vrf: routes that interfaces share are whole when one goes back", (sandbox) => {
+kernelTest("vrf: routes that interfaces share are whole when one goes back", async (sandbox) => {
   const netns = container(sandbox, 2);
   shareDefaults(sandbox, netns);
   using inside = Rtnl.open(netns);
@@ -359,8 +359,8 @@ kernelTest("vrf: routes that interfaces share are whole when one goes back", (sa
   const vrf = createVrf(inside, { vrfname: "blue", table: 7 });
   const device = inside.link.get("eth1");
   const kept = addressesAndRoutesOf(inside, device);
-  changeMaster(netns, inside, device, vrf, kept, { from: 254, to: 7 });
-  changeMaster(netns, inside, device, undefined, kept, { from: 7, to: 254 });
+  await changeMaster(netns, inside, device, vrf, kept, { from: 254, to: 7 });
+  await changeMaster(netns, inside, device, undefined, kept, { from: 7, to: 254 });
   assertEquals(
     [routes(sandbox, netns, "main"), defaultRoutes(sandbox, netns, "main")],
     before,

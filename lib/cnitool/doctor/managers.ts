@@ -10,8 +10,8 @@ const NETWORK_MANAGER = "org.freedesktop.NetworkManager";
 const SETTINGS = ["/etc/NetworkManager/conf.d", "/usr/lib/NetworkManager/conf.d"];
 
 /** Finds other managers of the host's network, and how to configure them. */
-export function managers({ types }: Configured): Diagnosis[] {
-  return [...docker(), ...firewalld(), ...networkManager(), ...networkd(types)];
+export async function managers({ types }: Configured): Promise<Diagnosis[]> {
+  return [...docker(), ...await firewalld(), ...await networkManager(), ...await networkd(types)];
 }
 
 function docker(): Diagnosis[] {
@@ -24,8 +24,8 @@ function docker(): Diagnosis[] {
   }];
 }
 
-function firewalld(): Diagnosis[] {
-  if (!firewalldRuns()) return [];
+async function firewalld(): Promise<Diagnosis[]> {
+  if (!await firewalldRuns()) return [];
   return [{
     state: "note",
     message: "firewalld runs: a reload removes the rules of running containers",
@@ -33,8 +33,8 @@ function firewalld(): Diagnosis[] {
   }];
 }
 
-function networkManager(): Diagnosis[] {
-  if (!isOnBus(NETWORK_MANAGER)) return [];
+async function networkManager(): Promise<Diagnosis[]> {
+  if (!await isOnBus(NETWORK_MANAGER)) return [];
   const settings = SETTINGS.flatMap((directory) =>
     (ifPresent(() => runtime.files.list(directory)) ?? []).map((name) =>
       ifPresent(() => runtime.files.readText(`${directory}/${name}`)) ?? ""
@@ -56,8 +56,8 @@ function networkManager(): Diagnosis[] {
   }];
 }
 
-function networkd(types: ReadonlySet<string>): Diagnosis[] {
-  if (!isOnBus("org.freedesktop.network1")) return [];
+async function networkd(types: ReadonlySet<string>): Promise<Diagnosis[]> {
+  if (!await isOnBus("org.freedesktop.network1")) return [];
   const removed = ["sbr", "vrf"].filter((type) => types.has(type));
   return [{
     state: removed.length > 0 ? "warning" : "note",
@@ -66,10 +66,10 @@ function networkd(types: ReadonlySet<string>): Diagnosis[] {
   }];
 }
 
-function isOnBus(name: string): boolean {
+async function isOnBus(name: string): Promise<boolean> {
   try {
-    using bus = SystemBus.connect();
-    return bus?.hasOwner(name) ?? false;
+    using bus = await SystemBus.connect();
+    return await bus?.hasOwner(name) ?? false;
   } catch {
     return false; // Without the bus nothing is known of its services.
   }

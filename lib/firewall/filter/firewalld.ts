@@ -7,7 +7,7 @@ import { DbusError, SystemBus } from "../../dbus/bus.ts";
 import { Cidr } from "../../ip/cidr.ts";
 import { CniError } from "../../types/error.ts";
 import { runEach } from "../backend.ts";
-import type { PacketFilter } from "./types.ts";
+import type { FilterEntry, PacketFilter } from "./types.ts";
 
 export const FIREWALLD = "org.fedoraproject.FirewallD1";
 
@@ -18,10 +18,10 @@ const ZONE = {
 } as const;
 
 /** Whether firewalld runs; false where the bus refuses the connection. */
-export function firewalldRuns(): boolean {
+export async function firewalldRuns(): Promise<boolean> {
   try {
-    using bus = SystemBus.connect();
-    return bus?.hasOwner(FIREWALLD) ?? false;
+    using bus = await SystemBus.connect();
+    return await bus?.hasOwner(FIREWALLD) ?? false;
   } catch (error) {
     if (error instanceof CniError) return false;
     throw error;
@@ -31,45 +31,46 @@ export function firewalldRuns(): boolean {
 /** @see PacketFilter */
 export const filterFirewalld: PacketFilter = {
   async add(entries) {
-    using bus = SystemBus.connect();
-    if (!bus?.hasOwner(FIREWALLD)) {
+    using bus = await SystemBus.connect();
+    if (!bus || !await bus.hasOwner(FIREWALLD)) {
       throw CniError.internal(
         'firewalld does not run; start it, or choose another "backend" than firewalld',
       );
     }
     const sources = entries.filter(({ backend }) => backend === "firewalld")
       .flatMap(({ zone, ips }) => ips.map((ip) => [zone, String(Cidr.host(ip))] as const));
-    await runEach(sources.map(([zone, source]) => () => {
-      call(bus, "addSource", zone, source, "ZONE_ALREADY_SET");
+    await runEach(sources.map(([zone, source]) => async () => {
+      await call(bus, "addSource", zone, source, "ZONE_ALREADY_SET");
     }));
   },
 
-  // deno-lint-ignore require-await -- D-Bus is waited for
   async remove({ ips, zones }, others) {
     if (zones.length === 0 || ips.length === 0) return;
-    using bus = SystemBus.connect();
-    if (!bus?.hasOwner(FIREWALLD)) return; // it has forgotten everything
+    using bus = await SystemBus.connect();
+    if (!bus || !await bus.hasOwner(FIREWALLD)) return; // it has forgotten everything
     for (const ip of ips) {
       const kept = others.some((other) =>
         other.backend === "firewalld" && other.ips.some((own) => own.equals(ip))
       );
       if (kept) continue;
-      for (const zone of new Set(zones)) removeSource(bus, zone, String(Cidr.host(ip)));
+      for (const zone of new Set(zones)) await removeSource(bus, zone, String(Cidr.host(ip)));
     }
   },
 
-  // deno-lint-ignore require-await -- D-Bus is waited for
   async missing(entries) {
-    using bus = SystemBus.connect();
-    const runs = bus?.hasOwner(FIREWALLD);
-    return entries.map(({ zone, ips, backend }) => {
+    using bus = await SystemBus.connect();
+    const runs = await bus?.hasOwner(FIREWALLD);
+    const missing = async ({ zone, ips, backend }: FilterEntry) => {
       if (backend !== "firewalld") return undefined;
       if (!bus || !runs) return "firewalld does not run";
-      const absent = ips.find((ip) =>
-        call(bus, "querySource", zone, String(Cidr.host(ip)))[0] !== "true"
-      );
-      return absent && `zone ${zone} of firewalld does not have ${absent}`;
-    });
+      for (const ip of ips) {
+        const [isThere] = await call(bus, "querySource", zone, String(Cidr.host(ip)));
+        if (isThere !== "true") return `zone ${zone} of firewalld does not have ${ip}`;
+      }
+    };
+    const texts: (string | undefined)[] = [];
+    for (const entry of entries) texts.push(await missing(entry));
+    return texts;
   },
 };
 
@@ -78,10 +79,10 @@ const NOTHING_TO_REMOVE =
   /UNKNOWN_SOURCE|INVALID_ZONE|CONFLICT|COMMAND_FAILED[^]*No such file or directory/;
 
 /** Takes an address out of a zone. A firewalld that ends meanwhile forgets it; another may have begun. */
-function removeSource(bus: SystemBus, zone: string, source: string): void {
+async function removeSource(bus: SystemBus, zone: string, source: string): Promise<void> {
   const remove = () => call(bus, "removeSource", zone, source, NOTHING_TO_REMOVE);
   try {
-    remove();
+    await remove();
   } catch (error) {
     if (
       !(error instanceof DbusError) ||
@@ -89,20 +90,20 @@ function removeSource(bus: SystemBus, zone: string, source: string): void {
     ) {
       throw error;
     }
-    if (bus.hasOwner(FIREWALLD)) remove();
+    if (await bus.hasOwner(FIREWALLD)) await remove();
   }
 }
 
 /** Calls a method. @param tolerated a part of an error's text that means that nothing was to do */
-function call(
+async function call(
   bus: SystemBus,
   member: string,
   zone: string,
   source: string,
   tolerated?: string | RegExp,
-): string[] {
+): Promise<string[]> {
   try {
-    return bus.call({ ...ZONE, member, args: [zone, source] });
+    return await bus.call({ ...ZONE, member, args: [zone, source] });
   } catch (error) {
     if (error instanceof DbusError && tolerated && error.message.search(tolerated) >= 0) return [];
     throw error;

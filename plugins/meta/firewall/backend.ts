@@ -11,8 +11,8 @@ import type { Options } from "./options.ts";
 /**
  * Whether the backend is firewalld: configured, or running, since it drops what it does not accept.
  */
-export function usesFirewalld({ backend }: Options): boolean {
-  return backend === "firewalld" || (backend === "" && firewalldRuns());
+export async function usesFirewalld({ backend }: Options): Promise<boolean> {
+  return backend === "firewalld" || (backend === "" && await firewalldRuns());
 }
 
 /**
@@ -21,8 +21,8 @@ export function usesFirewalld({ backend }: Options): boolean {
  */
 export async function availableFilter(options: Options): Promise<FilterBackend> {
   const { backend } = options;
-  if (usesFirewalld(options)) {
-    if (firewalldRuns()) return "firewalld";
+  if (await usesFirewalld(options)) {
+    if (await firewalldRuns()) return "firewalld";
     throw CniError.notAvailable('"backend": "firewalld": firewalld does not run; start it');
   }
   const option = backend ? `"backend": "${backend}"` : "firewall";

@@ -79,7 +79,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
 
 async function apply(call: AddCall<Options>, prevResult: Result): Promise<void> {
   const { options } = call;
-  const zoned = usesFirewalld(options);
+  const zoned = await usesFirewalld(options);
   const applyWith = (chosen: Backend) =>
     applyFilter(entryOf(call, prevResult, zoned ? "firewalld" : chosen, chosen));
   if (zoned && policyOf(options) === "open") return await applyWith("iptables");
@@ -91,7 +91,7 @@ async function apply(call: AddCall<Options>, prevResult: Result): Promise<void> 
 async function revoke(call: DelCall): Promise<void> {
   await revokeFilter(call.attachment, async () => {
     const { removalWithoutNote } = await loadWithoutNote();
-    return removalWithoutNote(call);
+    return await removalWithoutNote(call);
   });
 }
 

@@ -16,15 +16,20 @@ const QUIET_MS = 250;
  * tables, as by `nft flush ruleset`.
  */
 export class RulesetEvents implements Disposable {
-  readonly #kernel = Notifications.open(NETLINK_NETFILTER, [NFNLGRP_NFTABLES]);
-  readonly #bus: SystemBus | undefined;
+  private constructor(
+    private readonly kernel: Notifications,
+    private readonly bus: SystemBus | undefined,
+  ) {}
 
-  constructor() {
-    this.#bus = SystemBus.connect();
-    this.#bus?.subscribe(`type='signal',interface='${FIREWALLD}',member='Reloaded'`);
-    this.#bus?.subscribe(
+  /** Listens to nftables and, where there is one, to the system bus. @throws {CniError} */
+  static async open(): Promise<RulesetEvents> {
+    const kernel = Notifications.open(NETLINK_NETFILTER, [NFNLGRP_NFTABLES]);
+    const bus = await SystemBus.connect();
+    await bus?.subscribe(`type='signal',interface='${FIREWALLD}',member='Reloaded'`);
+    await bus?.subscribe(
       `type='signal',interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='${FIREWALLD}'`,
     );
+    return new RulesetEvents(kernel, bus);
   }
 
   /**
@@ -32,31 +37,31 @@ export class RulesetEvents implements Disposable {
    * @param longestMs the timeout
    * @throws when the bus goes away
    */
-  wait(longestMs = Infinity): void {
+  async wait(longestMs = Infinity): Promise<void> {
     const deadline = performance.now() + longestMs;
     for (let left = longestMs; left > 0; left = deadline - performance.now()) {
-      if (this.#received(left === Infinity ? -1 : Math.ceil(left))) break;
+      if (await this.#received(left === Infinity ? -1 : Math.ceil(left))) break;
     }
-    while (this.#received(QUIET_MS));
+    while (await this.#received(QUIET_MS));
   }
 
   [Symbol.dispose](): void {
-    this.#kernel[Symbol.dispose]();
-    this.#bus?.[Symbol.dispose]();
+    this.kernel[Symbol.dispose]();
+    this.bus?.[Symbol.dispose]();
   }
 
   /** Whether an event came within `ms`. */
-  #received(ms: number): boolean {
-    const kernel = this.#kernel.socket;
-    if (!Socket.waitForAny(this.#bus ? [kernel, this.#bus.socket] : [kernel], ms)) return false;
+  async #received(ms: number): Promise<boolean> {
+    const kernel = this.kernel.socket;
+    if (!Socket.waitForAny(this.bus ? [kernel, this.bus.socket] : [kernel], ms)) return false;
     const table = this.#deletedTable();
     let signal = false;
-    while (this.#bus?.next(0)) signal = true; // no others were asked for
+    while (await this.bus?.next(0)) signal = true; // no others were asked for
     return table || signal;
   }
 
   #deletedTable(): boolean {
-    const { messages, lost } = this.#kernel.receive();
+    const { messages, lost } = this.kernel.receive();
     // Lost messages may have been such events.
     return lost || messages.some(({ type }) => type === NFT_DELTABLE);
   }

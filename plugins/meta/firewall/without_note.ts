@@ -19,7 +19,7 @@ import type { Options } from "./options.ts";
 import { bridgeOf, entryOf } from "./entry.ts";
 
 /** Selects the rules that DEL removes: by prevResult, or by other records of the container. */
-export function removalWithoutNote(call: DelCall): Removal {
+export async function removalWithoutNote(call: DelCall): Promise<Removal> {
   const { attachment, prevResult, raw } = call;
   const options = optionsForRemoval(raw);
   const policy = policyOf(options);
@@ -34,7 +34,7 @@ export function removalWithoutNote(call: DelCall): Removal {
     attachment,
     ips: stated.length > 0 ? stated : addressesElsewhere(call),
     bridges,
-    zones: firewalldRuns() ? [zoneOf(options)] : [],
+    zones: await firewalldRuns() ? [zoneOf(options)] : [],
     adminChains: [adminChainOf(options)],
   };
 }

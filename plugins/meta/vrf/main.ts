@@ -100,12 +100,12 @@ async function add(call: AddCall<Options>): Promise<Result> {
       `interface ${ifName} has already a master set: ${inside.link.get(link.master).name}`,
     );
   }
-  const again = async (work: (sandbox: NetNs, inside: Rtnl) => void) => {
+  const again = async (work: (sandbox: NetNs, inside: Rtnl) => void | Promise<void>) => {
     using sandbox = NetNs.openIfPresent(netns);
     if (!sandbox) return;
     using _lock = await lock(sandbox);
     using inside = Rtnl.open(sandbox);
-    work(sandbox, inside);
+    await work(sandbox, inside);
   };
   const device = findVrf(inside, options) ?? undo.step(
     `the VRF ${options.vrfname}`,
@@ -118,7 +118,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
     { from: RT_TABLE_MAIN, to: table },
     { from: table, to: RT_TABLE_MAIN },
   ];
-  undo.step(
+  await undo.step(
     `the membership of ${ifName} in ${device.name}`,
     () => changeMaster(sandbox, inside, link, device, kept, joining),
     () => again((sandbox, inside) => changeMaster(sandbox, inside, link, undefined, kept, leaving)),

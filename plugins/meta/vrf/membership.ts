@@ -57,18 +57,17 @@ export function addressesAndRoutesOf(inside: Rtnl, device: Link): AddressesAndRo
  * `ip link set DEVICE master MASTER`, or `nomaster`, then restores addresses and routes. Routes of
  * the main table move to the VRF's, or back; those of other tables stay.
  * @param tables the table that the interface leaves, and the one that it joins
- * @throws {NetlinkError} where the kernel refuses; {CniError} code 999 when an address does not
- * come
- *   back
+ * @throws {NetlinkError} where the kernel refuses
+ * @throws {CniError} code 999 when an address does not come back
  */
-export function changeMaster(
+export async function changeMaster(
   netns: NetNs,
   inside: Rtnl,
   device: Link,
   master: Link | undefined,
   { addresses, routes, bare }: AddressesAndRoutes,
   tables: { from: number; to: number },
-): void {
+): Promise<void> {
   using changes = Changes.in(netns, [RTNLGRP_IPV6_ROUTE]);
   inside.link.set(device, { master: master ?? 0 });
   const present = ipv6Of(inside, device);
@@ -84,7 +83,7 @@ export function changeMaster(
     const arrived = () =>
       inside.route.list({ family: 6, device })
         .some(({ to, type }) => type === RTN_LOCAL && to.equals(own));
-    if (changes.until(arrived, DEADLINE_MS)) continue;
+    if (await changes.until(arrived, DEADLINE_MS)) continue;
     throw CniError.internal(
       `${address} on ${device.name} is not in use ${DEADLINE_MS} ms after the interface ` +
         `${master ? `joined ${master.name}` : "left its VRF"}`,

@@ -28,7 +28,8 @@ export function repairs({ netns, ifName, options }: AttachmentCall<Options>): Re
       using _lock = await FileLock.acquire(sandbox.path, { create: false });
       using inside = Rtnl.open(sandbox);
       const tables = { from: RT_TABLE_MAIN, to: device.data.table ?? 0 };
-      changeMaster(sandbox, inside, link, device, addressesAndRoutesOf(inside, link), tables);
+      const kept = addressesAndRoutesOf(inside, link);
+      await changeMaster(sandbox, inside, link, device, kept, tables);
     },
   }];
 }

@@ -97,7 +97,7 @@ export async function fuzzBus(room: FaultRoom, runs: Runs): Promise<void> {
       await tell(worker, answers);
       const start = performance.now();
       try {
-        callFirewalld();
+        await callFirewalld();
       } catch (error) {
         if (!isForPeople(error)) throw error;
         refused++;
@@ -118,7 +118,7 @@ function isForPeople(error: unknown): boolean {
 }
 
 /** What the firewall plugin asks. */
-function callFirewalld(): void {
+async function callFirewalld(): Promise<void> {
   const call = {
     environment: { DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${PATH}` },
     directory: "/",
@@ -126,11 +126,12 @@ function callFirewalld(): void {
     ending: new AbortController(),
     inherited: new Set<number>(),
   };
-  runInCall(call, () => {
-    using bus = SystemBus.connect();
+  await runInCall(call, async () => {
+    using bus = await SystemBus.connect();
     if (!bus) throw new Error("there is no bus");
-    bus.hasOwner(FIREWALLD.destination);
-    const texts = bus.call({ ...FIREWALLD, member: "addSource", args: ["trusted", "10.1.2.3"] });
+    await bus.hasOwner(FIREWALLD.destination);
+    const args = ["trusted", "10.1.2.3"];
+    const texts = await bus.call({ ...FIREWALLD, member: "addSource", args });
     if (!texts.every((text) => typeof text === "string")) throw new Error(`no texts: ${texts}`);
   });
 }

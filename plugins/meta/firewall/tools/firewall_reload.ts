@@ -61,7 +61,7 @@ const RETRY_MS = 10_000;
 
 /** Watches for ever. @throws when the bus closes the connection; a service manager restarts it */
 async function watch(): Promise<never> {
-  using events = new RulesetEvents(); // before the first reload, so that nothing is missed
+  using events = await RulesetEvents.open(); // before the first reload, so that nothing is missed
   for (let said: string | undefined;;) {
     try {
       await reload();
@@ -71,7 +71,7 @@ async function watch(): Promise<never> {
       if (why !== said) runtime.write(2, `firewall-reload: ${why}\n`);
       said = why;
     }
-    events.wait(said === undefined ? Infinity : RETRY_MS);
+    await events.wait(said === undefined ? Infinity : RETRY_MS);
   }
 }
 
