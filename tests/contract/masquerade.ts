@@ -19,8 +19,12 @@ import { Server } from "../support/traffic.ts";
 const IPS = [Cidr.parse("10.5.0.2/24"), Cidr.parse("fd00:5::2/64")];
 const A = attachment("a");
 
-/** Where a frame's fields are: Ethernet's 14 bytes, then IPv4's header. */
-const [ETHERTYPE, PROTOCOL, SOURCE, DESTINATION] = [12, 14 + 9, 14 + 12, 14 + 16];
+/** Where a frame's fields are: Ethernet's 14 bytes, then the header of IPv4 or IPv6. */
+const ETHERTYPE = 12;
+const HEADER = {
+  4: { ethertype: [0x08, 0x00], protocol: 14 + 9, source: 14 + 12, size: 4 },
+  6: { ethertype: [0x86, 0xdd], protocol: 14 + 6, source: 14 + 8, size: 16 },
+} as const;
 const UDP = 17;
 
 /** A masquerader to test, and how an administrator sees and damages what it makes. */
@@ -37,12 +41,15 @@ export interface MasqueraderFixture {
 function multicastSource(from: NetNs, to: NetNs, server: Server): string | undefined {
   using capture = new Capture("eth0", to);
   server.missedBy(from, server.endpoint); // nothing answers from a group's address
-  const group = IpAddress.parse(server.endpoint.address).bytes();
+  const group = IpAddress.parse(server.endpoint.address);
+  const { ethertype, protocol, source, size } = HEADER[group.family];
+  const has = (bytes: Uint8Array, at: number, wanted: ArrayLike<number>) =>
+    Array.from(wanted).every((byte, i) => bytes[at + i] === byte);
   const frame = capture.find(({ bytes }) =>
-    bytes[ETHERTYPE] === 0x08 && bytes[PROTOCOL] === UDP &&
-    group.every((byte, i) => bytes[DESTINATION + i] === byte)
+    has(bytes, ETHERTYPE, ethertype) && bytes[protocol] === UDP &&
+    has(bytes, source + size, group.bytes())
   );
-  return frame && String(IpAddress.fromBytes(frame.bytes.subarray(SOURCE, DESTINATION)));
+  return frame && String(IpAddress.fromBytes(frame.bytes.subarray(source, source + size)));
 }
 
 /** Tests a masquerader. */
@@ -58,23 +65,31 @@ export function testMasquerader(
   test("the outside sees the host's address, the subnet and multicast do not", async (sandbox) => {
     const { containers: [first, second], outside } = bridgeNetwork(sandbox);
     assert(first && second);
-    using outer = new Server(outside, "udp", { address: "192.0.2.2", port: 5000 });
-    using outer6 = new Server(outside, "udp", { address: "2001:db8::2", port: 5000 });
-    using near = new Server(undefined, "udp", { address: "10.5.0.1", port: 5000 });
-    using neighbour = new Server(second.netns, "udp", { address: "10.5.0.3", port: 5000 });
-    using all = new Server(second.netns, "udp", { address: "224.0.0.1", port: 5001 });
+    const udp = (netns: NetNs | undefined, address: string, port = 5000) =>
+      new Server(netns, "udp", { address, port });
+    using outer = udp(outside, "192.0.2.2");
+    using outer6 = udp(outside, "2001:db8::2");
+    using near = udp(undefined, "10.5.0.1");
+    using near6 = udp(undefined, "fd00:5::1");
+    using neighbour = udp(second.netns, "10.5.0.3");
+    using neighbour6 = udp(second.netns, "fd00:5::3");
+    using all = udp(second.netns, "224.0.0.1", 5001);
+    using all6 = udp(second.netns, "ff15::1", 5001);
+    // A group beyond the link has no interface of its own.
+    sandbox.run("ip", ["route", "add", "ff15::/16", "dev", "eth0"], { netns: first.netns });
     const seen = () => [
-      ...[outer, outer6, near, neighbour].map((server) =>
+      ...[outer, outer6, near, neighbour, near6, neighbour6].map((server) =>
         server.reachedBy(first.netns, server.endpoint)?.address
       ),
-      multicastSource(first.netns, second.netns, all),
+      ...[all, all6].map((server) => multicastSource(first.netns, second.netns, server)),
     ];
-    const inside = ["10.5.0.2", "10.5.0.2", "10.5.0.2"];
-    assertEquals(seen(), ["10.5.0.2", "fd00:5::2", ...inside]);
+    const [own, own6] = ["10.5.0.2", "fd00:5::2"];
+    const inside = [own, own, own6, own6, own, own6];
+    assertEquals(seen(), [own, own6, ...inside]);
     await masquerader.add(A, IPS);
     assertEquals(seen(), ["192.0.2.1", "2001:db8::1", ...inside]);
     await masquerader.remove(A);
-    assertEquals(seen(), ["10.5.0.2", "fd00:5::2", ...inside]);
+    assertEquals(seen(), [own, own6, ...inside]);
   });
 
   test("removal takes what is the attachment's, and nothing else", async (sandbox) => {
