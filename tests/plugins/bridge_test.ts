@@ -551,13 +551,16 @@ kernelTest(
 }
 `,
     );
-    assert(ping(netns, "10.9.0.1"));
+    const gateways = ["10.9.0.1", "fd00:9::1"];
+    for (const gateway of gateways) assert(ping(netns, gateway), gateway);
     const setMac = (address: string) =>
       sandbox.run("ip", ["link", "set", "eth0", "address", address], { netns });
     setMac("02:00:00:00:00:99");
-    assertEquals(ping(netns, "10.9.0.1", { attempts: 2 }), undefined);
+    for (const gateway of gateways) {
+      assertEquals(ping(netns, gateway, { attempts: 2 }), undefined, gateway);
+    }
     setMac("0a:58:0a:09:00:05");
-    assert(ping(netns, "10.9.0.1"));
+    for (const gateway of gateways) assert(ping(netns, gateway), gateway);
 
     const check = {
       command: "CHECK",

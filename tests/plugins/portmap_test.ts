@@ -162,21 +162,66 @@ for (const backend of BACKENDS) {
     }
   }
 
-  contract("a host address keeps the port to itself", (sandbox) => {
-    const { containers: [first, second], outside } = bridgeNetwork(sandbox);
-    assert(first && second);
-    sandbox.run("ip", ["address", "add", "192.0.2.9/24", "dev", "outer"]);
-    using one = new Server(first.netns, "udp", { address: first.ipv4, port: 80 });
-    using two = new Server(second.netns, "udp", { address: second.ipv4, port: 80 });
-    const reaches = (server: Server, address: string) =>
-      server.reachedBy(outside, { address, port: 8080 }) !== undefined;
-    plugin(sandbox, call(first, "ADD", [map(8080, "udp")], { backend }));
-    plugin(sandbox, call(second, "ADD", [map(8080, "udp", "192.0.2.9")], { backend }));
-    assert(reaches(two, "192.0.2.9"), "the one with the address comes first");
-    assert(reaches(one, "192.0.2.1"));
-    plugin(sandbox, call(second, "DEL"));
-    assert(reaches(one, "192.0.2.9"));
-  });
+  for (const family of [4, 6] as const) {
+    const { outer, inner } = HOST[family];
+    const key = `ipv${family}` as const;
+    const another = { 4: "192.0.2.9", 6: "2001:db8::9" }[family];
+    const client = { 4: "192.0.2.2", 6: "2001:db8::2" }[family];
+
+    contract(`IPv${family}: a host address keeps the port to itself`, (sandbox) => {
+      const { containers: [first, second], outside } = bridgeNetwork(sandbox);
+      assert(first && second);
+      const prefix = family === 4 ? "/24" : "/64";
+      sandbox.run("ip", ["address", "add", another + prefix, "dev", "outer"]);
+      using one = new Server(first.netns, "udp", { address: first[key], port: 80 });
+      using two = new Server(second.netns, "udp", { address: second[key], port: 80 });
+      const reaches = (server: Server, address: string) =>
+        server.reachedBy(outside, { address, port: 8080 }) !== undefined;
+      plugin(sandbox, call(first, "ADD", [map(8080, "udp")], { backend }));
+      plugin(sandbox, call(second, "ADD", [map(8080, "udp", another)], { backend }));
+      assert(reaches(two, another), "the one with the address comes first");
+      assert(reaches(one, outer));
+      plugin(sandbox, call(second, "DEL"));
+      assert(reaches(one, another));
+    });
+
+    contract(`IPv${family}: snat off keeps every source; masqAll changes every one`, (sandbox) => {
+      const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
+      assert(first);
+      using server = new Server(first.netns, "tcp", { address: first[key], port: 80 });
+      const seen = () => server.reachedBy(outside, { address: outer, port: 8080 })?.address;
+      plugin(sandbox, call(first, "ADD", [map(8080)], { backend, masqAll: true }));
+      plugin(sandbox, call(first, "CHECK", [map(8080)], { backend, masqAll: true }));
+      assertEquals(seen(), inner);
+      plugin(sandbox, call(first, "DEL"));
+      plugin(sandbox, call(first, "ADD", [map(8080)], { backend, snat: false }));
+      assertEquals(seen(), client);
+      assertEquals(localnet(), "0", "nobody needs 127.0.0.1 to lead there any more");
+    });
+
+    contract(`IPv${family}: conditions limit who reaches the port`, (sandbox) => {
+      const { containers: [first, second], outside } = bridgeNetwork(sandbox);
+      assert(first && second);
+      const words = backend === "nftables"
+        ? [family === 4 ? "ip" : "ip6", "saddr", client]
+        : ["-s", client];
+      const conditions = { [`conditionsV${family}`]: words };
+      using server = new Server(first.netns, "tcp", { address: first[key], port: 80 });
+      using other = new Server(second.netns, "tcp", { address: second[key], port: 80 });
+      plugin(sandbox, call(first, "ADD", [map(8080)], { backend, ...conditions }));
+      plugin(sandbox, call(first, "CHECK", [map(8080)], { backend, ...conditions }));
+      plugin(sandbox, call(second, "ADD", [map(8081)], { backend })); // without conditions
+      const target = (port: number) => ({ address: outer, port });
+      assert(server.reachedBy(outside, target(8080)));
+      assert(server.missedBy(second.netns, target(8080)));
+      assert(other.reachedBy(outside, target(8081)));
+      assert(other.reachedBy(first.netns, target(8081)));
+      plugin(sandbox, call(first, "DEL"));
+      assert(server.missedBy(outside, target(8080)));
+      plugin(sandbox, call(second, "DEL"));
+      assertEquals(leftovers(sandbox), []);
+    });
+  }
 
   contract(
     "an unspecified address stands for its family; another family is left out",
@@ -196,42 +241,6 @@ for (const backend of BACKENDS) {
       assert(at(six, "2001:db8::1", 8081));
     },
   );
-
-  contract("snat off keeps every source; masqAll changes every one", (sandbox) => {
-    const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
-    assert(first);
-    using server = new Server(first.netns, "tcp", { address: first.ipv4, port: 80 });
-    const seen = () => server.reachedBy(outside, { address: "192.0.2.1", port: 8080 })?.address;
-    plugin(sandbox, call(first, "ADD", [map(8080)], { backend, masqAll: true }));
-    plugin(sandbox, call(first, "CHECK", [map(8080)], { backend, masqAll: true }));
-    assertEquals(seen(), "10.5.0.1");
-    plugin(sandbox, call(first, "DEL"));
-    plugin(sandbox, call(first, "ADD", [map(8080)], { backend, snat: false }));
-    assertEquals(seen(), "192.0.2.2");
-    assertEquals(localnet(), "0", "nobody needs 127.0.0.1 to lead there any more");
-  });
-
-  contract("conditions limit who reaches the port", (sandbox) => {
-    const { containers: [first, second], outside } = bridgeNetwork(sandbox);
-    assert(first && second);
-    const conditions = backend === "nftables"
-      ? { conditionsV4: ["ip", "saddr", "192.0.2.2"] }
-      : { conditionsV4: ["-s", "192.0.2.2"] };
-    using server = new Server(first.netns, "tcp", { address: first.ipv4, port: 80 });
-    using other = new Server(second.netns, "tcp", { address: second.ipv4, port: 80 });
-    plugin(sandbox, call(first, "ADD", [map(8080)], { backend, ...conditions }));
-    plugin(sandbox, call(first, "CHECK", [map(8080)], { backend, ...conditions }));
-    plugin(sandbox, call(second, "ADD", [map(8081)], { backend })); // without conditions
-    const target = (port: number) => ({ address: "192.0.2.1", port });
-    assert(server.reachedBy(outside, target(8080)));
-    assert(server.missedBy(second.netns, target(8080)));
-    assert(other.reachedBy(outside, target(8081)));
-    assert(other.reachedBy(first.netns, target(8081)));
-    plugin(sandbox, call(first, "DEL"));
-    assert(server.missedBy(outside, target(8080)));
-    plugin(sandbox, call(second, "DEL"));
-    assertEquals(leftovers(sandbox), []);
-  });
 
   contract(
     "a port that another container has: the error names it, and nothing is left",
