@@ -1,4 +1,4 @@
-/** nftables needs no program: neither its own nor iptables'. */
+/** nftables needs no program: neither its own nor iptables', whatever is asked for. */
 import { assert, assertEquals } from "@std/assert";
 import { outputWithInput, pluginDirectory } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
@@ -12,12 +12,17 @@ const CAP_ARGS = JSON.stringify({
   ],
 });
 
-/** Everything that has rules, on one network. */
+/** Networks, and how many addresses a container has that are masqueraded. */
+const NETWORKS = { n: 2, p: 1 };
+
+/** Everything that has rules, on two networks: each that masquerades is the first of its own. */
 function configure(backend: string): void {
-  const list = {
-    cniVersion: "1.1.0",
-    name: "n",
-    plugins: [
+  const chain = [
+    { type: "portmap", backend, capabilities: { portMappings: true } },
+    { type: "firewall", backend, ingressPolicy: "same-bridge" },
+  ];
+  const lists: Record<keyof typeof NETWORKS, unknown[]> = {
+    n: [
       {
         type: "bridge",
         bridge: "br0",
@@ -30,18 +35,75 @@ function configure(backend: string): void {
           ranges: [[{ subnet: "10.77.0.0/24" }], [{ subnet: "fd00:77::/64" }]],
         },
       },
-      { type: "portmap", backend, capabilities: { portMappings: true } },
-      { type: "firewall", backend, ingressPolicy: "same-bridge" },
+      ...chain,
+    ],
+    p: [
+      {
+        type: "ptp",
+        ipMasq: true,
+        ipMasqBackend: backend,
+        ipam: { type: "host-local", subnet: "10.78.0.0/24" },
+      },
+      ...chain.slice(0, 1),
     ],
   };
   Deno.mkdirSync("/run/test/net.d", { recursive: true });
-  Deno.writeTextFileSync("/run/test/net.d/10-n.conflist", JSON.stringify(list));
+  for (const [name, plugins] of Object.entries(lists)) {
+    const list = { cniVersion: "1.1.0", name, plugins };
+    Deno.writeTextFileSync(`/run/test/net.d/10-${name}.conflist`, JSON.stringify(list));
+  }
 }
 
-/** Runs a command of ours. @returns the programs that it started or tried to */
-function programsOf(command: string, args: readonly string[], path: string): Set<string> {
+const PROGRAMS = /^(nft$|ip6?tables|xtables|firewall-cmd)/;
+
+/**
+ * Makes what hides the programs of every backend from the directories on PATH. Whoever is started by
+ * the words that are returned, and then a command, does so where they are not installed.
+ */
+function withoutPrograms(sandbox: Sandbox): string[] {
+  const hidden = "/run/test/hidden";
+  const directories = new Set(
+    Deno.env.get("PATH")!.split(":").map((path) => {
+      return ifThere(() => Deno.realPathSync(path));
+    }),
+  );
+  const mounts: string[] = [];
+  for (const directory of directories) {
+    if (directory === undefined) continue;
+    const programs = Array.from(Deno.readDirSync(directory), ({ name }) => name)
+      .filter((name) => PROGRAMS.test(name));
+    if (programs.length === 0) continue;
+    const [upper, work] = ["upper", "work"].map((name) => `${hidden}${directory}/${name}`);
+    sandbox.run("mkdir", ["-p", upper!, work!]);
+    // A device with the number 0, 0 in an overlay's upper directory: what is below is not there.
+    for (const name of programs) sandbox.run("mknod", [`${upper}/${name}`, "c", "0", "0"]);
+    const options = `lowerdir=${directory},upperdir=${upper},workdir=${work}`;
+    mounts.push(`mount -t overlay -o ${options} overlay ${directory} &&`);
+  }
+  return ["unshare", "--mount", "sh", "-c", `${mounts.join(" ")} exec "$@"`, "sh"];
+}
+
+function ifThere<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Runs a command of ours.
+ * @param before words that a command may follow
+ * @returns the programs that it started or tried to
+ */
+function programsOf(
+  command: string,
+  args: readonly string[],
+  before: readonly string[] = [],
+): Set<string> {
   const env = {
-    PATH: path,
+    PATH: Deno.env.get("PATH")!,
     HOME: Deno.env.get("HOME") ?? "/",
     ...(Deno.env.get("DENO_DIR") ? { DENO_DIR: Deno.env.get("DENO_DIR")! } : {}),
     CNI_PATH: pluginDirectory(),
@@ -49,66 +111,75 @@ function programsOf(command: string, args: readonly string[], path: string): Set
     CAP_ARGS,
   };
   const traced = [`${pluginDirectory()}/${command}`, ...args];
-  const strace = ["-f", "-qq", "-e", "trace=execve", "-o", TRACE, "--", ...traced];
-  const { code, stderr } = outputWithInput("/usr/bin/strace", "", env, strace);
+  // With a filter in the kernel only these calls stop the program.
+  const strace = ["strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=execve,execveat"];
+  const words = [...before, ...strace, "-o", TRACE, "--", ...traced];
+  const { code, stderr } = outputWithInput("/usr/bin/env", "", env, words);
   assertEquals(code, 0, `${command} ${args.join(" ")}: ${stderr}`);
-  const calls = Deno.readTextFileSync(TRACE).matchAll(/execve\("([^"]+)"/g);
+  const calls = Deno.readTextFileSync(TRACE).matchAll(/execve(?:at)?\((?:\d+, )?"([^"]+)"/g);
   const names = Array.from(calls, ([, file]) => file!.split("/").at(-1)!);
   assert(names.includes(command), "the trace has what was traced");
-  return new Set(names.filter((name) => /^(nft|ip6?tables|xtables|firewall-cmd)/.test(name)));
+  return new Set(names.filter((name) => PROGRAMS.test(name)));
 }
 
-/** A directory on PATH with what scripts need that run plugins from source, and no more. */
-function bareDirectory(): string {
-  const directory = "/run/test/bare";
-  Deno.mkdirSync(directory);
-  Deno.symlinkSync("/bin/sh", `${directory}/sh`);
-  return directory;
-}
-
-/** What a runtime and an administrator do with a container, and the programs that it took. */
-function life(sandbox: Sandbox, path: string): Record<string, string[]> {
-  const { path: netns } = sandbox.container("one");
+/** What a runtime and an administrator do with containers, and the programs that it took. */
+function life(sandbox: Sandbox, before: readonly string[] = []): Record<string, string[]> {
   const programs: Record<string, string[]> = {};
   const step = (command: string, ...args: string[]) => {
     const name = command === "cnitool" ? args[0]! : command;
-    programs[name] = [...programsOf(command, args, path)].sort();
+    programs[name] = [...programs[name] ?? [], ...programsOf(command, args, before)].sort();
   };
-  step("cnitool", "status", "n");
-  step("cnitool", "add", "n", netns);
-  assertEquals(sandbox.ruleset().match(/ masquerade comment/g)?.length, 2);
-  step("cnitool", "check", "n", netns);
-  sandbox.run("nft", ["flush", "ruleset"]);
-  step("firewall-reload", "--once");
-  assertEquals(sandbox.ruleset().match(/ masquerade comment/g)?.length, 2);
-  step("cnitool", "del", "n", netns);
-  step("cnitool", "add", "n", netns);
-  step("cnitool", "gc", "n", "--all");
-  assertEquals(/comment "[0-9a-f]{16}-/.test(sandbox.ruleset()), false);
+  const masqueraded = () => sandbox.ruleset().match(/ masquerade comment/g)?.length;
+  for (const [network, addresses] of Object.entries(NETWORKS)) {
+    const { path: netns } = sandbox.container(network);
+    step("cnitool", "status", network);
+    step("cnitool", "add", network, netns);
+    assertEquals(masqueraded(), addresses);
+    step("cnitool", "check", network, netns);
+    sandbox.run("nft", ["flush", "ruleset"]);
+    step("firewall-reload", "--once");
+    assertEquals(masqueraded(), addresses);
+    step("cnitool", "repair", network, "--yes"); // the MAC filter, of which there is no note
+    step("cnitool", "check", network, netns);
+    step("cnitool", "del", network, netns);
+    step("cnitool", "add", network, netns);
+    step("cnitool", "gc", network, "--all");
+    assertEquals(/comment "[0-9a-f]{16}-/.test(sandbox.ruleset()), false);
+  }
   return programs;
 }
 
-const NONE = { status: [], add: [], check: [], "firewall-reload": [], del: [], gc: [] };
+const NONE = {
+  status: [],
+  add: [],
+  check: [],
+  "firewall-reload": [],
+  repair: [],
+  del: [],
+  gc: [],
+};
 
 kernelTest("nftables on a host without nft and iptables: nothing asks for them", (sandbox) => {
   configure("nftables");
-  assertEquals(life(sandbox, bareDirectory()), NONE);
-}, { needs: NEEDS });
+  const before = withoutPrograms(sandbox);
+  const { code } = sandbox.try("env", [...before, "nft", "--version"]);
+  assertEquals(code, 127, "nft is not installed there");
+  assertEquals(life(sandbox, before), NONE);
+}, { needs: [...NEEDS, "iptables", "unshare"] });
 
 kernelTest("nftables on a host with nft and iptables: neither is started", (sandbox) => {
   configure("nftables");
-  assertEquals(life(sandbox, Deno.env.get("PATH")!), NONE);
+  assertEquals(life(sandbox), NONE);
 }, { needs: [...NEEDS, "iptables"] });
 
 kernelTest("what was made with iptables is removed with iptables, and without nft", (sandbox) => {
   const netns = sandbox.container("one");
-  const path = Deno.env.get("PATH")!;
   const made = () => sandbox.run("iptables-save", []).split("\n").filter((l) => /CNI-DN/.test(l));
   configure("iptables");
-  assert(programsOf("cnitool", ["add", "n", netns.path], path).has("iptables-restore"));
+  assert(programsOf("cnitool", ["add", "n", netns.path]).has("iptables-restore"));
   assert(made().length > 0);
   configure("nftables");
-  const programs = programsOf("cnitool", ["del", "n", netns.path], path);
+  const programs = programsOf("cnitool", ["del", "n", netns.path]);
   assertEquals(made(), []);
   assertEquals(programs.has("nft"), false);
 }, { needs: [...NEEDS, "iptables"] });

@@ -16,7 +16,7 @@ const BIN = { CNI_PATH: pluginDirectory() };
 function attached(sandbox: Sandbox, fixture: Cnitool): string {
   fixture.network("net", {
     plugins: [
-      { ...BRIDGE, ipMasq: true, ipMasqBackend: "nftables", ipam: IPAM },
+      { ...BRIDGE, ipMasq: true, ipMasqBackend: "nftables", macspoofchk: true, ipam: IPAM },
       { type: "portmap", backend: "nftables", capabilities: { portMappings: true } },
       { type: "tuning", sysctl: { "net.ipv4.conf.IFNAME.accept_local": "1" } },
     ],
@@ -56,6 +56,7 @@ kernelTest("cnitool repair shows what is amiss, and puts it right with --yes", (
   assertEquals([repair().code, state()], [1, broken]);
   assertEquals(shown.repairs.map(({ what }: { what: string }) => what), [
     `put ${port} back into br0`,
+    `let only 0a:58:0a:01:00:02 through from ${port}`,
     `set ${port} up`,
     "add fd00:1::2/64 to eth0",
     "add the route to 0.0.0.0/0 via 10.1.0.1",
@@ -73,6 +74,7 @@ kernelTest("cnitool repair shows what is amiss, and puts it right with --yes", (
   assertMatch(inBlue("route"), /^default via 10\.1\.0\.1 dev eth0/);
   assertMatch(inBlue("-6", "address"), /inet6 fd00:1::2\/64 scope global/);
   assertStringIncludes(sandbox.ruleset(), "10.1.0.2");
+  assertStringIncludes(sandbox.ruleset(), "ether saddr 0a:58:0a:01:00:02 return");
   assertEquals(fixture.run(["check", "net", "blue"], BIN).code, 0);
 }, { needs: ["nft"] });
 

@@ -1,6 +1,6 @@
 /**
  * Puts right what of the host's side is not as ADD left it: the port's place in the bridge, its flags
- * and VLANs, and the gateway's addresses.
+ * and VLANs, the filter of forged MAC addresses, and the gateway's addresses.
  *
  * @module
  */
@@ -13,6 +13,7 @@ import type { Repair } from "../../../lib/skel/repair.ts";
 import { findBridge } from "./bridge.ts";
 import { wrongPortFlags } from "./check.ts";
 import { isGateway, type Options, trunkVlans } from "./config.ts";
+import { loadSpoofCheck } from "./filters.ts";
 import { conflicts, gatewayDevice, lostGateways } from "./gateway.ts";
 import { compareVlans, describeVlans, portVlans, setPortVlans } from "./port_vlans.ts";
 
@@ -29,6 +30,7 @@ export async function repairs(call: AttachmentCall<Options>): Promise<Repair[]> 
     ...putBack(bridge, port),
     ...setFlags(port, options),
     ...setVlans(host, bridge, port, options),
+    ...options.macspoofchk ? await filterMac(port, near, call) : [],
     ...isGateway(options) ? addGateways(host, bridge, call) : [],
   ];
 }
@@ -58,6 +60,22 @@ function setVlans(host: Rtnl, bridge: Link, port: Link, options: Options): Repai
   return [{
     what: `set the VLANs of ${port.name} to ${describeVlans(vlans)}`,
     apply: () => onHost((host) => setPortVlans(host, bridge, port, wanted)),
+  }];
+}
+
+/** Flushed rules are the only ones of the project that nothing else puts back: there is no note. */
+async function filterMac(
+  port: Link,
+  near: Link,
+  { attachment, prevResult }: AttachmentCall<Options>,
+): Promise<Repair[]> {
+  const { addSpoofCheck, lackingOfSpoofCheck } = await loadSpoofCheck();
+  const own = prevResult?.interfaces?.find(({ name, sandbox }) => sandbox && name === near.name);
+  const mac = own?.mac ?? near.address;
+  if (lackingOfSpoofCheck(attachment, port.name, mac) === undefined) return [];
+  return [{
+    what: `let only ${mac} through from ${port.name}`,
+    apply: () => addSpoofCheck(attachment, port.name, mac),
   }];
 }
 

@@ -141,17 +141,28 @@ export function gcSpoofChecks(valid: readonly Attachment[]): void {
 
 /** Expects the filter of {@link addSpoofCheck}. @throws {CniError} code 999 when it differs */
 export function expectSpoofCheck(owner: Attachment, port: string, mac: string): void {
+  const lacking = lackingOfSpoofCheck(owner, port, mac);
+  if (lacking === undefined) return;
+  throw CniError.internal(
+    `the filter of forged MAC addresses of ${port} is incomplete: ${lacking}`,
+  );
+}
+
+/** Describes a missing rule of {@link addSpoofCheck}; undefined where none is. */
+export function lackingOfSpoofCheck(
+  owner: Attachment,
+  port: string,
+  mac: string,
+): string | undefined {
   const present = Map.groupBy(listRules(TABLE), ({ chain }) => chain);
-  for (const [where, statements] of rulesOf(owner, port, mac)) {
+  for (const [{ chain }, statements] of rulesOf(owner, port, mac)) {
     const wanted = stepsOf(statements.flatMap(({ expressions }) => expressions));
-    const rules = present.get(where.chain) ?? [];
+    const rules = present.get(chain) ?? [];
     if (rules.some((rule) => doSame(stepsOf(readExpressions(rule)), wanted))) continue;
-    throw CniError.internal(
-      `the filter of forged MAC addresses of ${port} is incomplete: chain ${where.chain} of ` +
-        `nftables table ${TABLE.family} ${TABLE.table} lacks the rule ` +
-        `"${statements.map(({ text }) => text).join(" ")}"`,
-    );
+    return `chain ${chain} of nftables table ${TABLE.family} ${TABLE.table} lacks the rule ` +
+      `"${statements.map(({ text }) => text).join(" ")}"`;
   }
+  return undefined;
 }
 
 /** Reads the port in a rule's `iifname PORT`. */
