@@ -10,6 +10,8 @@ export const O_RDWR = 0o2;
 export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
 export const O_APPEND = 0o2000;
+/** A terminal that is opened does not become the controlling one of this process. */
+export const O_NOCTTY = 0o400;
 export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
 /** A descriptor that only stands for a path. open(2) */

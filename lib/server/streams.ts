@@ -1,12 +1,13 @@
-import type { Descriptor } from "../libc/descriptor.ts";
+import { Descriptor, O_NOCTTY, O_NONBLOCK, O_WRONLY } from "../libc/descriptor.ts";
 import { pollReadable, pollWritable } from "../libc/poll.ts";
 import type { Watcher } from "../libc/poller.ts";
-import { pipes, transfers } from "../libc/symbols.ts";
+import { descriptors as calls, pipes, transfers } from "../libc/symbols.ts";
 import { SystemError } from "../libc/system_error.ts";
 import type { Readiness } from "../libc/epoll.ts";
 import { concat } from "../runtime/concat.ts";
 import { errnoNumber } from "../runtime/errno.ts";
 import { runtime } from "../runtime/mod.ts";
+import { sleep } from "../runtime/sleep.ts";
 
 /** Bytes that a pipe takes in one write, whole or not at all. pipe(7) */
 const PIPE_BUF = 4096;
@@ -15,6 +16,11 @@ const buffer = new Uint8Array(65536);
 /** `linux/fcntl.h`, `asm-generic/ioctls.h` */
 const F_GETPIPE_SZ = 1032;
 const FIONREAD = 0x541b;
+const TCGETS = 0x5401;
+/** At least the size of `struct termios`. Bytes. */
+const TERMIOS = 64;
+/** Pause before writing again where poll(2) finds room that a write does not. Milliseconds. */
+const WRITE_PAUSE_MS = 5;
 
 const EAGAIN = errnoNumber("EAGAIN");
 const EINTR = errnoNumber("EINTR");
@@ -33,7 +39,8 @@ export class PassedStreams implements Disposable {
 
   /** @param descriptors standard input, output and error; they are closed with this object */
   constructor(descriptors: readonly Descriptor[], poller: Watcher) {
-    this.#descriptors = descriptors;
+    const [input, output, error] = descriptors;
+    this.#descriptors = [input!, forWriting(output!), forWriting(error!)];
     this.#poller = poller;
   }
 
@@ -82,16 +89,20 @@ export class PassedStreams implements Disposable {
     for (let done = 0; done < bytes.length;) {
       await this.#ready(stream, "write");
       const part = bytes.slice(done, done + this.#room(stream, bytes.length - done));
-      done += transfer(() => write(this.#number(stream), part, part.length), "write") ?? 0;
+      const count = transfer(() => write(this.#number(stream), part, part.length), "write");
+      if (count === undefined) await sleep(WRITE_PAUSE_MS);
+      else done += count;
     }
   }
 
   /**
    * Returns the number of bytes that can be written at once: of an empty pipe its whole capacity,
-   * so that nearly every answer arrives whole or not at all, should this process be killed.
+   * so that nearly every answer arrives whole or not at all, should this process be killed. Not on
+   * standard error, whose pipe other processes write to, too.
    */
   #room(stream: 1 | 2, wanted: number): number {
     if (wanted <= PIPE_BUF) return wanted;
+    if (stream === 2) return PIPE_BUF;
     const { fcntl, ioctl } = pipes();
     const size = fcntl(this.#number(stream), F_GETPIPE_SZ, 0);
     const queued = new Int32Array(1);
@@ -123,6 +134,22 @@ export class PassedStreams implements Disposable {
       signal.removeEventListener("abort", closed);
       if (!signal.aborted) watch[Symbol.dispose]();
     }
+  }
+}
+
+/**
+ * Opens a terminal anew, in non-blocking mode: write(2) to one waits until there is room for all,
+ * where poll(2) says that there is room for a byte. Returns other files as they are.
+ */
+function forWriting(descriptor: Descriptor): Descriptor {
+  if (calls().ioctl(descriptor.number, TCGETS, new Uint8Array(TERMIOS)) !== 0) return descriptor;
+  try {
+    const path = `/proc/self/fd/${descriptor.number}`;
+    const terminal = Descriptor.open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY);
+    descriptor[Symbol.dispose]();
+    return terminal;
+  } catch {
+    return descriptor; // It has been hung up: writing fails, too.
   }
 }
 
