@@ -18,6 +18,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   "lib/host/lock.ts: queues": "says in which order calls get a lock",
   "lib/invoke/in_process.ts: given": "holds a value for each call",
   "lib/invoke/in_process.ts: registered": "written once, before any call: what this executable is",
+  "lib/libc/async_write.ts: #underWay":
+    "keeps the memory of what the kernel reads, whoever sent it",
   "lib/netlink/codec.ts: LITTLE": "a constant",
   "lib/netlink/codec.ts: DECODER": "decodes whole texts, and keeps nothing between them",
   "lib/nl/transport.ts: buffer": "what is in it is taken out before anybody else's turn",
@@ -26,12 +28,35 @@ const ALLOWED: Readonly<Record<string, string>> = {
 };
 
 /** The process's own: a call's come from `lib/runtime/caller.ts`, its arguments or its request. */
-const PROCESS_VALUES =
-  /\bruntime\.(?:env|environment|write|readStdin|isTerminal|args|argv0|onSignal|onCrash|exit)\b/g;
+const PROCESS_VALUES = new Set(
+  "env environment write readStdin isTerminal args argv0 onSignal onCrash exit".split(" "),
+);
 
-/** A variable of a module, or a constant that holds what changes: state that all calls share. */
-const STATE =
-  /^(?:export )?(?:let (\w+)|const (\w+)\b(?!: Readonly)[^=\n]*= (?:\[\];|\{\};|new (?:Map|Set|WeakMap|WeakSet|AbortController|Int32Array|Uint8Array|BigInt64Array|TextDecoder|Worker)\b))/gm;
+/** `runtime.env`, `runtime["env"]`, and `const { env } = runtime`. */
+const USE = /\bruntime(?:\.|\[")(\w+)|\{([^{}]*)\} = runtime\b/g;
+
+/** What can be changed, where it is written as the value of a constant. */
+const CHANGEABLE =
+  /\[\];|\{\};|new (?:Map|Set|WeakMap|WeakSet|AbortController|Int32Array|Uint8Array|BigInt64Array|TextDecoder|Worker)\b/
+    .source;
+
+/** Variables of a module and of a class, and constants that hold what can be changed. */
+const STATES = [
+  /^(?:export )?let (\w+)/gm,
+  new RegExp(`^(?:export )?const (\\w+)\\b(?!: Readonly)[^=\\n]*= (?:${CHANGEABLE})`, "gm"),
+  /^ +(?:private |protected |public )?static (?!readonly)(#?\w+)(?:: [^=\n]*)? = /gm,
+  new RegExp(
+    `^ +(?:private |protected |public )?static readonly (#?\\w+)\\b(?!: Readonly)[^=\\n]*= (?:${CHANGEABLE})`,
+    "gm",
+  ),
+];
+
+/** A module's constant that is an object, and a change of one of its properties. */
+const OBJECT = /^(?:export )?const (\w+)\b[^=\n]*= \{/gm;
+const changes = (name: string) =>
+  new RegExp(
+    `(?<![\\w.#])${name}(?:\\.#?\\w+|\\[[^\\]\\n]+\\])+ ?(?:=(?!=)|[-+*|&?]+=|\\+\\+|--)`,
+  );
 
 /**
  * Finds where code of a call uses what belongs to the process, which may serve other calls at the
@@ -45,11 +70,14 @@ export function findings(files: readonly Source[]): string[] {
       /\/\*[^]*?\*\/|\/\/.*|^if \(import\.meta\.main[^]*/gm,
       "",
     );
-    const taken = new Set(code.match(PROCESS_VALUES) ?? []);
-    const kept = Array.from(code.matchAll(STATE), ([, variable, constant]) => variable ?? constant);
     return [
-      ...Array.from(taken, (value) => [value, "the process's own; use lib/runtime/caller.ts"]),
-      ...kept.map((name) => [name!, "a state that all calls share; let the call carry it"]),
+      ...valuesOfProcess(code).map((name) => [
+        `runtime.${name}`,
+        "the process's own; use lib/runtime/caller.ts",
+      ]),
+      ...statesOf(code).map((
+        name,
+      ) => [name, "a state that all calls share; let the call carry it"]),
     ].flatMap(([name, why]) => {
       const entry = `${path}: ${name}`;
       used.add(entry);
@@ -61,6 +89,26 @@ export function findings(files: readonly Source[]): string[] {
     ...found,
     ...stale.map((entry) => `scripts/check/calls.ts allows ${entry}, which is not`),
   ];
+}
+
+/** Lists what code takes from its process, such as `env`. */
+function valuesOfProcess(code: string): string[] {
+  const names = Array.from(
+    code.matchAll(USE),
+    ([, name, several = ""]) =>
+      name ? [name] : several.split(",").map((part) => part.split(":")[0]!.trim()),
+  );
+  return [...new Set(names.flat())].filter((name) => PROCESS_VALUES.has(name));
+}
+
+/** Lists the variables and constants by which code keeps something for the calls that follow. */
+function statesOf(code: string): string[] {
+  const declared = STATES.flatMap((pattern) =>
+    Array.from(code.matchAll(pattern), ([, name]) => name!)
+  );
+  const changed = Array.from(code.matchAll(OBJECT), ([, name]) => name!)
+    .filter((name) => changes(name).test(code));
+  return [...new Set([...declared, ...changed])];
 }
 
 /** Lists the files that plugins import, and those that they import in turn. */
