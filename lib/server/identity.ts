@@ -5,7 +5,7 @@
  * @module
  */
 import { Descriptor, O_PATH } from "../libc/descriptor.ts";
-import { errnoCode } from "../runtime/errors.ts";
+import { errnoCode, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 
 /** The names of further namespaces that a call depends on, by their files in `/proc/PID/ns`. */
@@ -32,17 +32,22 @@ export interface Identity {
 export class ProcessGone extends Error {}
 
 /**
- * Reads a process's identity, all of it by one directory of /proc that is opened first: that stays the
- * directory of this process, and nothing can be read there once the process is gone, whoever has its
- * PID then.
- * @param process its PID, or `thread-self`
+ * Opens a process's directory of /proc: what is read by this descriptor is this process's. Once the
+ * process is gone nothing can be read there, whoever has its PID then.
+ * @throws {ProcessGone}
+ */
+export function openProcess(pid: number): Descriptor {
+  return unlessGone(() => Descriptor.open(`/proc/${pid}`, O_PATH));
+}
+
+/**
+ * Reads a process's identity.
+ * @param directory its directory of /proc, by {@link openProcess}; or `/proc/thread-self`
  * @param isLabelled see {@link Identity.isLabelled}; unknown when absent
  * @throws {ProcessGone}
  */
-export function identityOf(process: number | "thread-self", isLabelled?: boolean): Identity {
-  try {
-    using handle = Descriptor.open(`/proc/${process}`, O_PATH);
-    const directory = `/proc/self/fd/${handle.number}`;
+export function identityOf(directory: string, isLabelled?: boolean): Identity {
+  return unlessGone(() => {
     const status = runtime.files.readText(`${directory}/status`);
     const fields = new Map(
       Array.from(status.matchAll(FIELDS), ([, name, value]) => [name!, value!]),
@@ -65,8 +70,19 @@ export function identityOf(process: number | "thread-self", isLabelled?: boolean
       traits[what] = fileAt(`${directory}/ns/${name}`);
     }
     return { umask: parseInt(field("Umask"), 8) || 0, isLabelled: label !== undefined, traits };
+  });
+}
+
+/** Opens a process's working directory. @param directory as of {@link identityOf} @throws {ProcessGone} */
+export function openWorkingDirectory(directory: string): Descriptor {
+  return unlessGone(() => Descriptor.open(`${directory}/cwd`, O_PATH));
+}
+
+function unlessGone<T>(look: () => T): T {
+  try {
+    return look();
   } catch (error) {
-    throw new ProcessGone(`process ${process} cannot be looked at: ${error}`);
+    throw new ProcessGone(`a caller's process cannot be looked at: ${messageOf(error)}`);
   }
 }
 

@@ -1,19 +1,23 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { differenceBetween, identityOf, ProcessGone } from "./identity.ts";
+import { differenceBetween, identityOf, openProcess, ProcessGone } from "./identity.ts";
 
 Deno.test("identityOf() finds two processes of one kind alike, and none that has ended", async () => {
   const child = new Deno.Command("sleep", { args: ["60"] }).spawn();
-  const [own, other] = [identityOf("thread-self"), identityOf(child.pid)];
+  using process = openProcess(child.pid);
+  const directory = `/proc/self/fd/${process.number}`;
+  const [own, other] = [identityOf("/proc/thread-self"), identityOf(directory)];
   assertEquals(differenceBetween(own, other), undefined);
   assertEquals(own.umask, other.umask);
-  assertEquals(identityOf(child.pid, own.isLabelled), other);
+  assertEquals(identityOf(directory, own.isLabelled), other);
   child.kill("SIGKILL");
   await child.status;
-  assertThrows(() => identityOf(child.pid), ProcessGone);
+  // The open directory is that process's, whoever has its PID now.
+  assertThrows(() => identityOf(directory), ProcessGone);
+  assertThrows(() => openProcess(child.pid), ProcessGone);
 });
 
 Deno.test("differenceBetween() names each attribute in which processes may differ", () => {
-  const own = identityOf("thread-self");
+  const own = identityOf("/proc/thread-self");
   const names = Object.keys(own.traits);
   assertEquals(names, [
     "user namespace",

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Descriptor, O_PATH } from "../libc/descriptor.ts";
+import type { Descriptor } from "../libc/descriptor.ts";
 import type { Poller } from "../libc/poller.ts";
 import type { Socket } from "../libc/socket.ts";
 import { endSoon } from "../runtime/caller.ts";
@@ -14,7 +14,14 @@ import { CniError } from "../types/error.ts";
 import { interruptedBy, type PluginOutput, takeBackUnwritten } from "../types/plugin_output.ts";
 import { Acceptor } from "./acceptor.ts";
 import { type CallRequest, CallSocket } from "./call_socket.ts";
-import { differenceBetween, type Identity, identityOf, ProcessGone } from "./identity.ts";
+import {
+  differenceBetween,
+  type Identity,
+  identityOf,
+  openProcess,
+  openWorkingDirectory,
+  ProcessGone,
+} from "./identity.ts";
 import { ACCEPTED, ANSWERING, DECLINED, FAILED, SUCCEEDED } from "./protocol.ts";
 import { PassedStreams } from "./streams.ts";
 
@@ -66,7 +73,7 @@ const REQUEST_TIMEOUT_MS = 10_000;
 export class ResidentServer implements Disposable {
   readonly #acceptor: Acceptor;
   readonly #options: ResidentOptions;
-  readonly #own = identityOf("thread-self");
+  readonly #own = identityOf("/proc/thread-self");
   readonly #executable = runtime.files.stat("/proc/self/exe");
   readonly #since = new Date();
   /** Interrupts each call under way. */
@@ -136,36 +143,34 @@ export class ResidentServer implements Disposable {
       if (!message) return;
       const { request } = message;
       const { pid } = socket.peer;
-      const caller = this.#identify(pid);
-      const why = typeof caller === "string" ? caller : this.#refuse(request, pid, caller);
-      if (why !== undefined || typeof caller === "string") {
-        return this.#decline(socket, why ?? "process that is gone");
-      }
-      using directory = Descriptor.open(`/proc/${pid}/cwd`, O_PATH);
+      if (pid === 0) return this.#decline(socket, "PID namespace");
+      using process = openProcess(pid);
+      const processDirectory = `/proc/self/fd/${process.number}`;
+      const caller = identityOf(processDirectory, this.#own.isLabelled);
+      const why = this.#refuse(request, processDirectory, caller);
+      if (why !== undefined) return this.#decline(socket, why);
+      using directory = openWorkingDirectory(processDirectory);
       await this.#accept(socket, request, caller, directory);
     } catch (error) {
+      if (error instanceof ProcessGone) return this.#decline(socket, "process that is gone");
       this.#options.log(`a connection failed: ${stackOf(error)}`);
     }
   }
 
-  /** Reads the identity of a caller; a text says why it is unknown. */
-  #identify(pid: number): Identity | string {
-    if (pid === 0) return "PID namespace";
-    try {
-      return identityOf(pid, this.#own.isLabelled);
-    } catch (error) {
-      if (error instanceof ProcessGone) return "process that is gone";
-      throw error;
-    }
-  }
-
-  /** Returns why a call is not served; undefined where it is. */
-  #refuse(request: CallRequest, pid: number, caller: Identity): string | undefined {
+  /**
+   * Returns why a call is not served; undefined where it is.
+   * @param processDirectory the caller's directory of /proc
+   */
+  #refuse(
+    request: CallRequest,
+    processDirectory: string,
+    caller: Identity,
+  ): string | undefined {
     if (this.#draining) return "shutdown";
     const difference = differenceBetween(caller, this.#own);
     if (difference) return `another ${difference}`;
     const { executable } = request;
-    const path = executable.startsWith("/") ? executable : `/proc/${pid}/cwd/${executable}`;
+    const path = executable.startsWith("/") ? executable : `${processDirectory}/cwd/${executable}`;
     if (!isFile(path, this.#executable)) {
       const own = runtime.executable.replace(/ \(deleted\)$/, "");
       const replaced = !isFile(own, this.#executable);
