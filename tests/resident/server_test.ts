@@ -65,8 +65,10 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     assertEquals([servedBy(ofA!.stdout), servedBy(ofB!.stdout)], [server.pid, server.pid]);
     const modes = [a, b].map((directory) => Deno.statSync(`${directory}/here`).mode! & 0o777);
     assertEquals(modes, [0o600, 0o664]);
-    const { served, inFlight, declined, pid, runtime } = await project.status();
+    const { served, inFlight, declined, pid, runtime, ...rest } = await project.status();
     assertEquals([served, inFlight, declined, pid], [2, 0, {}, server.pid]);
+    assert(Date.parse(rest.since) <= Date.now() && rest.memory > 0, JSON.stringify(rest));
+    assert(rest.peakMemory >= rest.memory, JSON.stringify(rest));
     // The options of its own runtime, which are nobody else's.
     const own = Deno.readTextFileSync(`/proc/${server.pid}/environ`);
     assertEquals(own.includes("BUN_JSC_useFTLJIT=0"), runtime.startsWith("bun"));
@@ -183,9 +185,12 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     assertEquals([other.code, other.stderr, servedBy(other.stdout)], [0, "ended\n", server.pid]);
   },
 
-  async "a client that is killed lets go at once, and a DEL waits for what is taken back"(project) {
+  async "a client that is killed lets go at once, and what follows waits for what is taken back"(
+    project,
+  ) {
     await using server = await project.start();
-    for (const killedAt of [0, 1, 2]) {
+    const following = [["DEL", 0], ["ADD", 1], ["CHECK", 2], ["GC", 2]] as const;
+    for (const [command, killedAt] of following) {
       const directory = project.directory();
       const path = (name: string) => `${directory}/${name}`;
       const add = [0, 1, 2].flatMap((n) => [
@@ -203,16 +208,43 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
       Deno.kill(client, "SIGKILL");
       const { stdout } = await running.reply;
       assertEquals(stdout, "");
-      const del = project.begin({ command: "DEL", steps: { del: [["note", path("deleted")]] } });
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      assert(!exists(path("deleted")), "the DEL waits");
+      const follows = project.begin({
+        command,
+        steps: { [command.toLowerCase()]: [["note", path("followed")]] },
+      });
+      await eventually(async () => (await project.status()).inFlight === 2, () => command);
+      assertEquals((await project.call({ containerId: "other" })).code, 0);
+      assert(!exists(path("followed")), `the ${command} waits`);
       Deno.writeTextFileSync(path("go"), "");
-      assertEquals((await del.reply).code, 0);
+      const { code, stdout: answer } = await follows.reply;
+      assertEquals(code, 0, answer);
       const left = Array.from(Deno.readDirSync(directory), ({ name }) => name)
         .filter((name) => name.startsWith("made"));
       assertEquals(left, []);
-      assertEquals(Number(Deno.readTextFileSync(path("deleted"))), server.pid);
+      assertEquals(Number(Deno.readTextFileSync(path("followed"))), server.pid);
     }
+  },
+
+  async "a program that a call executes inherits no descriptor, of the call's or of another's"(
+    project,
+  ) {
+    await using server = await project.start();
+    // The runtime's own, and what this test was started with.
+    const before = linksOf(server.pid);
+    const directory = project.directory();
+    const script = "#!/bin/sh\nreadlink /proc/self/fd/[3-9]* /proc/self/fd/??*; echo end\n";
+    Deno.writeTextFileSync(`${directory}/descriptors`, script, { mode: 0o755 });
+    const { promise: later, resolve: end } = Promise.withResolvers<void>();
+    const open = project.begin({ containerId: "open", hold: later });
+    await eventually(async () => (await project.status()).inFlight === 1, () => "a call");
+    const { code, stderr } = await project.call({
+      env: { PATH: `${directory}:/usr/bin:/bin` },
+      steps: { add: [["run", "descriptors"]] },
+    });
+    end();
+    await open.reply;
+    const links = stderr.trim().split("\n").filter((link) => !before.includes(link));
+    assertEquals([code, links], [0, ["end"]]);
   },
 
   async "what waits, for whatever it is, holds nobody up"(project) {
@@ -418,6 +450,14 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     assert(after.threads <= before.threads + 2, JSON.stringify([before, after]));
   },
 };
+
+/** What a process's descriptors are: `/dev/null`, `pipe:[5]`. */
+function linksOf(pid: number): string[] {
+  return Array.from(
+    Deno.readDirSync(`/proc/${pid}/fd`),
+    ({ name }) => Deno.readLinkSync(`/proc/${pid}/fd/${name}`),
+  );
+}
 
 /** The client that a shell has started. */
 async function clientOf(shell: number): Promise<number> {
