@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { FileLock } from "../../../lib/host/lock.ts";
+import { inLockedNetNs, lockNetNs } from "../../../lib/host/netns_lock.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { isNewerContainers } from "../../../lib/attach/owner.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
@@ -40,21 +40,20 @@ const sbr: AnyPlugin = definePlugin<Options>({
   add,
 
   async del(call) {
-    using sandbox = NetNs.openIfPresent(call.netns);
-    if (!sandbox) return; // rules and tables went away with the namespace
-    using _lock = await lock(sandbox);
-    using inside = Rtnl.open(sandbox);
-    const link = inside.link.find(call.ifName);
-    if (link && isNewerContainers(call, sandbox, link)) return;
-    const configured = findOption(call.raw, "table");
-    const table = typeof configured === "number" ? configured : 0;
-    const rules = findRules(inside, table, [
-      ...ipsOf(call.prevResult ?? {}, call.ifName).map(({ address }) => Cidr.tryParse(address)),
-      ...link ? inside.address.list({ device: link }).map(({ address }) => address) : [],
-    ]);
-    for (const rule of rules) inside.rule.removeIfPresent(rule);
-    const filled = configured ? [] : rules.map((rule) => rule.table);
-    if (link) removeRoutes(inside, link, filled);
+    // Rules and tables went away with a namespace that is gone.
+    await inLockedNetNs(call.netns, (inside, sandbox) => {
+      const link = inside.link.find(call.ifName);
+      if (link && isNewerContainers(call, sandbox, link)) return;
+      const configured = findOption(call.raw, "table");
+      const table = typeof configured === "number" ? configured : 0;
+      const rules = findRules(inside, table, [
+        ...ipsOf(call.prevResult ?? {}, call.ifName).map(({ address }) => Cidr.tryParse(address)),
+        ...link ? inside.address.list({ device: link }).map(({ address }) => address) : [],
+      ]);
+      for (const rule of rules) inside.rule.removeIfPresent(rule);
+      const filled = configured ? [] : rules.map((rule) => rule.table);
+      if (link) removeRoutes(inside, link, filled);
+    });
   },
 
   check(call) {
@@ -105,16 +104,12 @@ async function add(call: AddCall<Options>): Promise<Result> {
   validateOptions(options);
   const sources = requireSources(call, prevResult);
   using sandbox = NetNs.open(call.netns);
-  using _lock = await lock(sandbox);
+  using _lock = await lockNetNs(sandbox);
   using inside = Rtnl.open(sandbox);
   const step: Step = (what, make, remove, ambiguous = false) =>
-    call.undo.step(what, () => make(inside), async () => {
-      using again = NetNs.openIfPresent(call.netns);
-      if (!again) return;
-      using _lock = await lock(again);
-      using inside = Rtnl.open(again);
-      remove(inside);
-    }, { ambiguous });
+    call.undo.step(what, () => make(inside), () => inLockedNetNs(call.netns, remove), {
+      ambiguous,
+    });
 
   if (options.table !== 0) {
     for (const source of sources) addRule(source, options.table, step);
@@ -136,14 +131,6 @@ async function add(call: AddCall<Options>): Promise<Result> {
     true,
   );
   return prevResult;
-}
-
-/**
- * One ADD or DEL at a time in a namespace, ours or the Go plugin's: both lock the namespace's own
- * file. It is never created: a missing one is a missing namespace.
- */
-function lock(sandbox: NetNs): Promise<FileLock> {
-  return FileLock.acquire(sandbox.path, { create: false });
 }
 
 export default sbr;

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { FileLock } from "../../../lib/host/lock.ts";
+import { inLockedNetNs, lockNetNs } from "../../../lib/host/netns_lock.ts";
 import { RT_TABLE_MAIN } from "../../../lib/netlink/route.ts";
 import { isNewerContainers } from "../../../lib/attach/owner.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
@@ -34,25 +34,24 @@ const vrf: AnyPlugin = definePlugin<Options>({
 
   async del(call) {
     const { raw, netns, ifName } = call;
-    using sandbox = NetNs.openIfPresent(netns);
-    if (!sandbox) return; // the VRF went away with its namespace
-    using _lock = await lock(sandbox);
-    using inside = Rtnl.open(sandbox);
-    const name = findText(raw, "vrfname");
-    const link = inside.link.find(ifName);
-    if (link && isNewerContainers(call, sandbox, link)) return;
-    // Without a VRF in the configuration, the one that the interface is in.
-    const named = name ? inside.link.find(name) : undefined;
-    const device = named?.kind === "vrf" ? named : link?.master && inside.link.find(link.master);
-    if (!device || device.kind !== "vrf") return;
-    await runAll(
-      () => {
-        if (link?.master !== device.index) return;
-        inside.link.set(link, { master: 0 });
-        leaveTable(inside, link, device.data.table ?? 0);
-      },
-      () => removeIfEmpty(inside, device),
-    );
+    // The VRF went away with a namespace that is gone.
+    await inLockedNetNs(netns, async (inside, sandbox) => {
+      const name = findText(raw, "vrfname");
+      const link = inside.link.find(ifName);
+      if (link && isNewerContainers(call, sandbox, link)) return;
+      // Without a VRF in the configuration, the one that the interface is in.
+      const named = name ? inside.link.find(name) : undefined;
+      const device = named?.kind === "vrf" ? named : link?.master && inside.link.find(link.master);
+      if (!device || device.kind !== "vrf") return;
+      await runAll(
+        () => {
+          if (link?.master !== device.index) return;
+          inside.link.set(link, { master: 0 });
+          leaveTable(inside, link, device.data.table ?? 0);
+        },
+        () => removeIfEmpty(inside, device),
+      );
+    });
   },
 
   check(call) {
@@ -92,7 +91,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
   validateOptions(options);
   using sandbox = NetNs.open(netns);
   // Two concurrent ADDs must not both make the VRF, or choose the same table.
-  using _lock = await lock(sandbox);
+  using _lock = await lockNetNs(sandbox);
   using inside = Rtnl.open(sandbox);
   const link = inside.link.get(ifName);
   if (link.master !== undefined) {
@@ -100,17 +99,10 @@ async function add(call: AddCall<Options>): Promise<Result> {
       `interface ${ifName} has already a master set: ${inside.link.get(link.master).name}`,
     );
   }
-  const again = async (work: (sandbox: NetNs, inside: Rtnl) => void | Promise<void>) => {
-    using sandbox = NetNs.openIfPresent(netns);
-    if (!sandbox) return;
-    using _lock = await lock(sandbox);
-    using inside = Rtnl.open(sandbox);
-    await work(sandbox, inside);
-  };
   const device = findVrf(inside, options) ?? undo.step(
     `the VRF ${options.vrfname}`,
     () => createVrf(inside, options),
-    (made) => again((_, inside) => removeIfEmpty(inside, made)),
+    (made) => inLockedNetNs(netns, (inside) => removeIfEmpty(inside, made)),
   );
   const kept = addressesAndRoutesOf(inside, link);
   const table = device.data.table ?? 0;
@@ -121,15 +113,14 @@ async function add(call: AddCall<Options>): Promise<Result> {
   await undo.step(
     `the membership of ${ifName} in ${device.name}`,
     () => changeMaster(sandbox, inside, link, device, kept, joining),
-    () => again((sandbox, inside) => changeMaster(sandbox, inside, link, undefined, kept, leaving)),
+    () =>
+      inLockedNetNs(
+        netns,
+        (inside, sandbox) => changeMaster(sandbox, inside, link, undefined, kept, leaving),
+      ),
     { ambiguous: true }, // a route may be refused after the interface has joined
   );
   return prevResult;
-}
-
-/** Locks the namespace's own file, as every plugin does that chooses a routing table in it. */
-function lock(sandbox: NetNs): Promise<FileLock> {
-  return FileLock.acquire(sandbox.path, { create: false });
 }
 
 export default vrf;
