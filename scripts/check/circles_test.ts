@@ -14,7 +14,12 @@ Deno.test("a circle is found, whichever way a file is imported", () => {
       'export * from "./a.ts";',
       'import "./a.ts";',
       'const { a } = await import("./a.ts");',
+      'import {\n  a, // it\'s the first; "the" one\n  type B,\n} from "./a.ts";',
+      "const { a } = await import(`./a.ts`);",
+      'type A = typeof import("./a.ts");',
       'new Worker(new URL("./a.ts", import.meta.url), { type: "module" });',
+      "new Worker(new URL(`./a.ts`, import.meta.url).href);",
+      'new Worker(import.meta.resolve("./a.ts"), { type: "module" });',
     ]
   ) {
     assertEquals(circles({ "lib/a.ts": 'import "./b.ts";', "lib/b.ts": back }), circle, back);

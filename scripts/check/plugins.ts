@@ -2,10 +2,24 @@ import { findCommands, misnamedPlugins } from "../build/commands.ts";
 import { isFile } from "../support/files.ts";
 import { ROOT } from "../support/root.ts";
 
-/** Finds what plugins lack: a file that each must have, its line in the overview, its own name. */
+/**
+ * Finds what plugins lack: a file that each must have, its line in the overview, its own name, a
+ * `main.ts` that is short.
+ */
 export async function findings(): Promise<string[]> {
   const misnamed = await misnamedPlugins(findCommands(ROOT));
-  return [...misnamed, ...missingParts()];
+  return [...misnamed, ...missingParts(), ...longPlugins()];
+}
+
+/** A plugin's file has fewer lines: it reads like the plugin's description. */
+const MAX_LINES = 150;
+
+function longPlugins(): string[] {
+  return findCommands(ROOT).flatMap(({ entry }) => {
+    const lines = Deno.readTextFileSync(entry).split("\n").length - 1;
+    if (lines < MAX_LINES) return [];
+    return [`${entry} has ${lines} lines; move a concept of its own out, under ${MAX_LINES}`];
+  });
 }
 
 function missingParts(): string[] {
