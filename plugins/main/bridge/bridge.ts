@@ -45,16 +45,8 @@ export async function ensureBridge(
       );
     }
   }
-  if (!bridge.up) host.link.set(bridge, { up: true });
-  if (promiscMode && !bridge.promisc) {
-    const { index } = bridge;
-    const before = portsOf(host, bridge);
-    undo.step(
-      `promiscuous mode of ${bridge.name}`,
-      () => host.link.set(index, { promisc: true }),
-      () => notPromiscuous(index, before),
-    );
-  }
+  if (!bridge.up) setMode(host, bridge, "up", undo);
+  if (promiscMode && !bridge.promisc) setMode(host, bridge, "promisc", undo);
   if (macspoofchk) learnNothingLinkLocal(host, bridge);
   return bridge;
 }
@@ -178,9 +170,22 @@ function removeUnlessUsed(name: string): void {
   if (bridge && !isUsedByOthers(host, bridge, [])) host.link.removeIfPresent(bridge);
 }
 
-/** Undoes promiscuous mode. @param before the ports from before, which do not need it */
-function notPromiscuous(index: number, before: readonly number[]): void {
-  using host = Rtnl.open();
-  const bridge = host.link.find(index);
-  if (bridge && !isUsedByOthers(host, bridge, before)) host.link.set(bridge, { promisc: false });
+/** Sets a bridge up, or into promiscuous mode. It stays so for ports that came meanwhile. */
+function setMode(
+  host: Rtnl,
+  bridge: Link,
+  mode: "up" | "promisc",
+  undo: Undo,
+): void {
+  const { index, name } = bridge;
+  const before = portsOf(host, bridge);
+  undo.step(
+    `the mode "${mode}" of ${name}`,
+    () => host.link.set(index, { [mode]: true }),
+    () => {
+      using host = Rtnl.open();
+      const bridge = host.link.find(index);
+      if (bridge && !isUsedByOthers(host, bridge, before)) host.link.set(bridge, { [mode]: false });
+    },
+  );
 }
