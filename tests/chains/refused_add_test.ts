@@ -45,10 +45,13 @@ for (const [type, { needs }] of Object.entries(PLUGINS)) {
     // Another VLAN: an interface has one of a number, whoever asks.
     if (type === "vlan") Object.assign(config, { vlanId: 8 });
     const error = pluginError(sandbox, { command: "ADD", config, netns: second, containerId });
-    assertStringIncludes(error.msg, "duplicate allocation is not allowed");
+    const why = type === "host-device"
+      ? "container running has device card0 already"
+      : "duplicate allocation is not allowed";
+    assertStringIncludes(error.msg, why);
     assertEquals(error.details, undefined);
     assertEquals(reservations("net"), held);
-    assertEquals(sandbox.links(second), []);
+    assertEquals([first, second].map((netns) => sandbox.links(netns)), [["eth0"], []]);
   }, { needs });
 
   kernelTest(`${type}: IPAM that ends without an answer is told to release`, (sandbox) => {

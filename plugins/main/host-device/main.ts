@@ -29,7 +29,7 @@ import type { Result } from "../../../lib/types/result.ts";
 import { type Options, options } from "./config.ts";
 import { configuredDevice, select } from "./device.ts";
 import { findOnHost, requireDevice } from "./lookup.ts";
-import { moveIn, returnToHost } from "./move.ts";
+import { expectNotInUse, moveIn, returnToHost } from "./move.ts";
 import {
   findRecord,
   type Holder,
@@ -73,8 +73,11 @@ async function add(call: AddCall<Options>): Promise<Result> {
     async create(namespaces) {
       const { attachment, ifName, undo } = call;
       const holder = holderOf(call);
-      // The device of an attachment that had no DEL.
-      if (findRecord(attachment)) await returnToHost(holder);
+      const record = findRecord(attachment);
+      if (record) {
+        expectNotInUse(record, namespaces);
+        await returnToHost(holder); // the device of an attachment that had no DEL
+      }
       using _lock = await lockDevices();
       const device = findOnHost(namespaces, selector);
       undo.step(

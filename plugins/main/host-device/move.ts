@@ -7,11 +7,13 @@
 import type { Namespaces } from "../../../lib/attach/namespaces.ts";
 import { isAnothers } from "../../../lib/attach/owner.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
+import { isGone } from "../../../lib/ns/recorded.ts";
 import { openVisible } from "../../../lib/ns/visible.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { sleep } from "../../../lib/runtime/sleep.ts";
 import type { DelCall } from "../../../lib/skel/plugin.ts";
+import { CniError } from "../../../lib/types/error.ts";
 import { validateIfName } from "../../../lib/types/names.ts";
 import { findText } from "../../../lib/types/options.ts";
 import {
@@ -36,6 +38,25 @@ const RETURN_INTERVAL = 20;
  */
 export function moveIn({ host, sandbox }: Namespaces, device: Link, ifName: string): void {
   host.link.set(device, { netns: sandbox, name: ifName, alias: device.name });
+}
+
+/**
+ * Expects that the container with the device of an earlier ADD is gone, or is the one of this ADD.
+ * @throws {CniError} code 4 naming device and namespace
+ */
+export function expectNotInUse(
+  { containerId, ifName, namespace, device }: DeviceRecord,
+  { sandbox: own }: Namespaces,
+): void {
+  if (!namespace || isGone(namespace)) return;
+  using sandbox = NetNs.openIfPresent(namespace.path);
+  if (!sandbox || sandbox.is(own)) return;
+  using inside = Rtnl.open(sandbox);
+  if (!findInside(inside, ifName, device)) return;
+  throw CniError.invalidEnvironment(
+    `container ${containerId} has device ${device.name} already, as ${ifName} in the network ` +
+      `namespace ${namespace.path}; a DEL of that attachment returns it to the host`,
+  );
 }
 
 /**
