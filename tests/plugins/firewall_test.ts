@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type Backend, BACKENDS } from "../../lib/firewall/backend_names.ts";
 import { addBridge, bridgeNetwork, type Member } from "../support/bridge_network.ts";
-import { plugin, pluginDirectory, pluginError, tryPlugin } from "../support/plugins.ts";
+import { addInVain, plugin, pluginDirectory, pluginError, tryPlugin } from "../support/plugins.ts";
 import { BackgroundProcess } from "../support/process.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 import { type Protocol, Server } from "../support/traffic.ts";
@@ -75,6 +75,30 @@ function removeFilterNotes(): void {
 for (const backend of BACKENDS) {
   const contract = (name: string, test: (sandbox: Sandbox) => void | Promise<void>) =>
     kernelTest(`firewall (${backend}): ${name}`, test, { needs: NEEDS[backend] });
+
+  contract("an ADD that fails at its end isolates no port", (sandbox) => {
+    const { containers: [one] } = bridgeNetwork(sandbox, 1);
+    assert(one);
+    const port = () => sandbox.ip("-d link show dev br0p0")[0].linkinfo.info_slave_data.isolated;
+    const add = call(one, "ADD", { backend, ingressPolicy: "isolated" });
+    assertEquals(addInVain(sandbox, add), 1);
+    assertEquals([port(), traces(sandbox, backend), notes()], [false, [], []]);
+    plugin(sandbox, add);
+    assertEquals(addInVain(sandbox, add), 1);
+    assertEquals(port(), true, "which the first ADD did");
+  });
+
+  contract("an ADD with other addresses takes the place of an earlier one", (sandbox) => {
+    const { containers: [one, other] } = bridgeNetwork(sandbox, 2);
+    assert(one && other);
+    plugin(sandbox, call(one, "ADD", { backend, ingressPolicy: "same-bridge" }));
+    plugin(sandbox, call(one, "ADD", { backend, prevResult: other.result }));
+    const left = traces(sandbox, backend).join("\n");
+    assertEquals([one, other].map(({ ipv4 }) => left.includes(ipv4)), [false, true]);
+    assert(!left.includes("br0"), "nor does its policy stay");
+    plugin(sandbox, call(one, "DEL"));
+    assertEquals([traces(sandbox, backend), notes()], [[], []]);
+  });
 
   for (const protocol of PROTOCOLS) {
     for (const family of [4, 6] as const) {

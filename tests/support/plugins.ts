@@ -80,6 +80,17 @@ export function pluginError(
   );
 }
 
+/** Calls ADD of a plugin with a standard output that takes nothing. Returns its exit status. */
+export function addInVain(sandbox: Sandbox, call: Omit<PluginCall, "command">): number {
+  const { type } = call.config;
+  const bin = `${sandbox.directory}/in-vain`;
+  Deno.mkdirSync(bin, { recursive: true });
+  const script = `#!/bin/sh\nexec '${pluginDirectory()}/${type}' >/dev/full\n`;
+  Deno.writeTextFileSync(`${bin}/${type}`, script, { mode: 0o755 });
+  const env = { CNI_PATH: pluginDirectory(), ...call.env };
+  return tryPlugin(sandbox, { ...call, command: "ADD", bin, env }).code;
+}
+
 /** The directory to put on CNI_PATH. */
 export function pluginDirectory(): string {
   return Deno.env.get("CNI_TEST_BIN") ?? sourceDirectory();

@@ -30,8 +30,8 @@ const FILTERS: Readonly<Record<FilterBackend, PacketFilter>> = {
 };
 
 /**
- * Accepts an attachment's packets, and enforces its policy. After a failure {@link revokeFilter}
- * removes the rules that were made.
+ * Accepts an attachment's packets, and enforces its policy, instead of what an earlier entry of the
+ * same attachment asked for. After a failure {@link revokeFilter} removes the rules that were made.
  * @throws {CniError} naming the program, the rule and the remedy
  */
 export async function applyFilter(entry: FilterEntry): Promise<void> {
@@ -39,12 +39,14 @@ export async function applyFilter(entry: FilterEntry): Promise<void> {
   using _lock = await lockRules();
   const notes = filterNotes();
   const isNew = !notes.has(entry.attachment);
+  const earlier = isNew ? undefined : notes.read(entry.attachment);
   notes.write(entry); // first: rules that nobody knows of would stay
   const all = once(() => notes.list().records);
   for (const name of FILTER_BACKENDS) {
     const own = entriesOf(name, [entry]);
     if (own.length > 0) await FILTERS[name].add(own, all, isNew);
   }
+  if (earlier) await removeAll(removalOf([earlier]), notes.list());
 }
 
 /**

@@ -70,6 +70,44 @@ export async function unmasquerade(attachment: Attachment): Promise<void> {
 }
 
 /**
+ * Masquerades as a step of an ADD: one that fails later leaves the masquerading of an earlier ADD of
+ * the same attachment, and none where there was none.
+ * @param undo `Undo` of lib/skel
+ * @throws as {@link masquerade}
+ */
+export async function masqueradeStep(
+  undo: UndoSteps,
+  ...[backend, attachment, ips, netns]: Parameters<typeof masquerade>
+): Promise<void> {
+  const earlier = masqueradeNotes().readLiving(attachment);
+  await undo.step(
+    "the masquerading",
+    () => masquerade(backend, attachment, ips, netns),
+    () => earlier ? restoreEarlier(earlier) : unmasquerade(attachment),
+    // What fails takes itself back; what has not ended yet holds the lock that this waits for.
+    { ambiguous: () => false },
+  );
+}
+
+/** The part of an ADD's `Undo` that {@link masqueradeStep} needs. */
+interface UndoSteps {
+  step<T>(
+    what: string,
+    make: () => T,
+    remove: () => Promise<void>,
+    options: { ambiguous: () => boolean },
+  ): T;
+}
+
+async function restoreEarlier(earlier: MasqueradeNote): Promise<void> {
+  const { attachment } = earlier;
+  using _lock = await lockRules();
+  await inEveryBackend((name) => MASQUERADERS[name].remove(attachment));
+  await MASQUERADERS[earlier.backend].add(attachment, earlier.ips);
+  masqueradeNotes().write(earlier);
+}
+
+/**
  * Removes the masquerading of a network's attachments that are not in `valid`.
  * @throws {CniError}
  */

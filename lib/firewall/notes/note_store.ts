@@ -5,7 +5,7 @@
  * @module
  */
 import { attachmentHash, networkHash } from "../../ip/hash_names.ts";
-import { readRecordedNetNs, type RecordedNetNs } from "../../ns/recorded.ts";
+import { isGone, readRecordedNetNs, type RecordedNetNs } from "../../ns/recorded.ts";
 import { warn } from "../../runtime/caller.ts";
 import { messageOf } from "../../runtime/errors.ts";
 import { type Records, RecordStore } from "../../state/record_store.ts";
@@ -86,6 +86,12 @@ export class NoteStore<T extends Note> {
   /** As {@link read}, for the attachment whose `attachmentHash()` is `hash`. */
   readHash(hash: string): T | undefined {
     return this.#records.read(hash);
+  }
+
+  /** As {@link read}; undefined, too, where the container is known to be gone. */
+  readLiving(attachment: Attachment): T | undefined {
+    const note = this.read(attachment);
+    return note?.netns && isGone(note.netns) ? undefined : note;
   }
 
   /** Whether an attachment has a note, readable or not. */

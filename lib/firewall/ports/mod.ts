@@ -127,6 +127,26 @@ export async function unpublishPorts(attachment: Attachment): Promise<void> {
   await unpublish(attachment);
 }
 
+/** Reads what an earlier ADD of an attachment that still exists published. */
+export function earlierPorts(attachment: Attachment): PortsNote | undefined {
+  return portsNotes().readLiving(attachment);
+}
+
+/**
+ * Undoes {@link publishPorts}, or makes the ports those of an earlier ADD of the same attachment.
+ * @param earlier what {@link earlierPorts} returned before
+ * @param netns the container's namespace, where the note does not say which that was
+ * @throws {CniError}
+ */
+export async function takeBackPorts(
+  attachment: Attachment,
+  earlier: PortsNote | undefined,
+  netns: string,
+): Promise<void> {
+  if (!earlier) await unpublishPorts(attachment);
+  else await publishPorts(earlier, earlier.netns?.path ?? netns);
+}
+
 /** As {@link unpublishPorts}, with the lock held by the caller. */
 async function unpublish(attachment: Attachment): Promise<void> {
   const notes = portsNotes();

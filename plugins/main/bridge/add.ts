@@ -144,24 +144,19 @@ async function addLayer3(
     enableForwarding(gateways.map(({ ip }) => ip.family));
   }
   if (options.ipMasq) {
-    const { masquerade, unmasquerade } = await loadMasquerading();
-    await undo.step(
-      "the masquerading",
-      () => masquerade(options.ipMasqBackend, call.attachment, addresses, call.netns),
-      () => unmasquerade(call.attachment),
-      // What fails takes itself back; what has not ended yet holds the lock that this waits for.
-      { ambiguous: () => false },
-    );
+    const { masqueradeStep } = await loadMasquerading();
+    await masqueradeStep(undo, options.ipMasqBackend, call.attachment, addresses, call.netns);
   }
   return { result, vlanInterface, configured };
 }
 
 async function guardAddress(call: AddCall<Options>, port: NamedLink, mac: string): Promise<void> {
-  const { addSpoofCheck, removeSpoofCheck } = await loadSpoofCheck();
+  const { addSpoofCheck, findSpoofCheck, takeBackSpoofCheck } = await loadSpoofCheck();
+  const earlier = findSpoofCheck(call.attachment);
   await call.undo.step(
     "the filter of forged MAC addresses",
     () => addSpoofCheck(call.attachment, port.name, mac),
-    () => removeSpoofCheck(call.attachment),
+    () => takeBackSpoofCheck(call.attachment, earlier),
     { ambiguous: (error) => error instanceof UnknownOutcome },
   );
 }

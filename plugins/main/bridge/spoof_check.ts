@@ -29,6 +29,7 @@ import {
 import { drop, jump, return_, type Statement } from "../../../lib/nftables/statement.ts";
 import { doSame, stepsOf, valueOf } from "../../../lib/nftables/steps.ts";
 import { addTable } from "../../../lib/nftables/table.ts";
+import { formatMac } from "../../../lib/ip/mac.ts";
 import { BatchError } from "../../../lib/nl/error.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import type { Attachment } from "../../../lib/types/attachment.ts";
@@ -50,6 +51,34 @@ function spoofCheckSkeleton(): Command[] {
     addTable(TABLE),
     addChain(BASE, { type: "filter", hook: "prerouting", priority: PRIORITY.raw }),
   ];
+}
+
+/** A filter: the host's end of a pair, and the only MAC address that it lets through. */
+export interface SpoofCheck {
+  readonly port: string;
+  readonly mac: string;
+}
+
+/** Finds the filter of an earlier ADD of an attachment, at a port that still exists. */
+export function findSpoofCheck(owner: Attachment): SpoofCheck | undefined {
+  const { chain, macChain } = namesOf(owner);
+  if (!hasChain(chainNamed(chain))) return undefined;
+  const entry = listRules(BASE).find((rule) => targetOf(rule) === chain);
+  const port = entry && portOf(entry);
+  const mac = listRules(chainNamed(macChain))
+    .flatMap((rule) => valueOf(stepsOf(readExpressions(rule)), ether.saddr) ?? [])[0];
+  if (port === undefined || !mac) return undefined;
+  using host = Rtnl.open();
+  return host.link.find(port) ? { port, mac: formatMac(mac) } : undefined;
+}
+
+/**
+ * Undoes {@link addSpoofCheck}, or makes the filter that of an earlier ADD of the same attachment.
+ * @param earlier what {@link findSpoofCheck} returned before
+ */
+export function takeBackSpoofCheck(owner: Attachment, earlier: SpoofCheck | undefined): void {
+  if (earlier) addSpoofCheck(owner, earlier.port, earlier.mac);
+  else removeSpoofCheck(owner);
 }
 
 /**

@@ -117,21 +117,15 @@ async function add(call: AddCall<Options>): Promise<Result> {
   const far = await host.link.getMeanwhile(pair.far);
   for (const address of routed) {
     addGatewayRoute(inside, near, address);
-    addHostEnd(host, far, address);
+    addHostEnd(host, far, address, undo);
   }
   // While the subnets are on the link: the kernel wants to know gateways of theirs as neighbours.
   addRoutes(inside, near, reserved);
   for (const address of routed) routeSubnet(inside, near, address);
   if (options.ipMasq) {
-    const { masquerade, unmasquerade } = await loadMasquerading();
+    const { masqueradeStep } = await loadMasquerading();
     const addresses = routed.map(({ own }) => own);
-    await undo.step(
-      "the masquerading",
-      () => masquerade(options.ipMasqBackend, call.attachment, addresses, netns),
-      () => unmasquerade(call.attachment),
-      // What fails takes itself back; what has not ended yet holds the lock that this waits for.
-      { ambiguous: () => false },
-    );
+    await masqueradeStep(undo, options.ipMasqBackend, call.attachment, addresses, netns);
   }
   return {
     interfaces: [

@@ -9,9 +9,12 @@ import { Cidr } from "../../../lib/ip/cidr.ts";
 import { addressOf } from "../../../lib/ipam/configure.ts";
 import { expectAddresses } from "../../../lib/ipam/expect.ts";
 import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_TABLE_MAIN } from "../../../lib/netlink/route.ts";
+import { NetlinkError } from "../../../lib/nl/error.ts";
 import { expectUp, type Link } from "../../../lib/rtnl/link.ts";
-import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import { type NewRoute, onDevice } from "../../../lib/rtnl/route.ts";
+import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { findHostEnd } from "../../../lib/rtnl/veth.ts";
+import type { Undo } from "../../../lib/skel/undo.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { IpConfig } from "../../../lib/types/result.ts";
 
@@ -49,11 +52,40 @@ export function routeSubnet(inside: Rtnl, device: Link, { own, gateway }: Routed
   inside.route.add({ to, device, source, via: gateway });
 }
 
-/** `ip address add GATEWAY/32 dev HOSTVETH`, `ip route replace OWN/32 dev HOSTVETH scope host`. */
-export function addHostEnd(host: Rtnl, device: Link, { own, gateway }: Routed): void {
+/**
+ * `ip address add GATEWAY/32 dev HOSTVETH`, `ip route replace OWN/32 dev HOSTVETH scope host`.
+ * @param undo restores a route that was replaced
+ */
+export function addHostEnd(
+  host: Rtnl,
+  device: Link,
+  { own, gateway }: Routed,
+  undo: Undo,
+): void {
   host.address.add(device, Cidr.host(gateway), { noDad: true });
-  // Replaced, not added: a route that an earlier container left must not prevent this one.
-  host.route.replace({ to: Cidr.host(own.ip), device, scope: RT_SCOPE_HOST });
+  const route = { to: Cidr.host(own.ip), device, scope: RT_SCOPE_HOST };
+  try {
+    host.route.add(route);
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.code === "EEXIST")) throw error;
+    // A route that an earlier container left must not prevent this one.
+    replaceRoute(host, route, undo);
+  }
+}
+
+function replaceRoute(host: Rtnl, route: NewRoute, undo: Undo): void {
+  const { to } = route;
+  const present = host.route.list({ family: to.ip.family, table: RT_TABLE_MAIN })
+    .find((other) => other.to.equals(to));
+  undo.step(
+    `the route to ${to}`,
+    () => host.route.replace(route),
+    () => {
+      using host = Rtnl.open();
+      const device = present?.device === undefined ? undefined : host.link.find(present.device);
+      if (present && device) host.route.replace(onDevice(present, device));
+    },
+  );
 }
 
 /** Expects the gateways' addresses on the host's end of the pair, and routes to the container's. */

@@ -1,6 +1,7 @@
 /** The ports of a bridge whose containers are isolated from each other. */
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
+import type { Undo } from "../../../lib/skel/undo.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
 
@@ -8,9 +9,19 @@ import type { Result } from "../../../lib/types/result.ts";
  * Isolates a container's ports. Frames that a bridge forwards pass no iptables rules, unless
  * br_netfilter is in use; between isolated ports it forwards none.
  */
-export function isolatePorts(result: Result): void {
+export function isolatePorts(result: Result, undo: Undo): void {
   using host = Rtnl.open();
-  for (const port of portsOf(host, result)) host.link.setPort(port, { isolated: true });
+  for (const port of portsOf(host, result)) {
+    if (port.port?.isolated === 1) continue;
+    undo.step(
+      `the isolation of ${port.name}`,
+      () => host.link.setPort(port, { isolated: true }),
+      () => {
+        using host = Rtnl.open();
+        if (host.link.find(port.index)) host.link.setPort(port, { isolated: false });
+      },
+    );
+  }
 }
 
 /** @throws {CniError} code 999 naming a port that is not isolated */

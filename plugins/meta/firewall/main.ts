@@ -67,13 +67,14 @@ async function add(call: AddCall<Options>): Promise<Result> {
   const unknown = unknownBackend(raw);
   if (unknown) warn(`"backend": ${JSON.stringify(unknown)} is unknown; as good as none\n`);
   const hadRules = filterNotes().has(call.attachment);
+  const earlier = hadRules ? filterNotes().readLiving(call.attachment) : undefined;
   await undo.step(
     "the firewall's rules",
     () => apply(call, prevResult),
-    () => revoke(call),
-    { ambiguous: !hadRules },
+    () => earlier ? applyFilter(earlier) : revoke(call),
+    { ambiguous: earlier !== undefined || !hadRules },
   );
-  if (policyOf(options) === "isolated") (await loadBridgePorts()).isolatePorts(prevResult);
+  if (policyOf(options) === "isolated") (await loadBridgePorts()).isolatePorts(prevResult, undo);
   return prevResult;
 }
 

@@ -12,10 +12,12 @@
  */
 import type { Publication } from "../../../lib/firewall/ports/types.ts";
 import {
+  earlierPorts,
   expectPorts,
   gcPorts,
   publishPorts,
   requirePorts,
+  takeBackPorts,
   unpublishPorts,
 } from "../../../lib/firewall/ports/mod.ts";
 import { portsNotes } from "../../../lib/firewall/ports/notes.ts";
@@ -75,10 +77,11 @@ async function add(call: AddCall<Options>): Promise<Result> {
   const attachment = call.attachment;
   const request = { backend, attachment, publications, options: snat };
   const hadPorts = portsNotes().has(attachment);
+  const earlier = hadPorts ? earlierPorts(attachment) : undefined;
   await undo.step(
     "the published ports",
     () => publishPorts(request, call.netns),
-    () => unpublishPorts(attachment),
+    () => takeBackPorts(attachment, earlier, call.netns),
     // What fails takes itself back; what has not ended yet holds the lock that this waits for.
     { ambiguous: !hadPorts && (() => false) },
   );

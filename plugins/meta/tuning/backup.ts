@@ -28,20 +28,29 @@ export interface Backup {
 
 /**
  * Writes a backup. Values of an earlier ADD that no DEL has restored are the older ones, and stay.
+ * @returns the backup of the earlier ADD
  * @throws {CniError} code 5 naming the file
  */
-export function writeBackup(directory: string, attachment: Attachment, backup: Backup): void {
-  const store = storeIn(directory);
-  const name = nameOf(attachment);
-  const earlier = store.read(name);
+export function writeBackup(
+  directory: string,
+  attachment: Attachment,
+  backup: Backup,
+): Backup | undefined {
+  const earlier = readBackup(directory, attachment);
+  replaceBackup(directory, attachment, {
+    ...backup,
+    hostMtu: earlier?.hostMtu ?? backup.hostMtu,
+    link: { ...backup.link, ...earlier?.link },
+    // In the order in which they are changed.
+    sysctl: { ...earlier?.sysctl, ...backup.sysctl, ...earlier?.sysctl },
+  });
+  return earlier;
+}
+
+/** Writes a backup in the place of the earlier one. @throws {CniError} code 5 naming the file */
+export function replaceBackup(directory: string, attachment: Attachment, backup: Backup): void {
   try {
-    store.write(name, {
-      ...backup,
-      hostMtu: earlier?.hostMtu ?? backup.hostMtu,
-      link: { ...backup.link, ...earlier?.link },
-      // In the order in which they are changed.
-      sysctl: { ...earlier?.sysctl, ...backup.sysctl, ...earlier?.sysctl },
-    });
+    storeIn(directory).write(nameOf(attachment), backup);
   } catch (error) {
     throw CniError.io(
       `${messageOf(error)}; "dataDir" must name a directory that can be written to`,

@@ -30,7 +30,7 @@ import {
 } from "./config.ts";
 import { changeLink, changesLink, currentSettings, expectLink, updateResult } from "./link.ts";
 import { repairs } from "./repair.ts";
-import { restore } from "./restore.ts";
+import { restore, takeBack } from "./restore.ts";
 import { currentValues, expectSysctls, setAll } from "./sysctls.ts";
 
 const tuning: AnyPlugin = definePlugin<Options>({
@@ -82,16 +82,11 @@ function add(call: AddCall<Options>): Result {
   const before = link ? currentSettings(link, wanted) : {};
   using host = Rtnl.open();
   const hostEnd = link && wanted.mtu ? findHostEnd(host, sandbox, link) : undefined;
+  const backup = { link: before, hostMtu: hostEnd?.mtu, sysctl, network: call.config.name };
   call.undo.step(
     "the tuned values", // of which the backup is the first trace
-    () =>
-      writeBackup(directory, call.attachment, {
-        link: before,
-        hostMtu: hostEnd?.mtu,
-        sysctl,
-        network: call.config.name,
-      }),
-    () => restore(call, directory),
+    () => writeBackup(directory, call.attachment, backup),
+    (earlier) => takeBack(call, directory, backup, earlier),
   );
 
   sandbox.run(() => setAll(sysctls.map(({ path, value }) => [path, value])));

@@ -11,7 +11,7 @@ import { ifPresent } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import type { DelCall } from "../../../lib/skel/plugin.ts";
 import { runAll } from "../../../lib/skel/run_all.ts";
-import { type Backup, readBackup, removeBackup } from "./backup.ts";
+import { type Backup, readBackup, removeBackup, replaceBackup } from "./backup.ts";
 import { changeLink } from "./link.ts";
 import { setAll } from "./sysctls.ts";
 
@@ -26,6 +26,28 @@ export async function restore(call: DelCall, directory: string): Promise<void> {
   await runAll(
     () => backup && restoreValues(call, backup),
     () => removeBackup(directory, attachment),
+  );
+}
+
+/**
+ * Undoes an ADD: restores the values from before it, and the backup of an earlier ADD.
+ * @param directory where backups are kept
+ * @param before the values from before the ADD
+ * @param earlier what `writeBackup` returned
+ */
+export async function takeBack(
+  call: DelCall,
+  directory: string,
+  before: Backup,
+  earlier: Backup | undefined,
+): Promise<void> {
+  const { attachment } = call;
+  await runAll(
+    () => restoreValues(call, before),
+    () => {
+      if (earlier) replaceBackup(directory, attachment, earlier);
+      else removeBackup(directory, attachment);
+    },
   );
 }
 
