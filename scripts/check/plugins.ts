@@ -18,7 +18,8 @@ function longPlugins(): string[] {
   return findCommands(ROOT).flatMap(({ entry }) => {
     const lines = Deno.readTextFileSync(entry).split("\n").length - 1;
     if (lines < MAX_LINES) return [];
-    return [`${entry} has ${lines} lines; move a concept of its own out, under ${MAX_LINES}`];
+    const path = entry.slice(ROOT.length).replace(/^\//, "");
+    return [`${path} has ${lines} lines; move a concept of its own out, under ${MAX_LINES}`];
   });
 }
 

@@ -23,7 +23,14 @@ import {
   siblingsOf,
 } from "./siblings.ts";
 import { removeConnectionsThrough, removeEarlierConnections } from "./connections.ts";
-import { expectUnclaimed, forwardingsOf, PortTakenError, type Published } from "./types.ts";
+import {
+  expectUnclaimed,
+  type Forwarding,
+  forwardingsOf,
+  PortTakenError,
+  type Publication,
+  type Published,
+} from "./types.ts";
 import { MissingTool } from "../../host/tool.ts";
 import { closeLoopbackUnlessUsed, restoreGuard } from "./loopback.ts";
 import { PORT_MAPPERS } from "./mappers.ts";
@@ -111,7 +118,7 @@ async function unlessTakenByGone(add: () => Promise<void>): Promise<void> {
       );
       const isKnownGone = theirs.length > 0 && theirs.every(({ netns }) => netns && isGone(netns));
       if (!isKnownGone) throw error;
-      for (const { attachment } of theirs) await unpublish(attachment);
+      await unpublish(theirs.map(({ attachment }) => attachment));
       warn(`removed the published ports of ${last}, which is gone\n`);
     }
   }
@@ -124,7 +131,7 @@ async function unlessTakenByGone(add: () => Promise<void>): Promise<void> {
  */
 export async function unpublishPorts(attachment: Attachment): Promise<void> {
   using _lock = await lockForRemoval();
-  await unpublish(attachment);
+  await unpublish([attachment]);
 }
 
 /** Reads what an earlier ADD of an attachment that still exists published. */
@@ -147,24 +154,45 @@ export async function takeBackPorts(
   else await publishPorts(earlier, earlier.netns?.path ?? netns);
 }
 
-/** As {@link unpublishPorts}, with the lock held by the caller. */
-async function unpublish(attachment: Attachment): Promise<void> {
+/**
+ * Removes the published ports of attachments, as {@link unpublishPorts} does. The caller holds the
+ * lock. The kernel's connections are read once for all of them.
+ * @param more removes other ports, and returns them
+ */
+async function unpublish(
+  gone: readonly Attachment[],
+  more: () => Promise<readonly Forwarding[]> = () => Promise.resolve([]),
+): Promise<void> {
   const notes = portsNotes();
-  const note = notes.read(attachment);
-  const siblings = siblingsOf(attachment);
-  const removed = await inEveryBackend((name) =>
-    PORT_MAPPERS[name].remove(
-      attachment,
-      note?.backend === name ? note : undefined,
-      siblings.filter(({ backend }) => backend === name),
-    )
-  );
-  // The note matters where the rules were flushed, or removed by a DEL that was killed: connections
-  // outlive them.
-  removeConnectionsThrough([...removed.flat(), ...note ? forwardingsOf(note) : []]);
-  notes.remove(attachment);
-  removeSibling(attachment);
-  await closeLoopbackUnlessUsed();
+  const isGoing = membership(gone);
+  const removed: Forwarding[] = [];
+  const unpublished: Attachment[] = [];
+  await runEach([
+    ...gone.map((attachment) => async () => {
+      const note = notes.read(attachment);
+      const siblings = siblingsOf(attachment).filter((other) => !isGoing(other.attachment));
+      const found = await inEveryBackend((name) =>
+        PORT_MAPPERS[name].remove(
+          attachment,
+          note?.backend === name ? note : undefined,
+          siblings.filter(({ backend }) => backend === name),
+        )
+      );
+      // The note matters where the rules were flushed, or removed by a DEL that was killed:
+      // connections outlive them.
+      removed.push(...found.flat(), ...note ? forwardingsOf(note) : []);
+      unpublished.push(attachment);
+    }),
+    async () => void removed.push(...await more()),
+    () => removeConnectionsThrough(removed),
+    () => {
+      for (const attachment of unpublished) {
+        notes.remove(attachment);
+        removeSibling(attachment);
+      }
+    },
+    closeLoopbackUnlessUsed,
+  ]);
 }
 
 /** Removes the published ports of a network's attachments that are not in `valid`. */
@@ -173,12 +201,13 @@ export async function gcPorts(network: string, valid: readonly Attachment[]): Pr
   const isValid = membership(valid);
   const gone = portsNotes().list().records
     .filter(({ attachment }) => attachment.network === network && !isValid(attachment));
-  for (const { attachment } of gone) {
-    // Other attachments of its container may wait for its ports.
-    if (siblingsOf(attachment).length > 0) await unpublish(attachment);
-  }
-  const removed = await inEveryBackend((name) => PORT_MAPPERS[name].collect(network, valid));
-  removeConnectionsThrough([...removed.flat(), ...gone.flatMap(forwardingsOf)]);
+  // Other attachments of a container may wait for its ports.
+  const shared = gone.map(({ attachment }) => attachment)
+    .filter((attachment) => siblingsOf(attachment).length > 0);
+  await unpublish(shared, async () => {
+    const removed = await inEveryBackend((name) => PORT_MAPPERS[name].collect(network, valid));
+    return [...removed.flat(), ...gone.flatMap(forwardingsOf)];
+  });
   portsNotes().removeOthers(network, valid);
   removeOtherSiblings(network, valid);
   await closeLoopbackUnlessUsed();
@@ -232,6 +261,7 @@ export async function restorePorts(
   containerIsGone: (note: PortsNote) => boolean,
   restored: (attachment: Attachment) => void,
 ): Promise<void> {
+  const republished: Publication[] = [];
   await runEach([
     restoreGuard,
     ...BACKENDS.map((backend) => async () => {
@@ -240,14 +270,20 @@ export async function restorePorts(
       const missing = await PORT_MAPPERS[backend].missing(own);
       // Of attachments that publish the same ports the one that is restored first serves.
       const lacking = inOrderOfAdds(own.filter((_, i) => missing[i] !== undefined));
-      await runEach(lacking.map((note) => async () => {
-        if (containerIsGone(note)) return await unpublish(note.attachment);
-        const siblings = siblingsOf(note.attachment).filter((each) => each.backend === backend);
-        await PORT_MAPPERS[backend].add(note, undefined, siblings);
-        removeEarlierConnections(note.publications);
-        restored(note.attachment);
-      }));
+      const [gone, living] = [true, false].map((isGone) =>
+        lacking.filter((note) => containerIsGone(note) === isGone)
+      ) as [PortsNote[], PortsNote[]];
+      await runEach([
+        () => gone.length > 0 && unpublish(gone.map(({ attachment }) => attachment)),
+        ...living.map((note) => async () => {
+          const siblings = siblingsOf(note.attachment).filter((each) => each.backend === backend);
+          await PORT_MAPPERS[backend].add(note, undefined, siblings);
+          republished.push(...note.publications);
+          restored(note.attachment);
+        }),
+      ]);
     }),
+    () => removeEarlierConnections(republished),
   ]);
 }
 
