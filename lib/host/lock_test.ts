@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { runInCall } from "../runtime/current_call.ts";
 import { CniError } from "../types/error.ts";
 import { FileLock, findHolder } from "./lock.ts";
 
@@ -109,4 +110,27 @@ Deno.test("FileLock stays with a program that inherits it, and with no other", a
   using _lock = await FileLock.acquire(path); // though the other one is still there
   Deno.kill(other, "SIGKILL");
   Deno.removeSync(directory, { recursive: true });
+});
+
+Deno.test("FileLock is made with the umask of its call, in the call's directory", async () => {
+  const directory = Deno.makeTempDirSync();
+  try {
+    for (const [umask, mode] of [[0o077, 0o700], [0o002, 0o755], [0, 0o757]] as const) {
+      const call = {
+        environment: {},
+        directory,
+        umask,
+        writeError: () => {},
+        ending: new AbortController(),
+        inherited: new Set<number>(),
+      };
+      const own = Deno.umask();
+      const path = `lock-${umask}`;
+      using _lock = await runInCall(call, () => FileLock.acquire(path, { mode: 0o757 }));
+      assertEquals(Deno.statSync(`${directory}/${path}`).mode! & 0o777, mode);
+      assertEquals(Deno.umask(), own);
+    }
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
 });

@@ -1,5 +1,5 @@
 import { call } from "./call.ts";
-import { fromCaller } from "../runtime/caller.ts";
+import { fromCaller, underUmask } from "../runtime/caller.ts";
 import { cString } from "../runtime/c_string.ts";
 import { descriptors } from "./symbols.ts";
 
@@ -33,7 +33,8 @@ export class Descriptor implements Disposable {
   static open(path: string, flags: number, mode = 0): Descriptor {
     const name = cString(fromCaller(path));
     const { open } = descriptors();
-    return new Descriptor(call(() => open(name, flags | O_CLOEXEC, mode), () => `open ${path}`));
+    const attempt = () => call(() => open(name, flags | O_CLOEXEC, mode), () => `open ${path}`);
+    return new Descriptor((flags & O_CREAT) === 0 ? attempt() : underUmask(attempt));
   }
 
   /** The descriptor's number. @throws {Error} once it is closed, for the number may be another's. */

@@ -1,6 +1,7 @@
 import { type CallContext, currentCall } from "./current_call.ts";
 import { currentObserver } from "./observer.ts";
 import type { Files, HttpClient, HttpOptions, RunOptions, Runtime } from "./types.ts";
+import { withUmask } from "./umask.ts";
 
 /**
  * Makes a runtime that acts for the current call: relative paths start at the call's directory,
@@ -8,27 +9,12 @@ import type { Files, HttpClient, HttpOptions, RunOptions, Runtime } from "./type
  * observes both.
  */
 export function asCaller(own: Runtime): Runtime {
-  let umask: ((mask: number) => number) | undefined;
-  /** The process's own, which it has whenever it does not run `work`. */
-  let usual: number | undefined;
-  /** Runs `work`, which is synchronous, with a call's umask in place of the process's. */
-  const masked = <T>({ umask: mask }: CallContext, work: () => T): T => {
-    if (mask === undefined || mask === usual) return work();
-    umask ??= own.bind("libc.so.6", { umask: ["u32", "u32"] }).umask;
-    const before = umask(mask);
-    usual ??= before;
-    try {
-      return work();
-    } finally {
-      umask(before);
-    }
-  };
-  const files = (call: CallContext) => call.files ??= callFiles(own.files, call, masked);
+  const files = (call: CallContext) => call.files ??= callFiles(own, call);
   const start: Runtime["run"] = (program, args, options) => {
     const call = currentCall();
     if (!call) return own.run(program, args, options);
     const all: RunOptions = { env: call.environment, cwd: call.directory, ...options };
-    return masked(call, () => own.run(program, args, all));
+    return withUmask(own, call, () => own.run(program, args, all));
   };
   const run: Runtime["run"] = (program, args, options) => {
     const observer = currentObserver();
@@ -65,23 +51,21 @@ function observedClient(client: HttpClient): HttpClient {
   };
 }
 
-function callFiles(
-  files: Files,
-  call: CallContext,
-  masked: <T>(call: CallContext, work: () => T) => T,
-): Files {
+function callFiles(own: Runtime, call: CallContext): Files {
+  const { files } = own;
+  const masked = <T>(work: () => T) => withUmask(own, call, work);
   const at = (path: string) => path.startsWith("/") ? path : `${call.directory}/${path}`;
   return {
     read: (path) => files.read(at(path)),
     readText: (path) => files.readText(at(path)),
-    write: (path, data, options) => masked(call, () => files.write(at(path), data, options)),
+    write: (path, data, options) => masked(() => files.write(at(path), data, options)),
     rename: (from, to) => files.rename(at(from), at(to)),
     link: (existing, path) => files.link(at(existing), at(path)),
     symlink: (target, path) => files.symlink(target, at(path)),
     readLink: (path) => files.readLink(at(path)),
     realPath: (path) => files.realPath(at(path)),
     remove: (path) => files.remove(at(path)),
-    makeDirectory: (path, mode) => masked(call, () => files.makeDirectory(at(path), mode)),
+    makeDirectory: (path, mode) => masked(() => files.makeDirectory(at(path), mode)),
     list: (path) => files.list(at(path)),
     stat: (path) => files.stat(at(path)),
     lstat: (path) => files.lstat(at(path)),

@@ -7,6 +7,7 @@
  */
 import { type CallContext, currentCall, type OtherCalls } from "./current_call.ts";
 import { runtime } from "./mod.ts";
+import { withUmask } from "./umask.ts";
 
 /** The context in a process that serves one call: the process's own. */
 const PROCESS: Pick<CallContext, "ending" | "inherited"> = {
@@ -46,6 +47,12 @@ export function warn(text: string): void {
 export function fromCaller(path: string): string {
   const call = currentCall();
   return call && !path.startsWith("/") ? `${call.directory}/${path}` : path;
+}
+
+/** Runs `work`, which is synchronous and makes files, with the call's umask. */
+export function underUmask<T>(work: () => T): T {
+  const call = currentCall();
+  return call ? withUmask(runtime, call, work) : work();
 }
 
 /** Returns the other calls of the process; undefined in one that serves only one call. */
