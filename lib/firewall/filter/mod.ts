@@ -5,6 +5,7 @@
  * @module
  */
 import { warn } from "../../runtime/caller.ts";
+import { messageOf } from "../../runtime/errors.ts";
 import type { Records } from "../../state/record_store.ts";
 import { type Attachment, membership } from "../../types/attachment.ts";
 import { validateAttachment } from "../../types/names.ts";
@@ -46,7 +47,17 @@ export async function applyFilter(entry: FilterEntry): Promise<void> {
     const own = entriesOf(name, [entry]);
     if (own.length > 0) await FILTERS[name].add(own, all, isNew);
   }
-  if (earlier) await removeAll(removalOf([earlier]), notes.list());
+  if (earlier) await removeEarlier(earlier, notes.list());
+}
+
+/** Removes what only an earlier entry of an attachment asked for; what cannot be removed is told of. */
+async function removeEarlier(earlier: FilterEntry, all: Records<FilterEntry>): Promise<void> {
+  try {
+    await removeAll(removalOf([earlier]), all);
+  } catch (error) {
+    const { containerId } = earlier.attachment;
+    warn(`rules of an earlier ADD of ${containerId} may be left: ${messageOf(error)}\n`);
+  }
 }
 
 /**
