@@ -12,7 +12,7 @@ import { createNetNs, removeNetNs } from "../lib/ns/named.ts";
 import { NetNs } from "../lib/ns/netns.ts";
 import { Rtnl } from "../lib/rtnl/rtnl.ts";
 import { sleepSync } from "../lib/runtime/sleep.ts";
-import { add, type Cost, del, peakMemory } from "./bench/attach.ts";
+import { add, type Attachment, type Cost, del, peakMemory } from "./bench/attach.ts";
 import { type Case, CASES } from "./bench/cases.ts";
 import { chart, type Figures, type Group } from "./bench/chart.ts";
 import { benchCluster } from "./bench/cluster.ts";
@@ -24,6 +24,12 @@ import { hasProgram, isFile } from "./support/files.ts";
 import { isIsolated, reexecIsolated } from "./support/isolate.ts";
 import { ownState } from "./support/own_state.ts";
 import { bold, dim } from "./support/style.ts";
+
+/**
+ * Attachments that a resident server makes of each case before it is measured: a node's server has
+ * made others before, and its first dozen is slower, since its code is not compiled yet.
+ */
+const WARM_UPS = 30;
 
 const HELP = `Measures ADD and DEL, whole process.
 
@@ -50,8 +56,9 @@ cases: ${CASES.map(({ name }) => JSON.stringify(name)).join(", ")}
 
 Executables are copied first: how a file lies in the page cache decides a tenth of a start.
 
-A directory whose plugins are clients (build --resident) is measured with its server running; its
-memory is the server's, the most that it has used so far.
+A directory whose plugins are clients (build --resident) is measured with its server running, which
+has made ${WARM_UPS} attachments of the case before; its memory is the server's, the most that it has
+used so far.
 
 It happens in namespaces of its own. Medians are in milliseconds: from start to end ("ms"), and of
 the processors' time, as user and in the kernel, of a plugin and of all that it starts ("CPU", which
@@ -172,6 +179,7 @@ function measure(test: Case, complete: readonly boolean[]): Measurement {
         const attachment = { directory: measured[i]!, dataDir: dataDirOf(i), netns, containerId };
         let added, deleted;
         try {
+          if (run < 0 && residents[i]) warmUp(test, attachment);
           added = add(test, attachment);
           live(netns);
           deleted = del(test, attachment, added.result);
@@ -197,6 +205,10 @@ function measure(test: Case, complete: readonly boolean[]): Measurement {
     return present[i] ? inContainer((netns) => peakMemory(test, { ...about, netns })) : undefined;
   });
   return result;
+}
+
+function warmUp(test: Case, attachment: Attachment): void {
+  for (let n = 0; n < WARM_UPS; n++) del(test, attachment, add(test, attachment).result);
 }
 
 function report(test: Case, { add, del, memory }: Measurement): void {
