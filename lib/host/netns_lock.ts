@@ -5,7 +5,6 @@
  * @module
  */
 import { NetNs } from "../ns/netns.ts";
-import { Rtnl } from "../rtnl/rtnl.ts";
 import { FileLock } from "./lock.ts";
 
 /**
@@ -23,11 +22,10 @@ export function lockNetNs(netns: NetNs): Promise<FileLock> {
  */
 export async function inLockedNetNs(
   path: string,
-  work: (inside: Rtnl, netns: NetNs) => void | Promise<void>,
+  work: (netns: NetNs) => void | Promise<void>,
 ): Promise<void> {
   using netns = NetNs.openIfPresent(path);
   if (!netns) return;
   using _lock = await lockNetNs(netns);
-  using inside = Rtnl.open(netns);
-  await work(inside, netns);
+  await work(netns);
 }

@@ -41,7 +41,8 @@ const sbr: AnyPlugin = definePlugin<Options>({
 
   async del(call) {
     // Rules and tables went away with a namespace that is gone.
-    await inLockedNetNs(call.netns, (inside, sandbox) => {
+    await inLockedNetNs(call.netns, (sandbox) => {
+      using inside = Rtnl.open(sandbox);
       const link = inside.link.find(call.ifName);
       if (link && isNewerContainers(call, sandbox, link)) return;
       const configured = findOption(call.raw, "table");
@@ -107,9 +108,11 @@ async function add(call: AddCall<Options>): Promise<Result> {
   using _lock = await lockNetNs(sandbox);
   using inside = Rtnl.open(sandbox);
   const step: Step = (what, make, remove, ambiguous = false) =>
-    call.undo.step(what, () => make(inside), () => inLockedNetNs(call.netns, remove), {
-      ambiguous,
-    });
+    call.undo.step(what, () => make(inside), () =>
+      inLockedNetNs(call.netns, (sandbox) => {
+        using inside = Rtnl.open(sandbox);
+        remove(inside);
+      }), { ambiguous });
 
   if (options.table !== 0) {
     for (const source of sources) addRule(source, options.table, step);

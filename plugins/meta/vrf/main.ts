@@ -35,7 +35,8 @@ const vrf: AnyPlugin = definePlugin<Options>({
   async del(call) {
     const { raw, netns, ifName } = call;
     // The VRF went away with a namespace that is gone.
-    await inLockedNetNs(netns, async (inside, sandbox) => {
+    await inLockedNetNs(netns, async (sandbox) => {
+      using inside = Rtnl.open(sandbox);
       const name = findText(raw, "vrfname");
       const link = inside.link.find(ifName);
       if (link && isNewerContainers(call, sandbox, link)) return;
@@ -102,7 +103,11 @@ async function add(call: AddCall<Options>): Promise<Result> {
   const device = findVrf(inside, options) ?? undo.step(
     `the VRF ${options.vrfname}`,
     () => createVrf(inside, options),
-    (made) => inLockedNetNs(netns, (inside) => removeIfEmpty(inside, made)),
+    (made) =>
+      inLockedNetNs(netns, (sandbox) => {
+        using inside = Rtnl.open(sandbox);
+        removeIfEmpty(inside, made);
+      }),
   );
   const kept = addressesAndRoutesOf(inside, link);
   const table = device.data.table ?? 0;
@@ -114,10 +119,10 @@ async function add(call: AddCall<Options>): Promise<Result> {
     `the membership of ${ifName} in ${device.name}`,
     () => changeMaster(sandbox, inside, link, device, kept, joining),
     () =>
-      inLockedNetNs(
-        netns,
-        (inside, sandbox) => changeMaster(sandbox, inside, link, undefined, kept, leaving),
-      ),
+      inLockedNetNs(netns, async (sandbox) => {
+        using inside = Rtnl.open(sandbox);
+        await changeMaster(sandbox, inside, link, undefined, kept, leaving);
+      }),
     { ambiguous: true }, // a route may be refused after the interface has joined
   );
   return prevResult;
