@@ -28,6 +28,12 @@ const EXPRESSIONS: Readonly<Record<string, string>> = {
   nat: "CONFIG_NFT_NAT",
 };
 
+/**
+ * What loads metadata in family bridge. Where it is built as a module, all metadata need that one;
+ * where it is not built at all, the ordinary ones do without.
+ */
+const BRIDGE_META = "CONFIG_NFT_BRIDGE_META";
+
 /** The kernel's answers for an unknown kind of table, chain or expression. */
 const UNKNOWN = ["ENOENT", "EOPNOTSUPP", "EAFNOSUPPORT"];
 
@@ -65,9 +71,9 @@ function lacks(purpose: string, options: readonly string[], what: string): Kerne
 }
 
 function optionsFor({ type, payload }: Command): string[] {
+  const [family] = payload;
   switch (type) {
     case NFT_NEWTABLE: {
-      const [family] = payload;
       if (family === NFPROTO.inet) return ["CONFIG_NF_TABLES_INET"];
       return family === NFPROTO.bridge ? ["CONFIG_NF_TABLES_BRIDGE"] : [];
     }
@@ -76,7 +82,9 @@ function optionsFor({ type, payload }: Command): string[] {
     case NFT_NEWRULE: {
       const { expressions } = NFT_RULE.decode(payload);
       const list = (expressions && NFT_EXPRESSIONS.decode(expressions).list) ?? [];
-      return list.flatMap(({ name }) => EXPRESSIONS[name] ?? []);
+      return list.flatMap(({ name }) =>
+        name === "meta" && family === NFPROTO.bridge ? BRIDGE_META : EXPRESSIONS[name] ?? []
+      );
     }
     default:
       return [];

@@ -3,6 +3,7 @@ import { applyBatch, obstacleTo } from "../../lib/nftables/batch.ts";
 import { addChain } from "../../lib/nftables/chain.ts";
 import type { Command } from "../../lib/nftables/command.ts";
 import { KernelLacksOption, missingOption } from "../../lib/nftables/kernel_options.ts";
+import { meta } from "../../lib/nftables/field.ts";
 import { addRule } from "../../lib/nftables/rule.ts";
 import { jump, masquerade, type Statement } from "../../lib/nftables/statement.ts";
 import { addTable } from "../../lib/nftables/table.ts";
@@ -20,8 +21,8 @@ function refusal(commands: readonly Command[]): BatchError {
   return assertThrows(() => applyBatch(commands, "try"), BatchError);
 }
 
-// A kernel without an option cannot be had here; one that is asked for what no kernel has answers
-// alike.
+// Kernels that lack something are tried on the test kernel (kernel_without_test.ts); one that is asked
+// for what no kernel has answers alike.
 kernelTest("a kernel answers ENOENT or EOPNOTSUPP to what it does not know", () => {
   const unknown = { text: "unknown", expressions: [{ name: "unknown" }] } as unknown as Statement;
   const chain = {
@@ -49,6 +50,7 @@ Deno.test("what a kernel refuses as unknown is named by its option", () => {
     addChain(CHAIN, HOOK),
     addRule(CHAIN, [masquerade]),
     addTable({ family: "bridge", table: "nat" }),
+    addRule({ family: "bridge", table: "nat", chain: "c" }, [meta.iifname.is("lo")]),
   ];
   const options = (index: number | undefined, code: string, all = commands) => {
     const errno = errnoNumber(code)!;
@@ -61,6 +63,7 @@ Deno.test("what a kernel refuses as unknown is named by its option", () => {
   assertEquals(options(1, "ENOENT"), "CONFIG_NFT_NAT");
   assertEquals(options(2, "ENOENT"), "CONFIG_NFT_MASQ");
   assertEquals(options(3, "EAFNOSUPPORT"), "CONFIG_NF_TABLES_BRIDGE");
+  assertEquals(options(4, "ENOENT"), "CONFIG_NFT_BRIDGE_META");
   assertEquals(options(2, "EBUSY"), undefined);
   assertEquals(options(undefined, "EPERM"), undefined);
   // Here it may be the chain that is not there.

@@ -42,7 +42,8 @@ const CHAIN_PREFIX = "cni-br-iface-";
 
 /** @throws {CniError} code 50 when the kernel has not what the filter is made of */
 export function requireSpoofCheck(): void {
-  requireNft('"macspoofchk"', spoofCheckSkeleton());
+  const rule = addRule(BASE, [meta.iifname.is("lo"), ether.saddr.is("00:00:00:00:00:00"), return_]);
+  requireNft('"macspoofchk"', [...spoofCheckSkeleton(), rule]);
 }
 
 /** Makes the table and base chain that all filters share. Repeatable. */
