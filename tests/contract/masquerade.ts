@@ -142,6 +142,8 @@ export function testMasquerader(
     assertMatch(await missing(A, b.ips) ?? "", /10\.5\.0\.9/);
     flushPostrouting(sandbox);
     assertMatch(await missing(A, IPS) ?? "", /postrouting/i);
+    await masquerader.add(b.attachment, b.ips);
+    assertEquals(await missing(b.attachment, b.ips), undefined, "who comes then is masqueraded");
   });
 
   test("collect() keeps what is valid and what is another network's", async (sandbox) => {

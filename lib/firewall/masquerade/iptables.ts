@@ -33,6 +33,7 @@ import {
   words,
 } from "../../iptables/rule.ts";
 import { cutUtf8 } from "../../types/utf8.ts";
+import { runEach } from "../backend.ts";
 import type { Masquerader } from "./types.ts";
 import type { NftChain } from "../../nftables/chain.ts";
 import { iptablesComment, listRules } from "../../nftables/state.ts";
@@ -62,19 +63,8 @@ export const masqueradeIptables: Masquerader = {
     });
   },
 
-  async remove(attachment) {
-    const chain = chainOf(attachment);
-    const hash = attachmentHash(attachment);
-    const { ifName, containerId } = attachment;
-    await inEveryFamily(async (family) => {
-      if (!mayHaveChain(family, "nat", chain)) return;
-      const find = (saved: SavedTable) => removal(saved, chain, (other) => other === hash);
-      const purpose = `stop masquerading ${ifName} of ${containerId}`;
-      const isShared = ownersOf({ family: nftFamily(family), table: "nat", chain })
-        .some((other) => other !== hash);
-      if (!isShared && removeChain(family, "nat", chain, purpose)) return;
-      await restoreDeletions(family, "nat", find, purpose);
-    });
+  async remove(...attachments) {
+    await runEach(attachments.map((attachment) => () => removeRulesOf(attachment)));
   },
 
   async collect(network, valid) {
@@ -112,6 +102,21 @@ export const masqueradeIptables: Masquerader = {
     return absent;
   },
 };
+
+async function removeRulesOf(attachment: Attachment): Promise<void> {
+  const chain = chainOf(attachment);
+  const hash = attachmentHash(attachment);
+  const { ifName, containerId } = attachment;
+  await inEveryFamily(async (family) => {
+    if (!mayHaveChain(family, "nat", chain)) return;
+    const find = (saved: SavedTable) => removal(saved, chain, (other) => other === hash);
+    const purpose = `stop masquerading ${ifName} of ${containerId}`;
+    const isShared = ownersOf({ family: nftFamily(family), table: "nat", chain })
+      .some((other) => other !== hash);
+    if (!isShared && removeChain(family, "nat", chain, purpose)) return;
+    await restoreDeletions(family, "nat", find, purpose);
+  });
+}
 
 function chainOf({ network, containerId }: Attachment): string {
   return chainName(network, containerId);

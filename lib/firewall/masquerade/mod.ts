@@ -143,13 +143,20 @@ export async function restoreMasquerade(
     if (own.length === 0) return;
     const missing = await masquerader.missing(own);
     const lacking = own.filter((_, i) => missing[i] !== undefined);
-    await runEach(lacking.map((note) => async () => {
-      const { attachment, ips } = note;
-      await masquerader.remove(attachment); // what is left of it, or it would be there twice
-      if (containerIsGone(note)) return masqueradeNotes().remove(attachment);
-      await masquerader.add(attachment, ips);
-      restored(attachment);
-    }));
+    if (lacking.length === 0) return;
+    const gone = lacking.filter(containerIsGone);
+    const living = lacking.filter((note) => !gone.includes(note));
+    await runEach([
+      async () => {
+        // What is left of the living, too, or it would be there twice.
+        await masquerader.remove(...lacking.map(({ attachment }) => attachment));
+        for (const { attachment } of gone) masqueradeNotes().remove(attachment);
+      },
+      ...living.map(({ attachment, ips }) => async () => {
+        await masquerader.add(attachment, ips);
+        restored(attachment);
+      }),
+    ]);
   }));
 }
 

@@ -5,14 +5,14 @@
 import { attachmentHash, networkHash } from "../../ip/hash_names.ts";
 import { IpAddress } from "../../ip/address.ts";
 import { Cidr } from "../../ip/cidr.ts";
-import { addTo } from "../../nftables/batch.ts";
+import { addTo, applyBatch } from "../../nftables/batch.ts";
 import type { Command } from "../../nftables/command.ts";
 import { addChain, flushChain, type NftChain, PRIORITY } from "../../nftables/chain.ts";
 import { nftDelete } from "../../nftables/delete.ts";
 import { ip, ip6 } from "../../nftables/field.ts";
 import { addRule, deleteRule, type NftRule } from "../../nftables/rule.ts";
-import { listRules, readExpressions, targetOf } from "../../nftables/state.ts";
-import { goto, masquerade, return_ } from "../../nftables/statement.ts";
+import { listRules, readExpressions, targetOf, usesOf } from "../../nftables/state.ts";
+import { goto, masquerade, return_, type Statement } from "../../nftables/statement.ts";
 import { stepsOf, valueOf } from "../../nftables/steps.ts";
 import { addTable } from "../../nftables/table.ts";
 import { attachmentComment, hashOf } from "../rule_comment.ts";
@@ -24,12 +24,20 @@ const CHECKS: NftChain = { ...TABLE, chain: "masq_checks" };
 const POSTROUTING: NftChain = { ...TABLE, chain: "postrouting" };
 const FIELDS = { 4: ip, 6: ip6 } as const;
 
-/**
- * Makes the table and chains that all attachments share. Repeatable: two processes may do so at
- * once.
- */
-function skeleton(): Command[] {
+/** How many rules of `postrouting` all attachments share: {@link sharedRules}. */
+const SHARED_RULES = 3;
+
+function sharedRules(): (readonly Statement[])[] {
   const [multicast4, multicast6] = [Cidr.parse("224.0.0.0/4"), Cidr.parse("ff00::/8")];
+  return [
+    [ip.daddr.isIn(multicast4), return_],
+    [ip6.daddr.isIn(multicast6), return_],
+    [goto(CHECKS.chain)],
+  ];
+}
+
+/** Makes the table, chains and rules that all attachments share. Repeatable. */
+function skeleton(): Command[] {
   return [
     addTable(TABLE, "Masquerading for plugins from github.com/containernetworking/plugins"),
     addChain(CHECKS, {
@@ -37,9 +45,7 @@ function skeleton(): Command[] {
     }),
     addChain(POSTROUTING, { type: "nat", hook: "postrouting", priority: PRIORITY.srcnat }),
     flushChain(POSTROUTING),
-    addRule(POSTROUTING, [ip.daddr.isIn(multicast4), return_]),
-    addRule(POSTROUTING, [ip6.daddr.isIn(multicast6), return_]),
-    addRule(POSTROUTING, [goto(CHECKS.chain)]),
+    ...sharedRules().map((statements) => addRule(POSTROUTING, statements)),
   ];
 }
 
@@ -57,14 +63,16 @@ export const masqueradeNft: Masquerader = {
       const { saddr, daddr } = FIELDS[own.ip.family];
       return addRule(CHECKS, [saddr.is(own.ip), daddr.isNotIn(own.network()), masquerade], comment);
     });
-    addTo(skeleton, rules, `masquerade ${ips.join(" and ")}`);
+    const purpose = `masquerade ${ips.join(" and ")}`;
+    if ((usesOf(POSTROUTING) ?? 0) >= SHARED_RULES) addTo(skeleton, rules, purpose);
+    else applyBatch([...skeleton(), ...rules], purpose);
   },
 
   // deno-lint-ignore require-await -- other backends have to wait
-  async remove(attachment) {
-    const hash = attachmentHash(attachment);
-    const { ifName, containerId } = attachment;
-    removeRules((other) => other === hash, `stop masquerading ${ifName} of ${containerId}`);
+  async remove(...attachments) {
+    const hashes = new Set(attachments.map(attachmentHash));
+    const who = attachments.map(({ ifName, containerId }) => `${ifName} of ${containerId}`);
+    removeRules((hash) => hashes.has(hash), `stop masquerading ${who.join(", ")}`);
   },
 
   // deno-lint-ignore require-await -- other backends have to wait

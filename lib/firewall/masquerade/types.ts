@@ -12,8 +12,11 @@ export type MasqueradeBackend = Backend;
 export interface Masquerader {
   /** Adds the rules for `ips`, which are addresses with their subnet's prefix length. */
   add(attachment: Attachment, ips: readonly Cidr[]): Promise<void>;
-  /** Removes every rule of an attachment. Starts no program where there is none. */
-  remove(attachment: Attachment): Promise<void>;
+  /**
+   * Removes every rule of attachments. Lists nftables' rules once. Starts no program where there
+   * are none.
+   */
+  remove(...attachments: readonly Attachment[]): Promise<void>;
   /** Removes the rules of a network's attachments that are not in `valid`. */
   collect(network: string, valid: readonly Attachment[]): Promise<void>;
   /**
