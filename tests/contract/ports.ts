@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { Backend } from "../../lib/firewall/backend_names.ts";
 import { portsNotes } from "../../lib/firewall/ports/notes.ts";
 import {
@@ -191,6 +191,23 @@ export function testPortMapper(
     assertEquals([owner.containerId, owner.network, code], ["a", "n", 100]);
     assertEquals(rules(sandbox), before);
     assertEquals([servers.reached(0, 8080), servers.reached(1, 9000)], [BOTH, NEITHER]);
+  });
+
+  test("of several that are added one that fails keeps no other from it", async (sandbox) => {
+    using servers = new Servers(sandbox, 2);
+    const [first, second] = servers.containers;
+    assert(first && second);
+    await add(publish(first, attachment("a"), 8080));
+    const all = [8081, 8080, 8082].map((port, i) => ({
+      published: publish(second, attachment(`b${i}`), port),
+      siblings: [],
+    }));
+    const added: number[] = [];
+    const adding = mapper.addEach(all, (i) => added.push(i));
+    assertStringIncludes((await assertRejects(() => adding, Error)).message, "8080");
+    assertEquals(added, [0, 2]);
+    assertEquals([8081, 8082].map((port) => servers.reached(1, port)), [BOTH, BOTH]);
+    assertEquals(servers.reached(0, 8080), BOTH);
   });
 
   test("of a container's networks the second waits for a port, and then serves it", async (sandbox) => {

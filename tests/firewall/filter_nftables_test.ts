@@ -3,8 +3,8 @@ import { filterNft } from "../../lib/firewall/filter/nftables.ts";
 import type { FilterEntry } from "../../lib/firewall/filter/types.ts";
 import { IpAddress } from "../../lib/ip/address.ts";
 import { NFT_GETSETELEM } from "../../lib/netlink/nftables.ts";
-import { NetlinkSocket } from "../../lib/nl/socket.ts";
 import { addBridge, bridgeNetwork } from "../support/bridge_network.ts";
+import { dumpsOf } from "../support/dumps.ts";
 import { assertSameRuleset } from "../support/nft_oracle.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 import { Server } from "../support/traffic.ts";
@@ -92,13 +92,7 @@ kernelTest("filter (nftables): what others have is not read by an ADD, CHECK or 
   const isolated = entry("i", ["10.9.1.1"], { policy: "isolated", bridge: "br0" });
   await filterNft.add(all, () => all);
   const noteRead = () => fail("notes of others were read");
-  const dumped: number[] = [];
-  const { dump } = NetlinkSocket.prototype;
-  NetlinkSocket.prototype.dump = function (request) {
-    dumped.push(request.type);
-    return dump.call(this, request);
-  };
-  try {
+  const dumps = await dumpsOf(async () => {
     const neighbour = { ...B, attachment: { ...B.attachment, containerId: "b2" } };
     await filterNft.add([neighbour], () => [neighbour]); // the first on its bridge asks for others
     for (const own of [A, B, isolated]) {
@@ -108,10 +102,8 @@ kernelTest("filter (nftables): what others have is not read by an ADD, CHECK or 
       const gone = { ips, bridges: bridge ? [bridge] : [], zones: [], adminChains: [adminChain] };
       await filterNft.remove(gone, all);
     }
-  } finally {
-    NetlinkSocket.prototype.dump = dump;
-  }
-  assertEquals(dumped.includes(NFT_GETSETELEM), false);
+  });
+  assertEquals(dumps.some(({ type }) => type === NFT_GETSETELEM), false);
 });
 
 /** Lists the rules of a chain, each with its handle at the end. */

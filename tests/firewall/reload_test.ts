@@ -1,8 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Backend, BACKENDS } from "../../lib/firewall/backend_names.ts";
+import { applyFilter } from "../../lib/firewall/filter/mod.ts";
 import { masquerade } from "../../lib/firewall/masquerade/mod.ts";
+import { publishPorts } from "../../lib/firewall/ports/mod.ts";
+import { restoreRules } from "../../lib/firewall/reload.ts";
 import { Cidr } from "../../lib/ip/cidr.ts";
+import { recordNetNs } from "../../lib/ns/recorded.ts";
 import { bridgeNetwork, type Member } from "../support/bridge_network.ts";
+import { dumpsOf } from "../support/dumps.ts";
 import { plugin, pluginDirectory } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
@@ -42,6 +47,56 @@ async function attach(sandbox: Sandbox, member: Member, backend: Backend): Promi
     plugin(sandbox, { command: "ADD", config, netns, containerId });
   }
 }
+
+kernelTest(
+  "firewall-reload (nftables): what was flushed is listed as often for many as for two",
+  async (sandbox) => {
+    const attachAll = async (first: number, count: number) => {
+      for (let i = first; i < first + count; i++) {
+        const { path } = sandbox.container();
+        const attachment = { network: "n", containerId: `c${i}`, ifName: "eth0" };
+        const address = Cidr.parse(`10.1.0.${i + 2}/24`);
+        const mappings = [{ protocol: "tcp" as const, hostPort: 8000 + i, containerPort: 80 }];
+        const options = { snat: true, masqAll: false, markBit: 13 };
+        const publications = [{ address, mappings, conditions: [] }];
+        await masquerade("nftables", attachment, [address], path);
+        await publishPorts({ backend: "nftables", attachment, publications, options }, path);
+        await applyFilter({
+          attachment,
+          backend: "nftables",
+          enforcer: "nftables",
+          ips: [address.ip],
+          adminChain: "CNI-ADMIN",
+          zone: "",
+          policy: "same-bridge",
+          bridge: "br0",
+          netns: recordNetNs(path),
+        });
+      }
+    };
+    const reload = async () => {
+      let restored = 0;
+      const dumps = await dumpsOf(() => restoreRules(() => restored++));
+      return { restored, listed: dumps.map(({ purpose }) => purpose).sort() };
+    };
+    const flushed = async (count: number) => {
+      // Rules and elements may stand in another order.
+      const ruleset = () => sandbox.ruleset().split(/[\n,{}]/).map((text) => text.trim()).sort();
+      const before = ruleset();
+      sandbox.run("nft", ["flush", "ruleset"]);
+      const { restored, listed } = await reload();
+      assertEquals([restored, ruleset()], [3 * count, before]);
+      return listed;
+    };
+    await attachAll(0, 2);
+    const forTwo = { flushed: await flushed(2), complete: (await reload()).listed };
+    await attachAll(2, 4);
+    assertEquals(await flushed(6), forTwo.flushed);
+    assertEquals((await reload()).listed, forTwo.complete);
+    assertEquals(new Set(forTwo.complete).size, forTwo.complete.length, "everything once");
+  },
+  { needs: ["nft"] },
+);
 
 for (const backend of BACKENDS) {
   kernelTest(

@@ -40,6 +40,7 @@ import {
   words,
 } from "../../iptables/rule.ts";
 import { listRules, targetOf as nftTargetOf } from "../../nftables/state.ts";
+import { runEach } from "../backend.ts";
 import {
   type Claim,
   type Forwarding,
@@ -75,6 +76,13 @@ export const portMapperIptables: PortMapper = {
     const isLeft = (family: 4 | 6) =>
       ofFamily([earlier], family).length > 0 && ofFamily([published], family).length === 0;
     for (const family of FAMILIES.filter(isLeft)) await rebuild(family, attachment, sharing);
+  },
+
+  async addEach(all, added) {
+    await runEach(all.map(({ published, siblings }, i) => async () => {
+      await this.add(published, undefined, siblings);
+      added(i);
+    }));
   },
 
   async remove(attachment, noted, siblings = []) {

@@ -275,12 +275,16 @@ export async function restorePorts(
       ) as [PortsNote[], PortsNote[]];
       await runEach([
         () => gone.length > 0 && unpublish(gone.map(({ attachment }) => attachment)),
-        ...living.map((note) => async () => {
-          const siblings = siblingsOf(note.attachment).filter((each) => each.backend === backend);
-          await PORT_MAPPERS[backend].add(note, undefined, siblings);
-          republished.push(...note.publications);
-          restored(note.attachment);
-        }),
+        async () => {
+          const all = living.map((published) => ({
+            published,
+            siblings: siblingsOf(published.attachment).filter((each) => each.backend === backend),
+          }));
+          await PORT_MAPPERS[backend].addEach(all, (i) => {
+            republished.push(...living[i]!.publications);
+            restored(living[i]!.attachment);
+          });
+        },
       ]);
     }),
     () => removeEarlierConnections(republished),

@@ -10,13 +10,12 @@
 import { Cidr } from "../../ip/cidr.ts";
 import { attachmentHash, networkHash } from "../../ip/hash_names.ts";
 import { applyBatch } from "../../nftables/batch.ts";
-import type { NftChain } from "../../nftables/chain.ts";
 import type { Command } from "../../nftables/command.ts";
 import { chainRemoval, nftDelete } from "../../nftables/delete.ts";
-import { listRules } from "../../nftables/state.ts";
 import { warn } from "../../runtime/caller.ts";
 import { BatchError } from "../../nl/error.ts";
 import { type Attachment, describeAttachment } from "../../types/attachment.ts";
+import { runEach } from "../backend.ts";
 import { attachmentComment, describeOwner, hashOf } from "../rule_comment.ts";
 import { addForeignRules } from "./nftables_conditions.ts";
 import {
@@ -24,9 +23,11 @@ import {
   entriesWithPortsOf,
   type Entry,
   listEntries,
+  listSuffixes,
   type Present,
 } from "./nftables_entries.ts";
-import { GUARD, make, type Part, partsFor, suffixOf, T, TABLE } from "./nftables_layout.ts";
+import { ASKING, Listed, type Lookup } from "./nftables_lookup.ts";
+import { GUARD, make, type Part, partsFor, suffixOf, T } from "./nftables_layout.ts";
 import { portsNotes } from "./notes.ts";
 import { listPortRules, type PortRule, removePortRules } from "./nftables_rules.ts";
 import { removalOfAllUnused, removalOfUnused } from "./nftables_unused.ts";
@@ -48,22 +49,20 @@ const MAX_LOOKUPS = 1000;
 /** @see PortMapper */
 export const portMapperNft: PortMapper = {
   async add(published, earlier) {
-    const { attachment, publications } = published;
-    expectUnclaimed(published, ruleClaims());
-    for (const publication of publications) {
-      // Publications with other conditions have maps of their own.
-      const others = entriesWithPortsOf(publication, (suffix) => suffix !== suffixOf(publication));
-      expectUnclaimed({ attachment, publications: [publication] }, others.flatMap(claimOf));
-    }
-    const purpose = `publish ports of ${attachment.containerId}`;
-    addEntries(published, earlier, purpose);
-    try {
-      await addForeignRules(allParts(published), purpose);
-    } catch (error) {
-      // The program may have applied its input, however it ended.
-      removeEntries(() => notedEntries(published), purpose, published);
-      throw error;
-    }
+    await publish(published, earlier, ASKING);
+  },
+
+  async addEach(all, added) {
+    let lookup = new Listed();
+    await runEach(all.map(({ published }, i) => async () => {
+      try {
+        await publish(published, undefined, lookup);
+      } catch (error) {
+        lookup = new Listed(); // what was taken back is not there any more
+        throw error;
+      }
+      added(i);
+    }));
   },
 
   // deno-lint-ignore require-await -- other backends have to wait
@@ -96,8 +95,8 @@ export const portMapperNft: PortMapper = {
   async missing(all) {
     const many = all.length > 1 || all.some((one) => allEntries(one).length > MAX_LOOKUPS);
     const find = many ? listedEntries() : ({ find }: Entry) => find();
-    const missing = missingPart(many);
-    const theirs = listPortRules();
+    const lookup = many ? new Listed() : ASKING;
+    const theirs = lookup.portRules();
     return all.map((published) => {
       const { attachment } = published;
       const hash = attachmentHash(attachment);
@@ -109,21 +108,23 @@ export const portMapperNft: PortMapper = {
       const wrong = entries.find(({ value }, i) =>
         !waits[i] && !(isOwn[i] && present[i]?.value === value)
       );
-      return wrong ? `table ${T} lacks "${wrong.text} : ${wrong.value}"` : missing(published);
+      if (wrong) return `table ${T} lacks "${wrong.text} : ${wrong.value}"`;
+      const part = allParts(published).find((part) => lookup.sizeOf(part) < part.size);
+      return part && `chain ${part.chain.chain} of ${T} lacks rules`;
     });
   },
 
   // deno-lint-ignore require-await -- other backends have to wait
   async claims(publications) {
     const entries = publications
-      ? publications.flatMap((each) => entriesWithPortsOf(each, () => true))
+      ? publications.flatMap((each) => entriesWithPortsOf(each, listSuffixes()))
       : listEntries();
-    return [...entries.flatMap(claimOf), ...ruleClaims()];
+    return [...entries.flatMap(claimOf), ...listPortRules().map(ruleClaim)];
   },
 
   // deno-lint-ignore require-await -- other backends have to wait
   async guardLoopback() {
-    const present = sizeOf(GUARD.chain);
+    const present = ASKING.sizeOf(GUARD);
     if (present >= GUARD.size) return;
     applyBatch(make(GUARD, present), "keep 127.0.0.0/8 from the outside");
   },
@@ -143,6 +144,32 @@ export function portsNeeds(): Command[] {
   return allParts({ publications, options }).flatMap((part) => make(part, 0));
 }
 
+async function publish(
+  published: Published,
+  earlier: Published | undefined,
+  lookup: Lookup,
+): Promise<void> {
+  const { attachment, publications } = published;
+  expectUnclaimed(published, lookup.portRules().map(ruleClaim));
+  for (const publication of publications) {
+    // Publications with other conditions have maps of their own.
+    const suffixes = lookup.suffixes().filter((suffix) => suffix !== suffixOf(publication));
+    const others = entriesWithPortsOf(publication, suffixes);
+    expectUnclaimed({ attachment, publications: [publication] }, others.flatMap(claimOf));
+  }
+  const purpose = `publish ports of ${attachment.containerId}`;
+  addEntries(published, earlier, purpose, lookup);
+  const parts = allParts(published);
+  lookup.added(parts, publications.map(suffixOf));
+  try {
+    await addForeignRules(parts, purpose);
+  } catch (error) {
+    // The program may have applied its input, however it ended.
+    removeEntries(() => notedEntries(published), purpose, published);
+    throw error;
+  }
+}
+
 /**
  * Adds entries, and the parts that are missing, at once.
  * @param earlier what is noted of an earlier ADD of the same attachment
@@ -151,16 +178,14 @@ function addEntries(
   { attachment, ...published }: Published,
   earlier: Published | undefined,
   purpose: string,
+  lookup: Lookup,
 ): void {
   const entries = allEntries(published);
   const comment = attachmentComment(attachment);
   const texts = new Set(entries.map(({ text }) => text));
   const left = earlier ? notedEntries(earlier).filter(({ text }) => !texts.has(text)) : [];
   const apply = (stale: readonly Entry[], waiting: ReadonlySet<string> = new Set()) => {
-    const missing = allParts(published).flatMap((part) => {
-      const present = sizeOf(part.chain);
-      return present < part.size ? make(part, present) : [];
-    });
+    const missing = makeMissing(published, lookup);
     const removal = [...left, ...stale].map((entry) => entry.remove());
     const added = entries.filter(({ text }) => !waiting.has(text));
     applyBatch([...missing, ...removal, ...added.map((each) => each.create(comment))], purpose);
@@ -211,11 +236,8 @@ function isSibling({ comment }: Present, { containerId, network, ifName }: Attac
 function addFreeEntries({ attachment, ...published }: Published, purpose: string): void {
   const free = allEntries(published).filter((entry) => !entry.find());
   if (free.length === 0) return;
-  const missing = allParts(published).flatMap((part) => {
-    const present = sizeOf(part.chain);
-    return present < part.size ? make(part, present) : [];
-  });
   const comment = attachmentComment(attachment);
+  const missing = makeMissing(published, ASKING);
   applyBatch([...missing, ...free.map((entry) => entry.create(comment))], purpose);
 }
 
@@ -277,19 +299,12 @@ function allParts(
   return [...new Map(parts.map((part) => [part.chain.chain, part])).values()];
 }
 
-/** Describes the first missing part of each publication. @param many lists the table once */
-function missingPart(many: boolean): (published: Published) => string | undefined {
-  const counts = many && Map.groupBy(listRules(TABLE), ({ chain }) => chain);
-  const size = ({ chain }: Part) => counts ? counts.get(chain.chain)?.length ?? 0 : sizeOf(chain);
-  return (published) => {
-    const missing = allParts(published).find((part) => size(part) < part.size);
-    return missing && `chain ${missing.chain.chain} of ${T} lacks rules`;
-  };
-}
-
-/** Counts the rules of a chain. */
-function sizeOf(chain: NftChain): number {
-  return listRules(chain).length;
+/** Makes the commands for the parts whose chain has not all of its rules. */
+function makeMissing(published: Omit<Published, "attachment">, lookup: Lookup): Command[] {
+  return allParts(published).flatMap((part) => {
+    const present = lookup.sizeOf(part);
+    return present < part.size ? make(part, present) : [];
+  });
 }
 
 /** Lists all entries, and returns a lookup in them. */
@@ -316,12 +331,9 @@ function lackingRule(
   return undefined;
 }
 
-/** Lists the Go plugins' ports as claims. */
-function ruleClaims(): Claim[] {
-  return listPortRules().map((rule) => ({
-    ...rule,
-    owner: () => ({ text: `container ${rule.containerId}`, containerId: rule.containerId }),
-  }));
+function ruleClaim(rule: PortRule): Claim {
+  const { containerId } = rule;
+  return { ...rule, owner: () => ({ text: `container ${containerId}`, containerId }) };
 }
 
 function claimOf({ forwarding, comment }: Present): Claim[] {

@@ -70,16 +70,14 @@ function portEntry(suffix: string, mapping: PortMapping, value: PortTarget): Ent
 /**
  * Lists the entries that have one of a publication's ports: a port at one address conflicts with
  * the same port at every address.
- * @param selects which maps are read, by their suffix
+ * @param suffixes of the maps that are read; those of the other family are passed over
  */
 export function entriesWithPortsOf(
   { address, mappings }: Publication,
-  selects: (suffix: string) => boolean,
+  suffixes: readonly string[],
 ): Present[] {
-  const suffixes = listSuffixes().filter((suffix) =>
-    familyOf(suffix) === address.ip.family && selects(suffix)
-  );
-  return suffixes.flatMap((suffix) => {
+  const own = suffixes.filter((suffix) => familyOf(suffix) === address.ip.family);
+  return own.flatMap((suffix) => {
     const [everywhere, somewhere] = [ports(suffix), hostIps(suffix)];
     const anywhere = mappings.some(({ hostIp }) => !hostIp) ? listed(somewhere) : [];
     const found = mappings.flatMap(({ protocol, hostIp, hostPort }) => [

@@ -69,6 +69,13 @@ export interface Owner {
   network?: string;
 }
 
+/** The ports of an attachment that had them before, and the notes of its container's others. */
+export interface Restorable {
+  published: Published;
+  /** As for {@link PortMapper.add}. */
+  siblings: readonly Published[];
+}
+
 /** The interface of every backend. */
 export interface PortMapper {
   /**
@@ -83,6 +90,13 @@ export interface PortMapper {
     earlier?: Published,
     siblings?: readonly Published[],
   ): Promise<void>;
+  /**
+   * Adds the rules of several attachments, as {@link add} does; with nftables each table is listed
+   * once for all. One that fails keeps no other from it.
+   * @param added called after each, with its index
+   * @throws {CniError} naming those that failed
+   */
+  addEach(all: readonly Restorable[], added: (index: number) => void): Promise<void>;
   /**
    * Removes every rule of an attachment. Starts no program where there is none.
    * @param noted this backend's note; absent, the rules are searched
