@@ -1,7 +1,13 @@
 import type { Descriptor } from "../libc/descriptor.ts";
-import { type PeerCredentials, peerCredentials, receivePassed } from "../libc/passed.ts";
+import {
+  type PeerCredentials,
+  peerCredentials,
+  type Received,
+  receivePassed,
+} from "../libc/passed.ts";
 import type { Watcher } from "../libc/poller.ts";
 import type { Socket } from "../libc/socket.ts";
+import { SystemError } from "../libc/system_error.ts";
 import { GO, MAGIC, REQUEST_LIMIT, SIGNALS, STATUS_MAGIC } from "./protocol.ts";
 
 /** The first message of a client. */
@@ -56,7 +62,7 @@ export class CallSocket implements Disposable {
     /** Reads on until there are `wanted` bytes. */
     const read = async (into: Uint8Array<ArrayBuffer>, done: number, wanted: number) => {
       while (done < wanted) {
-        const received = receivePassed(this.#socket, into.subarray(done), 0);
+        const received = this.#receive(into.subarray(done));
         if (!received && !await this.#readable(deadline - performance.now())) return undefined;
         if (received?.count === 0) return undefined;
         done += received?.count ?? 0;
@@ -90,7 +96,7 @@ export class CallSocket implements Disposable {
     const deadline = performance.now() + timeoutMs;
     const byte = new Uint8Array(1);
     for (;;) {
-      const received = receivePassed(this.#socket, byte, STREAMS);
+      const received = this.#receive(byte, STREAMS);
       if (!received) {
         if (await this.#readable(deadline - performance.now())) continue;
         return undefined;
@@ -106,7 +112,7 @@ export class CallSocket implements Disposable {
   listen(events: ClientEvents): void {
     const bytes = new Uint8Array(16);
     this.#watch = this.#poller.watch(this.#socket, () => {
-      const count = this.#read(bytes);
+      const count = this.#receive(bytes)?.count;
       for (const number of bytes.subarray(0, count)) {
         const name = Object.entries(SIGNALS).find(([, signal]) => signal === number)?.[0];
         if (name) events.signal(name);
@@ -137,13 +143,17 @@ export class CallSocket implements Disposable {
     this.#watch = undefined;
   }
 
-  /** Reads, and returns the number of bytes; 0 at the end and after an error. */
-  #read(into: Uint8Array<ArrayBuffer>): number | undefined {
+  /**
+   * Reads what has come; undefined where nothing has. Where a client was killed before it had read all,
+   * the kernel reports an error: that is the end of the connection, too.
+   * @param limit how many descriptors may come
+   */
+  #receive(into: Uint8Array<ArrayBuffer>, limit = 0): Received | undefined {
     try {
-      const received = receivePassed(this.#socket, into, 0);
-      return received?.count;
-    } catch {
-      return 0;
+      return receivePassed(this.#socket, into, limit);
+    } catch (error) {
+      if (error instanceof SystemError) return { count: 0, descriptors: [] };
+      throw error;
     }
   }
 
