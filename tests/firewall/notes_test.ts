@@ -166,6 +166,30 @@ for (const backend of BACKENDS) {
     });
   }
 
+  contract("GC of a container without a note, or with one that cannot be read", (sandbox) => {
+    const { containers: [damaged, without, living] } = bridgeNetwork(sandbox, 3);
+    assert(damaged && without && living);
+    const options = { backend, ingressPolicy: "same-bridge" };
+    const gc = (...valid: Member[]) => {
+      const list = valid.map((member) => ({ containerID: idOf(member), ifname: "eth0" }));
+      const more = { "cni.dev/valid-attachments": list };
+      assertEquals(call(sandbox, "firewall", damaged, "GC", more).code, 0);
+    };
+    for (const each of [damaged, without, living]) call(sandbox, "firewall", each, "ADD", options);
+    DAMAGES["half of it"]!(noteOf(damaged, "filter"));
+    Deno.removeSync(noteOf(without, "filter"));
+    gc(living);
+    const left = sandbox.ruleset();
+    assertEquals(call(sandbox, "firewall", living, "CHECK", options).code, 0);
+    // A rule of iptables names no attachment: only a note, or DEL's prevResult, says whose it is.
+    const stays = backend === "iptables";
+    const present = ({ ipv4, ipv6 }: Member) => [ipv4, ipv6].map((ip) => left.includes(ip));
+    assertEquals([damaged, without].map(present), [[stays, stays], [stays, stays]]);
+    gc();
+    assertEquals(notes().filter((name) => name.endsWith(".filter.json")), []);
+    if (backend === "nftables") assertEquals(sandbox.ruleset(), "");
+  });
+
   contract("a note without a format number is read", (sandbox) => {
     const { containers: [one] } = bridgeNetwork(sandbox, 1);
     assert(one);

@@ -7,7 +7,7 @@
 import { warn } from "../../runtime/caller.ts";
 import { messageOf } from "../../runtime/errors.ts";
 import type { Records } from "../../state/record_store.ts";
-import { type Attachment, membership } from "../../types/attachment.ts";
+import type { Attachment } from "../../types/attachment.ts";
 import { validateAttachment } from "../../types/names.ts";
 import { inEvery, runEach } from "../backend.ts";
 import { lockForRemoval, lockRules } from "../notes/lock.ts";
@@ -78,15 +78,12 @@ export async function revokeFilter(
 /** Removes the rules of a network's attachments that are not in `valid`. */
 export async function gcFilter(network: string, valid: readonly Attachment[]): Promise<void> {
   using _lock = await lockForRemoval();
-  const isValid = membership(valid);
   const notes = filterNotes();
-  const { records, unreadable } = notes.list();
-  const gone = records.filter(({ attachment }) =>
-    attachment.network === network && !isValid(attachment)
-  );
-  if (gone.length > 0) {
-    const others = records.filter((entry) => !gone.includes(entry));
-    await removeAll(removalOf(gone), { records: others, unreadable });
+  const { gone, others } = notes.partition(network, valid);
+  const orphans = FILTER_BACKENDS.flatMap((name) => FILTERS[name].orphans?.(network, valid) ?? []);
+  if (gone.length > 0 || orphans.length > 0) {
+    const removal = removalOf(gone);
+    await removeAll({ ...removal, ips: [...removal.ips, ...orphans] }, others);
   }
   notes.removeOthers(network, valid);
 }

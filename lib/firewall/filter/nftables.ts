@@ -37,7 +37,7 @@ import {
 import { accept, drop, jump, return_, type Statement } from "../../nftables/statement.ts";
 import { doSame, type Step, stepsOf } from "../../nftables/steps.ts";
 import { addTable, deleteTable } from "../../nftables/table.ts";
-import { attachmentHash } from "../../ip/hash_names.ts";
+import { attachmentHash, orphanHash } from "../../ip/hash_names.ts";
 import type { Attachment } from "../../types/attachment.ts";
 import { attachmentComment, hashOf } from "../rule_comment.ts";
 import {
@@ -91,6 +91,14 @@ export const filterNft: PacketFilter = {
         ? removalOf({ ...gone, keepShared: true }, ours)
         : removalOfAll();
     nftDelete(find, "remove what is let through");
+  },
+
+  orphans(network, valid) {
+    const isOrphan = orphanHash(network, valid);
+    return Object.values(CONTAINERS).flatMap((set) =>
+      listElements<IpAddress>(set).filter(({ comment }) => isOrphan(hashOf(comment) ?? ""))
+        .map(({ key }) => key)
+    );
   },
 
   // deno-lint-ignore require-await -- other backends have to wait

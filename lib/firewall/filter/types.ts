@@ -75,6 +75,11 @@ export interface PacketFilter {
    */
   remove(gone: Removal, others: readonly FilterEntry[]): Promise<void>;
   /**
+   * Lists the addresses whose rules name an attachment of a network that is not in `valid`: those
+   * without a note that can be read, too. Absent where rules name no attachment.
+   */
+  orphans?(network: string, valid: readonly Attachment[]): readonly IpAddress[];
+  /**
    * Describes for each of `entries` a missing part of what {@link add} made; undefined where none
    * is. Reads the rules once.
    * @param all as for {@link add}

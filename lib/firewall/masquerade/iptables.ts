@@ -12,7 +12,7 @@ import { IpAddress } from "../../ip/address.ts";
 import { Cidr } from "../../ip/cidr.ts";
 import type { Attachment } from "../../types/attachment.ts";
 import { attachmentComment, hashOf } from "../rule_comment.ts";
-import { attachmentHash, networkHash } from "../../ip/hash_names.ts";
+import { attachmentHash, orphanHash } from "../../ip/hash_names.ts";
 import {
   mayHaveChain,
   nftFamily,
@@ -68,9 +68,8 @@ export const masqueradeIptables: Masquerader = {
   },
 
   async collect(network, valid) {
-    const inUse = new Set(valid.map(attachmentHash));
     const used = new Set(valid.map(chainOf));
-    const gone = (hash: string) => hash.startsWith(`${networkHash(network)}-`) && !inUse.has(hash);
+    const gone = orphanHash(network, valid);
     await inEveryFamily(async (family) => {
       if (!mayHaveChain(family, "nat", "POSTROUTING")) return;
       const find = (saved: SavedTable) =>

@@ -2,7 +2,7 @@
  * Masquerading with nftables: table `inet cni_plugins_masquerade`, and in its chain `masq_checks`
  * one rule per address, whose comment names the attachment.
  */
-import { attachmentHash, networkHash } from "../../ip/hash_names.ts";
+import { attachmentHash, orphanHash } from "../../ip/hash_names.ts";
 import { IpAddress } from "../../ip/address.ts";
 import { Cidr } from "../../ip/cidr.ts";
 import { addTo, applyBatch } from "../../nftables/batch.ts";
@@ -77,8 +77,7 @@ export const masqueradeNft: Masquerader = {
 
   // deno-lint-ignore require-await -- other backends have to wait
   async collect(network, valid) {
-    const inUse = new Set(valid.map(attachmentHash));
-    const gone = (hash: string) => hash.startsWith(`${networkHash(network)}-`) && !inUse.has(hash);
+    const gone = orphanHash(network, valid);
     removeRules(gone, `remove unused masquerading of network ${network}`);
   },
 

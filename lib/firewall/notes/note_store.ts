@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { attachmentHash, networkHash } from "../../ip/hash_names.ts";
+import { attachmentHash, orphanHash } from "../../ip/hash_names.ts";
 import { isGone, readRecordedNetNs, type RecordedNetNs } from "../../ns/recorded.ts";
 import { warn } from "../../runtime/caller.ts";
 import { messageOf } from "../../runtime/errors.ts";
@@ -124,14 +124,33 @@ export class NoteStore<T extends Note> {
     };
   }
 
+  /**
+   * Reads every note.
+   * @returns those of a network's attachments that are not in `valid`, and the others
+   */
+  partition(
+    network: string,
+    valid: readonly Attachment[],
+  ): { gone: readonly T[]; others: Records<T> } {
+    const isOrphan = orphanHash(network, valid);
+    const names = this.#records.names().filter(isOrphan);
+    const paths = new Set(names.map((name) => this.#records.path(name)));
+    const { records, unreadable } = this.list();
+    const isGone = ({ attachment }: T) => isOrphan(attachmentHash(attachment));
+    return {
+      gone: records.filter(isGone),
+      others: {
+        records: records.filter((note) => !isGone(note)),
+        unreadable: unreadable.filter((path) => !paths.has(path)),
+      },
+    };
+  }
+
   /** Removes the notes of a network's attachments that are not in `valid`. */
   removeOthers(network: string, valid: readonly Attachment[]): void {
     this.#records.sweep();
-    const inUse = new Set(valid.map(attachmentHash));
-    for (const name of this.#records.names()) {
-      if (name.startsWith(`${networkHash(network)}-`) && !inUse.has(name)) {
-        this.#remove(name);
-      }
+    for (const name of this.#records.names().filter(orphanHash(network, valid))) {
+      this.#remove(name);
     }
   }
 

@@ -198,9 +198,7 @@ async function unpublish(
 /** Removes the published ports of a network's attachments that are not in `valid`. */
 export async function gcPorts(network: string, valid: readonly Attachment[]): Promise<void> {
   using _lock = await lockForRemoval();
-  const isValid = membership(valid);
-  const gone = portsNotes().list().records
-    .filter(({ attachment }) => attachment.network === network && !isValid(attachment));
+  const { gone } = portsNotes().partition(network, valid);
   // Other attachments of a container may wait for its ports.
   const shared = gone.map(({ attachment }) => attachment)
     .filter((attachment) => siblingsOf(attachment).length > 0);

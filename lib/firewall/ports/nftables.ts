@@ -8,7 +8,7 @@
  * @module
  */
 import { Cidr } from "../../ip/cidr.ts";
-import { attachmentHash, networkHash } from "../../ip/hash_names.ts";
+import { attachmentHash, orphanHash } from "../../ip/hash_names.ts";
 import { applyBatch } from "../../nftables/batch.ts";
 import type { Command } from "../../nftables/command.ts";
 import { chainRemoval, nftDelete } from "../../nftables/delete.ts";
@@ -82,8 +82,7 @@ export const portMapperNft: PortMapper = {
 
   // deno-lint-ignore require-await -- other backends have to wait
   async collect(network, valid) {
-    const inUse = new Set(valid.map(attachmentHash));
-    const gone = (hash: string) => hash.startsWith(`${networkHash(network)}-`) && !inUse.has(hash);
+    const gone = orphanHash(network, valid);
     const find = () => entriesOfAttachments(gone);
     const purpose = `unpublish unused ports of network ${network}`;
     const removed = removeEntries(find, purpose);

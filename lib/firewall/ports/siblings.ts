@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { attachmentHash, networkHash, nftHash } from "../../ip/hash_names.ts";
+import { attachmentHash, nftHash, orphanHash } from "../../ip/hash_names.ts";
 import { warn } from "../../runtime/caller.ts";
 import { messageOf } from "../../runtime/errors.ts";
 import { RecordStore } from "../../state/record_store.ts";
@@ -54,8 +54,7 @@ export function removeSibling(attachment: Attachment): void {
  * caller holds the lock of the notes.
  */
 export function removeOtherSiblings(network: string, valid: readonly Attachment[]): void {
-  const inUse = new Set(valid.map(attachmentHash));
-  const isOther = (hash: string) => hash.startsWith(`${networkHash(network)}-`) && !inUse.has(hash);
+  const isOther = orphanHash(network, valid);
   for (const name of store().names()) {
     const hashes = store().read(name);
     if (hashes?.some(isOther)) replace(name, hashes.filter((hash) => !isOther(hash)));
