@@ -91,6 +91,11 @@ export class NetlinkSocket implements Disposable {
     return new NetlinkSocket(netns ? netns.run(open) : open());
   }
 
+  /** The socket's descriptor, for netdevice(7), whose requests every socket takes. */
+  get descriptor(): number {
+    return this.#transport.descriptor;
+  }
+
   /**
    * Sends a request and waits for its acknowledgement.
    * @returns the payloads that came before it, such as the link that was asked for

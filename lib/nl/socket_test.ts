@@ -20,6 +20,7 @@ type Answer = Partial<Message>[] | Error;
 
 /** A kernel that answers each request with the next list of datagrams. */
 class Script implements Transport {
+  readonly descriptor = -1;
   sent: Message[] = [];
   grown = 0;
   waitedInVain = 0;

@@ -27,6 +27,8 @@ const SENDING = "send a netlink request";
 
 /** Carries netlink datagrams to the kernel and back. */
 export interface Transport extends Disposable {
+  /** The socket's descriptor. */
+  readonly descriptor: number;
   /**
    * Sends one datagram, which may hold several messages.
    * @throws {DatagramTooLarge} before anything was sent
@@ -99,6 +101,10 @@ export class KernelTransport implements Transport {
     for (const name of [NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
       this.socket.tryOption(SOL_NETLINK, name, u32.encode(1));
     }
+  }
+
+  get descriptor(): number {
+    return this.socket.descriptor;
   }
 
   send(datagram: Uint8Array<ArrayBuffer>): void {

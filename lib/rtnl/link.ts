@@ -14,6 +14,7 @@ import {
 import type { BridgePort, LinkData } from "../netlink/link_data.ts";
 import { NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL } from "../netlink/message.ts";
 import { AF_BRIDGE } from "./family.ts";
+import { hardwareAddress, isUp } from "./netdevice.ts";
 import type { NetNs } from "../ns/netns.ts";
 import { CniError } from "../types/error.ts";
 import { readAnswer, readAnswers } from "../nl/answers.ts";
@@ -178,6 +179,22 @@ export class Links {
   /** `ip link show REF`; undefined when there is none. */
   find(ref: LinkRef): Link | undefined {
     return unlessAbsent(() => this.get(ref));
+  }
+
+  /**
+   * Whether a link is set up, without waiting for whoever changes an interface.
+   * @throws {SystemError} ENODEV when there is none of that name
+   */
+  isUp({ name }: NamedLink): boolean {
+    return isUp(this.socket.descriptor, name);
+  }
+
+  /**
+   * The hardware address of an Ethernet link, as {@link isUp} asks for it.
+   * @throws {SystemError} ENODEV when there is none of that name
+   */
+  hardwareAddress({ name }: NamedLink): string {
+    return hardwareAddress(this.socket.descriptor, name);
   }
 
   /** `ip link show [type KIND] [master MASTER]` */

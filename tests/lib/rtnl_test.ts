@@ -37,6 +37,25 @@ function refused(attempt: () => unknown, code: string): string {
   return error.message;
 }
 
+kernelTest("link: what netdevice(7) says of a link is what ip shows", (sandbox) => {
+  using rtnl = Rtnl.open();
+  const address = "02:00:00:ab:cd:ef";
+  const name = "x".repeat(15);
+  rtnl.link.add({ name, kind: "bridge", address });
+  const link = rtnl.link.get(name);
+  for (const up of [false, true, false]) {
+    rtnl.link.set(link, { up });
+    const [shown] = sandbox.ip(`link show dev ${name}`);
+    assertEquals(rtnl.link.isUp(link), shown.flags.includes("UP"));
+    assertEquals(rtnl.link.hardwareAddress(link), shown.address);
+  }
+  rtnl.link.remove(link);
+  for (const ask of [() => rtnl.link.isUp(link), () => rtnl.link.hardwareAddress(link)]) {
+    const error = assertThrows(ask, SystemError, `of interface ${name}`);
+    assertEquals(error.code, "ENODEV");
+  }
+});
+
 kernelTest("link: a link goes by its alternative names too, however long", (sandbox) => {
   using rtnl = Rtnl.open();
   const { index } = device(rtnl);
@@ -408,6 +427,7 @@ kernelTest("a dump of which a part is lost is read to its end, and asked for aga
   const kernel = new KernelTransport(NETLINK_ROUTE);
   let received = 0;
   using socket = new NetlinkSocket({
+    descriptor: -1,
     send: (datagram) => kernel.send(datagram),
     receive(waitMs) {
       const datagram = kernel.receive(waitMs);

@@ -95,7 +95,7 @@ export async function add(call: AddCall<Options>): Promise<Result> {
 
   const interfaces: Interface[] = [
     // Read last: another attachment may have given it its MAC address.
-    describe(await host.link.getMeanwhile(bridge)),
+    { name: bridge.name, mac: host.link.hardwareAddress(bridge) },
     describe(port),
     { ...describe(configured ?? inside.link.get(near)), sandbox: netns },
   ];
@@ -129,8 +129,8 @@ async function addLayer3(
   const addresses = ips.map(addressOf);
   const gateways = isGateway(options) ? gatewayAddresses(ips) : [];
 
-  const link = await inside.link.getMeanwhile(near);
   // An interface that is up was used by DHCP, whose lease may belong to its MAC address.
+  const link = inside.link.isUp(near) ? await inside.link.getMeanwhile(near) : near;
   const own = mac || link.up ? undefined : macForAddresses(addresses.map(({ ip }) => ip));
   if (options.macspoofchk) await guardAddress(call, target.port, own ?? link.address);
   sandbox.run(() => tuneInterface(ifName, options));

@@ -107,11 +107,9 @@ export async function addGateways(
   target: GatewayTarget,
   gateways: readonly Cidr[],
 ): Promise<string | undefined> {
-  const { host, hostNs, options } = target;
+  const { bridge, hostNs, options } = target;
   const isBridge = options.vlan === 0;
-  const device = isBridge
-    ? await host.link.getMeanwhile(target.bridge)
-    : await ensureVlanInterface(target, gateways);
+  const device = isBridge ? bridge : await ensureVlanInterface(target, gateways);
   if (addAddresses(target, device, gateways)) {
     await awaitGroups(device.name, gateways.map(({ ip }) => ip), () => groupsIn(hostNs));
   }
@@ -190,11 +188,13 @@ function addAddresses(target: GatewayTarget, device: Link, gateways: readonly Ci
     );
   }
   const isFirst = present.length === conflicting.length;
-  const address = addressFor(target, device, isFirst ? gateways : []);
+  // Read again: another attachment may have set its MAC address since.
+  const now = host.link.get(device);
+  const address = addressFor(target, now, isFirst ? gateways : []);
   undo.step(
     `the MAC address of ${device.name}`,
     () => host.link.set(device, { address }),
-    () => unlessShared(target, device, ({ link }) => link.set(device, { address: device.address })),
+    () => unlessShared(target, device, ({ link }) => link.set(device, { address: now.address })),
   );
   for (const address of wanted) {
     undo.step(
@@ -216,11 +216,9 @@ function addAddresses(target: GatewayTarget, device: Link, gateways: readonly Ci
  */
 function addressFor(
   { host, bridge, port }: GatewayTarget,
-  device: Link,
+  { index, address }: Link,
   gateways: readonly Cidr[],
 ): string {
-  // Read again: another attachment may have set it since.
-  const { index, address } = host.link.get(device);
   if (index !== bridge.index) return address;
   if (gateways.length > 0 && hasOwnMac(host, bridge)) {
     return macForAddresses(gateways.map(({ ip }) => ip));
