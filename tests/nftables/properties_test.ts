@@ -3,19 +3,79 @@ import { assertEquals } from "@std/assert";
 import { filterNft } from "../../lib/firewall/filter/nftables.ts";
 import { masqueradeNft } from "../../lib/firewall/masquerade/nftables.ts";
 import { portMapperNft } from "../../lib/firewall/ports/nftables.ts";
-import { listEntries } from "../../lib/firewall/ports/nftables_entries.ts";
+import { entriesOf, listEntries } from "../../lib/firewall/ports/nftables_entries.ts";
 import type { PortMapping, Published } from "../../lib/firewall/ports/types.ts";
-import { attachmentHash } from "../../lib/ip/hash_names.ts";
 import { IpAddress } from "../../lib/ip/address.ts";
 import { Cidr } from "../../lib/ip/cidr.ts";
+import type { Codec } from "../../lib/netlink/codec.ts";
+import {
+  NFT_CHAIN,
+  NFT_DELCHAIN,
+  NFT_DELRULE,
+  NFT_DELSET,
+  NFT_DELSETELEM,
+  NFT_DELTABLE,
+  NFT_ELEMENTS,
+  NFT_NEWCHAIN,
+  NFT_NEWRULE,
+  NFT_NEWSET,
+  NFT_NEWSETELEM,
+  NFT_NEWTABLE,
+  NFT_RULE,
+  NFT_SET,
+  NFT_TABLE,
+} from "../../lib/netlink/nftables.ts";
 import { NFT_EXPRESSIONS } from "../../lib/netlink/nftables_expressions.ts";
 import { ip, ip6, meta } from "../../lib/nftables/field.ts";
 import { expressionsOf } from "../../lib/nftables/rule.ts";
-import { listRules } from "../../lib/nftables/state.ts";
+import { listChains, listRules } from "../../lib/nftables/state.ts";
 import { jump, masquerade } from "../../lib/nftables/statement.ts";
-import { hashOf } from "../../lib/firewall/rule_comment.ts";
+import { attachmentComment } from "../../lib/firewall/rule_comment.ts";
+import { type NetlinkRequest, NetlinkSocket } from "../../lib/nl/socket.ts";
+import {
+  addSpoofCheck,
+  expectSpoofCheck,
+  removeSpoofCheck,
+} from "../../plugins/main/bridge/spoof_check.ts";
 import fc from "fast-check";
 import { kernelTest } from "../support/sandbox.ts";
+
+/** The table of each message that a batch may have. */
+const MESSAGES: Readonly<Record<number, Codec<object>>> = {
+  [NFT_NEWTABLE]: NFT_TABLE,
+  [NFT_DELTABLE]: NFT_TABLE,
+  [NFT_NEWCHAIN]: NFT_CHAIN,
+  [NFT_DELCHAIN]: NFT_CHAIN,
+  [NFT_NEWRULE]: NFT_RULE,
+  [NFT_DELRULE]: NFT_RULE,
+  [NFT_NEWSET]: NFT_SET,
+  [NFT_DELSET]: NFT_SET,
+  [NFT_NEWSETELEM]: NFT_ELEMENTS,
+  [NFT_DELSETELEM]: NFT_ELEMENTS,
+};
+
+/** Does `work`, whose batches the kernel accepts, and expects that each decodes to itself. */
+async function decodesToItself(work: () => Promise<unknown>): Promise<void> {
+  const sent: NetlinkRequest[] = [];
+  const { batch } = NetlinkSocket.prototype;
+  NetlinkSocket.prototype.batch = function (requests, ...rest) {
+    sent.push(...requests);
+    return batch.call(this, requests, ...rest);
+  };
+  try {
+    await work();
+  } finally {
+    NetlinkSocket.prototype.batch = batch;
+  }
+  for (const { type, payload, purpose } of sent) {
+    const message = MESSAGES[type]!;
+    const decoded = message.decode(payload);
+    assertEquals(message.encode(decoded), payload, purpose);
+    const { expressions } = decoded as { expressions?: Uint8Array };
+    if (!expressions) continue;
+    assertEquals(NFT_EXPRESSIONS.encode(NFT_EXPRESSIONS.decode(expressions)), expressions, purpose);
+  }
+}
 
 const name = fc.stringMatching(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,80}$/);
 /** What the kernel takes for an interface's name. */
@@ -70,20 +130,15 @@ Deno.test("a rule decodes to the expressions that it was made of", () => {
 kernelTest("any attachment's ports are taken, found and removed", async () => {
   await fc.assert(
     fc.asyncProperty(published, async (each) => {
-      await portMapperNft.add(each);
-      const wanted = each.publications.flatMap(({ address: { ip }, mappings }) =>
-        mappings.map(({ protocol, hostIp, hostPort }) => `${protocol} ${hostIp} ${hostPort} ${ip}`)
-      );
-      const entries = listEntries();
-      const found = entries.flatMap(({ forwarding }) => forwarding ?? [])
-        .map(({ protocol, hostIp, hostPort, target }) =>
-          `${protocol} ${hostIp} ${hostPort} ${target}`
-        );
-      assertEquals(found.sort(), wanted.sort());
-      const hashes = new Set(entries.map(({ comment }) => hashOf(comment)));
-      if (entries.length > 0) assertEquals([...hashes], [attachmentHash(each.attachment)]);
-      if (entries.length > 0) assertEquals(await portMapperNft.missing([each]), [undefined]);
-      await portMapperNft.remove(each.attachment, each);
+      await decodesToItself(() => portMapperNft.add(each));
+      const { attachment, publications, options } = each;
+      const wanted = publications.flatMap((publication) => entriesOf(publication, options))
+        .map(({ text, value }) => ({ text, value, comment: attachmentComment(attachment) }));
+      const found = listEntries().map(({ text, value, comment }) => ({ text, value, comment }));
+      const byText = (a: { text: string }, b: { text: string }) => a.text < b.text ? -1 : 1;
+      assertEquals(found.sort(byText), wanted.sort(byText));
+      if (found.length > 0) assertEquals(await portMapperNft.missing([each]), [undefined]);
+      await decodesToItself(() => portMapperNft.remove(attachment, each));
       assertEquals(listEntries(), []);
     }),
     { numRuns: 60 },
@@ -94,9 +149,9 @@ kernelTest("any attachment's masquerading is taken, found and removed", async ()
   const CHECKS = { family: "inet", table: "cni_plugins_masquerade", chain: "masq_checks" } as const;
   await fc.assert(
     fc.asyncProperty(attachment, cidr(4), cidr(6), async (attachment, ...ips) => {
-      await masqueradeNft.add(attachment, ips);
+      await decodesToItself(() => masqueradeNft.add(attachment, ips));
       assertEquals(await masqueradeNft.missing([{ attachment, ips }]), [undefined]);
-      await masqueradeNft.remove(attachment);
+      await decodesToItself(() => masqueradeNft.remove(attachment));
       assertEquals(listRules(CHECKS), []);
     }),
     { numRuns: 60 },
@@ -123,15 +178,35 @@ kernelTest("any attachment's packets are let through, and its bridge is kept apa
           policy,
           bridge,
         };
-        await filterNft.add([entry], () => [entry]);
+        await decodesToItself(() => filterNft.add([entry], () => [entry]));
         assertEquals(await filterNft.missing([entry], () => [entry]), [undefined]);
         const gone = { ips, bridges: [bridge], zones: [], adminChains: ["CNI-ADMIN"] };
         const other = { ...entry, ips: [], bridge: "other" };
-        await filterNft.remove(gone, [other]);
+        await decodesToItself(() => filterNft.remove(gone, [other]));
         const [missing] = await filterNft.missing([entry], () => [entry]);
         assertEquals(missing?.includes("lacks containers4"), true);
       },
     ),
+    { numRuns: 60 },
+  );
+});
+
+kernelTest("any attachment's MAC filter is taken, found and removed", async () => {
+  const TABLE = { family: "bridge", table: "nat" } as const;
+  const named = fc.record({
+    network: name,
+    containerId: name,
+    ifName: fc.stringMatching(/^[A-Za-z0-9_.-]{1,15}$/),
+  });
+  const mac = fc.uint8Array({ minLength: 6, maxLength: 6 })
+    .map((bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":"));
+  await fc.assert(
+    fc.asyncProperty(named, ifName, mac, async (owner, port, address) => {
+      await decodesToItself(() => Promise.resolve(addSpoofCheck(owner, port, address)));
+      expectSpoofCheck(owner, port, address);
+      await decodesToItself(() => Promise.resolve(removeSpoofCheck(owner)));
+      assertEquals([listRules(TABLE), listChains(TABLE)], [[], ["PREROUTING"]]);
+    }),
     { numRuns: 60 },
   );
 });
