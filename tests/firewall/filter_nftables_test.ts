@@ -4,7 +4,7 @@ import type { FilterEntry } from "../../lib/firewall/filter/types.ts";
 import { IpAddress } from "../../lib/ip/address.ts";
 import { NFT_GETSETELEM } from "../../lib/netlink/nftables.ts";
 import { addBridge, bridgeNetwork } from "../support/bridge_network.ts";
-import { dumpsOf } from "../support/dumps.ts";
+import { dumpsOf } from "../support/netlink_use.ts";
 import { assertSameRuleset } from "../support/nft_oracle.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 import { Server } from "../support/traffic.ts";

@@ -7,7 +7,7 @@ import { restoreRules } from "../../lib/firewall/reload.ts";
 import { Cidr } from "../../lib/ip/cidr.ts";
 import { recordNetNs } from "../../lib/ns/recorded.ts";
 import { bridgeNetwork, type Member } from "../support/bridge_network.ts";
-import { dumpsOf } from "../support/dumps.ts";
+import { dumpsOf } from "../support/netlink_use.ts";
 import { plugin, pluginDirectory } from "../support/plugins.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 

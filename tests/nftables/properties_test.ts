@@ -31,13 +31,13 @@ import { expressionsOf } from "../../lib/nftables/rule.ts";
 import { listChains, listRules } from "../../lib/nftables/state.ts";
 import { jump, masquerade } from "../../lib/nftables/statement.ts";
 import { attachmentComment } from "../../lib/firewall/rule_comment.ts";
-import { type NetlinkRequest, NetlinkSocket } from "../../lib/nl/socket.ts";
 import {
   addSpoofCheck,
   expectSpoofCheck,
   removeSpoofCheck,
 } from "../../plugins/main/bridge/spoof_check.ts";
 import fc from "fast-check";
+import { batchesOf } from "../support/netlink_use.ts";
 import { kernelTest } from "../support/sandbox.ts";
 
 /** The table of each message that a batch may have. */
@@ -55,18 +55,8 @@ const MESSAGES: Readonly<Record<number, Codec<object>>> = {
 };
 
 /** Does `work`, whose batches the kernel accepts, and expects that each decodes to itself. */
-async function decodesToItself(work: () => Promise<unknown>): Promise<void> {
-  const sent: NetlinkRequest[] = [];
-  const { batch } = NetlinkSocket.prototype;
-  NetlinkSocket.prototype.batch = function (requests, ...rest) {
-    sent.push(...requests);
-    return batch.call(this, requests, ...rest);
-  };
-  try {
-    await work();
-  } finally {
-    NetlinkSocket.prototype.batch = batch;
-  }
+async function decodesToItself(work: () => unknown): Promise<void> {
+  const sent = (await batchesOf(work)).flat();
   for (const { type, payload, purpose } of sent) {
     const message = MESSAGES[type]!;
     const decoded = message.decode(payload);
@@ -202,9 +192,9 @@ kernelTest("any attachment's MAC filter is taken, found and removed", async () =
     .map((bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":"));
   await fc.assert(
     fc.asyncProperty(named, ifName, mac, async (owner, port, address) => {
-      await decodesToItself(() => Promise.resolve(addSpoofCheck(owner, port, address)));
+      await decodesToItself(() => addSpoofCheck(owner, port, address));
       expectSpoofCheck(owner, port, address);
-      await decodesToItself(() => Promise.resolve(removeSpoofCheck(owner)));
+      await decodesToItself(() => removeSpoofCheck(owner));
       assertEquals([listRules(TABLE), listChains(TABLE)], [[], ["PREROUTING"]]);
     }),
     { numRuns: 60 },
