@@ -2,7 +2,7 @@
 import { type Backend, BACKENDS } from "./backend_names.ts";
 import { CniError } from "../types/error.ts";
 import { iptablesWorks } from "../iptables/iptables.ts";
-import { KernelLacksOption } from "../nftables/kernel_options.ts";
+import { KernelLacksOption } from "../nftables/lacks_option.ts";
 import { MissingTool } from "../host/tool.ts";
 
 /**

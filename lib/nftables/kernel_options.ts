@@ -14,11 +14,9 @@ import {
 } from "../netlink/nftables.ts";
 import { NFT_EXPRESSIONS } from "../netlink/nftables_expressions.ts";
 import type { BatchError } from "../nl/error.ts";
-import { CniError, ErrorCode } from "../types/error.ts";
+import { ErrorCode } from "../types/error.ts";
 import type { Command } from "./command.ts";
-
-/** The kernel lacks an option. */
-export class KernelLacksOption extends CniError {}
+import { KernelLacksOption } from "./lacks_option.ts";
 
 /** Options for expressions that are modules of their own: `net/netfilter/Kconfig`. */
 const EXPRESSIONS: Readonly<Record<string, string>> = {

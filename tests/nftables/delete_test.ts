@@ -10,7 +10,8 @@ import {
 import { concatenated, inet_service, ipv4_addr } from "../../lib/nftables/data_types.ts";
 import { deleteElement } from "../../lib/nftables/set.ts";
 import { deleteRule } from "../../lib/nftables/rule.ts";
-import { currentGeneration, listElements, listRules } from "../../lib/nftables/state.ts";
+import { listElements } from "../../lib/nftables/elements.ts";
+import { currentGeneration, listRules } from "../../lib/nftables/state.ts";
 import { deleteTable } from "../../lib/nftables/table.ts";
 import { NetlinkError } from "../../lib/nl/error.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";

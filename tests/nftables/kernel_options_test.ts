@@ -2,9 +2,10 @@ import { assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } fr
 import { applyBatch, obstacleTo } from "../../lib/nftables/batch.ts";
 import { addChain } from "../../lib/nftables/chain.ts";
 import type { Command } from "../../lib/nftables/command.ts";
-import { KernelLacksOption, missingOption } from "../../lib/nftables/kernel_options.ts";
 import { meta } from "../../lib/nftables/field.ts";
-import { addRule } from "../../lib/nftables/rule.ts";
+import { missingOption } from "../../lib/nftables/kernel_options.ts";
+import { KernelLacksOption } from "../../lib/nftables/lacks_option.ts";
+import { addRule } from "../../lib/nftables/new_rule.ts";
 import { jump, masquerade, type Statement } from "../../lib/nftables/statement.ts";
 import { addTable } from "../../lib/nftables/table.ts";
 import { NFPROTO, NFT_CHAIN, NFT_TABLE } from "../../lib/netlink/nftables.ts";

@@ -27,7 +27,7 @@ import {
 } from "../../lib/netlink/nftables.ts";
 import { NFT_EXPRESSIONS } from "../../lib/netlink/nftables_expressions.ts";
 import { ip, ip6, meta } from "../../lib/nftables/field.ts";
-import { expressionsOf } from "../../lib/nftables/rule.ts";
+import { expressionsOf } from "../../lib/nftables/new_rule.ts";
 import { listChains, listRules } from "../../lib/nftables/state.ts";
 import { jump, masquerade } from "../../lib/nftables/statement.ts";
 import { attachmentComment } from "../../lib/firewall/rule_comment.ts";

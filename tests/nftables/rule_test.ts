@@ -9,7 +9,7 @@ import {
   ipv6_addr,
 } from "../../lib/nftables/data_types.ts";
 import { concat, ct, ether, fib, ip, ip6, meta, th } from "../../lib/nftables/field.ts";
-import { addRule } from "../../lib/nftables/rule.ts";
+import { addRule } from "../../lib/nftables/new_rule.ts";
 import {
   addElement,
   addSet,

@@ -16,29 +16,17 @@ import type { Command } from "../../nftables/command.ts";
 import { concatenated, ifname, ipv4_addr, ipv6_addr } from "../../nftables/data_types.ts";
 import { nftDelete } from "../../nftables/delete.ts";
 import { concat, ct, ip, ip6, meta } from "../../nftables/field.ts";
-import {
-  addRule,
-  deleteRule,
-  expressionsOf,
-  insertRule,
-  type NftRule,
-} from "../../nftables/rule.ts";
+import { addRule, expressionsOf, insertRule } from "../../nftables/new_rule.ts";
+import { deleteRule, type NftRule } from "../../nftables/rule.ts";
 import { addElement, addSet, deleteElement, type NftSet } from "../../nftables/set.ts";
-import {
-  commentsOfChains,
-  findElement,
-  hasChain,
-  listElements,
-  listRules,
-  listSets,
-  type NftElement,
-  readExpressions,
-} from "../../nftables/state.ts";
+import { findElement, listElements, listSets, type NftElement } from "../../nftables/elements.ts";
+import { commentsOfChains, hasChain, listRules, readExpressions } from "../../nftables/state.ts";
 import { accept, drop, jump, return_, type Statement } from "../../nftables/statement.ts";
 import { doSame, type Step, stepsOf } from "../../nftables/steps.ts";
 import { addTable, deleteTable } from "../../nftables/table.ts";
 import { attachmentHash, orphanHash } from "../../ip/hash_names.ts";
 import type { Attachment } from "../../types/attachment.ts";
+import { FILTER_TABLE } from "../nftables_tables.ts";
 import { attachmentComment, hashOf } from "../rule_comment.ts";
 import {
   type FilterEntry,
@@ -48,7 +36,7 @@ import {
   type Removal,
 } from "./types.ts";
 
-const TABLE = { family: "inet", table: "cni_firewall" } as const;
+const TABLE = FILTER_TABLE;
 const T = `${TABLE.family} ${TABLE.table}`;
 const FORWARD = chainNamed("forward");
 const ISOLATION = chainNamed("isolation");

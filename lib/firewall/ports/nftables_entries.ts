@@ -7,7 +7,7 @@ import type { IpAddress } from "../../ip/address.ts";
 import type { PortProtocol } from "../../ip/port_protocol.ts";
 import type { Command } from "../../nftables/command.ts";
 import { createElement, deleteElement, type NftMap } from "../../nftables/set.ts";
-import { findElement, listElements, listSets, type NftElement } from "../../nftables/state.ts";
+import { findElement, listElements, listSets, type NftElement } from "../../nftables/elements.ts";
 import { jump, type Verdict } from "../../nftables/statement.ts";
 import {
   familyOf,

@@ -24,7 +24,7 @@ import {
   ipv6_addr,
 } from "../../nftables/data_types.ts";
 import { concat, ct, fib, ip, ip6, meta, th } from "../../nftables/field.ts";
-import { addRule } from "../../nftables/rule.ts";
+import { addRule } from "../../nftables/new_rule.ts";
 import { addSet, type NftMap } from "../../nftables/set.ts";
 import {
   dnat,
@@ -35,10 +35,11 @@ import {
   type Verdict,
 } from "../../nftables/statement.ts";
 import { addTable } from "../../nftables/table.ts";
+import { PORTS_TABLE } from "../nftables_tables.ts";
 import type { Publication, SnatOptions } from "./types.ts";
 
 /** The table. */
-export const TABLE = { family: "inet", table: "cni_portmap" } as const;
+export const TABLE = PORTS_TABLE;
 /** The table, as `nft` names it. */
 export const T = `${TABLE.family} ${TABLE.table}`;
 

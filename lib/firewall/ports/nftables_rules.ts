@@ -11,11 +11,12 @@ import { ip, ip6, meta, th } from "../../nftables/field.ts";
 import { deleteRule, type NftRule } from "../../nftables/rule.ts";
 import { listRules, readExpressions } from "../../nftables/state.ts";
 import { stepsOf, valueOf } from "../../nftables/steps.ts";
+import { GO_PORTS_TABLES } from "../nftables_tables.ts";
 import type { Forwarding } from "./types.ts";
 
-const FAMILIES = {
-  4: { family: "ip", daddr: ip.daddr, address: ipv4_addr },
-  6: { family: "ip6", daddr: ip6.daddr, address: ipv6_addr },
+const FIELDS = {
+  4: { daddr: ip.daddr, address: ipv4_addr },
+  6: { daddr: ip6.daddr, address: ipv6_addr },
 } as const;
 /**
  * The chains with a rule for each port. The second one has those of one of the host's addresses.
@@ -57,12 +58,12 @@ export function removePortRules(containerId: string): Forwarding[] {
 }
 
 function rulesOf(family: 4 | 6, chain: string): NftRule[] {
-  return listRules({ family: FAMILIES[family].family, table: "cni_hostport", chain });
+  return listRules({ ...GO_PORTS_TABLES[family], chain });
 }
 
 /** Reads the port that a rule publishes; undefined for any other rule. */
 function readRule(family: 4 | 6, rule: NftRule): PortRule | undefined {
-  const { daddr, address } = FAMILIES[family];
+  const { daddr, address } = FIELDS[family];
   const steps = stepsOf(readExpressions(rule));
   const [protocol, hostPort, hostIp] = [
     valueOf(steps, meta.l4proto),

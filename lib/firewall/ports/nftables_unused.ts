@@ -6,7 +6,8 @@
 import { deleteChain } from "../../nftables/chain.ts";
 import type { Command } from "../../nftables/command.ts";
 import { deleteSet } from "../../nftables/set.ts";
-import { hasChain, listChains, listRules, listSets, usesOf } from "../../nftables/state.ts";
+import { listSets } from "../../nftables/elements.ts";
+import { hasChain, listChains, listRules, usesOf } from "../../nftables/state.ts";
 import { type Entry, listEntriesOf, listSuffixes } from "./nftables_entries.ts";
 import {
   chainNamed,

@@ -18,7 +18,8 @@ import {
 import { ifname } from "../../../lib/nftables/data_types.ts";
 import { nftDelete } from "../../../lib/nftables/delete.ts";
 import { ether, meta } from "../../../lib/nftables/field.ts";
-import { addRule, deleteRule, type NftRule } from "../../../lib/nftables/rule.ts";
+import { addRule } from "../../../lib/nftables/new_rule.ts";
+import { deleteRule, type NftRule } from "../../../lib/nftables/rule.ts";
 import {
   hasChain,
   listChains,

@@ -17,6 +17,7 @@ import { SystemError } from "../../../lib/libc/system_error.ts";
 import { align } from "../../../lib/netlink/attributes.ts";
 import { u32 } from "../../../lib/netlink/codec.ts";
 import { TC_H_INGRESS } from "../../../lib/netlink/tc.ts";
+import * as elements from "../../../lib/nftables/elements.ts";
 import * as nft from "../../../lib/nftables/state.ts";
 import { KernelTransport } from "../../../lib/nl/transport.ts";
 import type { NetNs } from "../../../lib/ns/netns.ts";
@@ -52,13 +53,13 @@ const READS: Readonly<Record<string, (rtnl: Rtnl, netns: NetNs) => unknown>> = {
   "nft-rules": () =>
     nft.listRules(TABLE).map((rule) => [nft.targetOf(rule), nft.iptablesComment(rule)]),
   generation: () => nft.currentGeneration(),
-  sets: () => nft.listSets(TABLE),
+  sets: () => elements.listSets(TABLE),
   elements: () => [
-    nft.listElements(portsMap("4")),
-    nft.listElements(hostIpMap("4")),
-    nft.listElements(masqueradeMap(4)),
+    elements.listElements(portsMap("4")),
+    elements.listElements(hostIpMap("4")),
+    elements.listElements(masqueradeMap(4)),
   ],
-  element: () => nft.findElement(portsMap("4"), ["tcp", 8001]),
+  element: () => elements.findElement(portsMap("4"), ["tcp", 8001]),
   connections: () =>
     removeConnections([
       { family: 4, protocol: "udp", port: 8101, isStale: () => false },
