@@ -1,5 +1,5 @@
 /** The backends of rules: one makes them, all are asked when they are removed. */
-import { type Backend, BACKENDS } from "./backend_names.ts";
+import type { Backend } from "./backend_names.ts";
 import { CniError } from "../types/error.ts";
 import { iptablesWorks } from "../iptables/iptables.ts";
 import { KernelLacksOption } from "../nftables/lacks_option.ts";
@@ -70,15 +70,10 @@ async function worksFor(families: readonly (4 | 6)[]): Promise<boolean> {
 }
 
 /**
- * Runs `work` with every backend at once; a failure of one does not stop the others. A program that
- * is not installed has nothing to remove.
+ * Runs `work` with each of `backends` at once; a failure of one does not stop the others. A program
+ * that is not installed has nothing to remove.
  * @throws {CniError} the only failure, or one that has all of their texts
  */
-export async function inEveryBackend<T>(work: (backend: Backend) => Promise<T>): Promise<T[]> {
-  return await inEvery(BACKENDS, work);
-}
-
-/** As {@link inEveryBackend}, with the given backends. */
 export async function inEvery<B, T>(
   backends: readonly B[],
   work: (backend: B) => Promise<T>,

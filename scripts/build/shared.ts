@@ -22,7 +22,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
     "lib/skel/",
     "lib/server/",
     "lib/invoke/in_process.ts",
-    "lib/observe/",
+    "lib/observe/observed.ts",
     // Options and rules name them, and options are not loaded where rules are removed.
     "lib/firewall/backend_names.ts",
     "lib/firewall/masquerade/types.ts",
@@ -44,24 +44,37 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   ],
   /** Links, addresses and routes: most of those. */
   link: ["lib/netlink/", "lib/rtnl/", "lib/attach/owner.ts"],
+  /** What writes lines to a file, for a trace and a log. */
+  lines: ["lib/libc/line_file.ts"],
   /** Commands that keep state on the host: records, locks, sysctls. */
   state: ["lib/state/", "lib/host/", "lib/ns/recorded.ts"],
   /** Plugins that make an interface and give it addresses. */
   attach: ["lib/attach/", "lib/invoke/", "lib/ipam/", "lib/ns/"],
   /** IPAM plugins. */
   addresses: ["lib/ipam/range", "lib/ipam/resolv_conf.ts", "lib/ipam/routes.ts"],
-  /** Plugins that translate addresses, publish ports or filter. */
+  /** Plugins that translate addresses, publish ports or filter: what reads rules and removes them. */
   netfilter: [
     "lib/netlink/netfilter.ts",
     "lib/netlink/nftables",
     "lib/netlink/user_data.ts",
     "lib/nl/netfilter.ts",
     "lib/nl/nftables",
-    "lib/nftables/",
+    "lib/nftables/chain.ts",
+    "lib/nftables/delete.ts",
+    "lib/nftables/lacks_option.ts",
+    "lib/nftables/rule.ts",
+    "lib/nftables/state.ts",
     "lib/iptables/",
     "lib/host/tool.ts",
-    "lib/firewall/",
+    "lib/firewall/backend.ts",
+    "lib/firewall/implementations.ts",
+    "lib/firewall/masquerade/notes.ts",
+    "lib/firewall/nftables_tables.ts",
+    "lib/firewall/notes/",
+    "lib/firewall/rule_comment.ts",
   ],
+  /** Those that make rules with nftables. */
+  nftables: ["lib/nftables/"],
 };
 
 /** Finds the part that a module is of; undefined for a command's own module. */
@@ -86,7 +99,8 @@ export interface Sharing {
 }
 
 /**
- * Assigns a bundle's modules to parts: those that at least two plugins load, or every call.
+ * Assigns a bundle's modules to parts: those that at least two plugins load, at their start or by
+ * `import()`, or every call.
  * @param metafile of the same bundle without parts
  */
 export function shareModules({ inputs, outputs }: Metafile): Sharing {
@@ -94,12 +108,20 @@ export function shareModules({ inputs, outputs }: Metafile): Sharing {
   const loads = new Map(entries.map((entry) => [entry, withStaticImports(inputs, entry)]));
   const plugins = entries.filter((entry) => /^plugins\/[^/]+\/[^/]+\/main\.ts$/.test(entry));
   const start = entries.find((entry) => entry.startsWith("entry:"));
+  const starts = [...withLater(inputs, plugins)].filter((module) => loads.has(module));
   const isShared = (module: string) =>
-    plugins.filter((plugin) => loads.get(plugin)!.has(module)).length > 1 ||
+    starts.filter((each) => loads.get(each)!.has(module)).length > 1 ||
     plugins.length > 1 && start !== undefined && loads.get(start)!.has(module);
+  /** The plugin whose only file a module is in, though commands and what is loaded later have it. */
+  const ownPart = (module: string) => {
+    const [own, other] = plugins.filter((plugin) => loads.get(plugin)!.has(module));
+    const isAlone = own === undefined || other !== undefined || module === own ||
+      entries.filter((entry) => loads.get(entry)!.has(module)).length === 1;
+    return isAlone ? undefined : own;
+  };
   const partOf = new Map<string, string>();
   for (const module of Object.keys(inputs)) {
-    const part = isShared(module) ? partNaming(module) : undefined;
+    const part = (isShared(module) ? partNaming(module) : undefined) ?? ownPart(module);
     if (part) partOf.set(module, part);
   }
   const parts = Map.groupBy(partOf.keys(), (module) => partOf.get(module)!);
@@ -118,6 +140,18 @@ export function shareModules({ inputs, outputs }: Metafile): Sharing {
   };
   const loadedBy = new Map(entries.map((entry) => [entry, partsOf(loads.get(entry)!)]));
   return { parts, loadedBy, isInPart: (module) => partOf.has(module) };
+}
+
+/** Lists plugins and what they load later, other plugins excepted. */
+function withLater(inputs: Metafile["inputs"], plugins: readonly string[]): Set<string> {
+  const found = new Set(plugins);
+  for (const module of found) {
+    for (const { path, kind } of inputs[module]!.imports) {
+      const isOther = kind === "dynamic-import" && plugins.includes(path);
+      if (path in inputs && !isOther) found.add(path);
+    }
+  }
+  return found;
 }
 
 /** Lists a module and all that is loaded with it, without what `import()` loads later. */

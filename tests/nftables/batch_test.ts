@@ -5,7 +5,7 @@ import { masqueradeNft } from "../../lib/firewall/masquerade/nftables.ts";
 import { portMapperNft } from "../../lib/firewall/ports/nftables.ts";
 import { Cidr } from "../../lib/ip/cidr.ts";
 import { applyBatch } from "../../lib/nftables/batch.ts";
-import { addRule } from "../../lib/nftables/rule.ts";
+import { addRule } from "../../lib/nftables/new_rule.ts";
 import { accept } from "../../lib/nftables/statement.ts";
 import { addTable } from "../../lib/nftables/table.ts";
 import { BatchError } from "../../lib/nl/error.ts";

@@ -1,4 +1,3 @@
-import { masqueradeNeeds } from "../../firewall/masquerade/nftables.ts";
 import { runTool } from "../../host/tool.ts";
 import { iptablesWorks, mayHaveChain, savedTable } from "../../iptables/iptables.ts";
 import { obstacleTo } from "../../nftables/batch.ts";
@@ -17,6 +16,7 @@ const MASQUERADING = /^CNI-[0-9a-f]{24}$/;
 export async function firewall({ types }: Configured): Promise<Diagnosis[]> {
   const isNeeded = USERS.some((user) => types.has(user));
   const iptables = await iptablesWorks(4);
+  const { masqueradeNeeds } = await import("../../firewall/masquerade/nftables.ts");
   const obstacle = obstacleTo(masqueradeNeeds(), "masquerade");
   const chains = listBaseChains();
   const found: Diagnosis[] = [];

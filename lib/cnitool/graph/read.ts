@@ -1,6 +1,5 @@
 /** Reads the graph from the kernel. */
-import { portMapperIptables } from "../../firewall/ports/iptables.ts";
-import { portMapperNft } from "../../firewall/ports/nftables.ts";
+import { PORT_MAPPERS } from "../../firewall/ports/mappers.ts";
 import type { Claim } from "../../firewall/ports/types.ts";
 import type { CachedAttachment } from "../../libcni/cache.ts";
 import { IFF_LOOPBACK } from "../../netlink/link.ts";
@@ -22,7 +21,11 @@ export async function readGraph(cached: readonly CachedAttachment[]): Promise<Ho
   using hostNs = NetNs.current();
   using host = Rtnl.open(hostNs);
   const links = host.link.list().filter(isNoLoopback);
-  const claims = [...await portMapperNft.claims(), ...await portMapperIptables.claims()];
+  const [nftables, iptables] = [
+    await PORT_MAPPERS.of("nftables"),
+    await PORT_MAPPERS.of("iptables"),
+  ];
+  const claims = [...await nftables.claims(), ...await iptables.claims()];
   const containers: Container[] = [];
   for (const netns of visibleNetNs()) {
     using _open = netns;

@@ -9,26 +9,18 @@ import { messageOf } from "../../runtime/errors.ts";
 import type { Records } from "../../state/record_store.ts";
 import type { Attachment } from "../../types/attachment.ts";
 import { validateAttachment } from "../../types/names.ts";
-import { inEvery, runEach } from "../backend.ts";
+import { runEach } from "../backend.ts";
+import { BACKENDS } from "../backend_names.ts";
 import { lockForRemoval, lockRules } from "../notes/lock.ts";
+import { FILTERS } from "./filters.ts";
+import { filterNotes } from "./notes.ts";
 import {
   FILTER_BACKENDS,
   type FilterBackend,
   type FilterEntry,
-  type PacketFilter,
   type ReadEntries,
   type Removal,
 } from "./types.ts";
-import { filterFirewalld } from "./firewalld.ts";
-import { filterIptables } from "./iptables.ts";
-import { filterNft } from "./nftables.ts";
-import { filterNotes } from "./notes.ts";
-
-const FILTERS: Readonly<Record<FilterBackend, PacketFilter>> = {
-  iptables: filterIptables,
-  nftables: filterNft,
-  firewalld: filterFirewalld,
-};
 
 /**
  * Accepts an attachment's packets, and enforces its policy, instead of what an earlier entry of the
@@ -45,7 +37,7 @@ export async function applyFilter(entry: FilterEntry): Promise<void> {
   const all = once(() => notes.list().records);
   for (const name of FILTER_BACKENDS) {
     const own = entriesOf(name, [entry]);
-    if (own.length > 0) await FILTERS[name].add(own, all, isNew);
+    if (own.length > 0) await (await FILTERS.of(name)).add(own, all, isNew);
   }
   if (earlier) await removeEarlier(earlier, notes.list());
 }
@@ -80,7 +72,11 @@ export async function gcFilter(network: string, valid: readonly Attachment[]): P
   using _lock = await lockForRemoval();
   const notes = filterNotes();
   const { gone, others } = notes.partition(network, valid);
-  const orphans = FILTER_BACKENDS.flatMap((name) => FILTERS[name].orphans?.(network, valid) ?? []);
+  const found = await FILTERS.inUse(
+    FILTER_BACKENDS,
+    (filter) => Promise.resolve(filter.orphans?.(network, valid) ?? []),
+  );
+  const orphans = found.flat();
   if (gone.length > 0 || orphans.length > 0) {
     const removal = removalOf(gone);
     await removeAll({ ...removal, ips: [...removal.ips, ...orphans] }, others);
@@ -93,7 +89,7 @@ export async function missingOfFilter(entry: FilterEntry): Promise<string | unde
   using _lock = await lockRules(); // or an ADD under way has noted what is not there yet
   const all = once(() => [entry, ...filterNotes().others(entry.attachment).records]);
   for (const name of new Set([entry.backend, entry.enforcer])) {
-    const [missing] = await FILTERS[name].missing([entry], all);
+    const [missing] = await (await FILTERS.of(name)).missing([entry], all);
     if (missing) return missing;
   }
   return undefined;
@@ -116,11 +112,12 @@ export async function restoreFilter(
   await runEach(FILTER_BACKENDS.map((name) => async () => {
     const own = entriesOf(name, records);
     if (own.length === 0) return;
-    const missing = await FILTERS[name].missing(own, () => living);
+    const filter = await FILTERS.of(name);
+    const missing = await filter.missing(own, () => living);
     const found = own.filter((_, i) => missing[i] !== undefined);
     for (const entry of found) (containerIsGone(entry) ? dead : lacking).add(entry);
     if (found.every(containerIsGone)) return;
-    await FILTERS[name].add(entriesOf(name, living), () => living);
+    await filter.add(entriesOf(name, living), () => living);
   }));
   for (const { attachment } of lacking) restored(attachment);
   if (dead.size === 0) return;
@@ -151,9 +148,9 @@ async function removeAll(gone: Removal, others: Records<FilterEntry>): Promise<v
         `${others.unreadable.join(", ")}; remove the files of containers that are gone\n`,
     );
   }
-  await inEvery(
-    FILTER_BACKENDS,
-    (name) => FILTERS[name].remove({ ...gone, keepShared }, others.records),
+  await FILTERS.inUse(
+    gone.zones.length > 0 ? FILTER_BACKENDS : BACKENDS,
+    (filter) => filter.remove({ ...gone, keepShared }, others.records),
   );
 }
 

@@ -11,21 +11,14 @@ import { Cidr } from "../../ip/cidr.ts";
 import { CniError } from "../../types/error.ts";
 import { type Attachment } from "../../types/attachment.ts";
 import { validateAttachment } from "../../types/names.ts";
-import { availableBackend } from "../available.ts";
-import { inEveryBackend, runEach, withBackend } from "../backend.ts";
+import { runEach, withBackend } from "../backend.ts";
 import { type Backend, BACKENDS } from "../backend_names.ts";
 import { lockForRemoval, lockRules } from "../notes/lock.ts";
 import { recordNetNs } from "../../ns/recorded.ts";
-import { masqueradeIptables } from "./iptables.ts";
-import { masqueradeNeeds, masqueradeNft } from "./nftables.ts";
+import { MASQUERADERS } from "./masqueraders.ts";
 import { type MasqueradeNote, masqueradeNotes } from "./notes.ts";
 import { MissingTool } from "../../host/tool.ts";
-import { MASQUERADE_BACKENDS, type MasqueradeBackend, type Masquerader } from "./types.ts";
-
-const MASQUERADERS: Readonly<Record<Backend, Masquerader>> = {
-  iptables: masqueradeIptables,
-  nftables: masqueradeNft,
-};
+import { MASQUERADE_BACKENDS, type MasqueradeBackend } from "./types.ts";
 
 /**
  * Masquerades packets from `ips`. A failure leaves the rules as they were.
@@ -46,13 +39,14 @@ export async function masquerade(
   const notes = masqueradeNotes();
   const hadRules = notes.has(attachment);
   await withBackend(backend, families, async (chosen) => {
+    const masquerader = await MASQUERADERS.of(chosen);
     try {
-      await MASQUERADERS[chosen].add(attachment, ips);
+      await masquerader.add(attachment, ips);
       const recorded = netns ? { netns: recordNetNs(netns) } : {};
       notes.write({ attachment, backend: chosen, ips, ...recorded });
     } catch (error) {
       // One family's rules may exist already, or a program was killed that had made them.
-      if (!hadRules) await MASQUERADERS[chosen].remove(attachment);
+      if (!hadRules) await masquerader.remove(attachment);
       throw error;
     }
   });
@@ -65,7 +59,7 @@ export async function masquerade(
  */
 export async function unmasquerade(attachment: Attachment): Promise<void> {
   using _lock = await lockForRemoval();
-  await inEveryBackend((name) => MASQUERADERS[name].remove(attachment));
+  await MASQUERADERS.inUse(BACKENDS, (masquerader) => masquerader.remove(attachment));
   masqueradeNotes().remove(attachment);
 }
 
@@ -102,8 +96,8 @@ interface UndoSteps {
 async function restoreEarlier(earlier: MasqueradeNote): Promise<void> {
   const { attachment } = earlier;
   using _lock = await lockRules();
-  await inEveryBackend((name) => MASQUERADERS[name].remove(attachment));
-  await MASQUERADERS[earlier.backend].add(attachment, earlier.ips);
+  await MASQUERADERS.inUse(BACKENDS, (masquerader) => masquerader.remove(attachment));
+  await (await MASQUERADERS.of(earlier.backend)).add(attachment, earlier.ips);
   masqueradeNotes().write(earlier);
 }
 
@@ -116,13 +110,15 @@ export async function gcMasquerade(
   valid: readonly Attachment[],
 ): Promise<void> {
   using _lock = await lockForRemoval();
-  await inEveryBackend((name) => MASQUERADERS[name].collect(network, valid));
+  await MASQUERADERS.inUse(BACKENDS, (masquerader) => masquerader.collect(network, valid));
   masqueradeNotes().removeOthers(network, valid);
 }
 
 /** @throws {CniError} code 50 when `backend`, or without one both, cannot masquerade */
 export async function requireMasquerade(backend?: Backend): Promise<void> {
   const option = backend ? `"ipMasqBackend": "${backend}"` : '"ipMasq"';
+  const { availableBackend } = await import("../available.ts");
+  const { masqueradeNeeds } = await import("./nftables.ts");
   await availableBackend(backend, option, masqueradeNeeds);
 }
 
@@ -138,9 +134,9 @@ export async function restoreMasquerade(
   restored: (attachment: Attachment) => void,
 ): Promise<void> {
   await runEach(BACKENDS.map((backend) => async () => {
-    const masquerader = MASQUERADERS[backend];
     const own = notes.filter((note) => note.backend === backend);
     if (own.length === 0) return;
+    const masquerader = await MASQUERADERS.of(backend);
     const missing = await masquerader.missing(own);
     const lacking = own.filter((_, i) => missing[i] !== undefined);
     if (lacking.length === 0) return;
@@ -176,7 +172,8 @@ export async function expectMasquerade(
   const reports: string[] = [];
   for (const name of MASQUERADE_BACKENDS) {
     try {
-      const all = await MASQUERADERS[name].missing(wanted.map((ips) => ({ attachment, ips })));
+      const masquerader = await MASQUERADERS.of(name);
+      const all = await masquerader.missing(wanted.map((ips) => ({ attachment, ips })));
       const missing = all.some((each) => each === undefined) ? undefined : all[0];
       if (missing === undefined) return;
       reports.push(`${name}: ${missing}`);

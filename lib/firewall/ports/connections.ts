@@ -4,23 +4,29 @@
  *
  * @module
  */
-import { type Connection, removeConnections } from "../../conntrack/conntrack.ts";
-import { Rtnl } from "../../rtnl/rtnl.ts";
+import type { Connection } from "../../conntrack/conntrack.ts";
 import { messageOf } from "../../runtime/errors.ts";
 import { warn } from "../../runtime/caller.ts";
 import type { Forwarding, Publication } from "./types.ts";
+
+/** Loaded for UDP and SCTP only. */
+const loadConntrack = () => import("../../conntrack/conntrack.ts");
 
 /**
  * Removes connections to published ports that do not lead to the container: only those to an
  * address of the host.
  */
-export function removeEarlierConnections(publications: readonly Publication[]): void {
-  attempt(() => {
+export async function removeEarlierConnections(
+  publications: readonly Publication[],
+): Promise<void> {
+  await attempt(async () => {
     const wanted = publications.flatMap(({ address, mappings }) =>
       mappings.filter(({ protocol }) => protocol !== "tcp")
         .map((mapping) => ({ ...mapping, target: address.ip }))
     );
     if (wanted.length === 0) return;
+    const { removeConnections } = await loadConntrack();
+    const { Rtnl } = await import("../../rtnl/rtnl.ts");
     using host = Rtnl.open();
     const own = new Set(host.address.list().map(({ address }) => String(address.ip)));
     removeConnections(wanted.map(({ protocol, hostIp, hostPort, containerPort, target }) => ({
@@ -37,10 +43,11 @@ export function removeEarlierConnections(publications: readonly Publication[]): 
 }
 
 /** Removes the connections that removed rules translated. */
-export function removeConnectionsThrough(removed: readonly Forwarding[]): void {
-  attempt(() => {
+export async function removeConnectionsThrough(removed: readonly Forwarding[]): Promise<void> {
+  await attempt(async () => {
     const wanted = removed.filter(({ protocol }) => protocol !== "tcp");
     if (wanted.length === 0) return;
+    const { removeConnections } = await loadConntrack();
     removeConnections(wanted.map(({ protocol, hostPort, target }) => ({
       family: target.family,
       protocol,
@@ -51,9 +58,9 @@ export function removeConnectionsThrough(removed: readonly Forwarding[]): void {
 }
 
 /** Runs `work`, and warns of a failure: stale connections expire by themselves within minutes. */
-function attempt(work: () => void): void {
+async function attempt(work: () => Promise<void>): Promise<void> {
   try {
-    work();
+    await work();
   } catch (error) {
     warn(`cannot remove stale connections: ${messageOf(error)}\n`);
   }

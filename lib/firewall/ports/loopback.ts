@@ -10,12 +10,12 @@ import { readSysctl, trySysctl, writeSysctl } from "../../host/sysctl.ts";
 import type { IpAddress } from "../../ip/address.ts";
 import { NetlinkError } from "../../nl/error.ts";
 import type { Link } from "../../rtnl/link.ts";
-import { Rtnl } from "../../rtnl/rtnl.ts";
+import type { Rtnl } from "../../rtnl/rtnl.ts";
 import { ifPresent } from "../../runtime/errors.ts";
 import { runtime } from "../../runtime/mod.ts";
 import { removeIfPresent } from "../../runtime/write_atomic.ts";
 import { RecordStore } from "../../state/record_store.ts";
-import { inEveryBackend, withBackend } from "../backend.ts";
+import { withBackend } from "../backend.ts";
 import { type Backend, BACKENDS } from "../backend_names.ts";
 import { lockRules, NOTES_DIRECTORY } from "../notes/lock.ts";
 import { fieldsOf, textOf, wordOf } from "../notes/note_store.ts";
@@ -31,7 +31,7 @@ export async function openLoopback(
   address: IpAddress,
   backend: Backend | undefined,
 ): Promise<void> {
-  const link = linkTo(address);
+  const link = await linkTo(address);
   if (!link) return;
   using _lock = await lockRules();
   await withBackend(backend, [4], async (chosen) => {
@@ -39,7 +39,7 @@ export async function openLoopback(
     // There must be no guard that is not noted, should this be killed: nobody would remove it.
     if (noted !== chosen) guardNotes().write(GUARD_NAME, chosen);
     try {
-      await PORT_MAPPERS[chosen].guardLoopback();
+      await (await PORT_MAPPERS.of(chosen)).guardLoopback();
     } catch (error) {
       if (noted === undefined) guardNotes().remove(GUARD_NAME);
       else if (noted !== chosen) guardNotes().write(GUARD_NAME, noted);
@@ -61,11 +61,11 @@ export async function closeLoopbackUnlessUsed(): Promise<void> {
   const guard = notedGuard();
   if (!guard) return guardNotes().sweep();
   if (portsNotes().names().length > 0) return;
-  const claims = await inEveryBackend((name) => PORT_MAPPERS[name].claims());
+  const claims = await PORT_MAPPERS.inUse(BACKENDS, (mapper) => mapper.claims());
   if (claims.flat().length > 0) return; // the Go plugins'
-  resetOpened();
+  await resetOpened();
   if (hasOpenInterface()) return;
-  await PORT_MAPPERS[guard].unguardLoopback();
+  await (await PORT_MAPPERS.of(guard)).unguardLoopback();
   guardNotes().remove(GUARD_NAME);
   removeIfPresent(EARLIER_GUARD_NOTE);
 }
@@ -73,12 +73,12 @@ export async function closeLoopbackUnlessUsed(): Promise<void> {
 /** Restores the guard where it is noted and missing. The caller holds the lock. */
 export async function restoreGuard(): Promise<void> {
   const guard = notedGuard();
-  if (guard) await PORT_MAPPERS[guard].guardLoopback();
+  if (guard) await (await PORT_MAPPERS.of(guard)).guardLoopback();
 }
 
 /** Finds the interface that leads to an address; undefined when none does. */
-function linkTo(address: IpAddress): Link | undefined {
-  using host = Rtnl.open();
+async function linkTo(address: IpAddress): Promise<Link | undefined> {
+  using host = await openHost();
   try {
     const { device } = host.route.get(address);
     return device === undefined ? undefined : host.link.get(device);
@@ -88,14 +88,20 @@ function linkTo(address: IpAddress): Link | undefined {
   }
 }
 
+/** Opens the host's interfaces and routes, which a DEL seldom asks for. */
+async function openHost(): Promise<Rtnl> {
+  const { Rtnl } = await import("../../rtnl/rtnl.ts");
+  return Rtnl.open();
+}
+
 function sysctlOf(name: string): string {
   return `net/ipv4/conf/${name}/route_localnet`;
 }
 
 /** Resets the sysctl of the recorded interfaces; one whose name was reused is left alone. */
-function resetOpened(): void {
+async function resetOpened(): Promise<void> {
   const opened = openedInterfaces();
-  using host = Rtnl.open();
+  using host = await openHost();
   for (const { name, index } of opened.list().records) {
     if (host.link.find(name)?.index === index) trySysctl(sysctlOf(name), "0");
   }

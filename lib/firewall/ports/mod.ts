@@ -9,8 +9,7 @@
 import { CniError } from "../../types/error.ts";
 import { type Attachment, membership } from "../../types/attachment.ts";
 import { validateAttachment } from "../../types/names.ts";
-import { availableBackend, warnOfDrops } from "../available.ts";
-import { inEvery, inEveryBackend, runEach, withBackend } from "../backend.ts";
+import { runEach, withBackend } from "../backend.ts";
 import { type Backend, BACKENDS } from "../backend_names.ts";
 import { lockForRemoval, lockRules } from "../notes/lock.ts";
 import { isGone, recordNetNs } from "../../ns/recorded.ts";
@@ -34,8 +33,6 @@ import {
 import { MissingTool } from "../../host/tool.ts";
 import { closeLoopbackUnlessUsed, restoreGuard } from "./loopback.ts";
 import { PORT_MAPPERS } from "./mappers.ts";
-import { portsNeeds } from "./nftables.ts";
-import { requireForeignRules } from "./nftables_conditions.ts";
 import { type PortsNote, portsNotes } from "./notes.ts";
 
 /** What to publish. */
@@ -66,10 +63,11 @@ export async function publishPorts(request: PortRequest, netns: string): Promise
     await withBackend(request.backend, familiesOf(published), async (backend) => {
       const note = { ...published, backend, netns: recordNetNs(netns) };
       const own = siblings.filter((each) => each.backend === backend);
+      const mapper = await PORT_MAPPERS.of(backend);
       const add = async () => {
         await expectUnclaimedElsewhere(published, backend);
         const replaced = earlier?.backend === backend ? earlier : undefined;
-        await PORT_MAPPERS[backend].add(published, replaced, own);
+        await mapper.add(published, replaced, own);
       };
       try {
         await unlessTakenByGone(add);
@@ -79,7 +77,7 @@ export async function publishPorts(request: PortRequest, netns: string): Promise
         // One family's rules may exist already, or a program was killed that had made them.
         const nothingMade = error instanceof PortTakenError || error instanceof MissingTool;
         if (!hadRules && !nothingMade) {
-          await PORT_MAPPERS[backend].remove(attachment, undefined, own);
+          await mapper.remove(attachment, undefined, own);
           removeSibling(attachment);
         }
         throw error;
@@ -89,16 +87,15 @@ export async function publishPorts(request: PortRequest, netns: string): Promise
     if (earlier) notes.write(earlier);
     throw error;
   }
-  removeEarlierConnections(published.publications);
+  await removeEarlierConnections(published.publications);
 }
 
 /** @throws {PortTakenError} where another backend has one of the ports for somebody else */
 async function expectUnclaimedElsewhere(published: Published, backend: Backend): Promise<void> {
   const others = BACKENDS.filter((name) => name !== backend);
   const { publications } = published;
-  for (const claims of await inEvery(others, (name) => PORT_MAPPERS[name].claims(publications))) {
-    expectUnclaimed(published, claims);
-  }
+  const found = await PORT_MAPPERS.inUse(others, (mapper) => mapper.claims(publications));
+  for (const claims of found) expectUnclaimed(published, claims);
 }
 
 /**
@@ -171,13 +168,12 @@ async function unpublish(
     ...gone.map((attachment) => async () => {
       const note = notes.read(attachment);
       const siblings = siblingsOf(attachment).filter((other) => !isGoing(other.attachment));
-      const found = await inEveryBackend((name) =>
-        PORT_MAPPERS[name].remove(
+      const found = await PORT_MAPPERS.inUse(BACKENDS, (mapper, name) =>
+        mapper.remove(
           attachment,
           note?.backend === name ? note : undefined,
           siblings.filter(({ backend }) => backend === name),
-        )
-      );
+        ));
       // The note matters where the rules were flushed, or removed by a DEL that was killed:
       // connections outlive them.
       removed.push(...found.flat(), ...note ? forwardingsOf(note) : []);
@@ -203,7 +199,10 @@ export async function gcPorts(network: string, valid: readonly Attachment[]): Pr
   const shared = gone.map(({ attachment }) => attachment)
     .filter((attachment) => siblingsOf(attachment).length > 0);
   await unpublish(shared, async () => {
-    const removed = await inEveryBackend((name) => PORT_MAPPERS[name].collect(network, valid));
+    const removed = await PORT_MAPPERS.inUse(
+      BACKENDS,
+      (mapper) => mapper.collect(network, valid),
+    );
     return [...removed.flat(), ...gone.flatMap(forwardingsOf)];
   });
   portsNotes().removeOthers(network, valid);
@@ -218,7 +217,7 @@ export async function gcPorts(network: string, valid: readonly Attachment[]): Pr
 export async function expectPorts(request: PortRequest): Promise<void> {
   const published = withoutEmpty(request);
   await withBackend(request.backend, familiesOf(published), async (backend) => {
-    const [missing] = await PORT_MAPPERS[backend].missing([published]);
+    const [missing] = await (await PORT_MAPPERS.of(backend)).missing([published]);
     if (missing === undefined) return;
     const { ifName, containerId } = published.attachment;
     throw CniError.internal(`ports of ${ifName} of ${containerId} are not published: ${missing}`);
@@ -235,12 +234,15 @@ export async function requirePorts(
   hasConditions: boolean,
 ): Promise<void> {
   const option = backend ? `"backend": "${backend}"` : "portmap";
+  const { availableBackend, warnOfDrops } = await import("../available.ts");
+  const { portsNeeds } = await import("./nftables.ts");
   const chosen = await availableBackend(backend, option, portsNeeds);
   if (chosen === "nftables" && hasConditions) await requireConditions();
   warnOfDrops(chosen);
 }
 
 async function requireConditions(): Promise<void> {
+  const { requireForeignRules } = await import("./nftables_conditions.ts");
   try {
     await requireForeignRules();
   } catch (error) {
@@ -265,7 +267,8 @@ export async function restorePorts(
     ...BACKENDS.map((backend) => async () => {
       const own = notes.filter((note) => note.backend === backend);
       if (own.length === 0) return;
-      const missing = await PORT_MAPPERS[backend].missing(own);
+      const mapper = await PORT_MAPPERS.of(backend);
+      const missing = await mapper.missing(own);
       // Of attachments that publish the same ports the one that is restored first serves.
       const lacking = inOrderOfAdds(own.filter((_, i) => missing[i] !== undefined));
       const [gone, living] = [true, false].map((isGone) =>
@@ -278,7 +281,7 @@ export async function restorePorts(
             published,
             siblings: siblingsOf(published.attachment).filter((each) => each.backend === backend),
           }));
-          await PORT_MAPPERS[backend].addEach(all, (i) => {
+          await mapper.addEach(all, (i) => {
             republished.push(...living[i]!.publications);
             restored(living[i]!.attachment);
           });

@@ -1,8 +1,6 @@
 /** Chooses the backend that accepts a container's packets. */
-import { availableBackend } from "../../../lib/firewall/available.ts";
 import type { Backend } from "../../../lib/firewall/backend_names.ts";
 import { firewalldRuns } from "../../../lib/firewall/filter/firewalld.ts";
-import { filterSkeleton } from "../../../lib/firewall/filter/nftables.ts";
 import type { FilterBackend } from "../../../lib/firewall/filter/types.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { adminChainOf } from "./config.ts";
@@ -25,7 +23,19 @@ export async function availableFilter(options: Options): Promise<FilterBackend> 
     if (await firewalldRuns()) return "firewalld";
     throw CniError.notAvailable('"backend": "firewalld": firewalld does not run; start it');
   }
+  const { availableBackend } = await import("../../../lib/firewall/available.ts");
+  const { filterSkeleton } = await import("../../../lib/firewall/filter/nftables.ts");
   const option = backend ? `"backend": "${backend}"` : "firewall";
   const needs = () => filterSkeleton([adminChainOf(options)]);
   return await availableBackend(backend as Backend || undefined, option, needs);
+}
+
+/**
+ * Expects for STATUS a backend that works, and warns where its rules cannot let packets through.
+ * @throws {CniError} as {@link availableFilter}
+ */
+export async function requireFilter(options: Options): Promise<void> {
+  const backend = await availableFilter(options);
+  const { warnOfDrops } = await import("../../../lib/firewall/available.ts");
+  warnOfDrops(backend);
 }

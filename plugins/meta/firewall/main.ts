@@ -17,7 +17,6 @@ import {
   missingOfFilter,
   revokeFilter,
 } from "../../../lib/firewall/filter/mod.ts";
-import { warnOfDrops } from "../../../lib/firewall/available.ts";
 import { filterNotes } from "../../../lib/firewall/filter/notes.ts";
 import type { FilterEntry } from "../../../lib/firewall/filter/types.ts";
 import { warn } from "../../../lib/runtime/caller.ts";
@@ -32,14 +31,14 @@ import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { versionsFrom } from "../../../lib/types/versions.ts";
-import { availableFilter, usesFirewalld } from "./backend.ts";
 import { policyOf, unknownBackend } from "./config.ts";
 import type { Options } from "./options.ts";
 import { addressesOf, entryOf } from "./entry.ts";
 
-/** What asks for interfaces, which an ADD or DEL seldom does, is loaded where it is asked for. */
+/** What few commands or configurations ask for is loaded where it is asked for. */
 const loadBridgePorts = () => import("./bridge_ports.ts");
 const loadWithoutNote = () => import("./without_note.ts");
+const loadBackend = () => import("./backend.ts");
 const loadPrivileges = () => import("../../../lib/rtnl/privileges.ts");
 
 const firewall: AnyPlugin = definePlugin<Options>({
@@ -53,7 +52,7 @@ const firewall: AnyPlugin = definePlugin<Options>({
 
   async status({ options }) {
     (await loadPrivileges()).requirePrivileges();
-    warnOfDrops(await availableFilter(options));
+    await (await loadBackend()).requireFilter(options);
   },
 
   async gc({ config, validAttachments }) {
@@ -80,7 +79,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
 
 async function apply(call: AddCall<Options>, prevResult: Result): Promise<void> {
   const { options } = call;
-  const zoned = await usesFirewalld(options);
+  const zoned = await (await loadBackend()).usesFirewalld(options);
   const applyWith = (chosen: Backend) =>
     applyFilter(entryOf(call, prevResult, zoned ? "firewalld" : chosen, chosen));
   if (zoned && policyOf(options) === "open") return await applyWith("iptables");

@@ -23,7 +23,6 @@ import {
 import { portsNotes } from "../../../lib/firewall/ports/notes.ts";
 import { openLoopback } from "../../../lib/firewall/ports/loopback.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
-import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
 import {
   type AddCall,
   type AnyPlugin,
@@ -57,6 +56,7 @@ const portmap: AnyPlugin = definePlugin<Options>({
   },
 
   async status({ options }) {
+    const { requirePrivileges } = await import("../../../lib/rtnl/privileges.ts");
     requirePrivileges();
     const { backend } = (await loadConfig()).readBackend(options);
     const { conditionsV4, conditionsV6 } = options;
