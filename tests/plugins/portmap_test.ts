@@ -992,7 +992,8 @@ kernelTest("portmap: no ports, no prevResult, wrong values", (sandbox) => {
   const error = (mappings: unknown[], more = {}) =>
     pluginError(sandbox, call(first, "ADD", mappings as Mapping[], more));
   const alone = pluginError(sandbox, call(first, "ADD", [map(1)], { prevResult: undefined }));
-  assertEquals([alone.code, alone.msg], [7, "must be called as chained plugin"]);
+  assertEquals(alone.code, 7);
+  assertStringIncludes(alone.msg, "portmap must be called as chained plugin");
   assertMatch(error([map(0)]).msg, /Invalid host port number: 0/);
   assertMatch(error([{ ...map(1), containerPort: 0 }]).msg, /Invalid container port number: 0/);
   assertMatch(error([map(70000)]).msg, /70000/);

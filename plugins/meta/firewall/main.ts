@@ -27,6 +27,7 @@ import {
   definePlugin,
   type DelCall,
 } from "../../../lib/skel/plugin.ts";
+import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
@@ -61,8 +62,8 @@ const firewall: AnyPlugin = definePlugin<Options>({
 });
 
 async function add(call: AddCall<Options>): Promise<Result> {
-  const { prevResult, undo, options, raw } = call;
-  if (!prevResult) throw CniError.invalidConfig("missing prevResult from earlier plugin");
+  const { undo, options, raw } = call;
+  const prevResult = requirePrevResult(call);
   const unknown = unknownBackend(raw);
   if (unknown) warn(`"backend": ${JSON.stringify(unknown)} is unknown; as good as none\n`);
   const hadRules = filterNotes().has(call.attachment);
@@ -96,8 +97,7 @@ async function revoke(call: DelCall): Promise<void> {
 }
 
 async function check(call: AttachmentCall<Options>): Promise<void> {
-  const { prevResult } = call;
-  if (!prevResult) throw CniError.invalidConfig("missing prevResult from earlier plugin");
+  const prevResult = requirePrevResult(call);
   const noted = filterNotes().read(call.attachment);
   if (!noted) {
     const { expectedWithoutNote } = await loadWithoutNote();

@@ -31,7 +31,6 @@ import {
 } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
-import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import type { Options } from "./config.ts";
 
@@ -69,8 +68,8 @@ const portmap: AnyPlugin = definePlugin<Options>({
 });
 
 async function add(call: AddCall<Options>): Promise<Result> {
-  const { prevResult, undo } = call;
-  if (!prevResult) throw CniError.invalidConfig("must be called as chained plugin");
+  const { undo } = call;
+  const prevResult = requirePrevResult(call);
   const { backend, snat } = (await loadConfig()).readBackend(call.options);
   const publications = await publicationsOf(call, prevResult);
   if (publications.length === 0) return prevResult;
