@@ -227,12 +227,7 @@ function connect(): Instruction[] {
     // A number below 3 is that of a standard stream which is closed.
     { op: "if", left: "result", is: "<", right: 3, goTo: "execute" },
     { op: "set", to: "socket", value: "result" },
-    {
-      op: "system",
-      call: "setsockopt",
-      with: ["socket", SOL_SOCKET, SO_SNDTIMEO, { datum: "sendTimeout" }, 16],
-    },
-    { op: "if", left: "result", is: "<", right: 0, goTo: "execute" },
+    ...limitSending(),
     { op: "system", call: "connect", with: ["socket", { datum: "address" }, SOCKADDR_UN] },
     { op: "if", left: "result", is: "<", right: 0, goTo: "execute" },
     {
@@ -247,12 +242,26 @@ function connect(): Instruction[] {
     { op: "if", left: "result", is: "!=", right: -ESRCH, goTo: "prepare" },
     { op: "label", name: "starting" },
     { op: "store", value: START_TIMEOUT_S, to: { datum: "timeout" }, size: 8 },
+    { op: "store", value: START_TIMEOUT_S, to: { datum: "sendTimeout" }, size: 8 },
+    ...limitSending(),
 
     { op: "label", name: "prepare" },
     { op: "system", call: "signalfd4", with: [-1, { datum: "forwarded" }, 8, SFD_CLOEXEC] },
     { op: "if", left: "result", is: "<", right: 0, goTo: "execute" },
     { op: "store", value: "socket", to: { datum: "polled" }, size: 4 },
     { op: "store", value: "result", to: { datum: "polled", offset: 8 }, size: 4 },
+  ];
+}
+
+/** Sets how long the socket waits for room: a long environment has none until the server reads. */
+function limitSending(): Instruction[] {
+  return [
+    {
+      op: "system",
+      call: "setsockopt",
+      with: ["socket", SOL_SOCKET, SO_SNDTIMEO, { datum: "sendTimeout" }, 16],
+    },
+    { op: "if", left: "result", is: "<", right: 0, goTo: "execute" },
   ];
 }
 

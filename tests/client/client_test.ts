@@ -5,7 +5,16 @@
  * @module
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import { ACCEPTED, ANSWERING, DECLINED, FAILED, GO, SUCCEEDED } from "../../lib/server/protocol.ts";
+import { sleep } from "../../lib/runtime/sleep.ts";
+import {
+  ACCEPT_TIMEOUT_S,
+  ACCEPTED,
+  ANSWERING,
+  DECLINED,
+  FAILED,
+  GO,
+  SUCCEEDED,
+} from "../../lib/server/protocol.ts";
 import { MACHINES, makeClient } from "../../scripts/client/client.ts";
 import { missing, type Reason, reportSkip } from "../support/requirements.ts";
 import { Conversation } from "../support/scripted_server.ts";
@@ -335,6 +344,26 @@ for (const machine of MACHINES) {
       ["strace"],
     );
   }
+
+  hostTest(
+    "it has more patience where the process that listened is gone: a service manager starts the server",
+    async (fixture) => {
+      const before = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=kill:error=ESRCH"];
+      const long = Object.fromEntries(
+        Array.from({ length: 10 }, (_, i) => [`BIG${i}`, "x".repeat(100_000)]),
+      );
+      // A long environment has no room in the socket until the server reads.
+      for (const env of [{}, long]) {
+        const [, ended] = await fixture.serve(async (conversation) => {
+          await sleep(1000 * ACCEPT_TIMEOUT_S + 500);
+          await take(conversation);
+          await conversation.say(SUCCEEDED);
+        }, () => fixture.start({ before, env }).ended);
+        assertEquals(ended, { code: 0, signal: null, stdout: "", stderr: "" });
+      }
+    },
+    ["strace"],
+  );
 
   for (const [call, when] of [["ppoll", 2], ["read", 2]] as const) {
     hostTest(
