@@ -65,6 +65,7 @@ export const SYSTEM_CALLS = {
   execve: { x86_64: 59, aarch64: 221 },
   kill: { x86_64: 62, aarch64: 129 },
   exit_group: { x86_64: 231, aarch64: 94 },
+  readlinkat: { x86_64: 267, aarch64: 78 },
   ppoll: { x86_64: 271, aarch64: 73 },
   signalfd4: { x86_64: 289, aarch64: 74 },
 } as const;

@@ -38,6 +38,8 @@ const ESRCH = 3;
 const EINTR = 4;
 /** The auxiliary vector's entry with the path that was executed. getauxval(3) */
 const AT_EXECFN = 31;
+/** The working directory, which an absolute path does not start at. `linux/fcntl.h` */
+const AT_FDCWD = -100;
 const STANDARD_OUTPUT = 1;
 
 /** `sizeof(struct sockaddr_un)`: unix(7) */
@@ -78,6 +80,7 @@ export function clientData(socketPath: string): Datum[] {
     { name: "lost", bytes: LOST },
     { name: "noExecutable", bytes: NO_EXECUTABLE },
     { name: "beside", bytes: new TextEncoder().encode(`${SIBLING}\0`) },
+    { name: "self", bytes: new TextEncoder().encode("/proc/self/exe\0") },
     { name: "address", bytes: address },
     { name: "go", bytes: Uint8Array.of(GO) },
     // struct timeval; struct timespec, which ppoll(2) decrements
@@ -331,6 +334,7 @@ function execute(): Instruction[] {
     },
     { op: "if", left: "result", is: "<", right: 0, goTo: "no executable" },
     { op: "system", call: "execve", with: ["executable", "arguments", "environment"] },
+    ...executeBesideFile(),
     { op: "label", name: "no executable" },
     {
       op: "system",
@@ -338,6 +342,32 @@ function execute(): Instruction[] {
       with: [STANDARD_OUTPUT, { datum: "noExecutable" }, NO_EXECUTABLE.length],
     },
     { op: "goTo", label: "failed" },
+  ];
+}
+
+/**
+ * Executes the file beside this one, where the path that it was executed by is a symbolic link's, or
+ * the path that was written in leads nowhere.
+ */
+function executeBesideFile(): Instruction[] {
+  return [
+    { op: "set", to: "executable", value: { datum: "path" } },
+    {
+      op: "system",
+      call: "readlinkat",
+      with: [AT_FDCWD, { datum: "self" }, "executable", PATH_MAX],
+    },
+    { op: "if", left: "result", is: "<", right: 0, goTo: "no executable" },
+    { op: "set", to: "pointer", value: "executable" },
+    { op: "add", to: "pointer", by: "result" },
+    { op: "label", name: "character before" },
+    { op: "if", left: "pointer", is: "==", right: "executable", goTo: "no executable" },
+    { op: "add", to: "pointer", by: -1 },
+    { op: "load", to: "result", from: { at: "pointer" }, size: 1 },
+    { op: "if", left: "result", is: "!=", right: "/".charCodeAt(0), goTo: "character before" },
+    { op: "load", to: "result", from: { datum: "beside" }, size: 4 },
+    { op: "store", value: "result", to: { at: "pointer", offset: 1 }, size: 4 },
+    { op: "system", call: "execve", with: ["executable", "arguments", "environment"] },
   ];
 }
 

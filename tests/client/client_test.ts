@@ -169,12 +169,31 @@ for (const machine of MACHINES) {
     assertEquals(await shell("mkdir x; cd x; echo input | ../x/.././bridge"), expected);
   });
 
+  hostTest(
+    "by a link it finds the executable beside the file that this leads to",
+    async (fixture) => {
+      const link = `${fixture.directory}/elsewhere/bridge`;
+      Deno.mkdirSync(`${fixture.directory}/elsewhere`);
+      Deno.symlinkSync("../bridge", link);
+      const by = (path: string) => ({ before: ["/bin/sh", "-c", 'exec "$1"', "sh", path] });
+      expectExecuted(await fixture.start(by(link)).ended);
+      // Its own directory's comes first.
+      Deno.writeTextFileSync(`${fixture.directory}/elsewhere/cni`, "#!/bin/sh\nexit 3\n", {
+        mode: 0o755,
+      });
+      assertEquals((await fixture.start(by(link)).ended).code, 3);
+    },
+  );
+
   test("the path that was written in comes first", async (fixture) => {
     const { elfMachine } = machine;
     const executable = `${fixture.directory}/elsewhere`;
     Deno.renameSync(`${fixture.directory}/cni`, executable);
     const { file } = makeClient({ elfMachine, socket: fixture.socket, executable });
     Deno.writeFileSync(fixture.client, file);
+    expectExecuted(await fixture.start().ended);
+    // Where nothing is there any more: the one beside the client.
+    Deno.renameSync(executable, `${fixture.directory}/cni`);
     expectExecuted(await fixture.start().ended);
   });
 
