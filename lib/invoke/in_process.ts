@@ -1,5 +1,6 @@
 /** Plugins that are part of this executable, which are called without starting a process. */
 import { type AsyncStorage, newStorage } from "../runtime/async_storage.ts";
+import { ifPresent } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import type { FileInfo } from "../runtime/types.ts";
 import { CLIENT_LIMIT, executableOf } from "../server/client_file.ts";
@@ -64,8 +65,14 @@ function isThisExecutable(file: string): boolean {
     const other = runtime.files.stat(file);
     if (isOwn(other)) return true;
     if (other.size > CLIENT_LIMIT) return false;
-    const executable = executableOf(file, runtime.files.read(file));
-    return executable !== undefined && isOwn(runtime.files.stat(executable));
+    const bytes = runtime.files.read(file);
+    // As the client does: beside the path that it is executed by, and beside the file itself.
+    return [file, runtime.files.realPath(file)].some((path) => {
+      const executable = executableOf(path, bytes);
+      if (executable === undefined) return false;
+      const found = ifPresent(() => runtime.files.stat(executable));
+      return found !== undefined && isOwn(found);
+    });
   } catch {
     return false; // Executing the file is always right, and fails with the reason.
   }

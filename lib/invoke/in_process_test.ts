@@ -51,6 +51,9 @@ Deno.test("lookupInProcess() takes a client for the executable that it stands fo
     assertEquals(lookupInProcess(client), undefined, "there is nothing beside it");
     Deno.symlinkSync(Deno.execPath(), `${directory}/cni`);
     assertEquals(typeof lookupInProcess(client), "function");
+    Deno.mkdirSync(`${directory}/links`);
+    Deno.symlinkSync("../client", `${directory}/links/client`);
+    assertEquals(typeof lookupInProcess(`${directory}/links/client`), "function", "by a link");
     Deno.writeTextFileSync(client, "#!/bin/sh\n");
     assertEquals(lookupInProcess(client), undefined);
   });

@@ -47,6 +47,27 @@ kernelTest("run() is inside for its callback, and back after it, even when it th
   assertNotEquals(now.ino, netns.ino);
 });
 
+kernelTest(
+  "run() ends the process where its thread cannot be put back",
+  (sandbox) => {
+    createNetNs("blue");
+    const module = new URL("../../lib/ns/netns.ts", import.meta.url);
+    const script = `
+      import { NetNs } from "${module}";
+      using netns = NetNs.open("/run/netns/blue");
+      netns.run(() => console.log("inside"));
+      console.log("goes on");
+    `;
+    Deno.writeTextFileSync("/run/test/script.ts", script);
+    const strace = ["-f", "-qq", "-o", "/dev/null", "-e", "inject=setns:error=EPERM:when=2"];
+    const deno = [Deno.execPath(), "run", "--allow-all", "--no-check", "/run/test/script.ts"];
+    const { code, stdout, stderr } = sandbox.try("strace", [...strace, ...deno]);
+    assertEquals([code, stdout], [70, "inside\n"]);
+    assert(stderr.includes("cannot return to the host's network namespace"), stderr);
+  },
+  { needs: ["strace"] },
+);
+
 kernelTest("open() says what is wrong: nothing there, or no network namespace", () => {
   Deno.writeTextFileSync("/run/test/file", "");
   const cases = [
