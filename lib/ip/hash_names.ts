@@ -72,12 +72,3 @@ export function networkHash(network: string): string {
 export function attachmentHash({ network, containerId, ifName }: Attachment): string {
   return `${networkHash(network)}-${nftHash(`${ifName}:${containerId}`)}`;
 }
-
-/** Returns a predicate on hashes: of an attachment of `network` that is not in `valid`. */
-export function orphanHash(
-  network: string,
-  valid: readonly Attachment[],
-): (hash: string) => boolean {
-  const inUse = new Set(valid.map(attachmentHash));
-  return (hash) => hash.startsWith(`${networkHash(network)}-`) && !inUse.has(hash);
-}

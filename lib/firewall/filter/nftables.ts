@@ -24,7 +24,8 @@ import { commentsOfChains, hasChain, listRules, readExpressions } from "../../nf
 import { accept, drop, jump, return_, type Statement } from "../../nftables/statement.ts";
 import { doSame, type Step, stepsOf } from "../../nftables/steps.ts";
 import { addTable, deleteTable } from "../../nftables/table.ts";
-import { attachmentHash, orphanHash } from "../../ip/hash_names.ts";
+import { attachmentHash } from "../../ip/hash_names.ts";
+import { orphanHash } from "../orphan_hash.ts";
 import type { Attachment } from "../../types/attachment.ts";
 import { FILTER_TABLE } from "../nftables_tables.ts";
 import { attachmentComment, hashOf } from "../rule_comment.ts";

@@ -12,7 +12,8 @@ import { IpAddress } from "../../ip/address.ts";
 import { Cidr } from "../../ip/cidr.ts";
 import type { Attachment } from "../../types/attachment.ts";
 import { attachmentComment, hashOf } from "../rule_comment.ts";
-import { attachmentHash, orphanHash } from "../../ip/hash_names.ts";
+import { attachmentHash } from "../../ip/hash_names.ts";
+import { orphanHash } from "../orphan_hash.ts";
 import {
   mayHaveChain,
   nftFamily,

@@ -2,7 +2,8 @@
  * Masquerading with nftables: table `inet cni_plugins_masquerade`, and in its chain `masq_checks`
  * one rule per address, whose comment names the attachment.
  */
-import { attachmentHash, orphanHash } from "../../ip/hash_names.ts";
+import { attachmentHash } from "../../ip/hash_names.ts";
+import { orphanHash } from "../orphan_hash.ts";
 import { IpAddress } from "../../ip/address.ts";
 import { Cidr } from "../../ip/cidr.ts";
 import { addTo, applyBatch } from "../../nftables/batch.ts";

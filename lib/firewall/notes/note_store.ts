@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { attachmentHash, orphanHash } from "../../ip/hash_names.ts";
+import { attachmentHash } from "../../ip/hash_names.ts";
+import { orphanHash } from "../orphan_hash.ts";
 import { isGone, readRecordedNetNs, type RecordedNetNs } from "../../ns/recorded.ts";
 import { warn } from "../../runtime/caller.ts";
 import { messageOf } from "../../runtime/errors.ts";

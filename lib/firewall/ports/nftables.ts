@@ -8,7 +8,8 @@
  * @module
  */
 import { Cidr } from "../../ip/cidr.ts";
-import { attachmentHash, orphanHash } from "../../ip/hash_names.ts";
+import { attachmentHash } from "../../ip/hash_names.ts";
+import { orphanHash } from "../orphan_hash.ts";
 import { applyBatch } from "../../nftables/batch.ts";
 import type { Command } from "../../nftables/command.ts";
 import { chainRemoval, nftDelete } from "../../nftables/delete.ts";

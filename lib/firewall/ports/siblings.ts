@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { attachmentHash, nftHash, orphanHash } from "../../ip/hash_names.ts";
+import { attachmentHash, nftHash } from "../../ip/hash_names.ts";
+import { orphanHash } from "../orphan_hash.ts";
 import { warn } from "../../runtime/caller.ts";
 import { messageOf } from "../../runtime/errors.ts";
 import { RecordStore } from "../../state/record_store.ts";
