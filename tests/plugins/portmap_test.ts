@@ -1019,6 +1019,8 @@ kernelTest("portmap: no ports, no prevResult, wrong values", (sandbox) => {
       ["tcp dport 1 # more"],
       ["iifname", '"eth0'],
       ["tcp dport 1\nflush ruleset"],
+      ["tcp\tdport 1"],
+      ['iifname "a" "'],
     ]
   ) {
     // Without `backend` the first word chooses it, which is none where that is empty.
@@ -1032,7 +1034,7 @@ kernelTest("portmap: no ports, no prevResult, wrong values", (sandbox) => {
         env,
       });
       assertEquals(code, 7, msg);
-      assertMatch(msg, /conditionsV4.*(outside quotes|without line breaks)/);
+      assertMatch(msg, /conditionsV4.*(outside quotes|a quote that does not end|line breaks)/);
     }
   }
   assertEquals(sandbox.ruleset(), before);

@@ -60,7 +60,7 @@ function chain() {
 
 /** The schema of a word of a rule. */
 function token() {
-  return customSchema("text without line breaks", (value) =>
+  return customSchema("text without control characters, such as tabs and line breaks", (value) =>
     // deno-lint-ignore no-control-regex -- these are refused
     typeof value === "string" && !/[\x00-\x1f]/.test(value) ? value : undefined);
 }
@@ -75,8 +75,9 @@ function expectOneRule(key: string, conditions: readonly string[]): void {
   const [found] = /[;{}#"]/.exec(outside) ?? [];
   if (found === undefined) return;
   throw CniError.invalidConfig(
-    `${key} is ${JSON.stringify(text)}, with ${found} outside quotes: conditions are part of one ` +
-      "rule of nftables, without ; { } or #",
+    `${key} is ${JSON.stringify(text)}, with ` +
+      (found === '"' ? "a quote that does not end" : `${found} outside quotes`) +
+      ": conditions are part of one rule of nftables, without ; { } or #",
   );
 }
 
