@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { awaitReadable } from "../libc/await_readable.ts";
 import { AF_UNIX, unixAddress } from "../libc/sockaddr.ts";
 import { SOCK_STREAM, Socket } from "../libc/socket.ts";
 import { errnoCode } from "../runtime/errors.ts";
@@ -198,7 +199,7 @@ export class SystemBus implements Disposable {
   /** Waits for more bytes; false when none come in time. */
   async #receive(deadline: number): Promise<boolean> {
     const left = Math.max(0, Math.ceil(deadline - performance.now()));
-    if (!await this.socket.wait(left)) return false;
+    if (!await awaitReadable(this.socket, left)) return false;
     const { data } = this.socket.receive() ?? { data: new Uint8Array() };
     if (data.length === 0) throw CniError.io("the system bus closed the connection");
     const all = new Uint8Array(this.#received.length + data.length);

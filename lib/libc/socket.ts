@@ -1,11 +1,9 @@
-import { otherCalls } from "../runtime/caller.ts";
 import { errnoNumber } from "../runtime/errno.ts";
 import { call } from "./call.ts";
 import { Descriptor, O_CLOEXEC, O_NONBLOCK } from "./descriptor.ts";
 import { pollReadable } from "./poll.ts";
 import { connections, socketOptions, sockets } from "./symbols.ts";
 import { runtime } from "../runtime/mod.ts";
-import { sleep } from "../runtime/sleep.ts";
 import { SystemError } from "./system_error.ts";
 
 export const SOCK_STREAM = 1;
@@ -18,13 +16,7 @@ const MSG_NOSIGNAL = 0x4000;
 /** recvfrom(2) returns a datagram's whole length, however much of it was copied. */
 const MSG_TRUNC = 0x20;
 
-/**
- * How long {@link Socket.wait} stops the thread of a process that serves one call, which hears signals
- * in between. Milliseconds.
- */
-const SLICE_MS = 50;
-
-/** A socket in non-blocking mode; {@link Socket.wait} and {@link Poller} wait for one. */
+/** A socket in non-blocking mode; {@link awaitReadable} and {@link Poller} wait for one. */
 export class Socket implements Disposable {
   readonly #descriptor: Descriptor;
 
@@ -139,22 +131,6 @@ export class Socket implements Disposable {
    */
   receiveInto(buffer: Uint8Array<ArrayBuffer>, from: Uint8Array<ArrayBuffer>): number | undefined {
     return this.#receive(buffer, from, MSG_TRUNC)?.length;
-  }
-
-  /**
-   * Waits until there is something to receive. Other calls go on meanwhile, and signals are heard.
-   * @param ms a finite time
-   * @returns false when the time is over
-   */
-  async wait(ms: number): Promise<boolean> {
-    const others = otherCalls();
-    if (others) return await others.readable(this.descriptor, ms);
-    const deadline = performance.now() + ms;
-    for (let left = ms;; left = deadline - performance.now()) {
-      if (this.waitSync(Math.max(0, Math.min(left, SLICE_MS)))) return true;
-      if (left <= SLICE_MS) return false;
-      await sleep(0);
-    }
   }
 
   /**

@@ -1,3 +1,4 @@
+import { awaitReadable } from "../libc/await_readable.ts";
 import type { Socket } from "../libc/socket.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { type Message, unpackMessages } from "../netlink/message.ts";
@@ -40,7 +41,7 @@ export class Notifications implements Disposable {
 
   /** Waits until there is something to receive. @returns false when nothing came in time */
   wait(timeoutMs: number): Promise<boolean> {
-    return this.socket.wait(timeoutMs);
+    return awaitReadable(this.socket, timeoutMs);
   }
 
   /** Takes what has come. @throws {SystemError} */

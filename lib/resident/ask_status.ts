@@ -1,3 +1,4 @@
+import { awaitReadable } from "../libc/await_readable.ts";
 import { AF_UNIX, unixAddress } from "../libc/sockaddr.ts";
 import { SOCK_STREAM, Socket } from "../libc/socket.ts";
 import { SystemError } from "../libc/system_error.ts";
@@ -60,7 +61,7 @@ async function readAnswer(socket: Socket, path: string): Promise<string> {
       const received = socket.receive();
       if (received && received.data.length === 0) break;
       if (received) chunks.push(received.data);
-      else if (!await socket.wait(deadline - performance.now())) {
+      else if (!await awaitReadable(socket, deadline - performance.now())) {
         throw CniError.tryAgainLater(
           `the resident server at ${path} has not answered within ${DEADLINE_MS / 1000} s: ` +
             "it hangs, or is stopped; see its log, and end it if it does",
