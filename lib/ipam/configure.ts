@@ -52,8 +52,7 @@ export async function configureInterface(target: Target, result: Result): Promis
   const six = addresses.filter(({ ip }) => ip.family === 6);
   if (six.length > 0) netns.run(() => enableIpv6(ifName));
   if (preferredMac) await preferMac(inside, link, preferredMac);
-  for (const address of addresses) await inside.address.addMeanwhile(link, address, { noDad });
-  await setUp(inside, link, mac, preferredMac);
+  await setUp(target, link, addresses);
   if (!noDad && six.length > 0) await awaitUnique(inside, link, six);
   addRoutes(inside, link, result);
   return preferredMac
@@ -70,18 +69,20 @@ async function preferMac({ link: links }: Rtnl, link: Link, mac: string): Promis
   }
 }
 
-/** Sets an interface up: some kernels report only then that its hardware address is taken. */
+/**
+ * Adds addresses and sets an interface up: some kernels report only then that its hardware address is
+ * taken.
+ */
 async function setUp(
-  { link: links }: Rtnl,
+  { inside, noDad, mac, preferredMac }: Target,
   link: Link,
-  mac: string | undefined,
-  preferredMac: string | undefined,
+  addresses: readonly Cidr[],
 ): Promise<void> {
   try {
-    await links.setMeanwhile(link, { address: mac, up: true });
+    await inside.addAndSetUpMeanwhile(link, addresses, { noDad, mac });
   } catch (error) {
     if (!preferredMac || !isAddressInUse(error)) throw error;
-    await links.setMeanwhile(link, { address: link.address, up: true });
+    await inside.link.setMeanwhile(link, { address: link.address, up: true });
   }
 }
 

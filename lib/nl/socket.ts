@@ -32,6 +32,7 @@ export const NETLINK_NETFILTER = 12;
 
 /** The kernel answers at once: what has not come by then was lost. */
 const ANSWER_MS = 10_000;
+const LOST = "the kernel's answer was lost";
 const NO_ANSWER = `the kernel did not answer within ${ANSWER_MS / 1000} seconds`;
 
 const EAGAIN = errnoNumber("EAGAIN")!;
@@ -138,6 +139,40 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
+   * Sends requests that follow one another in one datagram, as {@link requestMeanwhile} sends one: a
+   * process that serves many calls waits once, not once for each. The kernel does what comes after a
+   * request that it refuses, too.
+   * @throws {NetlinkError} the first refusal
+   */
+  async requestAllMeanwhile(requests: readonly NetlinkRequest[]): Promise<void> {
+    const count = requests.length;
+    // Who observes sees each with the time that it took.
+    if (count < 2 || currentObserver()) {
+      for (const request of requests) await this.requestMeanwhile(request);
+      return;
+    }
+    const before = this.#sequence;
+    const datagram = concat(
+      requests.map(({ type, flags = 0, payload }, index) =>
+        this.#message(type, index === count - 1 ? flags | NLM_F_ACK : flags, payload)
+      ),
+    );
+    if (this.#transport.sendMeanwhile) await this.#transport.sendMeanwhile(datagram, false);
+    else this.#transport.send(datagram);
+    let refusal: NetlinkError | undefined;
+    const { purpose } = requests[count - 1]!;
+    const { lost } = this.#receiveEach((message) => {
+      const place = placeAfter(before, message.sequence);
+      if (message.type !== NLMSG_ERROR || place > count) return false;
+      const outcome = readOutcome(message);
+      if (outcome.errno !== 0) refusal ??= NetlinkError.from(requests[place - 1]!.purpose, outcome);
+      return place === count;
+    }, () => new NetlinkError(purpose, EAGAIN, NO_ANSWER));
+    if (refusal) throw refusal;
+    if (lost) throw new NetlinkError(purpose, ENOBUFS, LOST);
+  }
+
+  /**
    * Asks for a whole table. Starts again when the table changed on the way, or the answer came
    * faster than it was read.
    * @throws {NetlinkError} when the kernel refuses, or the table changes during every attempt
@@ -187,8 +222,8 @@ export class NetlinkSocket implements Disposable {
   #batch(requests: readonly NetlinkRequest[], purpose: string, { begin, end }: BatchFrame): void {
     if (requests.length === 0) return;
     const count = requests.length;
+    const before = this.#sequence;
     const messages = [this.#message(begin.type, 0, begin.payload)];
-    const first = this.#sequence;
     requests.forEach(({ type, flags = 0, payload }, index) => {
       const acknowledge = index === count - 1 ? NLM_F_ACK : 0;
       messages.push(this.#message(type, flags | acknowledge, payload));
@@ -203,7 +238,7 @@ export class NetlinkSocket implements Disposable {
     const refusals: Refusal[] = [];
     const { lost } = this.#receiveEach((message) => {
       // 0 is the beginning, then come the requests.
-      const place = (message.sequence - first + LAST_SEQUENCE) % LAST_SEQUENCE;
+      const place = placeAfter(before, message.sequence) - 1;
       if (message.type !== NLMSG_ERROR || place > count) return false;
       const outcome = readOutcome(message);
       if (place === 0) throw BatchError.whole(purpose, count, outcome);
@@ -244,7 +279,7 @@ export class NetlinkSocket implements Disposable {
   #answer({ purpose, isGet }: NetlinkRequest, sequence = this.#sequence): Uint8Array[] {
     const { payloads, lost } = this.#collect(sequence, purpose, isGet);
     if (!lost) return payloads;
-    throw new NetlinkError(purpose, ENOBUFS, "the kernel's answer was lost");
+    throw new NetlinkError(purpose, ENOBUFS, LOST);
   }
 
   /** Receives until the answer to `sequence` is complete. @throws {NetlinkError} a refusal */
@@ -295,4 +330,9 @@ export class NetlinkSocket implements Disposable {
       }
     }
   }
+}
+
+/** Counts from the message with the sequence number `before`: 1 for the next one. */
+function placeAfter(before: number, sequence: number): number {
+  return (sequence - before - 1 + LAST_SEQUENCE) % LAST_SEQUENCE + 1;
 }

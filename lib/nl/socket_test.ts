@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { bytes } from "../../tests/support/hex.ts";
 import { errnoNumber } from "../runtime/errno.ts";
 import { SystemError } from "../libc/system_error.ts";
@@ -149,6 +149,36 @@ Deno.test("batch() frames the requests, and asks for the last one's acknowledgem
     script.sent.map(({ type, flags, sequence }) => [type, flags, sequence]),
     [[16, 1, 1], [18, 1, 2], [18, 1, 3], [18, 5, 4], [17, 1, 5]],
   );
+});
+
+const together = (...answers: Answer[]) => {
+  const script = new Script([answers]);
+  return { script, done: new NetlinkSocket(script).requestAllMeanwhile(requests) };
+};
+
+Deno.test("requestAllMeanwhile() sends one datagram, of which the last message is acknowledged", async () => {
+  const { script, done } = together([answer(3)]);
+  await done;
+  assertEquals(
+    script.sent.map(({ type, flags, sequence }) => [type, flags, sequence]),
+    [[18, 1, 1], [18, 1, 2], [18, 5, 3]],
+  );
+});
+
+Deno.test("requestAllMeanwhile() fails with the first refusal, in the request's own words", async () => {
+  const { script, done } = together([answer(2, 17)], [answer(3, 16)]);
+  const error = await assertRejects(() => done, NetlinkError);
+  assertEquals(error.message, "cannot b: EEXIST (File exists)");
+  assertEquals(script.waitedInVain, 0);
+});
+
+Deno.test("requestAllMeanwhile() says so when answers were lost, or none came", async () => {
+  const cases: [Answer[], string][] = [[[lost, [answer(3)]], "ENOBUFS"], [[], "EAGAIN"]];
+  for (const [answers, code] of cases) {
+    const { done } = together(...answers);
+    const error = await assertRejects(() => done, NetlinkError, "cannot c: ");
+    assertEquals([error.code, error.isUnknown], [code, true]);
+  }
 });
 
 Deno.test("batch() fails with the first request that the kernel refuses, and how many it did", () => {

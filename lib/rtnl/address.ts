@@ -80,15 +80,6 @@ export class Addresses {
     this.socket.request(addition(device, address, options));
   }
 
-  /** As {@link add}, while other calls go on. */
-  async addMeanwhile(
-    device: Link,
-    address: Cidr,
-    options: { noDad?: boolean } = {},
-  ): Promise<void> {
-    await this.socket.requestMeanwhile(addition(device, address, options));
-  }
-
   /**
    * `ip address change ADDRESS dev DEVICE preferred_lft 0`, or `forever`: IPv6, whether new
    * connections are made from the address. RFC 4862, section 5.5.4. The kernel adds one that is not
@@ -123,7 +114,12 @@ export class Addresses {
   }
 }
 
-function addition(device: Link, address: Cidr, { noDad }: { noDad?: boolean }): NetlinkRequest {
+/** The request of {@link Addresses.add}. */
+export function addition(
+  device: Link,
+  address: Cidr,
+  { noDad }: { noDad?: boolean },
+): NetlinkRequest {
   const payload = ADDRESS.encode({
     ...identityOf(device, address),
     broadcast: address.broadcast(),

@@ -246,12 +246,12 @@ export class Links {
 
   /** `ip link set REF …` */
   set(ref: LinkRef, changes: LinkChanges): void {
-    this.socket.request(this.#change(ref, changes));
+    this.socket.request(this.changing(ref, changes));
   }
 
   /** As {@link set}, while other calls go on. */
   async setMeanwhile(ref: LinkRef, changes: LinkChanges): Promise<void> {
-    await this.socket.requestMeanwhile(this.#change(ref, changes));
+    await this.socket.requestMeanwhile(this.changing(ref, changes));
   }
 
   /** `ip link set REF type KIND …`: what is particular to its kind. */
@@ -311,7 +311,8 @@ export class Links {
     }
   }
 
-  #change(ref: LinkRef, changes: LinkChanges): NetlinkRequest {
+  /** The request of {@link set}. */
+  changing(ref: LinkRef, changes: LinkChanges): NetlinkRequest {
     const { up, promisc, allmulti, netns, master, ...attributes } = changes;
     const flags = [[up, IFF_UP], [promisc, IFF_PROMISC], [allmulti, IFF_ALLMULTI]] as const;
     let [value, mask] = [0, 0];

@@ -3,11 +3,12 @@
  *
  * @module
  */
+import type { Cidr } from "../ip/cidr.ts";
 import type { NetNs } from "../ns/netns.ts";
-import { Addresses } from "./address.ts";
+import { addition, Addresses } from "./address.ts";
 import { BridgeVlanTable } from "./bridge_vlan.ts";
 import { Filters } from "./filter.ts";
-import { Links } from "./link.ts";
+import { type Link, Links } from "./link.ts";
 import { Neighbours } from "./neighbour.ts";
 import { Qdiscs } from "./qdisc.ts";
 import { Routes } from "./route.ts";
@@ -53,6 +54,24 @@ export class Rtnl implements Disposable {
    */
   static open(netns?: NetNs): Rtnl {
     return new Rtnl(NetlinkSocket.open(netns));
+  }
+
+  /**
+   * `ip address add ADDRESS dev LINK [nodad]` for each address, then `ip link set LINK up [address MAC]`,
+   * while other calls go on. What comes after a request that the kernel refuses is done, too.
+   * @param options.noDad IPv6: use addresses at once, without looking for a duplicate first
+   * @param options.mac a hardware address to set; its own when absent
+   * @throws {NetlinkError} the first refusal
+   */
+  async addAndSetUpMeanwhile(
+    link: Link,
+    addresses: readonly Cidr[],
+    { noDad, mac }: { noDad?: boolean; mac?: string },
+  ): Promise<void> {
+    await this.socket.requestAllMeanwhile([
+      ...addresses.map((address) => addition(link, address, { noDad })),
+      this.link.changing(link, { address: mac, up: true }),
+    ]);
   }
 
   /** Closes the socket. */

@@ -37,6 +37,27 @@ function refused(attempt: () => unknown, code: string): string {
   return error.message;
 }
 
+kernelTest(
+  "address: several and the link set up are one datagram; a refusal names its address",
+  async (sandbox) => {
+    using rtnl = Rtnl.open();
+    rtnl.link.add({ name: "br0", kind: "bridge" });
+    const link = rtnl.link.get("br0");
+    const addresses = ["10.1.0.2/24", "fd00::2/64"].map(Cidr.parse);
+    await rtnl.addAndSetUpMeanwhile(link, addresses, { noDad: true, mac: "02:00:00:00:00:01" });
+    const [shown] = sandbox.ip("address show dev br0 scope global");
+    const of = (one: { local: string; prefixlen: number }) => `${one.local}/${one.prefixlen}`;
+    assertEquals(shown.addr_info.map(of), addresses.map(String));
+    assertEquals([shown.flags.includes("UP"), shown.address], [true, "02:00:00:00:00:01"]);
+    const again = [Cidr.parse("10.1.0.3/24"), ...addresses];
+    const error = await assertRejects(
+      () => rtnl.addAndSetUpMeanwhile(link, again, {}),
+      NetlinkError,
+    );
+    assertStringIncludes(error.message, "cannot add address 10.1.0.2/24 to br0: EEXIST");
+  },
+);
+
 kernelTest("link: what netdevice(7) says of a link is what ip shows", (sandbox) => {
   using rtnl = Rtnl.open();
   const address = "02:00:00:ab:cd:ef";
