@@ -44,7 +44,9 @@ function macBytesOf({ address }: Link): Uint8Array | undefined {
   return address ? macBytes(address) : undefined;
 }
 
-/** "Who has ADDRESS? Tell ADDRESS": who hears it takes note of the sender. */
+/**
+ * Sends an ARP announcement, "who has ADDRESS? tell ADDRESS": its receivers update their caches.
+ */
 function sendArp(link: Link, address: IpAddress): void {
   const own = macBytes(link.address);
   const packet = Uint8Array.of(
@@ -56,7 +58,10 @@ function sendArp(link: Link, address: IpAddress): void {
   socket.send(packet, packetAddress(link.index, ETH_P_ARP, new Uint8Array(6).fill(0xff)));
 }
 
-/** A neighbour advertisement with the override flag, to all nodes. The kernel adds the checksum. */
+/**
+ * Sends a neighbour advertisement with the override flag to all nodes. The kernel adds the
+ * checksum.
+ */
 function advertise(link: Link, address: IpAddress): void {
   const packet = Uint8Array.of(
     ...[136, 0, 0, 0, 0x20, 0, 0, 0],

@@ -16,7 +16,7 @@ import type { Result } from "../types/result.ts";
 import { announce } from "./announce.ts";
 import { Namespaces } from "./namespaces.ts";
 
-/** What a plugin does its own way. */
+/** The parts of an ADD that differ between plugins. */
 export interface AttachParts {
   /**
    * Brings the interface into the container, under the name it is to have and down, as a step that
@@ -29,7 +29,7 @@ export interface AttachParts {
   macFromAddress?: boolean;
   /** Uses IPv6 addresses at once: nobody else is on the link who could have them. */
   noDad?: boolean;
-  /** Turns an error of the kernel into one that says who is in the way. */
+  /** Turns an error of the kernel into one that names the conflicting interface. */
   explain?(error: unknown, namespaces: Namespaces): unknown;
 }
 

@@ -43,8 +43,8 @@ export interface RefusedLink {
 }
 
 /**
- * The error that names the interface in the way; the kernel's own where nobody is found. Looks into
- * every namespace that can be seen, for which there is time once an ADD has failed.
+ * Makes an error that names the conflicting interface; returns the kernel's own where none is
+ * found. Searches every namespace that can be seen: an ADD that has failed has time for that.
  */
 export function explainConflict(
   error: unknown,

@@ -44,7 +44,10 @@ export async function removeOrphanPairs(
   }
 }
 
-/** The name is the attachment's own; without an alias it was left in the moment before it got one. */
+/**
+ * Removes the pair whose host's end has the attachment's own name. Without an alias it was left by
+ * an ADD that was killed before it set one.
+ */
 async function removeByName({ link: links }: Rtnl, attachment: Attachment): Promise<boolean> {
   const link = links.find(hostVethName(attachment));
   if (link?.kind !== KIND) return false;
@@ -52,7 +55,10 @@ async function removeByName({ link: links }: Rtnl, attachment: Attachment): Prom
   return await links.removeMeanwhile(link);
 }
 
-/** Interfaces of other kinds are somebody else's. */
+/**
+ * Removes the pair by the container's end. An interface of another kind is another plugin's, and
+ * stays.
+ */
 async function removeByNearEnd(host: Rtnl, call: DelCall): Promise<boolean> {
   using sandbox = NetNs.openIfPresent(call.netns);
   if (!sandbox) return false;
@@ -63,7 +69,10 @@ async function removeByNearEnd(host: Rtnl, call: DelCall): Promise<boolean> {
   return await inside.link.removeMeanwhile(near);
 }
 
-/** Pairs have had random names. */
+/**
+ * Removes the pairs whose host's end has the attachment's alias: earlier versions gave it a random
+ * name.
+ */
 async function removeByAlias({ link: links }: Rtnl, attachment: Attachment): Promise<void> {
   const alias = attachmentAlias(attachment);
   for (const link of links.list({ kind: KIND })) {

@@ -42,7 +42,7 @@ export class IpAddress {
   }
 
   /**
-   * The address that the kernel and packets spell as 4 or 16 bytes in network order.
+   * Reads an address of 4 or 16 bytes in network order.
    * @throws {TypeError} for another number of bytes
    */
   static fromBytes(bytes: Uint8Array): IpAddress {
@@ -54,7 +54,7 @@ export class IpAddress {
     return bytes.length === 4 ? new IpAddress(4, value) : IpAddress.#fromV6(value);
   }
 
-  /** The address with a number of 32 or 128 bits. @throws {RangeError} when it has more */
+  /** Makes the address with a number of 32 or 128 bits. @throws {RangeError} when it has more */
   static fromValue(family: 4 | 6, value: bigint): IpAddress {
     if (value < 0n || value >> BigInt(bitsOf(family)) !== 0n) {
       throw new RangeError(`${value} is beyond the addresses of IPv${family}`);
@@ -73,7 +73,7 @@ export class IpAddress {
     return bitsOf(this.family);
   }
 
-  /** In network order: 4 or 16 bytes. */
+  /** Returns its 4 or 16 bytes, in network order. */
   bytes(): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(this.bits / 8);
     for (let rest = this.value, index = bytes.length - 1; index >= 0; index--, rest >>= 8n) {
@@ -104,7 +104,7 @@ export class IpAddress {
     return IpAddress.fromValue(this.family, this.value + BigInt(count));
   }
 
-  /** Negative, zero or positive; IPv4 comes before IPv6. */
+  /** Compares two addresses for sorting: negative, zero or positive; IPv4 comes before IPv6. */
   compare(other: IpAddress): number {
     if (this.family !== other.family) return this.family - other.family;
     return this.value < other.value ? -1 : this.value > other.value ? 1 : 0;
@@ -131,8 +131,8 @@ export class IpAddress {
   }
 
   /**
-   * What Go's `IsGlobalUnicast` says: private addresses count, the limited broadcast address does
-   * not.
+   * Whether it is a global unicast address, as Go's `IsGlobalUnicast` says: private addresses are,
+   * the limited broadcast address is not.
    */
   isGlobalUnicast(): boolean {
     const isBroadcast = this.family === 4 && this.value === 0xffffffffn;

@@ -7,7 +7,9 @@
  */
 import { parseIpv4 } from "./ipv4_text.ts";
 
-/** The 128-bit number that `text` spells by RFC 4291, section 2.2; undefined when it does not. */
+/**
+ * Reads an IPv6 address as a 128-bit number; undefined for any other text. RFC 4291, section 2.2.
+ */
 export function parseIpv6(text: string): bigint | undefined {
   // An IPv4 address at the end stands for two groups.
   const tail = text.slice(text.lastIndexOf(":") + 1);
@@ -29,7 +31,10 @@ export function parseIpv6(text: string): bigint | undefined {
   return value;
 }
 
-/** RFC 5952: lower case, no leading zeros, `::` for the first of the longest runs of zeros. */
+/**
+ * Writes an IPv6 address: lower case, no leading zeros, `::` for the first of the longest runs of
+ * zeros. RFC 5952.
+ */
 export function formatIpv6(value: bigint): string {
   const groups: number[] = [];
   for (let i = 0; i < 8; i++) groups.push(Number(value >> BigInt(112 - 16 * i) & 0xffffn));

@@ -153,7 +153,7 @@ function ipOf(text: string, what: string): IpAddress {
   throw CniError.invalidConfig(`${what} ${JSON.stringify(text)} is no IP address`);
 }
 
-/** The kernel has no IPv6 on a link with a smaller MTU. RFC 8200, section 5. */
+/** Expects the smallest MTU with which the kernel has IPv6 on a link. RFC 8200, section 5. */
 function requireMtu({ name, mtu }: Link, addresses: readonly Cidr[]): void {
   const six = addresses.find(({ ip }) => ip.family === 6);
   if (!six || mtu >= 1280) return;

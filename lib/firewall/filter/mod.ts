@@ -139,7 +139,7 @@ function entriesOf(name: FilterBackend, entries: readonly FilterEntry[]): Filter
   );
 }
 
-/** @param others the notes of the remaining attachments */
+/** Removes rules with every backend. @param others the notes of the remaining attachments */
 async function removeAll(gone: Removal, others: Records<FilterEntry>): Promise<void> {
   const keepShared = others.unreadable.length > 0;
   if (keepShared) {

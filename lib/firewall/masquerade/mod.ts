@@ -114,7 +114,10 @@ export async function gcMasquerade(
   masqueradeNotes().removeOthers(network, valid);
 }
 
-/** @throws {CniError} code 50 when `backend`, or without one both, cannot masquerade */
+/**
+ * Expects for STATUS a backend that masquerades.
+ * @throws {CniError} code 50 when `backend`, or without one both, cannot masquerade
+ */
 export async function requireMasquerade(backend?: Backend): Promise<void> {
   const option = backend ? `"ipMasqBackend": "${backend}"` : '"ipMasq"';
   const { availableBackend } = await import("../available.ts");

@@ -164,19 +164,19 @@ export class NoteStore<T extends Note> {
   }
 }
 
-/** The fields of a note, whose errors are sentences. */
+/** Makes the reader of a note's fields, whose errors are sentences. */
 export function fieldsOf(value: JsonObject, keys: readonly string[]): Fields {
   return new Fields(value, keys, "", (mismatch) => new Error(mismatch));
 }
 
-/** @throws {Error} where there is none */
+/** Reads a string. @throws {Error} where there is none */
 export function textOf(fields: Fields, key: string): string {
   const text = fields.string(key);
   if (text === undefined) throw fields.mismatch(key, "a string");
   return text;
 }
 
-/** @throws {Error} where there is none of `words` */
+/** Reads one of `words`. @throws {Error} where there is none of them */
 export function wordOf<T extends string>(fields: Fields, key: string, words: readonly T[]): T {
   const word = words.find((each) => each === fields.string(key));
   if (word === undefined) throw fields.mismatch(key, `one of ${words.join(", ")}`);

@@ -182,7 +182,10 @@ export const portMapperIptables: PortMapper = {
   },
 };
 
-/** @param sharing published ports of other interfaces of the container, in the same chain */
+/**
+ * Adds the rules of one family.
+ * @param sharing published ports of other interfaces of the container, in the same chain
+ */
 async function addFamily(
   { attachment, options }: Published,
   publication: Publication,

@@ -90,7 +90,10 @@ export async function publishPorts(request: PortRequest, netns: string): Promise
   await removeEarlierConnections(published.publications);
 }
 
-/** @throws {PortTakenError} where another backend has one of the ports for somebody else */
+/**
+ * Expects that no other backend has one of the ports for another container.
+ * @throws {PortTakenError} where another backend has one of the ports for somebody else
+ */
 async function expectUnclaimedElsewhere(published: Published, backend: Backend): Promise<void> {
   const others = BACKENDS.filter((name) => name !== backend);
   const { publications } = published;

@@ -45,14 +45,15 @@ export class Session implements Disposable {
     return answer;
   }
 
-  /** Does operations without conditions. */
+  /** Runs operations without conditions. */
   async read(...operations: Operation[]): Promise<Outcome[]> {
     return (await this.transact({ then: operations })).outcomes;
   }
 
   /**
-   * Why etcd, as far as it has answered, is not what this node knows it to have been; undefined
-   * where it is. A lower revision, or another cluster ID, tells that a backup was restored.
+   * The reason why etcd, as far as it has answered, is not in the state that this node has noted;
+   * undefined where it is. A lower revision, or another cluster ID, tells that a backup was
+   * restored.
    */
   get regression(): string | undefined {
     if (!this.#seen) return undefined;

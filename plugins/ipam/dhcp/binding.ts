@@ -6,7 +6,7 @@ import { now, sleepUntil, type Time } from "./time.ts";
 /** The states of RFC 2131, figure 5, that a lease stays in for a time. */
 export type State = "acquiring" | "bound" | "renewing" | "rebinding" | "expired";
 
-/** Before trying again what failed for reasons of this host. Milliseconds. */
+/** The pause after a failure that is this host's own. Milliseconds. */
 const FAILURE_PAUSE = 2000;
 
 /** What a binding does beside talking to servers. */
@@ -47,12 +47,15 @@ export class Binding<C extends Configuration> {
     return this.#state;
   }
 
-  /** What the interface has, or is to have; undefined before the first and after the last. */
+  /**
+   * The configuration that the interface has, or is to have; undefined before the first and after
+   * the last.
+   */
   get current(): C | undefined {
     return this.#current;
   }
 
-  /** What went wrong last, until it went right. */
+  /** The last failure, until the next success. */
   get problem(): string | undefined {
     return [this.#problem, this.#current?.installed?.problem].filter(Boolean).join("; ") ||
       undefined;
@@ -81,7 +84,7 @@ export class Binding<C extends Configuration> {
     }
   }
 
-  /** Does something again, also where it failed. */
+  /** Repeats work, also after a failure. */
   async #repeat(work: () => Promise<void>, signal: AbortSignal): Promise<never> {
     for (;;) {
       try {
@@ -103,18 +106,18 @@ export class Binding<C extends Configuration> {
     await this.client.watch?.((revise) => this.#revise(revise), signal);
   }
 
-  /** What changed nothing but times is not worth a write to the disk. */
+  /** Replaces the configuration. It is written to the disk unless only its times changed. */
   #revise(revise: (current: C) => C): void {
     const before = this.#current;
     if (!before) return;
     const after = revise(before);
-    if (essence(before) === essence(after)) {
+    if (appliedParts(before) === appliedParts(after)) {
       this.#current = { ...after, installed: before.installed };
     } else this.#install(after, this.#state);
     if (before.renewAt !== after.renewAt) this.#timesChanged.abort();
   }
 
-  /** Releases what there is, as far as there is a way to. */
+  /** Releases the configuration, as far as a server can be reached. */
   release(): void {
     if (!this.#current) return;
     try {
@@ -198,8 +201,8 @@ export class Binding<C extends Configuration> {
   }
 }
 
-/** What of a configuration is on the interface, or in its result. */
-function essence({ ips, routes, dns, deprecated }: Configuration): string {
+/** Selects the parts of a configuration that are on the interface, or in its result. */
+function appliedParts({ ips, routes, dns, deprecated }: Configuration): string {
   return JSON.stringify([ips, routes, dns, deprecated]);
 }
 

@@ -20,7 +20,10 @@ import { Server } from "./server.ts";
 import type { Timing } from "./retransmission.ts";
 import { publishLeases } from "./without_daemon.ts";
 
-/** Where leases are kept. They outlive a daemon, and are of no use after a restart of the host. */
+/**
+ * The default directory of leases. They outlive a daemon, and are of no use after a restart of the
+ * host.
+ */
 const DEFAULT_LEASES = "/var/lib/cni/dhcp";
 
 const SERVER = "dhcp daemon";
@@ -87,7 +90,7 @@ async function leases(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** Runs until it is told to end. */
+/** Runs the daemon until a signal ends it. */
 async function daemon(args: readonly string[]): Promise<number> {
   const flags = readFlags(args, DAEMON_FLAGS);
   const number = (value: unknown, fallback: number) => typeof value === "number" ? value : fallback;

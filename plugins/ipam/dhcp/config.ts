@@ -87,15 +87,15 @@ const RESERVED: readonly number[] = [
   255,
 ];
 
-/** @throws {CniError} code 7 when there is no `ipam` */
+/** Expects `ipam`. @throws {CniError} code 7 when there is no `ipam` */
 export function requireIpam({ ipam }: Options): IpamOptions {
   if (ipam) return ipam;
   throw CniError.invalidConfig("IPAM config missing 'ipam' key");
 }
 
 /**
- * Where the daemon listens. Nothing else of the configuration is read: for DEL and GC it may be as
- * wrong as it likes.
+ * Reads the path of the daemon's socket, and no other key: for DEL and GC those may have any
+ * values.
  */
 export function socketPath({ ipam }: Pick<NetConf, "ipam">): string {
   const path = ipam && getFold(ipam, "daemonSocketPath");
@@ -103,7 +103,7 @@ export function socketPath({ ipam }: Pick<NetConf, "ipam">): string {
 }
 
 /**
- * What to tell the daemon about how to get addresses.
+ * Makes the configuration of the daemon's clients.
  * @param args CNI_ARGS
  * @throws {CniError} code 7 naming the option
  */
@@ -126,8 +126,9 @@ export function clientConfig(ipam: IpamOptions, args: string): ClientConfig {
 }
 
 /**
- * Of an option that is given twice the last value counts. Empty text in the configuration is none;
- * an empty argument takes an earlier value away, since no DHCP option is empty.
+ * Lists the options to send. Of one that is given twice the last value counts. Empty text in the
+ * configuration is none; an empty argument takes an earlier value away, since no DHCP option is
+ * empty.
  */
 function provided({ provide }: IpamOptions, args: string): Map<number, string> {
   const values = new Map<number, string>();
@@ -167,7 +168,7 @@ function codeOf(option: string): number {
   return code;
 }
 
-/** CNI_ARGS as upstream reads them here: whatever is no pair is not there. */
+/** Reads CNI_ARGS as the Go plugin does here: anything but a pair is ignored. */
 function lenientArgs(text: string): Map<string, string> {
   return new Map(
     text.split(";").flatMap((piece) => {

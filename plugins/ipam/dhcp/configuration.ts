@@ -48,7 +48,7 @@ export interface Client<C extends Configuration> {
   /** Asks any server for more time until `expiresAt`: REBINDING. */
   rebind(current: C, exchange: RenewalExchange): Promise<Renewal<C>>;
   /**
-   * Releases the addresses, as far as there is a way to. Does not wait for an answer.
+   * Releases the addresses, as far as a server can be reached. Does not wait for an answer.
    * @throws {InterfaceGone}
    */
   release(current: C): void;
@@ -75,7 +75,7 @@ export interface Renewal<C> {
   refused: boolean;
 }
 
-/** Does what is good to do, but not worth an error: the interface may be gone, or down. */
+/** Runs `action` and ignores its failure: the interface may be gone, or down. */
 export function bestEffort(action: () => void): void {
   try {
     action();
@@ -97,9 +97,9 @@ const FOREVER = 0xffffffff;
 const SHORTEST = 1;
 
 /**
- * When to renew and rebind, and when the lease expires. Of renewal and rebinding one may be stated
- * alone; those that come in the wrong order, or behind the lease's end, count as not stated. RFC
- * 2131, section 4.4.5.
+ * Computes when to renew and rebind, and when the lease expires. Of renewal and rebinding one may
+ * be stated alone; those that come in the wrong order, or behind the lease's end, count as not
+ * stated. RFC 2131, section 4.4.5.
  * @param fractions of the lease's time, for what is not stated
  * @param since when the server said so
  */

@@ -10,7 +10,10 @@ import { type Method, type Methods, PROTOCOL } from "./protocol.ts";
 /** Where the daemon listens unless told otherwise. */
 export const DEFAULT_SOCKET = "/run/cni/dhcp.sock";
 
-/** How long an answer may take, in milliseconds. An address may need all of the daemon's patience. */
+/**
+ * The longest time to an answer, in milliseconds. Getting an address may take the whole of the
+ * daemon's timeout.
+ */
 const ANSWER_TIMEOUT: Readonly<Record<Method, number>> = {
   allocate: 600_000,
   release: 30_000,
@@ -84,7 +87,7 @@ export async function askIn(
   return readAnswer(text, path);
 }
 
-/** Whether it is connected; not while too many others wait to be. */
+/** Connects. Returns false while the daemon's queue of connections is full. */
 function connect(socket: Socket, path: string): boolean {
   try {
     socket.connect(unixAddress(fromCaller(path)), path);
@@ -106,7 +109,7 @@ function connect(socket: Socket, path: string): boolean {
   }
 }
 
-/** How many bytes were taken; undefined when there is no room now. */
+/** Sends bytes. Returns how many were taken; undefined when there is no room now. */
 function say(socket: Socket, path: string, bytes: Uint8Array<ArrayBuffer>): number | undefined {
   try {
     return socket.send(bytes);

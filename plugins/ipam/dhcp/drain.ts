@@ -1,11 +1,11 @@
 import type { Socket } from "../../../lib/libc/socket.ts";
 
-/** Whoever floods one interface must not keep us from all others. */
+/** The most datagrams that are read at once: a flood on one interface must not block the others. */
 const MOST = 256;
 
 /**
- * Reads the datagrams that a socket has, within reason. An error is no more than a silence: the
- * link may go down, or go, at any time, and whoever waits for an answer finds out.
+ * Reads the datagrams that a socket has, up to a limit. Errors are ignored: the link may go down,
+ * or be removed, at any time, and a reader has a timeout.
  * @param limit bytes of a datagram; what is longer is cut
  */
 export function drain(

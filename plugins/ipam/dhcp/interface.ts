@@ -10,7 +10,7 @@ import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { CniError } from "../../../lib/types/error.ts";
 
-/** Where an interface is, and what tells it from others. */
+/** The identity of an interface. */
 export interface InterfaceId {
   /** Path of its network namespace. */
   netns: string;
@@ -95,7 +95,10 @@ export class OpenInterface implements Disposable {
   }
 }
 
-/** Undefined where it is not there any more: below a mount that was taken away lies a plain file. */
+/**
+ * Opens the namespace of an interface; undefined where it is gone: below a mount that was removed
+ * is a regular file.
+ */
 function openNamespace({ netns, dev, ino }: InterfaceId): NetNs | undefined {
   try {
     return NetNs.openIfPresent(netns);
@@ -106,7 +109,7 @@ function openNamespace({ netns, dev, ino }: InterfaceId): NetNs | undefined {
   }
 }
 
-/** How long to wait for a carrier, and how often to look. Milliseconds. */
+/** The longest time to wait for a carrier, and the interval of checks. Milliseconds. */
 const CARRIER_DEADLINE = 2000;
 const CARRIER_INTERVAL = 10;
 
@@ -127,7 +130,7 @@ export async function bringUp(interfaceId: InterfaceId): Promise<void> {
   }
 }
 
-/** An error about an interface, for the plugin that asked for an address. */
+/** Makes the error about an interface for the plugin that asked for an address. */
 export function interfaceError(error: unknown): CniError {
   return error instanceof InterfaceGone
     ? CniError.invalidNetNs(error.message)

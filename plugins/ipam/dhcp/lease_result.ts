@@ -1,5 +1,5 @@
 /**
- * What a lease tells others: the result of its ADD, and its line in `dhcp leases`.
+ * The result of a lease's ADD, and its line in `dhcp leases`.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Configuration } from "./configuration.ts";
 import type { BindingReport } from "./protocol.ts";
 import { onCalendar } from "./time.ts";
 
-/** The configurations of both families as one result. */
+/** Merges the configurations of both families into one result. */
 export function resultOf(configurations: readonly Configuration[]): Result {
   const nameservers = configurations.flatMap(({ dns }) => dns.nameservers ?? []);
   const domain = configurations.find(({ dns }) => dns.domain)?.dns.domain;
@@ -25,7 +25,7 @@ export function resultOf(configurations: readonly Configuration[]): Result {
   };
 }
 
-/** What is known of one family of a lease. */
+/** Reports one family of a lease. */
 export function reportOf(
   family: 4 | 6,
   { state, current, problem }: Binding<Configuration>,

@@ -13,7 +13,10 @@ const HEAD = [
   "EXPIRES",
 ];
 
-/** Leases for people: a line for each family of each, with the last problem where there is one. */
+/**
+ * Formats leases as a table: a line for each family of each, with the last problem where there is
+ * one.
+ */
 export function leaseTable(leases: readonly LeaseReport[]): string {
   if (leases.length === 0) return "no leases\n";
   const rows = leases.flatMap((lease) => lease.bindings.map((binding) => row(lease, binding)));

@@ -42,7 +42,7 @@ const dhcp: AnyPlugin = definePlugin<Options>({
     await release(socketPath(config), attachment, netns);
   },
 
-  /** The lease is valid, and grants the addresses of the result. */
+  /** Expects that the lease is valid, and grants the addresses of the result. */
   async check({ attachment, netns, options, config, prevResult }) {
     requireIpam(options);
     const { ips = [] } = await ask(socketPath(config), "check", {
@@ -124,7 +124,7 @@ async function releaseBy(
   }
 }
 
-/** The path as the daemon, whose working directory is another, has to open it. */
+/** Makes a path absolute: the daemon has another working directory. */
 function absolute(netns: string): string {
   return netns === "" || netns.startsWith("/") ? netns : `${runtime.files.realPath(".")}/${netns}`;
 }

@@ -1,4 +1,4 @@
-/** Whether a text is a domain name, in the letters that resolvers and their files stand for sure. */
+/** Whether a text is a domain name of letters, digits, hyphens and underscores only. */
 export function isName(text: string): boolean {
   return text.length <= 253 && /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.|$))+$/.test(text);
 }

@@ -15,8 +15,8 @@ export const ETH_P_IPV6 = 0x86dd;
 export type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, k: number];
 
 /**
- * A socket below the IP stack of an interface's namespace; it gets what the interface gets.
- * packet(7). It stays in that namespace whatever namespace the thread that uses it is in.
+ * Opens a packet socket on an interface, packet(7), which receives what the interface does. It
+ * stays in the interface's namespace, whatever namespace its user's thread is in.
  * @param filter lets through what is wanted, so that a busy container does not wake us
  */
 export function openPacketSocket(

@@ -1,5 +1,5 @@
 /**
- * What plugin and daemon say to each other over a Unix stream socket: one JSON object on a line
+ * The protocol of plugin and daemon, over a Unix stream socket: one JSON object on a line
  * from the plugin, one from the daemon, and the connection ends.
  *
  *     {"protocol":2,"method":"allocate","params":{…}}

@@ -2,7 +2,7 @@ import { timerDelay } from "./time.ts";
 
 /** Messages that were received and not read yet. */
 export class ReceiveQueue<T> {
-  /** So many are kept; a flood that nobody reads must not fill the memory. */
+  /** The most messages that are kept: a flood that nobody reads must not fill the memory. */
   static readonly #LIMIT = 64;
   readonly #messages: T[] = [];
   #reader: ((message: T) => void) | undefined;

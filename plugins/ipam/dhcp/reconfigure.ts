@@ -1,5 +1,5 @@
 /**
- * What a server changed, on the interface.
+ * Applies to an interface what a server changed.
  *
  * @module
  */
@@ -72,7 +72,7 @@ export function reconfigure(
   return refused.length > 0 ? { routes: installed, problem: refused.join("; ") } : undefined;
 }
 
-/** Adds what is new before it removes what is over. */
+/** Adds new routes, then removes old ones. */
 function replaceRoutes(
   open: OpenInterface,
   old: readonly ResultRoute[],
@@ -112,12 +112,14 @@ function addRoute(open: OpenInterface, route: ResultRoute, replace: boolean): vo
   }
 }
 
-/** Every route that a server states has its gateway, so that addresses do not matter here. */
+/**
+ * Resolves routes. Each that a server states has its gateway, so that addresses do not matter here.
+ */
 function resolved({ link }: OpenInterface, routes: readonly ResultRoute[]): NewRoute[] {
   return resolveRoutes(routes, [], link);
 }
 
-/** What the kernel has one route for: destination, table and metric. */
+/** Makes the key of a route: the kernel has one route for each destination, table and metric. */
 function slotOf({ dst, table, priority }: ResultRoute): string {
   return encodeJson([dst, table ?? null, priority ?? null]);
 }

@@ -1,5 +1,5 @@
 /**
- * Reading what the plugin sends: nothing of it is believed unseen.
+ * Reads the plugin's requests, and checks every value.
  *
  * @module
  */

@@ -1,4 +1,4 @@
-/** The leases that the daemon holds for a network, for people to see and to give back. */
+/** Lists and frees the leases that the daemon has for a network, for cnitool. */
 import type { Call } from "../../../lib/skel/plugin.ts";
 import type { ReservationBook } from "../../../lib/skel/reservations.ts";
 import { type Options, socketPath } from "./config.ts";
@@ -21,7 +21,7 @@ export const reservations: ReservationBook<Call<Options>> = {
     };
   },
 
-  /** All addresses of the lease go back to their servers. */
+  /** Releases a lease: all of its addresses. */
   async free(call, { containerId, ifName }) {
     const attachment = { network: call.config.name, containerId, ifName };
     await ask(socketPath(call.config), "release", { attachment });

@@ -1,4 +1,4 @@
-/** When the daemon retransmits, gives up and looks for interfaces. */
+/** The daemon's timeouts and intervals. */
 export interface Timing {
   /** Before the first retransmission, at most. Milliseconds. */
   timeoutMs: number;
@@ -18,7 +18,7 @@ const FIRST_DELAY = 4000;
 const SPREAD = 1000;
 
 /**
- * The delays before each retransmission of a message.
+ * Yields the delay before each retransmission of a message.
  * @param eager begin with a short one: the first frame over a new link is often lost
  */
 export function* retransmissionDelays(

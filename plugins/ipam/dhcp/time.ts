@@ -32,7 +32,7 @@ export async function sleepUntil(time: Time, signal: AbortSignal): Promise<void>
   }
 }
 
-/** How long to set a timer for before looking whether a time has come. Milliseconds. */
+/** Computes the delay of a timer after which to check whether a time has come. Milliseconds. */
 export function timerDelay(time: Time): number {
   return time === null ? LONGEST_TIMER : Math.min(time - now(), LONGEST_TIMER);
 }
@@ -52,8 +52,8 @@ function delay(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /**
- * A duration as Go writes it, such as `10s`, `1m30s` or `1.5h`, in milliseconds; undefined for what
- * is none.
+ * Reads a duration as Go writes it, such as `10s`, `1m30s` or `1.5h`, in milliseconds; undefined
+ * for any other text.
  */
 export function parseDuration(text: string): number | undefined {
   if (text === "0") return 0;

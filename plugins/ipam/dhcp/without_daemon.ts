@@ -24,7 +24,10 @@ export function publishLeases(socketPath: string, directory: string): void {
   runtime.files.symlink(directory, link);
 }
 
-/** Where the daemon of a socket keeps its records; undefined where there was none since the boot. */
+/**
+ * Finds the directory in which the daemon of a socket keeps its records; undefined where there was
+ * none since the boot.
+ */
 function leasesOf(socketPath: string): string | undefined {
   try {
     return ifPresent(() => runtime.files.readLink(linkOf(socketPath)));
@@ -38,10 +41,10 @@ function linkOf(socketPath: string): string {
   return `${socketPath}.leases`;
 }
 
-/** Which leases to release. */
+/** Selects the leases to release. */
 export interface Selection {
   isMeant(attachment: Attachment): boolean;
-  /** Where the plugin finds the namespace, which may be another path than the daemon's. */
+  /** The path at which the plugin finds the namespace; the daemon's may be another. */
   netns?: string;
 }
 
@@ -70,7 +73,7 @@ export async function releaseWithoutDaemon(
   }
 }
 
-/** A RELEASE is not answered, so nothing is waited for. */
+/** Sends a RELEASE, which has no answer to wait for. */
 function release(state: LeaseState, log: (text: string) => void): void {
   const context: LeaseContext = {
     timing: {

@@ -238,7 +238,7 @@ export class DiskStore implements Store {
     return this.#noted(owner);
   }
 
-  /** What the index says of an owner that is not among the known. */
+  /** Reads the index's note of an owner that is not among the known. */
   #noteOf(owner: Owner): Note {
     if (this.#knowsAll) return { addresses: [] };
     const key = keyOf(owner);
@@ -306,7 +306,7 @@ export class DiskStore implements Store {
     return { address: undefined, tried };
   }
 
-  /** The holding of an owner, which is changed together with its files. */
+  /** Finds or makes the holding of an owner, which is changed together with its files. */
   #holdingOf(owner: Owner): Holding {
     const key = keyOf(owner);
     let known = this.#known.get(key);

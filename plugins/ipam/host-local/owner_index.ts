@@ -106,7 +106,7 @@ export class OwnerIndex {
     runtime.files.setModified(this.#reservations, time);
   }
 
-  /** What a link leads to; undefined where something else is in its place. */
+  /** Reads the target of a link; undefined where something else is in its place. */
   #targetAt(name: string): string | undefined {
     try {
       return runtime.files.readLink(this.#path(name));

@@ -1,5 +1,5 @@
 /**
- * static's configuration, and the addresses that come of it once the runtime's wishes are in.
+ * static's configuration, and the addresses that it and the runtime state.
  *
  * @module
  */
@@ -55,7 +55,7 @@ export const options = () => {
 /** @see options */
 export type Options = Infer<ReturnType<typeof options>>;
 
-/** An address to give, and the way out. */
+/** An address to give, and its gateway. */
 export interface Address {
   address: Cidr;
   gateway?: IpAddress;

@@ -36,7 +36,7 @@ const plugin: AnyPlugin = definePlugin<Options>({
 
 export default plugin;
 
-/** The configured gateways are those that the previous result's addresses have. */
+/** Expects that the configured gateways are those of the previous result's addresses. */
 function check(call: AttachmentCall<Options>): void {
   const { config, options, args, ifName } = call;
   const given = requirePrevResult(call).ips ?? [];

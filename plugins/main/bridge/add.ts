@@ -44,7 +44,7 @@ interface ContainerEnd {
   mac: string | undefined;
 }
 
-/** What an attachment has got beside the pair. */
+/** The parts of a result beside the pair. */
 interface Attached {
   result: Result;
   /** The name of `BRIDGE.VLAN`, where there is one. */

@@ -263,7 +263,10 @@ function unlessShared(
   });
 }
 
-/** `BRIDGE.VLAN`: one end of a pair whose other end is a port of the bridge in that VLAN. */
+/**
+ * Finds or makes `BRIDGE.VLAN`: one end of a pair whose other end is a port of the bridge in that
+ * VLAN.
+ */
 async function ensureVlanInterface(
   target: GatewayTarget,
   gateways: readonly Cidr[],

@@ -49,7 +49,10 @@ function setFlags(port: Link, options: Options): Repair[] {
   }));
 }
 
-/** Of VLANs too many the bridge's default one is removed, as by ADD: a port has it by itself. */
+/**
+ * Sets missing VLANs. Of surplus ones the bridge's default alone is removed, as by ADD: a port has
+ * it by itself.
+ */
 function setVlans(host: Rtnl, bridge: Link, port: Link, options: Options): Repair[] {
   const wanted = { ...options, trunk: trunkVlans(options) };
   const vlans = portVlans(wanted);
@@ -63,7 +66,7 @@ function setVlans(host: Rtnl, bridge: Link, port: Link, options: Options): Repai
   }];
 }
 
-/** Flushed rules are the only ones of the project that nothing else puts back: there is no note. */
+/** Adds the filter again: no note records it, so that `firewall-reload` does not. */
 async function filterMac(
   port: Link,
   near: Link,

@@ -41,7 +41,10 @@ const BASE: NftChain = { ...TABLE, chain: "PREROUTING" };
 const COMMENT_PREFIX = "macspoofchk-";
 const CHAIN_PREFIX = "cni-br-iface-";
 
-/** @throws {CniError} code 50 when the kernel has not what the filter is made of */
+/**
+ * Expects for STATUS the kernel options that the filter needs.
+ * @throws {CniError} code 50 when the kernel has not what the filter is made of
+ */
 export function requireSpoofCheck(): void {
   const rule = addRule(BASE, [meta.iifname.is("lo"), ether.saddr.is("00:00:00:00:00:00"), return_]);
   requireNft('"macspoofchk"', [...spoofCheckSkeleton(), rule]);

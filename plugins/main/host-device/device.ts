@@ -1,5 +1,5 @@
 /**
- * Which of the host's devices is meant.
+ * Selects one of the host's devices.
  *
  * @module
  */
@@ -16,14 +16,14 @@ const AUXILIARY = "/sys/bus/auxiliary/devices";
 /** Drivers that hand a device to a program in user space. */
 const USER_SPACE_DRIVERS = ["vfio-pci", "uio_pci_generic", "igb_uio"];
 
-/** A device by what it is known by. */
+/** A selector of a device, and its kind. */
 export type Selector =
   | { by: "name"; name: string }
   | { by: "address"; address: string }
   /** A directory under /sys, and those in it of which one lists the interface's name. */
   | { by: "path"; what: string; device: string; directories: readonly string[] };
 
-/** The device meant, and whether a program in user space drives it. */
+/** The selected device, and whether a program in user space drives it. */
 export interface Selection {
   selector: Selector;
   dpdk: boolean;
@@ -61,7 +61,10 @@ function firstSelector(
   return undefined;
 }
 
-/** A virtio device has its interface one directory further down than others. */
+/**
+ * Makes a selector by a directory of /sys. A virtio device has its interface one directory further
+ * down than others.
+ */
 function sysSelector(what: string, device: string): Selector {
   const virtio = (ifPresent(() => runtime.files.list(device)) ?? [])
     .filter((name) => name.startsWith("virtio"));
@@ -114,7 +117,7 @@ function busAddress({ pciBusID, runtimeConfig }: Options): BusAddress {
   );
 }
 
-/** It becomes part of a path. */
+/** Expects a name that can be part of a path. */
 function fileName(text: string, option: string): string {
   if (/^[\w:-][\w:.-]*$/.test(text)) return text;
   throw CniError.invalidConfig(

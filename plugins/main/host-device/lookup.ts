@@ -1,5 +1,5 @@
 /**
- * The device that is meant, on the host, or who has it.
+ * Finds the selected device on the host, or its holder.
  *
  * @module
  */
@@ -13,8 +13,8 @@ import { type DeviceRecord, dropRecord, listRecords } from "./record.ts";
 import { findStranded, isSame, restore } from "./restore.ts";
 
 /**
- * The device, on the host and under its own name. One that came out of its container's namespace
- * when that was deleted is put right first.
+ * Finds the device on the host, under its own name. One that the kernel returned when its namespace
+ * was deleted is restored first.
  */
 export function findOnHost({ host }: Namespaces, selector: Selector): Link {
   const named = selector.by === "name" ? selector.name : undefined;
@@ -52,7 +52,7 @@ export function requireDevice(selector: Selector): void {
   throw CniError.notAvailable(notFound(selector).message);
 }
 
-/** Who has a device; nothing tells that of one known by its place in /sys. */
+/** Finds the holder of a device; that of one selected by its directory in /sys is unknown. */
 function findHolder(selector: Selector): DeviceRecord | undefined {
   return listRecords().find(({ device, netns }) =>
     selector.by === "name"
@@ -61,7 +61,7 @@ function findHolder(selector: Selector): DeviceRecord | undefined {
   );
 }
 
-/** Whether something in a namespace has this alternative name: a device takes them along. */
+/** Whether a link of a namespace has this alternative name, which moves with a device. */
 function goesBy(name: string, netns: string): boolean {
   using sandbox = NetNs.openIfPresent(netns);
   if (!sandbox) return false;

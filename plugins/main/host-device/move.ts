@@ -96,7 +96,9 @@ export async function returnToHost(
   dropRecord(holder);
 }
 
-/** Hardware, which no link kind made, comes out of a deleted namespace some time later. */
+/**
+ * Waits for hardware, which no link kind made: it comes out of a deleted namespace some time later.
+ */
 async function awaitReturn(host: Rtnl, hostNs: NetNs, holder: Holder): Promise<void> {
   const record = findRecord(holder);
   if (!record || !isHardware(record.device)) return;
@@ -108,9 +110,10 @@ async function awaitReturn(host: Rtnl, hostNs: NetNs, holder: Holder): Promise<v
 }
 
 /**
- * The namespace that the device went to, wherever it can be seen. Where no record says which that
- * was, the runtime's, or the one at the path that ADD was given: what is found in there tells whether
- * it is still the same. Never the host's, to which the path of a process that has ended may lead.
+ * Opens the namespace that the device was moved to, wherever it can be seen. Where no record names
+ * that, the runtime's, or the one at the path that ADD was given: what is found in there tells
+ * whether it is still the same. Never the host's, to which the path of a process that has ended may
+ * lead.
  */
 function openSandbox(
   { netns }: Holder,
@@ -125,31 +128,36 @@ function openSandbox(
   return undefined;
 }
 
-/** From where to where a device is returned. */
-interface WayBack {
+/** The namespaces that a device is returned from and to. */
+interface ReturnNamespaces {
   host: Rtnl;
   hostNs: NetNs;
   sandbox: NetNs;
 }
 
-/** A device that is on the host again, and what it is to be like. */
+/** A device that is on the host again, and the state to restore. */
 interface Returned {
   link: Link;
   state: { name: string };
 }
 
-/** @returns undefined when the device is not there */
-function moveRecorded(way: WayBack, ifName: string, known: DeviceState): Returned | undefined {
+/** Moves a recorded device to the host. @returns undefined when the device is not there */
+function moveRecorded(
+  way: ReturnNamespaces,
+  ifName: string,
+  known: DeviceState,
+): Returned | undefined {
   using inside = Rtnl.open(way.sandbox);
   const link = findInside(inside, ifName, known);
   return link && { link: moveOut(way, inside, link, known.name), state: known };
 }
 
 /**
- * A device that the Go plugin moved, say, and whose alias alone says where it belongs.
+ * Moves a device without a record to the host, such as one that the Go plugin moved: its alias
+ * alone has its name.
  * @returns undefined when it is not there, or is another attachment's
  */
-function moveUnrecorded(way: WayBack, call: DelCall): Returned | undefined {
+function moveUnrecorded(way: ReturnNamespaces, call: DelCall): Returned | undefined {
   using inside = Rtnl.open(way.sandbox);
   const link = inside.link.find(call.ifName);
   const name = link && nameInAlias(link);
@@ -158,8 +166,10 @@ function moveUnrecorded(way: WayBack, call: DelCall): Returned | undefined {
   return { link: moveOut(way, inside, link, name), state: { name } };
 }
 
-/** It comes out under its own name, or where that is taken, under one that is free. */
-function moveOut({ host, hostNs }: WayBack, inside: Rtnl, link: Link, name: string): Link {
+/**
+ * Moves a device to the host under its own name, or, where that is taken, under one that is free.
+ */
+function moveOut({ host, hostNs }: ReturnNamespaces, inside: Rtnl, link: Link, name: string): Link {
   const landing = host.link.find(name) ? freeName(host) : name;
   // The container may have given it names that would be in the way on the host.
   for (const other of link.altNames) {
@@ -169,7 +179,7 @@ function moveOut({ host, hostNs }: WayBack, inside: Rtnl, link: Link, name: stri
   return host.link.get(landing);
 }
 
-/** A container may have renamed it. */
+/** Finds the device in the container, which may have renamed it. */
 function findInside(inside: Rtnl, ifName: string, known: DeviceState): Link | undefined {
   const candidates = inside.link.list().filter((link) =>
     link.kind === known.kind && (link.alias === known.name || isSame(link, known))

@@ -14,10 +14,10 @@ import { ABANDONED_MS, RecordStore } from "../../../lib/state/record_store.ts";
 import type { Attachment } from "../../../lib/types/attachment.ts";
 import { isObject } from "../../../lib/types/json.ts";
 
-/** Gone with the next start of the machine, as the containers are. */
+/** The directory of the records. A reboot empties it, and ends the containers. */
 const DIRECTORY = "/run/cni/host-device";
 
-/** Whose device it is now. */
+/** The attachment that has a device, and its namespace. */
 export interface Holder extends Attachment {
   /** The container's namespace, by its path. */
   readonly netns: string;
@@ -48,15 +48,17 @@ export interface DeviceRecord extends Holder {
 }
 
 /**
- * Taken around a look for a device and what is done with it then: two ADDs of one device would
- * take each other's records for those of a device that is back on the host.
+ * Takes the lock for finding a device and changing it: two ADDs of one device would take each
+ * other's records for those of a device that is back on the host.
  */
 export async function lockDevices(): Promise<FileLock> {
   runtime.files.makeDirectory(DIRECTORY, 0o700);
   return await FileLock.acquire(DIRECTORY, { create: false });
 }
 
-/** Notes what a device is like, on the disk before anything is changed. {@link lockDevices} first. */
+/**
+ * Writes the record of a device, before anything is changed. The caller holds {@link lockDevices}.
+ */
 export function keepRecord(holder: Holder, host: Rtnl, link: Link): DeviceRecord {
   const { name, kind, address, permanentAddress = "", alias = "", mtu } = link;
   const { up, promisc, allmulti } = link;
@@ -72,7 +74,7 @@ export function keepRecord(holder: Holder, host: Rtnl, link: Link): DeviceRecord
   return record;
 }
 
-/** The record of an attachment; undefined without one, or where it is damaged. */
+/** Reads the record of an attachment; undefined without one, or where it is damaged. */
 export function findRecord(attachment: Attachment): DeviceRecord | undefined {
   return store().read(nameOf(attachment));
 }
@@ -82,22 +84,22 @@ export function sweepRecords(): void {
   store().sweep(ABANDONED_MS);
 }
 
-/** The records of all attachments. */
+/** Reads the records of all attachments. */
 export function listRecords(): readonly DeviceRecord[] {
   return store().list().records;
 }
 
-/** The device is back on the host, or will never be. */
+/** Removes the record of a device that is back on the host, or gone for good. */
 export function dropRecord(attachment: Attachment): void {
   store().remove(nameOf(attachment));
 }
 
-/** A container has one interface of a name; neither part can have a slash or a colon in it. */
+/** Names the file of a record: neither part can have a slash or a colon in it. */
 function nameOf({ containerId, ifName }: Attachment): string {
   return `${containerId}:${ifName}`;
 }
 
-/** What a damaged record said of its device, the device's alias says still. */
+/** Opens the records. Where one is damaged the device's alias still has its name. */
 function store(): RecordStore<DeviceRecord> {
   return new RecordStore<DeviceRecord>({
     directory: DIRECTORY,

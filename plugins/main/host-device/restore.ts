@@ -1,5 +1,5 @@
 /**
- * A device that is on the host again: finding it, and making it what it was.
+ * Finds a device that is on the host again, and restores its state.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { DeviceState } from "./record.ts";
 
-/** A device that has come out of its namespace: under another name, or its own. */
+/** Finds a device that is out of its namespace: under another name, or its own. */
 export function findReturned(host: Rtnl, known: DeviceState): Link | undefined {
   const stranded = findStranded(host, known.name, known);
   if (stranded) return stranded;
@@ -20,8 +20,8 @@ export function findReturned(host: Rtnl, known: DeviceState): Link | undefined {
 }
 
 /**
- * A device that is on the host under another name than its own: its namespace was deleted, or its
- * name was taken when it came back. Without proof that it is the device it must be down, as the
+ * Finds a device that is on the host under another name than its own: its namespace was deleted, or
+ * its name was taken when it came back. Without proof that it is the device it must be down, as the
  * kernel puts it there: an alias may be just a note of somebody's.
  */
 export function findStranded(host: Rtnl, name: string, known?: DeviceState): Link | undefined {
@@ -30,7 +30,7 @@ export function findStranded(host: Rtnl, name: string, known?: DeviceState): Lin
     candidates.find(({ up, kind }) => !up && (!known || kind === known.kind));
 }
 
-/** Gives a device on the host its name and what else is known of it. */
+/** Restores the name and the recorded state of a device on the host. */
 export function restore(
   host: Rtnl,
   link: Link,

@@ -12,7 +12,7 @@ import {
   withDefault,
 } from "../../../lib/types/schema.ts";
 
-/** How long a packet may wait where nothing is said, as with the Go plugin. Milliseconds. */
+/** The default latency of a token bucket, as in the Go plugin. Milliseconds. */
 const LATENCY = 25;
 
 /** The largest size of a token bucket. Bytes. */

@@ -124,7 +124,10 @@ export function shape(
   });
 }
 
-/** @throws {CniError} code 999 when the device has a root discipline of its own */
+/**
+ * Adds the token bucket of the host's end.
+ * @throws {CniError} code 999 when the device has a root discipline of its own
+ */
 function addBucket(host: Rtnl, device: Link, bucket: Tbf): void {
   try {
     host.qdisc.addTbf(device, bucket);

@@ -24,7 +24,7 @@ export function isolatePorts(result: Result, undo: Undo): void {
   }
 }
 
-/** @throws {CniError} code 999 naming a port that is not isolated */
+/** Expects isolated ports. @throws {CniError} code 999 naming a port that is not isolated */
 export function expectIsolatedPorts(result: Result): void {
   using host = Rtnl.open();
   const port = portsOf(host, result).find((each) => each.port?.isolated !== 1);

@@ -110,7 +110,10 @@ async function check(call: AttachmentCall<Options>): Promise<void> {
   if (noted.policy === "isolated") (await loadBridgePorts()).expectIsolatedPorts(prevResult);
 }
 
-/** @throws {CniError} code 999 where something is missing for each of `entries` */
+/**
+ * Expects the rules of one of `entries`.
+ * @throws {CniError} code 999 where something is missing for each of `entries`
+ */
 async function expectAny(entries: readonly FilterEntry[]): Promise<void> {
   const reports: string[] = [];
   for (const entry of entries) {

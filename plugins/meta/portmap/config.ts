@@ -105,7 +105,10 @@ export function readMappings(
   return { 4: withoutRepetition(of(4)), 6: withoutRepetition(of(6)) };
 }
 
-/** @throws {CniError} code 7 when one host port is to lead to two ports of the container */
+/**
+ * Removes repeated mappings.
+ * @throws {CniError} code 7 when one host port is to lead to two ports of the container
+ */
 function withoutRepetition(mappings: readonly PortMapping[]): PortMapping[] {
   const seen = new Map<string, PortMapping>();
   for (const mapping of mappings) {

@@ -77,7 +77,7 @@ export interface LinkSettings {
 }
 
 /**
- * What the configuration, `args`, the runtime and CNI_ARGS ask for together.
+ * Reads what to change from the configuration, `args`, the runtime and CNI_ARGS.
  * @throws {CniError} code 4 or 7 naming the key, its value and where it came from
  */
 export function readTuning(call: AttachmentCall<Options>): Tuning {
@@ -96,7 +96,7 @@ export function readTuning(call: AttachmentCall<Options>): Tuning {
 }
 
 /**
- * The sysctls asked for, in the configuration's order, then those of `args`.
+ * Reads the sysctls to set, in the configuration's order, then those of `args`.
  * @param ifName what `IFNAME` in a key stands for
  * @throws {CniError} code 7 naming the key
  */
@@ -133,8 +133,8 @@ export function readSysctls({ options, text }: Call<Options>, ifName: string): S
 }
 
 /**
- * Where an attachment's backup is, for DEL and GC, which have no use for any other option and go on
- * where one is wrong: then it is where an ADD without `dataDir` keeps it.
+ * Finds the directory of backups for DEL and GC, which have no use for any other option and go on
+ * where one is wrong: then it is where an ADD without `dataDir` keeps them.
  */
 export function backupDirectory(raw: JsonObject): string {
   try {
@@ -144,7 +144,10 @@ export function backupDirectory(raw: JsonObject): string {
   }
 }
 
-/** @throws {CniError} code 7 for a `dataDir` that is no absolute path */
+/**
+ * Reads the directory of backups.
+ * @throws {CniError} code 7 for a `dataDir` that is no absolute path
+ */
 export function dataDirectory({ dataDir }: Pick<Options, "dataDir">): string {
   const directory = dataDir || "/run/cni/tuning";
   if (directory.startsWith("/") && !directory.includes("\0")) return directory;
@@ -155,8 +158,8 @@ export function dataDirectory({ dataDir }: Pick<Options, "dataDir">): string {
 }
 
 /**
- * Of several MAC addresses that of `args` wins, then the runtime's, then CNI_ARGS'. In `args` alone
- * `""` is one: it leaves the address as it is, whoever else asks for another.
+ * Chooses the MAC address: that of `args`, then the runtime's, then CNI_ARGS'. In `args` alone `""`
+ * is one: it leaves the address as it is, whichever the others ask for.
  */
 function readMac({ options, args }: AttachmentCall<Options>): string | undefined {
   const sources = [

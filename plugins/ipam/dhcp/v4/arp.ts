@@ -6,8 +6,8 @@ import { broadcastAddress, ETH_P_ARP, openPacketSocket } from "../packet_socket.
 import { now, sleepUntil } from "../time.ts";
 
 /**
- * How often to ask, and how long to listen each time. RFC 5227 takes seconds, for links that are
- * slow; a container's neighbours answer within a millisecond, and an ADD waits for this.
+ * The number of probes, and how long to listen after each. RFC 5227 takes seconds, for links that
+ * are slow; a container's neighbours answer within a millisecond, and an ADD waits for this.
  */
 const PROBES = 2;
 const PROBE_MS = 50;
@@ -39,7 +39,7 @@ export async function probe(
   return user;
 }
 
-/** An ARP probe: a request whose sender's protocol address is 0. RFC 826, RFC 5227. */
+/** Makes an ARP probe: a request whose sender's protocol address is 0. RFC 826, RFC 5227. */
 function arpProbe(hardware: Uint8Array, address: IpAddress): Uint8Array<ArrayBuffer> {
   const packet = new Uint8Array(28);
   packet.set([0, 1, 8, 0, 6, 4, 0, 1]); // Ethernet, IPv4, their lengths, request
@@ -48,7 +48,7 @@ function arpProbe(hardware: Uint8Array, address: IpAddress): Uint8Array<ArrayBuf
   return packet;
 }
 
-/** The hardware address of a packet's sender, where its protocol address is the given one. */
+/** Reads the hardware address of a packet's sender, where its protocol address is the given one. */
 function senderOf(packet: Uint8Array, address: IpAddress): string | undefined {
   if (packet.length < 28 || packet[4] !== 6 || packet[5] !== 4) return undefined;
   const sender = packet.subarray(14, 18);

@@ -24,13 +24,18 @@ import { type Message, MessageType } from "./message.ts";
 import { Option, serverOf, text, typeOf } from "./options.ts";
 import { Port } from "./port.ts";
 
-/** A server that does not answer a REQUEST for what it offered is left after so many. */
+/** The number of REQUESTs for what a server offered, before another server is asked. */
 const REQUEST_TRIES = 4;
-/** Before starting over where a server refuses what it offered. Milliseconds. */
+/** The pause before a new DISCOVER where a server refuses what it offered. Milliseconds. */
 const REFUSED_PAUSE = 1000;
-/** Before starting over where one address after the other is in use. RFC 2131, section 3.1.5. */
+/**
+ * The pause before a new DISCOVER where addresses are in use. RFC 2131, section 3.1.5.
+ * Milliseconds.
+ */
 const DECLINED_PAUSE = 10_000;
-/** Between two renewals, unless the lease is short. RFC 2131, section 4.4.5. Milliseconds. */
+/**
+ * The pause between two renewals, unless the lease is short. RFC 2131, section 4.4.5. Milliseconds.
+ */
 const RENEWAL_DELAY = 60_000;
 
 /** Acquires, extends and releases a DHCPv4 lease. */
@@ -244,7 +249,10 @@ function decline(port: Port, exchange: Exchange, ack: Message, user: string): vo
   }));
 }
 
-/** Half the time that is left, again and again, down to a minute or a sixteenth of the whole. */
+/**
+ * Yields half of the time that is left, again and again, down to a minute or a sixteenth of the
+ * whole.
+ */
 function* renewalDelays(until: Time, expiresAt: Time): Generator<number> {
   const shortest = expiresAt === null
     ? RENEWAL_DELAY
@@ -252,7 +260,7 @@ function* renewalDelays(until: Time, expiresAt: Time): Generator<number> {
   for (;;) yield Math.max(((until ?? Infinity) - now()) / 2, shortest);
 }
 
-/** What a server says for people, to go behind the sentence about what it did. */
+/** Formats a server's message option, to be added to a sentence about what the server did. */
 function explanation({ options }: Message): string {
   const words = text(options, Option.message);
   return words ? `: ${JSON.stringify(words)}` : "";

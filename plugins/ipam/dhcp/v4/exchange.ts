@@ -11,7 +11,7 @@ import { encodeMessage, type Message, MessageType, NO_ADDRESS } from "./message.
 import { Option } from "./options.ts";
 import type { Port } from "./port.ts";
 
-/** Bytes of a message that we take; what the Go plugin's client says as well. */
+/** The largest message that is accepted, as the Go plugin's client says it, too. Bytes. */
 const MAX_MESSAGE = 1500;
 
 /** A message of a client, apart from what all of them have. */
@@ -52,7 +52,7 @@ export class Exchange {
     private readonly broadcast: (hardware: string) => boolean,
   ) {}
 
-  /** Sends until there is an answer, the tries are used up or the time is. */
+  /** Sends a message until it is answered, the tries are used up or the time is over. */
   async ask(question: Question, signal: AbortSignal): Promise<Message | undefined> {
     const { message, send, delays, tries = Infinity, until, accept, report } = question;
     const begun = now();
@@ -75,7 +75,7 @@ export class Exchange {
     return undefined;
   }
 
-  /** The bytes of a message that is sent once. */
+  /** Encodes a message that is sent once. */
   encode(message: Outgoing): Uint8Array<ArrayBuffer> {
     return this.#encode(message, this.port.hardwareAddress(), 0);
   }

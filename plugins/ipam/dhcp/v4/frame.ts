@@ -14,7 +14,7 @@ const UDP = 17;
 const IP_HEADER = 20;
 const UDP_HEADER = 8;
 
-/** An IPv4 packet from a client to servers. */
+/** Makes an IPv4 packet from a client to servers. */
 export function wrap(
   payload: Uint8Array,
   { from, to }: { from: IpAddress; to: IpAddress },
@@ -43,10 +43,9 @@ export function wrap(
 }
 
 /**
- * The message in an IPv4 packet to a client; undefined in any other.
- *
- * UDP's checksum is not looked at: between two interfaces of one host nobody calculates it. The
- * transaction's number is what tells an answer from anything else.
+ * Reads the message in an IPv4 packet to a client; undefined in any other. UDP's checksum is not
+ * checked: between two interfaces of one host nobody calculates it. The transaction's number is
+ * what tells an answer from anything else.
  */
 export function unwrap(
   packet: Uint8Array,

@@ -2,7 +2,7 @@ import type { Attachment } from "../../../../lib/types/attachment.ts";
 import type { ClientConfig } from "../protocol.ts";
 import { Option } from "./options.ts";
 
-/** What a client tells servers of itself, and asks them for. */
+/** A client's identity, and the options that it asks for. */
 export interface ClientIdentity {
   /** Option 61. */
   clientId: Uint8Array;

@@ -41,14 +41,16 @@ export interface Message {
 const NONE = IpAddress.parse("0.0.0.0");
 const COOKIE = 0x63825363;
 const FIXED = 236;
-/** Old relays drop what is shorter than BOOTP's message. RFC 1542, section 2.1. */
+/**
+ * The smallest message: old relays drop what is shorter than BOOTP's. RFC 1542, section 2.1. Bytes.
+ */
 const MIN_LENGTH = 300;
 
 const PAD = 0;
 const END = 255;
 const OVERLOAD = 52;
 
-/** The bytes of a client's message. */
+/** Encodes a client's message. */
 export function encodeMessage(
   message: Omit<Message, "op" | "yourAddress">,
 ): Uint8Array<ArrayBuffer> {
@@ -115,7 +117,10 @@ function readOptions(bytes: Uint8Array, options: Map<number, Uint8Array>): strin
     (overload & 2 ? readField(serverName, options) : undefined);
 }
 
-/** Says what is wrong. RFC 3396: of a code that comes again the bytes are joined. */
+/**
+ * Reads the options of one field. Returns what is wrong, if anything. RFC 3396: of a code that
+ * comes again the bytes are joined.
+ */
 function readField(field: Uint8Array, options: Map<number, Uint8Array>): string | undefined {
   for (let offset = 0; offset < field.length;) {
     const code = field[offset++]!;

@@ -1,6 +1,6 @@
 /**
- * What DHCPv4 options say. Values come from the network: what has not the form its option is
- * defined with counts as absent.
+ * Reads the values of DHCPv4 options. They come from the network: a value that has not the form its
+ * option is defined with counts as absent.
  *
  * @module
  */

@@ -63,8 +63,8 @@ export class Port implements Disposable {
   }
 
   /**
-   * Sends to one server, from an address of the interface: through the namespace's own IP
-   * stack, which knows the way. Where it has none the message goes to every host on the link.
+   * Sends to one server, from an address of the interface: through the namespace's own IP stack,
+   * with its routes. Where it has none the message goes to every host on the link.
    */
   unicast(message: Uint8Array<ArrayBuffer>, from: IpAddress, to: IpAddress): void {
     try {
@@ -87,8 +87,8 @@ export class Port implements Disposable {
   }
 
   /**
-   * While it is open the stack takes answers to it for wanted, and does not refuse them to the
-   * server; they are read from the other socket.
+   * Opens a UDP socket. While it is open the stack does not refuse answers to it; they are read
+   * from the other socket.
    */
   #openUdp(from: IpAddress): Socket {
     using open = OpenInterface.at(this.#interfaceId);

@@ -34,7 +34,7 @@ interface Status {
   text: string;
 }
 
-/** One association per interface: there is nothing to tell two of them apart. */
+/** The identifier of the association, of which an interface has one. */
 const IAID = 1;
 
 /** Status codes by number. RFC 8415, section 21.13. */
@@ -51,7 +51,7 @@ const STATUSES = [
 /** Statuses after which an address is not used any more. RFC 8415, section 18.2.10.1. */
 const REFUSALS = ["NoAddrsAvail", "NoBinding", "NotOnLink"];
 
-/** The association of a client: the addresses that it has or had; none asks for any. */
+/** Encodes the association of a client: the addresses that it has or had; none asks for any. */
 export function encodeAssociation(addresses: readonly IpAddress[]): Uint8Array {
   const inner = addresses.flatMap((ip) => [
     uint16(Option.address),
@@ -63,7 +63,7 @@ export function encodeAssociation(addresses: readonly IpAddress[]): Uint8Array {
   return concat([uint32(IAID), uint32(0), uint32(0), ...inner]);
 }
 
-/** The addresses that a server grants with success; undefined where it does not. */
+/** Reads the addresses that a server grants with success; undefined where it does not. */
 export function grantOf(message: Message): Grant | undefined {
   const association = readAssociation(message);
   if (!association || statusOf(message, association).code !== 0) return undefined;
@@ -94,7 +94,7 @@ export function refusalOf(message: Message): string | undefined {
   return association ? "the server grants no address" : "its IA_NA cannot be read";
 }
 
-/** Undefined where there is none, or one that cannot be read. */
+/** Reads the association; undefined where there is none, or it is malformed. */
 function readAssociation({ options }: Message): (Grant & { status?: Status }) | undefined {
   const value = options.get(Option.addresses);
   if (!value || value.length < 12) return undefined;
@@ -111,7 +111,10 @@ function readAssociation({ options }: Message): (Grant & { status?: Status }) | 
   return { addresses, renewal: view.getUint32(4), rebinding: view.getUint32(8), status };
 }
 
-/** IAADDR. RFC 8415, section 21.6: an address that is preferred for longer than valid is none. */
+/**
+ * Reads an address, IAADDR: RFC 8415, section 21.6. One that is preferred for longer than valid is
+ * none.
+ */
 function readAddress(value: Uint8Array): GrantedAddress | undefined {
   if (value.length < 24) return undefined;
   const times = new DataView(value.buffer, value.byteOffset, value.byteLength);
@@ -121,7 +124,7 @@ function readAddress(value: Uint8Array): GrantedAddress | undefined {
   return isUsable ? { ip, preferred, valid } : undefined;
 }
 
-/** The association's own status, or else the message's. */
+/** Reads the status: the association's own, or else the message's. */
 function statusOf({ options }: Message, association: { status?: Status } | undefined): Status {
   const { status } = association ?? {};
   return status?.code ? status : readStatus(options.get(Option.status) ?? new Uint8Array(0));

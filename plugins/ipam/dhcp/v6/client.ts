@@ -32,15 +32,14 @@ import { type Solicitation, solicitRouter } from "./router_listener.ts";
 import { Servers } from "./servers.ts";
 
 /**
- * A router that is asked and does not answer for so long is taken not to be there for now. It may
- * take 3.5 s (RFC 4861, section 6.2.6), and the first solicitations may have been lost.
- * Milliseconds.
+ * The longest time to wait for a router. It may take 3.5 s (RFC 4861, section 6.2.6), and the first
+ * solicitations may have been lost. Milliseconds.
  */
 const ROUTER_TIMEOUT = 5000;
 /** The same, where it can be heard later. A router takes half a second to answer. Milliseconds. */
 const ROUTER_TIMEOUT_LATER = 700;
 
-/** Who asks, and for what. */
+/** The identity of a client, and what it asks for. */
 export interface Identity6 {
   attachment: Attachment;
   mode: Ipv6Mode;
@@ -126,8 +125,8 @@ export class Client6 implements Client<Configuration6> {
   }
 
   /**
-   * Addresses of a server, and the link's router. A server can grant addresses where no router is,
-   * so both are asked at once, and the router is not waited for long.
+   * Gets addresses of a server, and the link's router. A server can grant addresses where no router
+   * is, so both are asked at once, and the router is not waited for long.
    */
   async #stateful(
     heard: Advertisement | undefined,
@@ -151,7 +150,7 @@ export class Client6 implements Client<Configuration6> {
     throw this.#failure(problem);
   }
 
-  /** Addresses of the routers' prefixes, and what a server adds to that. */
+  /** Gets addresses of the routers' prefixes, and what a server adds to those. */
   async #stateless(
     { other }: Advertisement,
     before: Configuration6 | undefined,
@@ -168,7 +167,7 @@ export class Client6 implements Client<Configuration6> {
     return fromRouters(answer, { ...context, link: this.#routers.link ?? link });
   }
 
-  /** @param request.server asks this one only */
+  /** Extends the configuration. @param request.server asks this one only */
   async #extend(
     current: Configuration6,
     request: RenewalExchange & { server?: Uint8Array; until: Time },

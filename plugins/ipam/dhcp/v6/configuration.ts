@@ -1,5 +1,5 @@
 /**
- * What follows for an interface from what servers and routers say.
+ * Makes the configuration of an interface from what servers and routers say.
  *
  * @module
  */
@@ -46,7 +46,7 @@ export interface Context {
   priority?: number;
 }
 
-/** Addresses that a server granted. */
+/** Makes a configuration of addresses that a server granted. */
 export function fromServer({ answer, grant }: Granted, context: Context): Configuration6 {
   const { link, at } = context;
   const serverId = toHex(answer.options.get(Option.serverId))!;
@@ -67,7 +67,7 @@ export function fromServer({ answer, grant }: Granted, context: Context): Config
 }
 
 /**
- * Addresses of the routers' prefixes; undefined where there is none of 64 bits.
+ * Makes a configuration of the routers' prefixes; undefined where there is none of 64 bits.
  * @param answer what a server adds to that
  */
 export function fromRouters(
@@ -96,7 +96,7 @@ export function fromRouters(
   };
 }
 
-/** A server's addresses, on a link whose routers advertised something else since. */
+/** Updates a server's configuration where the link's routers advertised something else since. */
 export function withLink(before: Configuration6, context: Context & { link: LinkState }) {
   const { link } = context;
   return {
@@ -124,8 +124,9 @@ function onLink(
 }
 
 /**
- * A prefix that is on the link says how far the link reaches; without one it ends at the host. An
- * address keeps the prefix length that it was given first, which the runtime has recorded.
+ * Makes the entry of an address. A prefix that is on the link gives its length; without one it is
+ * the host's alone. An address keeps the prefix length that it was given first, which the runtime
+ * has recorded.
  */
 function ipConfig(ip: IpAddress, { link, before }: Context): IpConfig {
   const known = before?.ips.find(({ address }) => Cidr.parse(address).ip.equals(ip));
@@ -139,7 +140,10 @@ function ipConfig(ip: IpAddress, { link, before }: Context): IpConfig {
   };
 }
 
-/** The default route; and the link's, as far as it reaches beyond what the addresses say. */
+/**
+ * Lists the routes: the default route, and the link's prefixes that no address of the interface is
+ * in.
+ */
 function routesOf(
   { routers: [router], mtu, onLink }: LinkState,
   ips: readonly IpConfig[],
@@ -167,12 +171,12 @@ function dnsOf(answer: Message | undefined, link: LinkState | undefined): Dns {
   };
 }
 
-/** What was said first stays; a router may add what nobody had said. */
+/** Merges DNS settings: a router adds what no server has given. */
 function withLinkDns(before: Dns, link: LinkState): Dns {
   return { ...dnsOf(undefined, link), ...before };
 }
 
-/** When to ask again follows from how long what was said is as good as new. */
+/** Computes when to renew from how long the addresses are preferred and valid. */
 function lifetimes(valid: number, preferred: number) {
   return {
     lease: valid,

@@ -60,7 +60,7 @@ export class Exchange {
     this.#duid = duidOf(attachment);
   }
 
-  /** Sends until there is an answer, the tries are used up or the time is. */
+  /** Sends a message until it is answered, the tries are used up or the time is over. */
   async ask(question: Question, signal: AbortSignal): Promise<Message | undefined> {
     const { type, options, until, accept, report } = question;
     const { first, longest, tries = Infinity } = question.retransmission;
@@ -84,7 +84,7 @@ export class Exchange {
     return undefined;
   }
 
-  /** Sends a message whose answer nobody waits for. */
+  /** Sends a message without waiting for an answer. */
   tell(type: number, options: Options): void {
     this.port.send(this.#encode(type, newTransaction(), options, 0));
   }

@@ -7,7 +7,9 @@ import { CniError } from "../../../../lib/types/error.ts";
 import { type InterfaceId, OpenInterface } from "../interface.ts";
 import { now, sleepUntil } from "../time.ts";
 
-/** How long the kernel may take to find that nobody has the address yet. Milliseconds. */
+/**
+ * The longest duration of duplicate address detection, and the interval of checks. Milliseconds.
+ */
 const DEADLINE = 5000;
 const INTERVAL = 20;
 
@@ -15,9 +17,9 @@ const INTERVAL = 20;
 const RTPROT_RA = 9;
 
 /**
- * Has an interface speak IPv6, and waits for its link-local address. Router advertisements are taken
- * from the kernel, with what it made of those that came before: two that give one interface its
- * addresses and routes would be in each other's way.
+ * Enables IPv6 on an interface, and waits for its link-local address. The kernel processes no more
+ * router advertisements, and what it made of earlier ones is removed: two that give one interface
+ * its addresses and routes would conflict.
  * @throws {InterfaceGone}; the signal's reason, once it is aborted
  */
 export async function prepare(interfaceId: InterfaceId, signal: AbortSignal): Promise<void> {
@@ -50,7 +52,10 @@ function removeAdvertised({ inside, link }: OpenInterface): void {
   }
 }
 
-/** @throws {CniError} code 999 when there is none, or it is another's as well */
+/**
+ * Reads the link-local address.
+ * @throws {CniError} code 999 when there is none, or it is another's as well
+ */
 export function linkLocal(open: OpenInterface): IpAddress {
   const address = findLinkLocal(open);
   if (address) return address;
@@ -66,14 +71,14 @@ function findLinkLocal({ inside, link }: OpenInterface): IpAddress | undefined {
   ) => address.ip.isLinkLocal() && !tentative && !duplicate)?.address.ip;
 }
 
-/** The addresses that the kernel found another host to use. */
+/** Lists the addresses that the kernel found another host to use. */
 export function duplicatesAt(interfaceId: InterfaceId): IpAddress[] {
   using open = OpenInterface.at(interfaceId);
   return open.inside.address.list({ device: open.link, family: 6 })
     .flatMap(({ address, duplicate }) => duplicate ? [address.ip] : []);
 }
 
-/** The address that a host makes of a prefix of 64 bits: RFC 4291, appendix A. */
+/** Makes the address of a host in a prefix of 64 bits: RFC 4291, appendix A. */
 export function autonomousAddress(network: Cidr, mac: string): IpAddress | undefined {
   const bytes = macBytes(mac);
   if (network.prefix !== 64 || bytes.length !== 6) return undefined;

@@ -23,16 +23,16 @@ export interface LinkState {
   search: string[];
 }
 
-/** How many of each are kept: anybody on the link may advertise what they like. */
+/** The most entries of each kind: anybody on the link may advertise. */
 const MOST = 16;
 
-/** A received valid lifetime is believed where it is at least so long: two hours. Milliseconds. */
+/** The shortest valid lifetime that is accepted in any case: two hours. Milliseconds. */
 const TWO_HOURS = 7_200_000;
 
 /** RFC 4861, section 4.6.2. */
 const FOREVER = 0xffffffff;
 
-/** The link after an advertisement. @param at when it was received */
+/** Updates a link by an advertisement. @param at when it was received */
 export function advertised(
   before: LinkState | undefined,
   advertisement: Advertisement,
@@ -57,7 +57,7 @@ export function advertised(
   }, at);
 }
 
-/** The link without what expired. */
+/** Removes what has expired. */
 export function withoutExpired(state: LinkState, at: number): LinkState {
   const isOver = (time: Time) => time !== null && time <= at;
   return {
@@ -68,7 +68,7 @@ export function withoutExpired(state: LinkState, at: number): LinkState {
   };
 }
 
-/** The link with another one of its routers as the one that is used. */
+/** Puts another one of the routers first, which is the one in use. */
 export function withRouterFirst({ routers, ...state }: LinkState, address: string): LinkState {
   const isMeant = (router: { address: string }) => router.address === address;
   return {
@@ -77,7 +77,7 @@ export function withRouterFirst({ routers, ...state }: LinkState, address: strin
   };
 }
 
-/** When something of it expires next, or an address is preferred no more; null is never. */
+/** Computes when something expires next, or an address is preferred no more; null is never. */
 export function nextExpiry({ routers, onLink, autonomous }: LinkState, at: number): Time {
   const times = [
     ...routers.map(({ until }) => until),
@@ -88,8 +88,8 @@ export function nextExpiry({ routers, onLink, autonomous }: LinkState, at: numbe
 }
 
 /**
- * The lifetimes of an address that is there are not cut short to less than two hours, or to less
- * than is left of them, by whoever says so.
+ * Updates an address's lifetimes, which no advertisement shortens to less than two hours, or to
+ * less than is left of them.
  */
 function autonomousPrefix(
   { autonomous }: LinkState,
@@ -104,7 +104,7 @@ function autonomousPrefix(
   return { ...times, valid: Math.max(said, least) };
 }
 
-/** What is known already keeps its place, with what was said of it last. */
+/** Merges entries: those that are known already keep their places, with their newest values. */
 function merge<K extends string, T extends { [key in K]: string }>(
   known: readonly T[],
   said: readonly T[],
@@ -114,7 +114,7 @@ function merge<K extends string, T extends { [key in K]: string }>(
   return [...merged.values()].slice(0, MOST);
 }
 
-/** @param lifetime in seconds */
+/** Computes the end of a lifetime. @param lifetime in seconds */
 function after(at: number, lifetime: number): Time {
   return lifetime === FOREVER ? null : at + lifetime * 1000;
 }

@@ -40,7 +40,7 @@ export interface Message {
   options: ReadonlyMap<number, Uint8Array>;
 }
 
-/** The bytes of a message. */
+/** Encodes a message. */
 export function encodeMessage({ type, transaction, options }: Message): Uint8Array<ArrayBuffer> {
   return new Uint8Array(concat([uint32(type << 24 | transaction), encodeOptions(options)]));
 }
@@ -73,12 +73,12 @@ export function readAddresses(value: Uint8Array | undefined): IpAddress[] {
   );
 }
 
-/** The bytes of a number of 16 bits. */
+/** Encodes a number of 16 bits. */
 export function uint16(value: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.of(value >> 8, value);
 }
 
-/** The bytes of a number of 32 bits. */
+/** Encodes a number of 32 bits. */
 export function uint32(value: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.of(value >>> 24, value >> 16, value >> 8, value);
 }

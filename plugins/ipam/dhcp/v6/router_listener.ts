@@ -1,5 +1,5 @@
 /**
- * Hearing the routers of a link, and asking them: RFC 4861, sections 4.1 and 6.3.
+ * Receives router advertisements, and solicits them: RFC 4861, sections 4.1 and 6.3.
  *
  * @module
  */
@@ -27,8 +27,8 @@ const ALL_ROUTERS = IpAddress.parse("ff02::2");
 const SOLICITATION = 133;
 
 /**
- * Between the first two solicitations, and at most; doubled each time. RFC 7559 begins with 4 s,
- * but the first frame over a new link is often lost. Milliseconds.
+ * The pause between the first two solicitations, and the longest; doubled each time. RFC 7559
+ * begins with 4 s, but the first frame over a new link is often lost. Milliseconds.
  */
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 3_600_000;

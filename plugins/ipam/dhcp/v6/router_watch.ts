@@ -15,8 +15,8 @@ import {
 import { RouterListener } from "./router_listener.ts";
 
 /**
- * Between solicitations where no router is known, at first and at most; doubled each time. RFC 7559.
- * Milliseconds.
+ * The pause between solicitations where no router is known, the first and the longest; doubled each
+ * time. RFC 7559. Milliseconds.
  */
 const FIRST_SOLICITATION = 2000;
 const LONGEST_SOLICITATION = 3_600_000;
@@ -57,13 +57,13 @@ export class RouterWatch {
     return this.link?.onLink.some(({ network }) => Cidr.parse(network).contains(ip)) ?? false;
   }
 
-  /** Takes note of an advertisement. */
+  /** Updates the link by an advertisement. */
   heard(advertisement: Advertisement): void {
     this.#link = advertised(this.#link, advertisement, now());
   }
 
   /**
-   * Listens until it is aborted. Between two advertisements time makes its changes, too.
+   * Listens until it is aborted. Expiry changes the link between two advertisements, too.
    * @param changed is given the link whenever it may be another
    * @throws {InterfaceGone}; the signal's reason
    */

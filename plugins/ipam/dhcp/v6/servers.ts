@@ -16,7 +16,7 @@ import { duplicatesAt } from "./link_local.ts";
 import { type Message, MessageType, Option } from "./message.ts";
 import { Port } from "./port.ts";
 
-/** Name servers are not waited for any longer. Milliseconds. */
+/** The longest time to wait for name servers. Milliseconds. */
 const INFORMATION_TIMEOUT = 3000;
 
 /** The DHCPv6 servers on an interface's link. A socket is open only during an exchange. */
@@ -98,7 +98,7 @@ export class Servers {
     return grant ? { answer, grant } : answer && "refused";
   }
 
-  /** Asks for what is not addresses: Information-request. */
+  /** Asks for configuration other than addresses: Information-request. */
   async information(signal: AbortSignal): Promise<Message | undefined> {
     using port = this.#open();
     return await this.#exchange(port).ask({
@@ -172,7 +172,7 @@ function dropped(answer: Message): { dropped: string } | false {
   return refusal !== undefined && { dropped: refusal };
 }
 
-/** Short leases leave no time for the usual delays. */
+/** Shortens the delays to half of the time that is left. */
 function atMostHalf({ first, longest }: Retransmission, until: Time): Retransmission {
   const half = until === null ? Infinity : Math.max((until - now()) / 2, 100);
   return { first: Math.min(first, half), longest };
