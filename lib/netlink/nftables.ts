@@ -1,5 +1,5 @@
 /**
- * nftables' messages: `linux/netfilter/nf_tables.h`. What a rule is made of is in
+ * nftables' messages: `linux/netfilter/nf_tables.h`. Rules' expressions are in
  * {@link ./nftables_expressions.ts}.
  *
  * @module
@@ -29,27 +29,27 @@ export const NFT_GETSETELEM = NFNL_SUBSYS_NFTABLES | 13;
 export const NFT_DELSETELEM = NFNL_SUBSYS_NFTABLES | 14;
 export const NFT_GETGEN = NFNL_SUBSYS_NFTABLES | 16;
 
-/** What stands around the messages that are done wholly or not at all: `linux/netfilter/nfnetlink.h`. */
+/** NFNL_MSG_BATCH_*, around the messages of a transaction: `linux/netfilter/nfnetlink.h`. */
 export const NFNL_BATCH_BEGIN = 16;
 export const NFNL_BATCH_END = 17;
 
-/** Begins and ends a batch; its `resource` says whose messages it holds. */
+/** The first and the last message of a batch; `resource` is the subsystem of those between. */
 export const NFNL_BATCH = message(
   nfgenmsg,
   attributes(() => ({
-    generation: attr(1, raw), // NFNL_BATCH_GENID: the kernel refuses what was made for another
+    generation: attr(1, raw), // NFNL_BATCH_GENID: the kernel refuses the batch in any other
   })),
 );
-/** nftables' subsystem number, as a batch's `resource`. */
+/** NFNL_SUBSYS_NFTABLES, as a batch's `resource`. */
 export const NFNL_BATCH_NFTABLES = 10;
 
-/** The rule set's generation, a number that each change makes greater. */
+/** The rule set's generation ID, which every change increments. */
 export const NFT_GEN = message(nfgenmsg, attributes(() => ({ id: attr(1, raw) }))); // NFTA_GEN_ID
 
-/** `enum nf_inet_hooks`' families: NFPROTO_*. */
+/** Protocol families, of tables among others: NFPROTO_*, `linux/netfilter.h`. */
 export const NFPROTO = { inet: 1, ip: 2, bridge: 7, ip6: 10 } as const;
 
-/** Where a packet is on its way: `enum nf_inet_hooks`, and the same numbers in a bridge. */
+/** Hooks: `enum nf_inet_hooks`, `linux/netfilter.h`. Those of bridges have the same numbers. */
 export const NF_HOOKS = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
 
 /** A table. */

@@ -1,15 +1,15 @@
 /**
- * What a rule of nftables is made of: expressions, which the kernel evaluates one after the other
- * on four registers of 16 bytes, until one does not hold. `linux/netfilter/nf_tables.h`.
+ * The expressions of nftables' rules: `linux/netfilter/nf_tables.h`. The kernel evaluates them one
+ * after the other, on four registers of 16 bytes, until one does not match.
  *
- * Register 0 is the verdict, 1 to 4 are the registers, 8 to 23 their sixteen parts of four bytes.
+ * Register 0 is the verdict's, 1 to 4 are the registers, 8 to 23 their sixteen parts of four bytes.
  *
  * @module
  */
 import { attr, attributes, attrs, packAttributes } from "./attributes.ts";
 import { be32, type Codec, cstring, raw, sbe32, type Value } from "./codec.ts";
 
-/** A value in network order, or what becomes of the packet. */
+/** A value, as it stands in a packet, or a verdict. */
 export const NFT_DATA = attributes(() => ({
   value: attr(1, raw), // NFTA_DATA_VALUE
   verdict: attr( //      NFTA_DATA_VERDICT
@@ -31,9 +31,9 @@ export const NFT_REG_1 = 1;
 /** The first part of four bytes of NFT_REG_1. */
 export const NFT_REG32_00 = 8;
 
-/** A table for each sort of expression that is understood. */
+/** The attributes of each known expression, by its name. */
 const TABLES = {
-  /** Writes a value into a register, or decides. */
+  /** Loads a value into a register, or issues a verdict. */
   immediate: attributes(() => ({
     register: attr(1, be32), // NFTA_IMMEDIATE_DREG
     data: attr(2, NFT_DATA), // NFTA_IMMEDIATE_DATA
@@ -46,43 +46,43 @@ const TABLES = {
     mask: attr(4, NFT_DATA), // NFTA_BITWISE_MASK
     xor: attr(5, NFT_DATA), //  NFTA_BITWISE_XOR
   })),
-  /** Goes on where a register compares so. */
+  /** Continues where a register is equal to a value, or is not. */
   cmp: attributes(() => ({
     source: attr(1, be32), //   NFTA_CMP_SREG
     operator: attr(2, be32), // NFTA_CMP_OP: 0 equal, 1 not equal
     data: attr(3, NFT_DATA), // NFTA_CMP_DATA
   })),
-  /** Goes on where a set has what is in the register; reads what a map maps it to. */
+  /** Continues where a set or map contains what a register holds; loads the map's value. */
   lookup: attributes(() => ({
     set: attr(1, cstring), //   NFTA_LOOKUP_SET
     source: attr(2, be32), //   NFTA_LOOKUP_SREG
     register: attr(3, be32), // NFTA_LOOKUP_DREG, with maps
-    flags: attr(5, be32), //    NFTA_LOOKUP_FLAGS: 1 where the set has it not
+    flags: attr(5, be32), //    NFTA_LOOKUP_FLAGS: 1 (NFT_LOOKUP_F_INV) where it does not contain it
   })),
-  /** Reads a part of the packet. */
+  /** Loads bytes of a packet. */
   payload: attributes(() => ({
     register: attr(1, be32), // NFTA_PAYLOAD_DREG
     base: attr(2, be32), //     NFTA_PAYLOAD_BASE: 0 link, 1 network, 2 transport header
     offset: attr(3, be32), //   NFTA_PAYLOAD_OFFSET: bytes
     length: attr(4, be32), //   NFTA_PAYLOAD_LEN: bytes
   })),
-  /** Reads what the kernel knows of a packet. */
+  /** Loads a packet's metadata. */
   meta: attributes(() => ({
     register: attr(1, be32), // NFTA_META_DREG
     key: attr(2, be32), //      NFTA_META_KEY: NFT_META_*
   })),
-  /** Reads what the kernel knows of a packet's connection. */
+  /** Loads a value of a packet's conntrack entry. */
   ct: attributes(() => ({
     register: attr(1, be32), // NFTA_CT_DREG
     key: attr(2, be32), //      NFTA_CT_KEY: NFT_CT_*
   })),
-  /** Reads what the routing tables know of an address. */
+  /** Looks an address up in the routing tables (FIB). */
   fib: attributes(() => ({
     register: attr(1, be32), // NFTA_FIB_DREG
     result: attr(2, be32), //   NFTA_FIB_RESULT: 3 the address's type
     flags: attr(3, be32), //    NFTA_FIB_FLAGS: 2 of the destination
   })),
-  /** Gives a connection another source or destination. */
+  /** Translates the source or the destination of a connection. */
   nat: attributes(() => ({
     type: attr(1, be32), //       NFTA_NAT_TYPE: 0 source, 1 destination
     family: attr(2, be32), //     NFTA_NAT_FAMILY: NFPROTO_*
@@ -92,7 +92,7 @@ const TABLES = {
     portMax: attr(6, be32), //    NFTA_NAT_REG_PROTO_MAX
     flags: attr(7, be32), //      NFTA_NAT_FLAGS
   })),
-  /** Gives a connection the source address of the interface that it leaves by. */
+  /** Translates the source of a connection to the address of the outgoing interface. */
   masq: attributes(() => ({ flags: attr(1, be32) })), // NFTA_MASQ_FLAGS
   /** A match of iptables: those that `iptables-nft` makes. */
   match: attributes(() => ({
@@ -101,18 +101,18 @@ const TABLES = {
   })),
 };
 
-/** The sorts of expressions that are understood. */
+/** The names of the known expressions. */
 export type ExpressionName = keyof typeof TABLES;
 
-/** One expression, by its sort. */
+/** An expression. */
 export type Expression = {
   [N in ExpressionName]: { readonly name: N; readonly data: Value<(typeof TABLES)[N]> };
 }[ExpressionName];
 
-/** An expression as it came: one of a sort that is not understood has its name alone. */
+/** A received expression; of an unknown one only the name. */
 export type ReceivedExpression = Expression | { readonly name: string; readonly data?: undefined };
 
-/** NFTA_EXPR_NAME and NFTA_EXPR_DATA; what the data is depends on the name. */
+/** NFTA_EXPR_NAME, and NFTA_EXPR_DATA, whose attributes the name decides. */
 const expression: Codec<ReceivedExpression> = {
   encode({ name, data }) {
     const parts = [{ type: 1, payload: cstring.encode(name) }];

@@ -1,21 +1,21 @@
 /**
- * NFTA_*_USERDATA: what the kernel keeps with a table, chain, rule, set or element and does not
- * look at. `nft` writes comments there, and how a set's keys are to be printed: a byte for the
- * type, a byte for the length, the value. libnftnl's `udata.h`.
+ * NFTA_*_USERDATA: bytes that the kernel keeps with a table, chain, rule, set or element, and does
+ * not interpret. `nft` writes comments there, and how a set's keys are printed: a byte for the type,
+ * a byte for the length, the value. libnftnl's `udata.h`.
  *
  * @module
  */
 import { type Codec, cstring, u32 } from "./codec.ts";
 
-/** One attribute of user data: its number in `libnftnl/udata.h` and how its value is written. */
+/** An attribute of user data: its number in `libnftnl/udata.h`, and the codec of its value. */
 type Row<T> = readonly [number: number, codec: Codec<T>];
 
-/** What a table of user data holds: every row is optional. */
+/** The values of user data, by the names of its attributes; every one is optional. */
 type UserData<R extends Record<string, Row<unknown>>> = {
   [K in keyof R]?: R[K] extends Row<infer T> ? T : never;
 };
 
-/** A table of user data. Attributes of a received message that the table lacks are passed over. */
+/** Makes the codec of user data with these attributes. Received ones of other numbers are skipped. */
 // deno-lint-ignore no-explicit-any -- a table's rows have any types; UserData<R> recovers them
 function userData<R extends Record<string, Row<any>>>(rows: R): Codec<UserData<R>> {
   return {

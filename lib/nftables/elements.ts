@@ -6,7 +6,7 @@
 import { NFPROTO, NFT_ELEMENTS, NFT_GETSET, NFT_GETSETELEM, NFT_SET } from "../netlink/nftables.ts";
 import { readAnswers } from "../nl/answers.ts";
 import type { AnySet, NftMap, NftSet } from "./set.ts";
-import { unlessMissing } from "./state.ts";
+import { listAll, unlessMissing } from "./state.ts";
 import { verdictOf } from "./statement.ts";
 import type { NftTable } from "./table.ts";
 
@@ -24,12 +24,8 @@ export interface NftElement<K, V = undefined> {
 export function listSets({ family, table }: NftTable): string[] {
   const purpose = `list the sets of table ${family} ${table}`;
   const payload = NFT_SET.encode({ family: NFPROTO[family], table });
-  return unlessMissing(
-    [],
-    (socket) =>
-      readAnswers(socket.dump({ type: NFT_GETSET, payload, purpose }), purpose, NFT_SET.decode)
-        .flatMap((set) => set.table === table && set.name ? [set.name] : []),
-  );
+  return listAll({ type: NFT_GETSET, payload, purpose }, NFT_SET.decode)
+    .flatMap((set) => set.table === table && set.name ? [set.name] : []);
 }
 
 /**
@@ -43,10 +39,8 @@ export function listElements(where: AnySet): NftElement<unknown, unknown>[] {
   const { family, table, set } = where;
   const purpose = `list the elements of ${set} in table ${family} ${table}`;
   const payload = NFT_ELEMENTS.encode({ family: NFPROTO[family], table, set });
-  return unlessMissing([], (socket) => {
-    const answers = socket.dump({ type: NFT_GETSETELEM, payload, purpose });
-    return readAnswers(answers, purpose, (answer) => readElements(where, answer)).flat();
-  });
+  const read = (answer: Uint8Array) => readElements(where, answer);
+  return listAll({ type: NFT_GETSETELEM, payload, purpose }, read).flat();
 }
 
 /**

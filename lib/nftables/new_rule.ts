@@ -57,7 +57,7 @@ function newRule(
   };
 }
 
-const ASKED = { ip: meta.nfproto.is("ipv4"), ip6: meta.nfproto.is("ipv6") } as const;
+const PROTOCOL_MATCH = { ip: meta.nfproto.is("ipv4"), ip6: meta.nfproto.is("ipv6") } as const;
 
 /**
  * Makes the expressions of a rule. A table of family `inet` gets packets of both protocols: there a
@@ -70,11 +70,11 @@ export function expressionsOf(
   let known: Protocol | undefined;
   const all: Expression[] = [];
   for (const { text, protocol, expressions } of statements) {
-    if (text === ASKED.ip.text) known = "ip";
-    if (text === ASKED.ip6.text) known = "ip6";
+    if (text === PROTOCOL_MATCH.ip.text) known = "ip";
+    if (text === PROTOCOL_MATCH.ip6.text) known = "ip6";
     if (family === "inet" && protocol !== undefined && protocol !== known) {
       known = protocol;
-      all.push(...ASKED[protocol].expressions);
+      all.push(...PROTOCOL_MATCH[protocol].expressions);
     }
     all.push(...expressions);
   }

@@ -20,7 +20,7 @@ import {
 } from "../netlink/nftables.ts";
 import { cstring } from "../netlink/codec.ts";
 import { NFT_EXPRESSIONS, type ReceivedExpression } from "../netlink/nftables_expressions.ts";
-import type { NetlinkSocket } from "../nl/socket.ts";
+import type { NetlinkRequest, NetlinkSocket } from "../nl/socket.ts";
 import type { NftChain } from "./chain.ts";
 import type { NftRule } from "./rule.ts";
 import type { NftFamily, NftTable } from "./table.ts";
@@ -74,22 +74,18 @@ export function listChains(table: NftTable): string[] {
 }
 
 /**
- * What is noted of each of a table's chains, by name; none when the table is not there.
+ * The comments of a table's chains, by the chains' names; none when the table is not there.
  * @throws {SystemError} EPERM without CAP_NET_ADMIN
  */
 export function commentsOfChains({ family, table }: NftTable): Map<string, string | undefined> {
   const purpose = `list the chains of table ${family} ${table}`;
   const payload = NFT_CHAIN.encode({ family: NFPROTO[family], table });
-  const chains = unlessMissing([], (socket) =>
-    readAnswers(
-      socket.dump({ type: NFT_GETCHAIN, payload, purpose }),
-      purpose,
-      NFT_CHAIN.decode,
-    )
-      .flatMap(({ name, userData, ...chain }): [string, string | undefined][] =>
-        chain.table === table && name ? [[name, userData?.comment]] : []
-      ));
-  return new Map(chains);
+  const chains = listAll({ type: NFT_GETCHAIN, payload, purpose }, NFT_CHAIN.decode);
+  return new Map(
+    chains.flatMap(({ name, userData, ...chain }) =>
+      chain.table === table && name ? [[name, userData?.comment]] : []
+    ),
+  );
 }
 
 /** A base chain: one with a hook. */
@@ -112,23 +108,12 @@ export function listBaseChains(): BaseChain[] {
   return families.flatMap((family) => {
     const payload = NFT_CHAIN.encode({ family: NFPROTO[family] });
     const purpose = `list the chains of family ${family}`;
-    return unlessMissing([], (socket) =>
-      readAnswers(
-        socket.dump({ type: NFT_GETCHAIN, payload, purpose }),
-        purpose,
-        NFT_CHAIN.decode,
-      )
-        .flatMap(({ table, name, hook, policy }): BaseChain[] => {
-          if (!table || !name || !hook) return [];
-          const at = hooks.find((each) => NF_HOOKS[each] === hook.number)!;
-          return [{
-            family,
-            table,
-            chain: name,
-            hook: at,
-            policy: policy === 0 ? "drop" : "accept",
-          }];
-        }));
+    const chains = listAll({ type: NFT_GETCHAIN, payload, purpose }, NFT_CHAIN.decode);
+    return chains.flatMap(({ table, name, hook, policy }): BaseChain[] => {
+      if (!table || !name || !hook) return [];
+      const at = hooks.find((each) => NF_HOOKS[each] === hook.number)!;
+      return [{ family, table, chain: name, hook: at, policy: policy === 0 ? "drop" : "accept" }];
+    });
   });
 }
 
@@ -138,19 +123,15 @@ export function listBaseChains(): BaseChain[] {
  */
 export function listRules(where: NftTable & { chain?: string }): NftRule[] {
   const { family, table, chain } = where;
-  return unlessMissing([], (socket) => {
-    const purpose = `list the rules of ${
-      chain ? `chain ${chain} in ` : ""
-    }table ${family} ${table}`;
-    const payload = NFT_RULE.encode({ family: NFPROTO[family], table, chain });
-    const answers = socket.dump({ type: NFT_GETRULE, payload, purpose });
-    return readAnswers(answers, purpose, NFT_RULE.decode)
-      .filter((rule) => rule.table === table && (!chain || rule.chain === chain))
-      .map(({ chain, handle, userData, expressions }) => {
-        const comment = userData?.comment;
-        return { family, table, chain: chain!, handle: handle!, comment, expressions };
-      });
-  });
+  const of = chain ? `chain ${chain} in ` : "";
+  const purpose = `list the rules of ${of}table ${family} ${table}`;
+  const payload = NFT_RULE.encode({ family: NFPROTO[family], table, chain });
+  return listAll({ type: NFT_GETRULE, payload, purpose }, NFT_RULE.decode)
+    .filter((rule) => rule.table === table && (!chain || rule.chain === chain))
+    .map(({ chain, handle, userData, expressions }) => {
+      const comment = userData?.comment;
+      return { family, table, chain: chain!, handle: handle!, comment, expressions };
+    });
 }
 
 /** Reads the expressions of a rule. */
@@ -185,6 +166,15 @@ export function currentGeneration(): Generation | undefined {
     const answers = socket.request({ type: NFT_GETGEN, payload: NFT_GEN.encode({}), purpose });
     return readAnswer(answers, purpose, NFT_GEN.decode).id;
   });
+}
+
+/**
+ * Lists objects of one type; none where the kernel has no nftables, or not what they are in.
+ * @param request NFT_GET*, without the flag that makes it a dump
+ * @param read decodes the answer about one of them
+ */
+export function listAll<T>(request: NetlinkRequest, read: (answer: Uint8Array) => T): T[] {
+  return unlessMissing([], (socket) => readAnswers(socket.dump(request), request.purpose, read));
 }
 
 /**
