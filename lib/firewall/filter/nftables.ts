@@ -112,7 +112,7 @@ function elementsOfAll(
   const isIsolated = ({ bridge, policy }: FilterEntry) => {
     if (bridge === "" || policy === "isolated") return bridge !== "";
     // Containers on the bridge reach each other: no other entry has policy `isolated`.
-    if (only && find(apart(bridge)) && find(together(bridge))) return false;
+    if (only && find(bridgeElement(bridge)) && find(withinElement(bridge))) return false;
     return policyOf(bridge, all().filter(({ enforcer }) => enforcer === "nftables")) === "isolated";
   };
   return [entries.map((entry) => elementsOf(entry, isIsolated(entry))), find];
@@ -272,20 +272,20 @@ function textOf<K>({ set, key: type }: NftSet<K>, key: K): string {
 function elementsOf(entry: FilterEntry, isolated: boolean): Element[] {
   const { backend, enforcer, bridge, ips, attachment } = entry;
   const comment = attachmentComment(attachment);
-  const containers = backend === "nftables" ? ips.map((ip) => container(ip, comment)) : [];
+  const containers = backend === "nftables" ? ips.map((ip) => containerElement(ip, comment)) : [];
   if (enforcer !== "nftables" || bridge === "") return containers;
-  return [...containers, apart(bridge), together(bridge, !isolated)];
+  return [...containers, bridgeElement(bridge), withinElement(bridge, !isolated)];
 }
 
-function container(ip: IpAddress, comment?: string): Element {
+function containerElement(ip: IpAddress, comment?: string): Element {
   return elementOf(CONTAINERS[ip.family], ip, true, comment);
 }
 
-function apart(bridge: string): Element {
+function bridgeElement(bridge: string): Element {
   return elementOf(BRIDGES, bridge);
 }
 
-function together(bridge: string, wanted = true): Element {
+function withinElement(bridge: string, wanted = true): Element {
   return elementOf(WITHIN, [bridge, bridge], wanted);
 }
 
@@ -326,13 +326,13 @@ function removalOf(
     others.filter(({ backend }) => backend === "nftables").flatMap(({ ips }) => ips.map(String)),
   );
   const unused = ips.filter((ip) => !inUse.has(String(ip)))
-    .map((ip) => ({ ...container(ip), wanted: false }));
+    .map((ip) => ({ ...containerElement(ip), wanted: false }));
   const shared = (keepShared ? [] : bridges).flatMap((bridge) => {
     const left = others.filter((entry) => entry.enforcer === "nftables" && entry.bridge === bridge);
     const isLast = left.length === 0;
     return [
-      { ...apart(bridge), wanted: !isLast },
-      together(bridge, !isLast && policyOf(bridge, left) !== "isolated"),
+      { ...bridgeElement(bridge), wanted: !isLast },
+      withinElement(bridge, !isLast && policyOf(bridge, left) !== "isolated"),
     ];
   });
   const named = attachment ? containersOf(attachment) : [];
@@ -348,7 +348,7 @@ function containersOf(attachment: Attachment): Element[] {
   const hash = attachmentHash(attachment);
   return Object.values(CONTAINERS).flatMap((set) =>
     listElements<IpAddress>(set).filter(({ comment }) => hashOf(comment) === hash)
-      .map(({ key }) => ({ ...container(key), wanted: false }))
+      .map(({ key }) => ({ ...containerElement(key), wanted: false }))
   );
 }
 
