@@ -70,6 +70,8 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
       charset: "ascii",
       legalComments: "none",
       target: "esnext",
+      // Fields are set in the constructor: in a function of their own they would be compiled apart.
+      tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
       platform: "neutral",
       mainFields: ["module", "main"],
       // The generated entry point starts the command; an entry of a bundle is not "main" to itself.
