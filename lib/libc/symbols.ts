@@ -43,6 +43,13 @@ export const synchronization = group({
   fsync: ["i32", "i32"], //                               int fsync(int fd)
 });
 
+/** Who goes first. `sched.h`, `sys/resource.h` */
+export const scheduling = group({
+  sched_setscheduler: ["i32", "i32", "i32", "buffer"], // int sched_setscheduler(pid_t, int policy, const struct sched_param *)
+  getpriority: ["i32", "i32", "u32"], //                  int getpriority(int which, id_t who)
+  setpriority: ["i32", "i32", "u32", "i32"], //           int setpriority(int which, id_t who, int priority)
+});
+
 /** What the C library says of itself. `unistd.h` */
 export const systemConfiguration = group({
   confstr: ["usize", "i32", "buffer", "usize"], //        size_t confstr(int name, char *, size_t)

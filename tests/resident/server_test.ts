@@ -76,6 +76,32 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     assert(!exists(project.socket), "its socket is gone");
   },
 
+  async "its thread goes before others, and neither its other threads nor what it starts"(project) {
+    await using server = await project.start();
+    /** The niceness of proc_pid_stat(5), behind the name, which may have spaces in it. */
+    const niceness = (stat: string) => Number(stat.replace(/^.*\) /s, "").split(" ")[16]);
+    const ofThread = (id: number) =>
+      niceness(Deno.readTextFileSync(`/proc/${server.pid}/task/${id}/stat`));
+    const directory = project.directory();
+    Deno.writeTextFileSync(`${directory}/who`, "#!/bin/sh\ncat /proc/$$/stat\n", { mode: 0o755 });
+    const { stderr } = await project.call({
+      env: { PATH: `${directory}:/usr/bin:/bin` },
+      steps: { add: [["run", "who"]] },
+    });
+    assertEquals([ofThread(server.pid), niceness(stderr)], [-15, 0]);
+    const threads = Array.from(
+      Deno.readDirSync(`/proc/${server.pid}/task`),
+      ({ name }) => Number(name),
+    );
+    const others = threads.filter((id) => id !== server.pid);
+    assert(others.length > 0);
+    assertEquals(others.map(ofThread).filter((value) => value !== 0), []);
+    await server.stop();
+    await using other = await project.start([], ["nice", "-n", "5"]);
+    const given = niceness(Deno.readTextFileSync(`/proc/${other.pid}/stat`));
+    assertEquals(given, 5, "the niceness that somebody gave it");
+  },
+
   async "console.log of a plugin reaches the standard error of its caller, and no result"(project) {
     const call = (containerId: string) =>
       project.begin({ containerId, steps: { add: [["log", containerId]] } }).reply;

@@ -95,14 +95,13 @@ export class ResidentProject implements Disposable {
     return root;
   }
 
-  /** Starts the server, and waits until it is there. */
-  async start(args: readonly string[] = []): Promise<BackgroundProcess> {
-    const server = new BackgroundProcess(this.executable, [
-      "serve",
-      "--socket",
-      this.socket,
-      ...args,
-    ]);
+  /** Starts the server, and waits until it is there. @param before what runs it in turn */
+  async start(
+    args: readonly string[] = [],
+    before: readonly string[] = [],
+  ): Promise<BackgroundProcess> {
+    const command = [...before, this.executable, "serve", "--socket", this.socket, ...args];
+    const server = new BackgroundProcess(command[0]!, command.slice(1));
     await server.until(() => server.output.includes("ready at"), "the server did not start");
     return server;
   }
