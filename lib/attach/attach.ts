@@ -7,7 +7,7 @@
 import { trySysctl } from "../host/sysctl.ts";
 import { macForAddresses } from "../ip/mac.ts";
 import { addressOf, configureInterface } from "../ipam/configure.ts";
-import { hasIpam, ipamAdd, type IpamResult } from "../ipam/delegate.ts";
+import { hasIpam, type IpamResult } from "../ipam/delegate.ts";
 import { chooseDns } from "../ipam/dns.ts";
 import type { Link } from "../rtnl/link.ts";
 import { nameTaken } from "../rtnl/veth.ts";
@@ -15,6 +15,7 @@ import type { AddCall } from "../skel/plugin.ts";
 import type { Result } from "../types/result.ts";
 import { announce } from "./announce.ts";
 import { Namespaces } from "./namespaces.ts";
+import { reserve } from "./reserve.ts";
 
 /** The parts of an ADD that differ between plugins. */
 export interface AttachParts {
@@ -45,7 +46,7 @@ export async function attach(call: AddCall<unknown>, parts: AttachParts): Promis
   if (present) throw nameTaken(present);
   try {
     await parts.create(namespaces);
-    const reserved = parts.reserved ?? (hasIpam(call) ? await ipamAdd(call) : undefined);
+    const reserved = parts.reserved ?? (hasIpam(call) ? await reserve(call) : undefined);
     if (!reserved) await inside.link.setMeanwhile(ifName, { up: true });
     const { address } = reserved
       ? await configure(namespaces, ifName, parts, reserved)

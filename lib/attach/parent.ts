@@ -75,7 +75,10 @@ export function findParent(
   );
 }
 
-/** @throws {CniError} code 7 when the interface would take larger packets than its parent */
+/**
+ * Expects an MTU that is not above the parent's.
+ * @throws {CniError} code 7 when the interface would take larger packets than its parent
+ */
 export function limitMtu(mtu: number, parent: Link): void {
   if (mtu <= parent.mtu) return;
   throw CniError.invalidConfig(

@@ -34,7 +34,7 @@ export interface IpamAddCall extends IpamCall {
     step<T>(
       what: string,
       make: () => T,
-      remove: () => Promise<void>,
+      remove: (made?: Awaited<T>) => Promise<void>,
       options: { ambiguous: (error: unknown) => boolean },
     ): T;
   };
@@ -68,15 +68,21 @@ export function requireIpam(call: IpamCall): void {
  *
  * A plugin that answers with an error object has reserved nothing: the attachment may hold an
  * address of an earlier ADD, which it keeps. One that ends without an answer may have reserved
- * something, and gets a DEL.
+ * something, and gets a DEL, unless that would release an earlier ADD's.
+ * @param runsElsewhere tells whether the attachment has an interface of an earlier ADD
  * @throws {CniError} IPAM's own error; or code 7 when it gave no address
  */
-export async function ipamAdd(call: IpamAddCall): Promise<IpamResult> {
+export async function ipamAdd(
+  call: IpamAddCall,
+  runsElsewhere: () => Promise<boolean> = () => Promise.resolve(false),
+): Promise<IpamResult> {
   requireIpam(call);
   const result = await call.undo.step(
     "the IPAM reservation",
     () => delegateAdd(call.config.ipam!.type!, request(call)),
-    () => ipamDel(call),
+    async (made) => {
+      if (made || !await runsElsewhere()) await ipamDel(call);
+    },
     { ambiguous: (error) => error instanceof UnknownOutcome },
   );
   const { ips } = result;

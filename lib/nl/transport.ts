@@ -177,7 +177,10 @@ export class KernelTransport implements Transport {
     throw new SystemError(SENDING, errnoNumber("EAGAIN")!);
   }
 
-  /** @throws {DatagramTooLarge} where a send buffer may not be as large as `size` */
+  /**
+   * Makes the send buffer large enough for a datagram.
+   * @throws {DatagramTooLarge} where a send buffer may not be as large as `size`
+   */
   #growSendBuffer(size: number): void {
     const wanted = u32.encode(size + SEND_OVERHEAD);
     // Past `net.core.wmem_max` needs CAP_NET_ADMIN in the initial user namespace: socket(7).

@@ -404,7 +404,7 @@ export function unlessAbsent<T>(ask: () => T): T | undefined {
   }
 }
 
-/** @throws {CniError} code 999 when the interface is down */
+/** Expects an interface that is up. @throws {CniError} code 999 when the interface is down */
 export function expectUp({ name, up }: Link): void {
   if (!up) throw CniError.internal(`Interface ${name} is down`);
 }

@@ -74,5 +74,16 @@ for (const [type, { needs }] of Object.entries(PLUGINS)) {
     assertEquals(pluginError(sandbox, { command: "ADD", config, netns, env }).code, 11);
     assertEquals(commands(), ["ADD", "DEL", "ADD", "DEL", "ADD"]);
     assertEquals(sandbox.links(netns), []);
+
+    // A DEL would release what an earlier ADD has been given, whose container runs.
+    if (type === "host-device") return; // refused before IPAM
+    const ips = [{ address: "10.7.0.9/24", gateway: "10.7.0.1" }];
+    noop.reply("ipam-under-test", "ADD", { stdout: { cniVersion: "1.1.0", ips } });
+    plugin(sandbox, { command: "ADD", config, netns, env });
+    noop.reply("ipam-under-test", "ADD", { script: "kill -9 $$" });
+    if (type === "vlan") Object.assign(config, { vlanId: 8 });
+    pluginError(sandbox, { command: "ADD", config, netns: sandbox.container(), env });
+    assertEquals(commands().slice(5), ["ADD", "ADD"]);
+    assertEquals(sandbox.links(netns), ["eth0"]);
   }, { needs });
 }

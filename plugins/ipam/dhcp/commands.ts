@@ -66,7 +66,7 @@ const DAEMON_FLAGS = {
   checkinterval: "duration",
 } as const satisfies Record<string, FlagKind>;
 
-/** @returns the exit status */
+/** Runs `dhcp daemon` or `dhcp leases`. @returns the exit status */
 export async function runDhcpCommand([command = "", ...args]: readonly string[]): Promise<number> {
   try {
     if (["help", "-h", "-help", "--help"].some((word) => command === word || args.includes(word))) {

@@ -1,10 +1,11 @@
 import { requestedMac } from "../../../lib/attach/requested_mac.ts";
+import { reserve } from "../../../lib/attach/reserve.ts";
 import { takeBackPair } from "../../../lib/attach/veth_pair.ts";
 import { enableForwarding } from "../../../lib/host/forwarding.ts";
 import { trySysctl } from "../../../lib/host/sysctl.ts";
 import { macForAddresses } from "../../../lib/ip/mac.ts";
 import { addressOf, configureInterface } from "../../../lib/ipam/configure.ts";
-import { hasIpam, ipamAdd } from "../../../lib/ipam/delegate.ts";
+import { hasIpam } from "../../../lib/ipam/delegate.ts";
 import { chooseDns } from "../../../lib/ipam/dns.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link, NamedLink } from "../../../lib/rtnl/link.ts";
@@ -122,7 +123,7 @@ async function addLayer3(
   target: GatewayTarget,
 ): Promise<Attached> {
   const { ifName, options, undo } = call;
-  const reserved = await ipamAdd(call);
+  const reserved = await reserve(call);
   const ips = withGateways(reserved.ips, options).map((ip) => ({ ...ip, interface: CONTAINER }));
   const routes = withDefaultRoutes(reserved.routes ?? [], ips, options);
   const result = { ips, routes, dns: reserved.dns };

@@ -68,7 +68,10 @@ const ipvlan: AnyPlugin = linkPlugin(onParent<Options>({
   }],
 }));
 
-/** @throws {CniError} code 7 when the plugins before this one made several interfaces, or none */
+/**
+ * Chooses the parent: `master`, or the interface that the plugins before this one made.
+ * @throws {CniError} code 7 when the plugins before this one made several interfaces, or none
+ */
 function parentName({ options, prevResult }: AttachmentCall<Options>): string {
   if (options.master || !prevResult) return options.master;
   const [only, ...others] = prevResult.interfaces ?? [];

@@ -13,11 +13,12 @@
  */
 import { checkAttachment } from "../../../lib/attach/check.ts";
 import { detachSteps } from "../../../lib/attach/detach.ts";
+import { reserve } from "../../../lib/attach/reserve.ts";
 import { removeOrphanPairs, removePair, takeBackPair } from "../../../lib/attach/veth_pair.ts";
 import { enableForwarding } from "../../../lib/host/forwarding.ts";
 import { macForAddresses } from "../../../lib/ip/mac.ts";
 import { addressOf, addRoutes, configureInterface } from "../../../lib/ipam/configure.ts";
-import { ipamAdd, ipamGc, ipamStatus, requireIpam } from "../../../lib/ipam/delegate.ts";
+import { ipamGc, ipamStatus, requireIpam } from "../../../lib/ipam/delegate.ts";
 import { chooseDns } from "../../../lib/ipam/dns.ts";
 import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
@@ -96,7 +97,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
   const present = await inside.link.findMeanwhile(ifName);
   if (present) throw nameTaken(present); // before IPAM: what it has reserved may be that one's
 
-  const reserved = await ipamAdd(call);
+  const reserved = await reserve(call);
   const routed = reserved.ips.map(requireGateway);
   enableForwarding(routed.map(({ own }) => own.ip.family));
 

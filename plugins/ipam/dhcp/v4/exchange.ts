@@ -80,7 +80,7 @@ export class Exchange {
     return this.#encode(message, this.port.hardwareAddress(), 0);
   }
 
-  /** @param seconds since the client began */
+  /** Encodes a message. @param seconds since the client began */
   #encode({ type, xid, clientAddress, options = [] }: Outgoing, hardware: string, seconds: number) {
     return encodeMessage({
       xid,

@@ -99,7 +99,7 @@ export class Exchange {
     return accept(answer);
   }
 
-  /** @param elapsed milliseconds */
+  /** Encodes a message. @param elapsed milliseconds */
   #encode(type: number, transaction: number, options: Options, elapsed: number) {
     return encodeMessage({
       type,

@@ -20,7 +20,10 @@ example:
   cni firewall-reload --once
 `;
 
-/** @returns the exit status: 0, 1 for a failure, 2 for a wrong command line */
+/**
+ * Runs firewall-reload.
+ * @returns the exit status: 0, 1 for a failure, 2 for a wrong command line
+ */
 export async function main(args: readonly string[]): Promise<number> {
   const [option, ...more] = args;
   if (option === "--help" || option === "-h") {
