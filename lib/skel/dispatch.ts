@@ -16,7 +16,7 @@ import { renderResult } from "../types/write_result.ts";
 import { readOptions } from "../types/options.ts";
 import { NEWEST, SPEC_VERSIONS } from "../types/versions.ts";
 import { containerNetns } from "./own_namespace.ts";
-import type { Plugin } from "./plugin.ts";
+import type { DelCall, Plugin } from "./plugin.ts";
 import { type Invocation, readRequest, type Request } from "./request.ts";
 import { withoutWrongValues, wrongValue } from "./result_values.ts";
 import type { Reply } from "./reply.ts";
@@ -168,17 +168,19 @@ async function handle<O>(
     ifName,
     netns,
     args: env.CNI_ARGS ?? "",
-    prevResult: previousResult(request),
   };
   switch (command) {
     case "DEL":
-      await waiting.for(plugin.del(call));
+      await waiting.for(plugin.del(withPreviousResult(call, request)));
       return success("");
-    case "CHECK":
-      await waiting.for(plugin.check({ ...call, options: await options() }));
+    case "CHECK": {
+      const prevResult = previousResult(request);
+      await waiting.for(plugin.check({ ...call, prevResult, options: await options() }));
       return success("");
+    }
     case "ADD": {
-      const adding = { ...call, options: await options() };
+      const prevResult = previousResult(request);
+      const adding = { ...call, prevResult, options: await options() };
       return await add(
         async (undo) => await plugin.add({ ...adding, undo }),
         config.cniVersion,
@@ -252,6 +254,21 @@ async function endsWithin(ms: number, work: Promise<unknown>): Promise<boolean> 
   const hasEnded = await Promise.race([ended, deadline]);
   clearTimeout(timer);
   return hasEnded;
+}
+
+/**
+ * Adds the previous result to the call of a DEL, which reads it when it is asked for: few do, and
+ * none fails where it cannot be read.
+ */
+function withPreviousResult<C>(call: C, request: Request): C & Pick<DelCall, "prevResult"> {
+  let result: { value: Result | undefined } | undefined;
+  return {
+    ...call,
+    get prevResult() {
+      result ??= { value: previousResult(request) };
+      return result.value;
+    },
+  };
 }
 
 function previousResult({ config, rule }: Request): Result | undefined {

@@ -385,10 +385,26 @@ Deno.test("dispatch() takes no name or address of prevResult that is none", asyn
 });
 
 Deno.test("dispatch() lets DEL go on without a prevResult that cannot be read", async () => {
-  const { plugin, calls } = sample();
-  const { exitCode } = await call(plugin, { CNI_COMMAND: "DEL" }, {
-    ...config,
-    prevResult: { cniVersion: "7" },
+  for (const wrong of [{ cniVersion: "7" }, { cniVersion: "1.1.0", ips: 1 }, []]) {
+    const seen: unknown[] = [];
+    const { plugin } = sample({ del: ({ prevResult }) => void seen.push(prevResult) });
+    const { exitCode } = await call(plugin, { CNI_COMMAND: "DEL" }, {
+      ...config,
+      prevResult: wrong,
+    });
+    assertEquals([exitCode, seen], [0, [undefined]]);
+  }
+});
+
+Deno.test("dispatch() gives DEL the same prevResult whenever it asks, and to a copy", async () => {
+  const seen: unknown[] = [];
+  const { plugin } = sample({
+    del(call) {
+      seen.push(call.prevResult, { ...call }.prevResult);
+    },
   });
-  assertEquals([exitCode, calls], [0, ["DEL"]]);
+  const prevResult = { cniVersion: "1.1.0", interfaces: [{ name: "eth0" }] };
+  await call(plugin, { CNI_COMMAND: "DEL" }, { ...config, prevResult });
+  assert(seen[0] === seen[1]);
+  assertEquals(seen[0], { interfaces: [{ name: "eth0" }] });
 });
