@@ -49,7 +49,7 @@ export async function removeOrphanPairs(
  * an ADD that was killed before it set one.
  */
 async function removeByName({ link: links }: Rtnl, attachment: Attachment): Promise<boolean> {
-  const link = links.find(hostVethName(attachment));
+  const link = await links.findMeanwhile(hostVethName(attachment));
   if (link?.kind !== KIND) return false;
   if (link.alias !== undefined && link.alias !== attachmentAlias(attachment)) return false;
   return await links.removeMeanwhile(link);
@@ -63,7 +63,7 @@ async function removeByNearEnd(host: Rtnl, call: DelCall): Promise<boolean> {
   using sandbox = NetNs.openIfPresent(call.netns);
   if (!sandbox) return false;
   using inside = Rtnl.open(sandbox);
-  const near = inside.link.find(call.ifName);
+  const near = await inside.link.findMeanwhile(call.ifName);
   if (near?.kind !== KIND || near.name !== call.ifName) return false;
   if (isAnothers(call, near, findHostEnd(host, sandbox, near)?.alias)) return false;
   return await inside.link.removeMeanwhile(near);

@@ -14,7 +14,7 @@ import {
 import type { BridgePort, LinkData } from "../netlink/link_data.ts";
 import { NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL } from "../netlink/message.ts";
 import { AF_BRIDGE } from "./family.ts";
-import { hardwareAddress, isUp } from "./netdevice.ts";
+import { hardwareAddress, isPresent, isUp } from "./netdevice.ts";
 import type { NetNs } from "../ns/netns.ts";
 import { CniError } from "../types/error.ts";
 import { readAnswer, readAnswers } from "../nl/answers.ts";
@@ -219,6 +219,9 @@ export class Links {
 
   /** As {@link find}, while other calls go on. */
   async findMeanwhile(ref: LinkRef): Promise<Link | undefined> {
+    // That there is none needs no waiting.
+    const isShort = typeof ref === "string" && /^[!-~]{1,15}$/.test(ref);
+    if (isShort && !isPresent(this.socket.descriptor, ref)) return undefined;
     try {
       return await this.getMeanwhile(ref);
     } catch (error) {

@@ -9,6 +9,7 @@ import { call } from "../libc/call.ts";
 import { descriptors } from "../libc/symbols.ts";
 import { mac } from "../netlink/codec.ts";
 import { IFF_UP } from "../netlink/link.ts";
+import { errnoCode } from "../runtime/errors.ts";
 
 /** `linux/sockios.h` */
 const SIOCGIFFLAGS = 0x8913;
@@ -29,6 +30,21 @@ const MAC_SIZE = 6;
 export function isUp(socket: number, name: string): boolean {
   const value = ask(socket, SIOCGIFFLAGS, name, "flags");
   return (value[0]! & IFF_UP) !== 0;
+}
+
+/**
+ * Whether there is an interface of a name, or of an alternative name.
+ * @param socket a descriptor of a socket in the interface's namespace
+ * @param name of 15 bytes at most
+ */
+export function isPresent(socket: number, name: string): boolean {
+  try {
+    ask(socket, SIOCGIFFLAGS, name, "flags");
+    return true;
+  } catch (error) {
+    if (errnoCode(error) === "ENODEV") return false;
+    throw error;
+  }
 }
 
 /**

@@ -58,7 +58,7 @@ kernelTest(
   },
 );
 
-kernelTest("link: what netdevice(7) says of a link is what ip shows", (sandbox) => {
+kernelTest("link: what netdevice(7) says of a link is what ip shows", async (sandbox) => {
   using rtnl = Rtnl.open();
   const address = "02:00:00:ab:cd:ef";
   const name = "x".repeat(15);
@@ -70,7 +70,9 @@ kernelTest("link: what netdevice(7) says of a link is what ip shows", (sandbox) 
     assertEquals(rtnl.link.isUp(link), shown.flags.includes("UP"));
     assertEquals(rtnl.link.hardwareAddress(link), shown.address);
   }
+  assertEquals((await rtnl.link.findMeanwhile(name))?.index, link.index);
   rtnl.link.remove(link);
+  assertEquals(await rtnl.link.findMeanwhile(name), undefined);
   for (const ask of [() => rtnl.link.isUp(link), () => rtnl.link.hardwareAddress(link)]) {
     const error = assertThrows(ask, SystemError, `of interface ${name}`);
     assertEquals(error.code, "ENODEV");
