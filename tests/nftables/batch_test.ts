@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { filterNft } from "../../lib/firewall/filter/nftables.ts";
 import type { FilterEntry } from "../../lib/firewall/filter/types.ts";
 import { masqueradeNft } from "../../lib/firewall/masquerade/nftables.ts";
@@ -64,10 +64,14 @@ kernelTest(
     const chain = { ...table, chain: "c".repeat(300) };
     const commands = [addTable(table), addRule(chain, [accept], "mine")];
     const { message } = assertThrows(() => applyBatch(commands, "let it through"), BatchError);
-    assertMatch(
-      message,
-      /^cannot let it through \(add rule inet t c{300} accept comment "mine", message 2 of 2\): ERANGE .*: Attribute failed policy validation$/,
-    );
+    const [, words] =
+      /^cannot let it through \(add rule inet t c{300} accept comment "mine", message 2 of 2\): ERANGE \(Numerical result out of range\)(.*)$/
+        .exec(message) ?? [];
+    // Older kernels, such as Linux 6.1, have no words for what is in a batch.
+    const [major, minor] = Deno.osRelease().split(".").map(Number);
+    const maySayNothing = major! < 6 || major === 6 && minor! < 18;
+    const nothing = maySayNothing && words === "";
+    assertEquals(words, nothing ? "" : ": Attribute failed policy validation");
     assertEquals(sandbox.ruleset(), "");
   },
   { needs: ["nft"] },
