@@ -1,7 +1,10 @@
 /** As much as a large node has at once: nothing that grows may end in a limit. */
 import { assert, assertEquals } from "@std/assert";
+import { portMapperIptables } from "../../lib/firewall/ports/iptables.ts";
+import { portMapperNft } from "../../lib/firewall/ports/nftables.ts";
 import { filterIptables } from "../../lib/firewall/filter/iptables.ts";
 import { filterNft } from "../../lib/firewall/filter/nftables.ts";
+import { filterNotes } from "../../lib/firewall/filter/notes.ts";
 import type { FilterEntry } from "../../lib/firewall/filter/types.ts";
 import { IpAddress } from "../../lib/ip/address.ts";
 import { attachmentHash, chainName } from "../../lib/ip/hash_names.ts";
@@ -57,6 +60,21 @@ const BACKENDS = {
   },
 };
 
+/** Has a plugin collect what is of no valid attachment. */
+function gc(sandbox: Sandbox, options: object, valid: readonly Attachment[]): void {
+  const list = valid.map(({ containerId, ifName }) => ({
+    containerID: containerId,
+    ifname: ifName,
+  }));
+  const config = {
+    cniVersion: "1.1.0",
+    name: NETWORK,
+    "cni.dev/valid-attachments": list,
+    ...options,
+  };
+  plugin(sandbox, { command: "GC", config });
+}
+
 for (const backend of MASQUERADE_BACKENDS) {
   const { needs, print, ofOrphans, load } = BACKENDS[backend];
   kernelTest(`one GC removes the masquerading of 2,000 orphans (${backend})`, async (sandbox) => {
@@ -67,8 +85,7 @@ for (const backend of MASQUERADE_BACKENDS) {
     const orphans = Array.from({ length: 1999 }, (_, i) => rulesOf(i + 1, printed)).flat();
     load(sandbox, orphans);
     assertEquals(present().length, 2000 * (backend === "iptables" ? printed.length + 1 : 1));
-    const config = { cniVersion: "1.1.0", name: NETWORK, type: "bridge", ipMasq: true };
-    plugin(sandbox, { command: "GC", config: { ...config, "cni.dev/valid-attachments": [] } });
+    gc(sandbox, { type: "bridge", ipMasq: true }, []);
     assertEquals(present(), []);
   }, { needs });
 }
@@ -106,7 +123,7 @@ const FILTERS = { iptables: filterIptables, nftables: filterNft };
 
 for (const backend of MASQUERADE_BACKENDS) {
   kernelTest(
-    `the filters of 2,000 attachments are removed at once (${backend})`,
+    `one GC removes the filters of 2,000 orphans (${backend})`,
     async (sandbox) => {
       const entryOf = (i: number): FilterEntry => ({
         attachment: orphan(i),
@@ -124,10 +141,73 @@ for (const backend of MASQUERADE_BACKENDS) {
       await FILTERS[backend].add(all, () => all);
       const present = () => new Set(sandbox.ruleset().match(/\b10\.\d+\.\d+\.\d+\b/g)).size;
       assertEquals(present(), all.length);
-      const removal = { bridges: [], zones: [], adminChains: ["CNI-ADMIN"] };
-      await FILTERS[backend].remove({ ...removal, ips: gone.flatMap(({ ips }) => ips) }, [living!]);
-      assertEquals(present(), 1);
+      for (const entry of all) filterNotes().write(entry);
+      gc(sandbox, { type: "firewall" }, [living!.attachment]);
+      assertEquals([present(), filterNotes().names().length], [1, 1]);
     },
     { needs: [...BACKENDS[backend].needs, "nft"] },
   );
 }
+
+kernelTest("one GC removes the ports of 2,000 orphans (iptables)", async (sandbox) => {
+  const hostPort = (i: number) => 10_000 + i;
+  const mapping = { protocol: "udp", hostPort: hostPort(0), containerPort: 53 } as const;
+  await portMapperIptables.add({
+    attachment: orphan(0),
+    publications: [{
+      address: Cidr.parse(`${addressOf(0)}/8`),
+      mappings: [mapping],
+      conditions: [],
+    }],
+    options: { snat: true, masqAll: false, markBit: 13 },
+  });
+  const dnat = ({ network, containerId }: Attachment) => chainName(network, containerId, "DN-");
+  const chains = () => sandbox.run("iptables-save", ["-t", "nat"]).match(/^:CNI-DN-\S+/gm) ?? [];
+  const printed = BACKENDS.iptables.print(sandbox).filter((rule) => rule.includes(dnat(orphan(0))))
+    .filter((rule) => !rule.startsWith(":"));
+  assertEquals([chains().length, printed.length], [1, 4]);
+  const others = Array.from(
+    { length: 1999 },
+    (_, i) =>
+      printed.map((rule) =>
+        rule.replaceAll(dnat(orphan(0)), dnat(orphan(i + 1))).replaceAll(
+          "orphan-0",
+          `orphan-${i + 1}`,
+        )
+          .replaceAll(`${hostPort(0)}`, `${hostPort(i + 1)}`)
+          .replaceAll(`${addressOf(0)}:`, `${addressOf(i + 1)}:`)
+      ),
+  );
+  const lines = [
+    "*nat",
+    ...others.map((_, i) => `:${dnat(orphan(i + 1))} - [0:0]`),
+    ...others.flat(),
+    "COMMIT\n",
+  ];
+  Deno.writeTextFileSync("/run/test/rules", lines.join("\n"));
+  sandbox.run("iptables-restore", ["--noflush", "/run/test/rules"]);
+  assertEquals(chains().length, 2000);
+  gc(sandbox, { type: "portmap" }, [orphan(7)]);
+  assertEquals(chains(), [`:${dnat(orphan(7))}`]);
+}, { needs: ["iptables"] });
+
+kernelTest("one GC removes the ports of 2,000 orphans (nftables)", async (sandbox) => {
+  const all = Array.from({ length: 2000 }, (_, i) => ({
+    published: {
+      attachment: orphan(i),
+      publications: [{
+        address: Cidr.parse(`${addressOf(i)}/8`),
+        mappings: [{ protocol: "udp", hostPort: 10_000 + i, containerPort: 53 } as const],
+        conditions: [],
+      }],
+      options: { snat: true, masqAll: false, markBit: 13 },
+    },
+    siblings: [],
+  }));
+  let added = 0;
+  await portMapperNft.addEach(all, () => added++);
+  const present = () => new Set(sandbox.ruleset().match(/id: orphan-\d+/g)).size;
+  assertEquals([added, present()], [2000, 2000]);
+  gc(sandbox, { type: "portmap" }, [orphan(7)]);
+  assertEquals(present(), 1);
+}, { needs: ["nft"] });
