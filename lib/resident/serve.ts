@@ -9,10 +9,11 @@ import { Poller } from "../libc/poller.ts";
 import { setNiceness } from "../libc/priority.ts";
 import { releaseFilePages } from "../libc/file_pages.ts";
 import type { Socket } from "../libc/socket.ts";
+import { withoutDeleted } from "../runtime/deleted.ts";
 import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { removeIfPresent } from "../runtime/write_atomic.ts";
-import { passedSocket } from "../server/activation.ts";
+import { FIRST_PASSED, passedSocket } from "../server/activation.ts";
 import { listenAt } from "../server/listen.ts";
 import { ResidentServer, type ServedCall } from "../server/resident.ts";
 import type { PluginOutput } from "../types/plugin_output.ts";
@@ -48,9 +49,6 @@ const NICENESS = -15;
 
 /** The name of a socket that this program has passed to itself. sd_listen_fds_with_names(3) */
 const OWN_SOCKET = "cni-serve";
-
-/** The first descriptor that is passed: SD_LISTEN_FDS_START. */
-const FIRST_PASSED = 3;
 
 /** Serves until a signal or the idle timeout. @returns the exit status */
 export async function serve({ socketPath, idleMs }: ServeOptions): Promise<number> {
@@ -175,7 +173,7 @@ function executeSelf(
   environment: Readonly<Record<string, string>>,
   inherited: Readonly<Record<number, number>>,
 ): never {
-  const path = runtime.executable.replace(/ \(deleted\)$/, "");
+  const path = withoutDeleted(runtime.executable);
   const args = runtime.files.readText("/proc/self/cmdline").split("\0").slice(0, -1);
   execute(path, args, environment, inherited);
 }

@@ -11,7 +11,7 @@ import { runtime } from "../runtime/mod.ts";
 import { CniError } from "../types/error.ts";
 
 /** The first descriptor that a service manager passes: SD_LISTEN_FDS_START. */
-const FIRST_PASSED = 3;
+export const FIRST_PASSED = 3;
 
 /** `asm-generic/ioctls.h`: non-blocking, and close-on-exec. */
 const FIONBIO = 0x5421;

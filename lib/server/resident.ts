@@ -8,6 +8,7 @@ import type { Poller } from "../libc/poller.ts";
 import type { Socket } from "../libc/socket.ts";
 import { endSoon } from "../runtime/caller.ts";
 import { type CallContext, runInCall } from "../runtime/current_call.ts";
+import { withoutDeleted } from "../runtime/deleted.ts";
 import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { CniError } from "../types/error.ts";
@@ -45,7 +46,7 @@ export interface ResidentOptions {
   answer(call: ServedCall): Promise<PluginOutput>;
   /** Writes a line to the server's log. */
   log(text: string): void;
-  /** Is called when the server should restart: its executable was replaced, or its code failed. */
+  /** Is called where the server's executable was replaced, and it should restart. @param why for its log */
   outdated(why: string): void;
 }
 
@@ -172,9 +173,8 @@ export class ResidentServer implements Disposable {
     const { executable } = request;
     const path = executable.startsWith("/") ? executable : `${processDirectory}/cwd/${executable}`;
     if (!isFile(path, this.#executable)) {
-      const own = runtime.executable.replace(/ \(deleted\)$/, "");
-      const replaced = !isFile(own, this.#executable);
-      if (replaced) this.#options.outdated("its executable was replaced");
+      const isReplaced = !isFile(withoutDeleted(runtime.executable), this.#executable);
+      if (isReplaced) this.#options.outdated("its executable was replaced");
       return "another executable";
     }
     return this.#options.refuse(request.argv0, request.environment);

@@ -1,3 +1,4 @@
+import { withoutDeleted } from "../runtime/deleted.ts";
 import { runtime } from "../runtime/mod.ts";
 
 /**
@@ -8,11 +9,7 @@ export function calledAs(): string[] {
   return [runtime.argv0, runtime.executable].map(commandName);
 }
 
-/** With this the kernel marks the path of a file that was replaced since. */
-const DELETED = " (deleted)";
-
-/** The last part of a path, without {@link DELETED}. */
+/** The last part of a path, without the mark of a file that was replaced since. */
 export function commandName(path: string): string {
-  const name = path.slice(path.lastIndexOf("/") + 1);
-  return name.endsWith(DELETED) ? name.slice(0, -DELETED.length) : name;
+  return withoutDeleted(path.slice(path.lastIndexOf("/") + 1));
 }
