@@ -129,14 +129,14 @@ export function rangeSets(
  */
 export function requireFit(sets: readonly RangeSet[], version: string): void {
   requireOnePerFamily(sets, version);
-  sets.forEach((set, index) => {
+  for (const [index, set] of sets.entries()) {
     const other = sets.slice(0, index).find((earlier) => earlier.overlaps(set));
     if (other) {
       throw CniError.invalidConfig(
         `range set ${sets.indexOf(other)} overlaps with ${index}: ${other} and ${set}`,
       );
     }
-  });
+  }
 }
 
 function requireOnePerFamily(sets: readonly RangeSet[], version: string): void {

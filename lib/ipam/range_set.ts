@@ -11,7 +11,7 @@ export class RangeSet {
     this.ranges = options.map((range) => new AddressRange(range));
     const [first] = this.ranges;
     if (!first) throw CniError.invalidConfig("empty range set: it needs at least one subnet");
-    this.ranges.forEach((range, index) => {
+    for (const [index, range] of this.ranges.entries()) {
       if (range.start.family !== first.start.family) {
         throw CniError.invalidConfig(
           `mixed address families: ${first.subnet} and ${range.subnet}; ` +
@@ -20,7 +20,7 @@ export class RangeSet {
       }
       const other = this.ranges.slice(0, index).find((earlier) => earlier.overlaps(range));
       if (other) throw CniError.invalidConfig(`subnets ${other} and ${range} overlap`);
-    });
+    }
   }
 
   get family(): 4 | 6 {

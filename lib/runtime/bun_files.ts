@@ -34,7 +34,11 @@ const PATH_MAX = 4096;
 /** `struct dirent`: where the name begins. `dirent.h` */
 const DIRENT_NAME = 19;
 
-const EINTR = errnoNumber("EINTR");
+const [EINTR, EEXIST, ENOENT] = [
+  errnoNumber("EINTR"),
+  errnoNumber("EEXIST"),
+  errnoNumber("ENOENT"),
+];
 
 /** The C functions behind {@link bunFiles}. */
 export const FILE_SYMBOLS = {
@@ -178,17 +182,14 @@ export function bunFiles(c: FileLibrary): BunFiles {
       }
     },
     makeDirectory(path, mode = 0o777) {
-      const name = cString(path);
-      try {
-        call(() => c.functions.mkdir(name, mode), `mkdir ${path}`);
-      } catch (error) {
-        const { code } = error as { code?: string };
-        if (code === "EEXIST" && isDirectory(path)) return;
-        const parent = code === "ENOENT" ? path.replace(/\/+[^/]*\/*$/, "") : "";
-        if (parent === "" || parent === path) throw error;
-        files.makeDirectory(parent, mode);
-        files.makeDirectory(path, mode);
-      }
+      // That it is there is no exception, which would take longer than the call.
+      if (Number(c.functions.mkdir(cString(path), mode)) !== -1) return;
+      const errno = c.errno[0]!;
+      if (errno === EEXIST && isDirectory(path)) return;
+      const parent = errno === ENOENT ? path.replace(/\/+[^/]*\/*$/, "") : "";
+      if (parent === "" || parent === path) throw failure(errno, `mkdir ${path}`);
+      files.makeDirectory(parent, mode);
+      files.makeDirectory(path, mode);
     },
     list(path) {
       const name = cString(path);

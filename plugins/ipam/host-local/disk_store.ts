@@ -251,8 +251,9 @@ export class DiskStore implements Store {
     this.#hasChanged = true;
     this.#knowsAll = true;
     this.#known.clear();
-    this.#removeFile(TEMPORARY);
-    for (const name of this.#names()) {
+    const names = this.#list();
+    if (names.includes(TEMPORARY)) this.#removeFile(TEMPORARY);
+    for (const name of names.filter(isAddress)) {
       const owner = this.#ownerOf(name);
       if (owner) this.#holdingOf(owner).addresses.add(name);
     }
@@ -260,7 +261,7 @@ export class DiskStore implements Store {
 
   /** Lists the names of all files that are reservations. */
   #names(): string[] {
-    return this.#list().filter((name) => IpAddress.tryParse(name));
+    return this.#list().filter(isAddress);
   }
 
   #list(): string[] {
@@ -395,6 +396,10 @@ export class DiskStore implements Store {
   #path(name: string): string {
     return `${this.#directory}/${name}`;
   }
+}
+
+function isAddress(name: string): boolean {
+  return IpAddress.tryParse(name) !== undefined;
 }
 
 function byAddress(a: IpAddress, b: IpAddress): number {
