@@ -4,24 +4,13 @@ import { gcPorts, publishPorts } from "../../lib/firewall/ports/mod.ts";
 import { restoreRules } from "../../lib/firewall/reload.ts";
 import { Cidr } from "../../lib/ip/cidr.ts";
 import { CT_GET } from "../../lib/netlink/conntrack.ts";
-import { type Observer, runObserved } from "../../lib/runtime/observer.ts";
+import { dumpsOf } from "../support/netlink_use.ts";
 import { kernelTest } from "../support/sandbox.ts";
 
 /** Runs `work`. Returns the purposes of its dumps of the kernel's connections. */
 async function dumpsDuring(work: () => Promise<void>): Promise<string[]> {
-  const dumps: string[] = [];
-  const observer: Observer = {
-    observe(activity, work) {
-      const request = activity.kind === "netlink" ? activity.request : undefined;
-      if (request?.type === CT_GET) dumps.push(request.purpose);
-      return work();
-    },
-    begin: () => ({ note() {}, end() {} }),
-    run: (_program, _args, options, start) => start(options),
-    files: (files) => files,
-  };
-  await runObserved(observer, work);
-  return dumps.sort();
+  const dumps = await dumpsOf(work);
+  return dumps.filter(({ type }) => type === CT_GET).map(({ purpose }) => purpose).sort();
 }
 
 for (const backend of BACKENDS) {

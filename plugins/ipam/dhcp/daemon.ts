@@ -74,7 +74,7 @@ export class Daemon implements Disposable {
       changed: (lease) => this.#save(lease),
       ended: (lease, why) => {
         log(`${describeAttachment(lease.attachment)}: ${why}; its lease ends`);
-        this.#forget(lease);
+        this.#removeLease(lease);
       },
     };
     for (const stored of store.load()) {
@@ -168,7 +168,7 @@ export class Daemon implements Disposable {
     const lease = this.#leases.get(key);
     if (lease) {
       lease.release();
-      this.#forget(lease);
+      this.#removeLease(lease);
     } else {
       // A record that could not be read goes with its attachment.
       this.#removeRecord(attachment);
@@ -210,7 +210,7 @@ export class Daemon implements Disposable {
     }
   }
 
-  #forget({ attachment }: Lease): void {
+  #removeLease({ attachment }: Lease): void {
     this.#leases.delete(attachmentKey(attachment));
     this.#removeRecord(attachment);
   }
