@@ -19,6 +19,7 @@ import {
   savedTable,
 } from "../../iptables/iptables.ts";
 import { deletion, insertion, line, type RuleLine } from "../../iptables/rule.ts";
+import { someOf } from "../some_of.ts";
 import { dropAdminChain, noteAdminChain, readAdminChain } from "./admin_chains.ts";
 import {
   acceptsFirst,
@@ -47,7 +48,7 @@ const FAMILIES = [4, 6] as const;
 /** @see PacketFilter */
 export const filterIptables: PacketFilter = {
   async add(entries, all, isNew = false) {
-    const ids = entries.map(({ attachment }) => attachment.containerId).join(", ");
+    const ids = someOf(entries.map(({ attachment }) => attachment.containerId));
     const [first] = entries;
     for (const family of FAMILIES) {
       if (entries.every((entry) => rulesFor(entry, () => "open", family).length === 0)) continue;

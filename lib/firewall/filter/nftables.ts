@@ -28,6 +28,7 @@ import { attachmentHash } from "../../ip/hash_names.ts";
 import { orphanHash } from "../orphan_hash.ts";
 import type { Attachment } from "../../types/attachment.ts";
 import { FILTER_TABLE } from "../nftables_tables.ts";
+import { someOf } from "../some_of.ts";
 import { attachmentComment, hashOf } from "../rule_comment.ts";
 import {
   type FilterEntry,
@@ -63,7 +64,7 @@ export const filterNft: PacketFilter = {
   async add(entries, all) {
     const [wanted, find] = elementsOfAll(entries, all);
     const commands = uniqueElements(wanted.flat()).flatMap((each) => changes(each, find(each)));
-    const ids = entries.map(({ attachment }) => attachment.containerId).join(", ");
+    const ids = someOf(entries.map(({ attachment }) => attachment.containerId));
     const purpose = `let packets of ${ids} through`;
     const skeleton = () => filterSkeleton(adminChains(all().filter(isOurs)), listRules(TABLE));
     if (isComplete(adminChains(entries))) addTo(skeleton, commands, purpose);

@@ -18,6 +18,7 @@ import { goto, masquerade, return_, type Statement } from "../../nftables/statem
 import { stepsOf, valueOf } from "../../nftables/steps.ts";
 import { addTable } from "../../nftables/table.ts";
 import { MASQUERADE_TABLE } from "../nftables_tables.ts";
+import { someOf } from "../some_of.ts";
 import { attachmentComment, hashOf } from "../rule_comment.ts";
 import type { Masquerader } from "./types.ts";
 
@@ -75,7 +76,7 @@ export const masqueradeNft: Masquerader = {
   async remove(...attachments) {
     const hashes = new Set(attachments.map(attachmentHash));
     const who = attachments.map(({ ifName, containerId }) => `${ifName} of ${containerId}`);
-    removeRules((hash) => hashes.has(hash), `stop masquerading ${who.join(", ")}`);
+    removeRules((hash) => hashes.has(hash), `stop masquerading ${someOf(who)}`);
   },
 
   // deno-lint-ignore require-await -- other backends have to wait
