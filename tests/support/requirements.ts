@@ -124,7 +124,7 @@ function lacking(need: Requirement): Reason | undefined {
   if (need === "root") return lackingPrivilege();
   if (need === "test-kernel") {
     if (onTestKernel()) return undefined;
-    return { lacks: "hardware to do without", remedy: "deno task test:kernel" };
+    return { lacks: "hardware and kernel modules to do without", remedy: "deno task test:kernel" };
   }
   if (need === "cgroup-v1") return lackingHierarchies();
   if (need === "newer-go-plugins") return lackingNewerPlugins();
