@@ -40,7 +40,10 @@ export async function parseLine(program: Program, args: readonly string[]): Prom
   }
 }
 
-/** @param every the options of all commands, to tell another command's from an unknown one */
+/**
+ * Parses the words of a command line.
+ * @param every the options of all commands, to tell another command's from an unknown one
+ */
 async function parseWords(
   command: Command,
   words: readonly string[],
@@ -82,7 +85,10 @@ interface ParsedWords {
   given: Map<string, readonly string[]>;
 }
 
-/** @param known the options to suggest for one that is not among `options` */
+/**
+ * Reads the values of options.
+ * @param known the options to suggest for one that is not among `options`
+ */
 async function read(
   args: readonly string[],
   options: readonly Option[],

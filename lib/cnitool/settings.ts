@@ -27,7 +27,7 @@ export function pluginPath(): string[] {
   return splitPath(setting("CNI_PATH"));
 }
 
-/** NETCONFPATH. */
+/** Reads NETCONFPATH. */
 export function networkDirectory(): string {
   return setting("NETCONFPATH");
 }
@@ -37,7 +37,7 @@ export function interfaceName(option: string | undefined): string {
   return option || setting("CNI_IFNAME");
 }
 
-/** CNI_ARGS. @throws {CniError} code 4 for a pair without key or value */
+/** Reads CNI_ARGS. @throws {CniError} code 4 for a pair without key or value */
 export function cniArgs(): [string, string][] {
   const pairs = parseArgs(runtime.env("CNI_ARGS") ?? "");
   for (const [key, value] of pairs) {
@@ -49,7 +49,7 @@ export function cniArgs(): [string, string][] {
   return pairs;
 }
 
-/** CAP_ARGS. @throws {CniError} code 4 for what is no JSON object */
+/** Reads CAP_ARGS. @throws {CniError} code 4 for what is no JSON object */
 export function capabilityArgs(): JsonObject {
   const text = runtime.env("CAP_ARGS") ?? "";
   if (text === "") return {};

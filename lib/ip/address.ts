@@ -110,22 +110,22 @@ export class IpAddress {
     return this.value < other.value ? -1 : this.value > other.value ? 1 : 0;
   }
 
-  /** 127.0.0.0/8, ::1 */
+  /** Whether it is a loopback address: 127.0.0.0/8, ::1. */
   isLoopback(): boolean {
     return this.family === 4 ? this.#starts(127n, 8) : this.value === 1n;
   }
 
-  /** 224.0.0.0/4, ff00::/8 */
+  /** Whether it is a multicast address: 224.0.0.0/4, ff00::/8. */
   isMulticast(): boolean {
     return this.family === 4 ? this.#starts(0xen, 4) : this.#starts(0xffn, 8);
   }
 
-  /** 0.0.0.0, :: */
+  /** Whether it is the unspecified address: 0.0.0.0, ::. */
   isUnspecified(): boolean {
     return this.value === 0n;
   }
 
-  /** 169.254.0.0/16, fe80::/10 */
+  /** Whether it is a link-local address: 169.254.0.0/16, fe80::/10. */
   isLinkLocal(): boolean {
     return this.family === 4 ? this.#starts(0xa9fen, 16) : this.#starts(0x3fan, 10);
   }

@@ -49,7 +49,10 @@ export class Cidr {
     return new Cidr(ip, ip.bits);
   }
 
-  /** All addresses of a family, the destination of a default route: `0.0.0.0/0` or `::/0`. */
+  /**
+   * Makes the prefix of all addresses of a family, the destination of a default route: `0.0.0.0/0`
+   * or `::/0`.
+   */
   static default(family: 4 | 6): Cidr {
     return new Cidr(IpAddress.fromValue(family, 0n), 0);
   }

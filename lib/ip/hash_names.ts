@@ -51,8 +51,8 @@ function hashName(length: number, prefix: string, text: string): string {
 }
 
 /**
- * FNV-1a with 64 bits, folded to fewer: for names that need not withstand an attacker. The first
- * SHA-512 of a process takes Deno half a millisecond.
+ * Computes FNV-1a with 64 bits, folded to fewer: for names that need not withstand an attacker. The
+ * first SHA-512 of a process takes Deno half a millisecond.
  * @param bits at least 22
  */
 export function fnv1a(text: string, bits: number): bigint {

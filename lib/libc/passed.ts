@@ -27,7 +27,7 @@ export interface PeerCredentials {
   gid: number;
 }
 
-/** SO_PEERCRED. @throws {SystemError} */
+/** Reads SO_PEERCRED: the credentials of a connection's other end. unix(7) @throws {SystemError} */
 export function peerCredentials(socket: Socket): PeerCredentials {
   const { getsockopt } = socketOptions();
   const [credentials, length] = [new Int32Array(3), Uint32Array.of(12)];
@@ -80,7 +80,10 @@ export function receivePassed(
   }
 }
 
-/** @param control `struct cmsghdr`, one at most: what else there is was not asked for */
+/**
+ * Reads the descriptors that came with a message.
+ * @param control `struct cmsghdr`, one at most: what else there is was not asked for
+ */
 function descriptorsIn(control: Uint8Array<ArrayBuffer>, length: number): Descriptor[] {
   if (length < CMSGHDR_SIZE) return [];
   const view = new DataView(control.buffer);

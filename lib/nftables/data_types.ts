@@ -26,7 +26,7 @@ export interface SetType<T> extends DataType<T> {
   readonly number: number;
   /** `enum byteorder` of nft: 1 host, 2 network, 0 for a concatenation. */
   readonly byteOrder: 0 | 1 | 2;
-  /** @throws {RangeError} for what no value of the type is encoded as */
+  /** Reads a value. @throws {RangeError} for what no value of the type is encoded as */
   decode(bytes: Uint8Array): T;
 }
 

@@ -99,7 +99,7 @@ export interface BaseChain {
 }
 
 /**
- * Every base chain of the families inet, ip and ip6: `nft list chains`.
+ * Lists every base chain of the families inet, ip and ip6: `nft list chains`.
  * @throws {SystemError} EPERM without CAP_NET_ADMIN
  */
 export function listBaseChains(): BaseChain[] {

@@ -4,8 +4,8 @@ import { NETNS_DIRECTORY } from "./named.ts";
 import { NetNs } from "./netns.ts";
 
 /**
- * Every network namespace that this process can open: those with a name first, then those that
- * only a process keeps alive. Each one once; whoever iterates disposes of them.
+ * Iterates over every network namespace that this process can open, each once: those with a name
+ * first, then those that only a process keeps alive. The iterator's user disposes of them.
  */
 export function* visibleNetNs(): Generator<NetNs> {
   const seen = new Set<string>();

@@ -129,7 +129,7 @@ export function addition(
   return { type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL, payload, purpose };
 }
 
-/** What tells an address from every other one: its interface, prefix length and value. */
+/** Makes the key of an address: its interface, prefix length and value. */
 function identityOf({ index }: Link, { ip, prefix }: Cidr) {
   return { family: familyOf(ip.family), prefix, index, address: ip, local: ip };
 }

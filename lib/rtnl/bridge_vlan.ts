@@ -80,7 +80,10 @@ interface Entry {
   id: number;
 }
 
-/** Consecutive VLANs become a range, which is two entries; the PVID is always one of its own. */
+/**
+ * Makes the entries of VLANs. Consecutive ones become a range, which is two entries; the PVID is
+ * always one of its own.
+ */
 function toEntries(vlans: readonly BridgeVlan[]): Entry[] {
   const flagsOf = ({ pvid, untagged }: BridgeVlan) =>
     (pvid ? VLAN_PVID : 0) | (untagged ? VLAN_UNTAGGED : 0);

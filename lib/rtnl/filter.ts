@@ -120,7 +120,10 @@ export class Filters {
 
 const EVERYTHING: U32Key = { mask: new Uint8Array(4), value: new Uint8Array(4), offset: 0 };
 
-/** One key for each four bytes of the address that the prefix reaches; for /0 one that always matches. */
+/**
+ * Makes a key for each four bytes of the address that the prefix reaches; for /0 one that always
+ * matches.
+ */
 export function keysOf({ end, network }: NonNullable<NewFilter["match"]>): U32Key[] {
   const offset = OFFSETS[network.ip.family][end];
   const [value, mask] = [network.network().ip.bytes(), network.mask().bytes()];

@@ -213,12 +213,15 @@ export function whole({ flags, ...route }: Route, device: Link): NewRoute {
   return route.nextHops ? { ...route, device: undefined } : onDevice({ ...route, flags }, device);
 }
 
-/** What the kernel found out about a route (that it is dead, offloaded) is not said again. */
+/**
+ * Whether the flag `onlink` is set. The others are the kernel's own: that a route is dead, or
+ * offloaded.
+ */
 function isOnlink(flags: number): boolean {
   return (flags & RTNH_F_ONLINK) !== 0;
 }
 
-/** "route 10.1.0.0/16 via 10.2.0.1 dev eth0 table main", for messages. */
+/** Describes a route for messages: "route 10.1.0.0/16 via 10.2.0.1 dev eth0 table main". */
 export function describeRoute(route: NewRoute): string {
   const { to, via, device, nextHops = [], source, table = RT_TABLE_MAIN, priority } = route;
   return `route ${to.prefix === 0 ? `default (${to})` : to}` +

@@ -237,7 +237,7 @@ export function bunFiles(c: FileLibrary): BunFiles {
   return { files, read, write, isTerminal: (descriptor) => c.functions.isatty(descriptor) === 1 };
 }
 
-/** @param statx `struct statx` of `linux/stat.h` */
+/** Reads what statx(2) returned. @param statx `struct statx` of `linux/stat.h` */
 function fileInfo(statx: DataView): FileInfo {
   const u64 = (offset: number) => Number(statx.getBigUint64(offset, true));
   const mode = statx.getUint16(28, true);

@@ -72,7 +72,10 @@ function words(text: string): Uint32Array {
   return halves;
 }
 
-/** Section 5.1.2: a 1 bit, zeros, and the length in bits fill up the last block of 128 bytes. */
+/**
+ * Pads a message. Section 5.1.2: a 1 bit, zeros, and the length in bits fill up the last block of
+ * 128 bytes.
+ */
 function pad(bytes: Uint8Array): DataView {
   const padded = new Uint8Array(Math.ceil((bytes.length + 17) / 128) * 128);
   padded.set(bytes);
@@ -102,7 +105,7 @@ function expand(message: DataView, offset: number, w: Uint32Array): void {
   }
 }
 
-/** Section 6.4.2, steps 2 to 4: one block into the hash. */
+/** Compresses one block into the hash. Section 6.4.2, steps 2 to 4. */
 function compress(hash: Uint32Array, w: Uint32Array, k: Uint32Array): void {
   // a to h of the standard, each as high and low half
   let [ah, al, bh, bl, ch, cl, dh, dl, eh, el, fh, fl, gh, gl, hh, hl] = hash as unknown as Sixteen;

@@ -131,7 +131,7 @@ export class RecordStore<T> {
   }
 
   /**
-   * Every record, by file name.
+   * Reads every record, in the order of file names.
    * @throws {CniError} code 5 when the directory is there and cannot be read
    */
   list(): Records<T> {

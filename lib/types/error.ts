@@ -101,51 +101,54 @@ export class CniError extends Error {
     return new CniError(ErrorCode.internal, msg, { cause: error });
   }
 
-  /** Code 1: the version of a configuration, or of a result, is not supported. */
+  /** Makes an error of code 1: the version of a configuration, or of a result, is not supported. */
   static incompatibleVersion(msg: string, details?: string): CniError {
     return new CniError(ErrorCode.incompatibleVersion, msg, { details });
   }
-  /** Code 2: the message must name the key and its value. */
+  /** Makes an error of code 2: the message must name the key and its value. */
   static unsupportedField(msg: string, details?: string): CniError {
     return new CniError(ErrorCode.unsupportedField, msg, { details });
   }
-  /** Code 3: the container is unknown, and the runtime need not clean up. */
+  /** Makes an error of code 3: the container is unknown, and the runtime need not clean up. */
   static unknownContainer(msg: string, details?: string): CniError {
     return new CniError(ErrorCode.unknownContainer, msg, { details });
   }
-  /** Code 4: the message must name the variables. */
+  /** Makes an error of code 4: the message must name the variables. */
   static invalidEnvironment(msg: string, details?: string): CniError {
     return new CniError(ErrorCode.invalidEnvironment, msg, { details });
   }
-  /** Code 5: reading or writing failed. */
+  /** Makes an error of code 5: reading or writing failed. */
   static io(msg: string, details?: string): CniError {
     return new CniError(ErrorCode.io, msg, { details });
   }
-  /** Code 6: something read is not what it should be: not JSON, not a result, not a version. */
+  /** Makes an error of code 6: something read is not JSON, not a result, or not a version. */
   static decode(msg: string, details?: string): CniError {
     return new CniError(ErrorCode.decode, msg, { details });
   }
-  /** Code 7: the network configuration is wrong. */
+  /** Makes an error of code 7: the network configuration is wrong. */
   static invalidConfig(msg: string, details?: string): CniError {
     return new CniError(ErrorCode.invalidConfig, msg, { details });
   }
-  /** Code 8: the network namespace cannot be used. */
+  /** Makes an error of code 8: the network namespace cannot be used. */
   static invalidNetNs(msg: string, details?: string): CniError {
     return new CniError(ErrorCode.invalidNetNs, msg, { details });
   }
-  /** Code 11: a passing condition; the runtime should try again. */
+  /** Makes an error of code 11: a passing condition; the runtime should try again. */
   static tryAgainLater(msg: string, details?: string): CniError {
     return new CniError(ErrorCode.tryAgainLater, msg, { details });
   }
-  /** Code 50, STATUS: the plugin cannot serve ADD. */
+  /** Makes an error of code 50, STATUS: the plugin cannot serve ADD. */
   static notAvailable(msg: string, details?: string): CniError {
     return new CniError(ErrorCode.notAvailable, msg, { details });
   }
-  /** Code 51, STATUS: the plugin cannot serve ADD, and containers may have lost connectivity. */
+  /**
+   * Makes an error of code 51, STATUS: the plugin cannot serve ADD, and containers may have lost
+   * connectivity.
+   */
   static limitedConnectivity(msg: string, details?: string): CniError {
     return new CniError(ErrorCode.limitedConnectivity, msg, { details });
   }
-  /** Code 999: anything else. */
+  /** Makes an error of code 999: anything else. */
   static internal(msg: string, details?: string): CniError {
     return new CniError(ErrorCode.internal, msg, { details });
   }

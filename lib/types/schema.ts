@@ -183,7 +183,7 @@ export function uint64(): Schema<bigint> {
   return customSchema("an integer from 0 to 18446744073709551615", read, json);
 }
 
-/** Text, which may be empty. */
+/** The schema of text, which may be empty. */
 export function string(): Schema<string> {
   const read = (value: JsonValue) => typeof value === "string" ? value : undefined;
   return customSchema("a string", read, () => ({ type: "string" }));
@@ -195,7 +195,7 @@ export function boolean(): Schema<boolean> {
   return customSchema("true or false", read, () => ({ type: "boolean" }));
 }
 
-/** One of a few words, which the message lists. */
+/** The schema of one of a few words, which the message lists. */
 export function oneOf<const T extends string>(values: readonly T[]): Schema<T> {
   const quoted = values.map((value) => JSON.stringify(value));
   const expected = quoted.length === 1 ? quoted[0]! : `one of ${quoted.join(", ")}`;
@@ -214,7 +214,10 @@ export function list<T>(item: Schema<T>): Schema<T[]> {
   );
 }
 
-/** What `inner` reads, or undefined where it is absent: a field that need not be there. */
+/**
+ * The schema of what `inner` reads, or undefined where it is absent: a field that need not be
+ * there.
+ */
 export function optional<T>(inner: Schema<T>): Schema<T | undefined> {
   const plan = planOf(inner);
   return new Plan<T | undefined>(

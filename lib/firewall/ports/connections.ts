@@ -9,7 +9,7 @@ import { messageOf } from "../../runtime/errors.ts";
 import { warn } from "../../runtime/caller.ts";
 import type { Forwarding, Publication } from "./types.ts";
 
-/** Loaded for UDP and SCTP only. */
+/** Loads conntrack, which UDP and SCTP alone need. */
 const loadConntrack = () => import("../../conntrack/conntrack.ts");
 
 /**

@@ -150,7 +150,7 @@ export class Lease {
     }
   }
 
-  /** Ends, and releases nothing: another process may go on with the addresses. */
+  /** Stops extending, and releases nothing: another process may go on with the addresses. */
   stop(): void {
     this.#stop.abort(new Error("the lease has ended"));
   }
@@ -169,7 +169,10 @@ export class Lease {
     );
   }
 
-  /** What the interface has now. @throws {CniError} code 999 when the lease expired */
+  /**
+   * Makes the result of what the interface has now.
+   * @throws {CniError} code 999 when the lease expired
+   */
   result(): Result {
     return resultOf(this.#bindings.map(({ family, binding }) => {
       if (binding.current) return binding.current;

@@ -45,7 +45,7 @@ function row(
   return { cells, problem };
 }
 
-/** "in 1h5m", "in 40s", "never" */
+/** Describes how far off a time is: "in 1h5m", "in 40s", "never". */
 function fromNow(time: Time | undefined): string {
   if (time === undefined) return "-";
   if (time === null) return "never";

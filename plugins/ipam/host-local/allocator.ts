@@ -94,7 +94,7 @@ export function exhausted(set: RangeSet, taken: number | bigint): string {
     "widen the range, or let the runtime collect garbage (GC)";
 }
 
-/** "container abc, interface eth0" */
+/** Describes an owner: "container abc, interface eth0". */
 export function describe({ containerId, ifName }: Owner): string {
   return `container ${containerId}${ifName && `, interface ${ifName}`}`;
 }

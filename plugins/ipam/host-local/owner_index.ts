@@ -59,7 +59,7 @@ export class OwnerIndex {
       index.modifiedMs === runtime.files.stat(this.#reservations).modifiedMs;
   }
 
-  /** What is noted of an owner. */
+  /** Reads the note of an owner. */
   get(owner: Owner): Note {
     const name = nameOf(owner);
     const target = isFileName(name)
@@ -162,7 +162,10 @@ function noteOf(target: string): Note {
   return { addresses: list.split(","), netns: { path: path!, dev: Number(dev), ino: Number(ino) } };
 }
 
-/** Neither part can have a colon in it; an owner without interface is `CONTAINER:`. */
+/**
+ * Names an owner's link: neither part can have a colon in it; an owner without interface is
+ * `CONTAINER:`.
+ */
 function nameOf({ containerId, ifName }: Owner): string {
   return `${containerId}:${ifName}`;
 }

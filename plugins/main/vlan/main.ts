@@ -32,7 +32,7 @@ const vlan: AnyPlugin = linkPlugin(onParent<Options>({
   requiresIpam: true,
   limitsMtu: true,
 
-  /** Which interface's VLAN it is cannot be guessed. */
+  /** Expects `master`: no interface is the obvious one. */
   validate({ master }) {
     if (master) return;
     throw CniError.invalidConfig(

@@ -114,8 +114,9 @@ export class Client4 implements Client<Configuration4> {
   }
 
   /**
-   * Where the interface's hardware address is not the one that it got its lease with, a server
-   * that remembers that one must not answer to it: a macvlan interface does not hear it any more.
+   * Makes an exchange. Where the interface's hardware address is not the one that it got its lease
+   * with, answers are to be broadcast: a server that remembers that one would answer to it, and a
+   * macvlan interface does not hear it any more.
    */
   #exchange(port: Port): Exchange {
     const { broadcast } = this.context.timing;

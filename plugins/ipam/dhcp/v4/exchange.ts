@@ -98,7 +98,7 @@ export class Exchange {
     });
   }
 
-  /** What a DISCOVER and a REQUEST ask for. RFC 2131, table 5. */
+  /** Lists the options by which a DISCOVER and a REQUEST ask for others. RFC 2131, table 5. */
   #requested(): [code: number, value: Uint8Array][] {
     return [
       [Option.maxMessageSize, Uint8Array.of(MAX_MESSAGE >> 8, MAX_MESSAGE & 0xff)],

@@ -92,7 +92,7 @@ export function uint16(options: Options, code: number): number | undefined {
   return value?.length === 2 ? value[0]! * 256 + value[1]! : undefined;
 }
 
-/** Text, without the NUL that some servers put behind it. */
+/** Reads text, without the NUL that some servers put behind it. */
 export function text(options: Options, code: number): string | undefined {
   const value = options.get(code);
   return value && new TextDecoder().decode(value).replace(/\0+$/, "");
@@ -122,7 +122,10 @@ export function offeredRoutes(options: Options): OfferedRoute[] {
   return [...classfulRoutes(options), ...fallback];
 }
 
-/** Prefix length, as many bytes of the destination as it covers, gateway; again and again. */
+/**
+ * Reads option 121: prefix length, as many bytes of the destination as it covers, gateway; again
+ * and again.
+ */
 function classlessRoutes(value: Uint8Array): OfferedRoute[] | undefined {
   const routes: OfferedRoute[] = [];
   for (let offset = 0; offset < value.length;) {
@@ -140,7 +143,10 @@ function classlessRoutes(value: Uint8Array): OfferedRoute[] | undefined {
   return routes;
 }
 
-/** Option 33: pairs of destination and gateway; the destination's class says how long its prefix is. */
+/**
+ * Reads option 33: pairs of destination and gateway. The destination's class says how long its
+ * prefix is.
+ */
 function classfulRoutes(options: Options): OfferedRoute[] {
   const list = addresses(options, Option.staticRoutes);
   const routes: OfferedRoute[] = [];

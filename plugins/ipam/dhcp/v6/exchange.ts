@@ -114,7 +114,10 @@ export class Exchange {
   }
 }
 
-/** DUID-UUID: the same for the same attachment, whichever interface it has. RFC 8415, section 11.5. */
+/**
+ * Makes a DUID-UUID: the same for the same attachment, whichever interface it has. RFC 8415,
+ * section 11.5.
+ */
 function duidOf({ containerId, network, ifName }: Attachment): Uint8Array {
   const hash = runtime.sha512Hex(`${containerId}/${network}/${ifName}`).slice(0, 32);
   return Uint8Array.of(0, 4, ...fromHex(hash));

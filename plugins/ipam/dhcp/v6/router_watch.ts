@@ -96,7 +96,7 @@ export class RouterWatch {
     }
   }
 
-  /** Another router than the one in use may be there in its place. */
+  /** Considers another router than the one in use, which may be in its place. */
   #consider(advertisement: Advertisement): void {
     this.heard(advertisement);
     const [router] = this.link?.routers ?? [];
