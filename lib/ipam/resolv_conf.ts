@@ -1,12 +1,16 @@
 import { messageOf } from "../runtime/errors.ts";
-import { runtime } from "../runtime/mod.ts";
+import { readRegularFile } from "../state/regular_file.ts";
 import type { Dns } from "../types/config.ts";
 import { CniError } from "../types/error.ts";
 
-/** Reads a resolver's settings from a file. @throws {CniError} code 5 when it cannot be read */
+/**
+ * Reads a resolver's settings from a file; `/dev/null` has none.
+ * @throws {CniError} code 5 where it is no regular file, or cannot be read
+ */
 export function readResolvConf(path: string): Dns {
+  if (path === "/dev/null") return {};
   try {
-    return parseResolvConf(runtime.files.readText(path));
+    return parseResolvConf(readRegularFile(path));
   } catch (error) {
     throw CniError.io(`cannot read "resolvConf" ${JSON.stringify(path)}: ${messageOf(error)}`);
   }

@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
-import { parseResolvConf } from "./resolv_conf.ts";
+import { assertEquals, assertThrows } from "@std/assert";
+import { CniError } from "../types/error.ts";
+import { parseResolvConf, readResolvConf } from "./resolv_conf.ts";
 
 Deno.test("parseResolvConf() accumulates lists and skips what it does not know", () => {
   const text = `
@@ -23,4 +24,22 @@ sortlist 10.0.0.0
     options: ["ndots:2", "timeout:1", "rotate"],
   });
   assertEquals(parseResolvConf(""), {});
+});
+
+Deno.test("readResolvConf() waits for no FIFO, and says what it cannot read", () => {
+  const directory = Deno.makeTempDirSync();
+  try {
+    const path = (name: string) => `${directory}/${name}`;
+    Deno.writeTextFileSync(path("file"), "nameserver 192.0.2.1\n");
+    Deno.symlinkSync("file", path("link"));
+    assertEquals(readResolvConf(path("link")), { nameservers: ["192.0.2.1"] });
+    assertEquals(readResolvConf("/dev/null"), {}, "none at all");
+    assertEquals(new Deno.Command("mkfifo", { args: [path("fifo")] }).outputSync().code, 0);
+    for (const name of ["fifo", ".", "missing"]) {
+      const error = assertThrows(() => readResolvConf(path(name)), CniError, path(name));
+      assertEquals(error.code, 5);
+    }
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
 });

@@ -15,6 +15,7 @@ import { runtime } from "../runtime/mod.ts";
 import { removeIfPresent, removeWritten, writeAtomic } from "../runtime/write_atomic.ts";
 import { CniError } from "../types/error.ts";
 import { encodeJson, isObject, type JsonObject, parseJson } from "../types/json.ts";
+import { readRegularFile } from "./regular_file.ts";
 
 /** A kind of records: directory, file names and format. */
 export interface RecordKind<T> {
@@ -219,12 +220,6 @@ export class RecordStore<T> {
 function isOlder(path: string, ms: number): boolean {
   const file = ifPresent(() => runtime.files.lstat(path));
   return file !== undefined && Date.now() - file.modifiedMs >= ms;
-}
-
-/** Reads a regular file: opening a FIFO instead would block forever. */
-function readRegularFile(path: string): string {
-  if (!runtime.files.stat(path).isFile) throw new Error("it is no regular file");
-  return runtime.files.readText(path);
 }
 
 /** Removes an empty directory with the name of a record. @returns false for one with content */
