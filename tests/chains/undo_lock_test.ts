@@ -45,7 +45,7 @@ for (const chained of [sbr, vrf]) {
   );
 }
 
-/** Whether a line is about the container's network. */
+/** Whether a line is about the container's network. The kernel keeps the rules of its first VRF. */
 function isOfNetwork(line: string): boolean {
-  return /^\w+ c1 (link|address|route|rule)/.test(line);
+  return /^\w+ c1 (link|address|route|rule)/.test(line) && !line.includes("l3mdev");
 }
