@@ -94,7 +94,7 @@ function refuse(argv0: string, environment: ServedCall["environment"]): string |
   const { CNI_COMMAND, CNI_TRACE_FD } = environment;
   if (!pluginOf(argv0)) return "name of no plugin";
   // The descriptor is one of the client's, and is not passed.
-  if (CNI_TRACE_FD) return "trace";
+  if (CNI_TRACE_FD) return "call with CNI_TRACE_FD";
   return CNI_COMMAND ? undefined : "call without CNI_COMMAND";
 }
 

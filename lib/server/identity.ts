@@ -59,7 +59,7 @@ export function identityOf(directory: string, isLabelled?: boolean): Identity {
       "user namespace": fileAt(`${directory}/ns/user`),
       "user": field("Uid"),
       "group": field("Gid"),
-      "capabilities": field("CapEff"),
+      "capability set": field("CapEff"),
       "security label": label ?? "",
       // By its path, too: a bind mount of `/` is the same directory, with other mounts below it.
       "root directory": `${runtime.files.readLink(`${directory}/root`)} ${

@@ -23,7 +23,7 @@ Deno.test("differenceBetween() names each attribute in which processes may diffe
     "user namespace",
     "user",
     "group",
-    "capabilities",
+    "capability set",
     "security label",
     "root directory",
     "network namespace",

@@ -144,7 +144,7 @@ export class ResidentServer implements Disposable {
       if (!message) return;
       const { request } = message;
       const { pid } = socket.peer;
-      if (pid === 0) return this.#decline(socket, "PID namespace");
+      if (pid === 0) return this.#decline(socket, "another PID namespace");
       using process = openProcess(pid);
       const processDirectory = `/proc/self/fd/${process.number}`;
       const caller = identityOf(processDirectory, this.#own.isLabelled);
