@@ -72,6 +72,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
     "lib/firewall/nftables_tables.ts",
     "lib/firewall/notes/",
     "lib/firewall/rule_comment.ts",
+    "lib/firewall/some_of.ts",
   ],
   /** Those that make rules with nftables. */
   nftables: ["lib/nftables/"],

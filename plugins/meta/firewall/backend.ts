@@ -1,10 +1,15 @@
 /** Chooses the backend that accepts a container's packets. */
 import type { Backend } from "../../../lib/firewall/backend_names.ts";
-import { firewalldRuns } from "../../../lib/firewall/filter/firewalld.ts";
 import type { FilterBackend } from "../../../lib/firewall/filter/types.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { adminChainOf } from "./config.ts";
 import type { Options } from "./options.ts";
+
+/** Whether firewalld runs. What asks it is loaded where no backend is configured. */
+export async function firewalldRuns(): Promise<boolean> {
+  const firewalld = await import("../../../lib/firewall/filter/firewalld.ts");
+  return await firewalld.firewalldRuns();
+}
 
 /**
  * Whether the backend is firewalld: configured, or running, since it drops what it does not accept.

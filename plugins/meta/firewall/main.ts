@@ -32,6 +32,7 @@ import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { versionsFrom } from "../../../lib/types/versions.ts";
+import { requireFilter, usesFirewalld } from "./backend.ts";
 import { policyOf, unknownBackend } from "./config.ts";
 import type { Options } from "./options.ts";
 import { addressesOf, entryOf } from "./entry.ts";
@@ -39,7 +40,6 @@ import { addressesOf, entryOf } from "./entry.ts";
 /** What few commands or configurations ask for is loaded where it is asked for. */
 const loadBridgePorts = () => import("./bridge_ports.ts");
 const loadWithoutNote = () => import("./without_note.ts");
-const loadBackend = () => import("./backend.ts");
 const loadPrivileges = () => import("../../../lib/rtnl/privileges.ts");
 
 const firewall: AnyPlugin = definePlugin<Options>({
@@ -53,7 +53,7 @@ const firewall: AnyPlugin = definePlugin<Options>({
 
   async status({ options }) {
     (await loadPrivileges()).requirePrivileges();
-    await (await loadBackend()).requireFilter(options);
+    await requireFilter(options);
   },
 
   async gc({ config, validAttachments }) {
@@ -80,7 +80,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
 
 async function apply(call: AddCall<Options>, prevResult: Result): Promise<void> {
   const { options } = call;
-  const zoned = await (await loadBackend()).usesFirewalld(options);
+  const zoned = await usesFirewalld(options);
   const applyWith = (chosen: Backend) =>
     applyFilter(entryOf(call, prevResult, zoned ? "firewalld" : chosen, chosen));
   if (zoned && policyOf(options) === "open") return await applyWith("iptables");

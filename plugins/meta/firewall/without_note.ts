@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { firewalldRuns } from "../../../lib/firewall/filter/firewalld.ts";
 import type { FilterEntry, Removal } from "../../../lib/firewall/filter/types.ts";
 import { masqueradeNotes } from "../../../lib/firewall/masquerade/notes.ts";
 import { portsNotes } from "../../../lib/firewall/ports/notes.ts";
@@ -13,7 +12,7 @@ import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import type { AttachmentCall, DelCall } from "../../../lib/skel/plugin.ts";
 import type { Result } from "../../../lib/types/result.ts";
-import { availableFilter } from "./backend.ts";
+import { availableFilter, firewalldRuns } from "./backend.ts";
 import { adminChainOf, optionsForRemoval, policyOf, zoneOf } from "./config.ts";
 import type { Options } from "./options.ts";
 import { bridgeOf, entryOf } from "./entry.ts";
