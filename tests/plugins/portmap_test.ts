@@ -1109,6 +1109,34 @@ kernelTest(
   { needs: ["nft"] },
 );
 
+kernelTest(
+  "portmap (nftables): ADD again under other conditions, at another address, leaves nothing of the first",
+  (sandbox) => {
+    const { containers: [first] } = bridgeNetwork(sandbox, 1);
+    assert(first);
+    const before = leftovers(sandbox);
+    const ADDRESSES = ["10.5.0.2/24", "10.5.0.2/24", "10.6.0.2/24"];
+    for (const [i, address] of ADDRESSES.entries()) {
+      const prevResult = { ...first.result, ips: [{ address, interface: 2 }] };
+      const conditionsV4 = ["ip", "saddr", `192.0.2.${i}`];
+      const options = { backend: "nftables", conditionsV4, masqAll: i === 1, prevResult };
+      plugin(sandbox, call(first, "ADD", [map(8080)], options));
+      plugin(sandbox, call(first, "CHECK", [map(8080)], options));
+      const [from, ...names] = chainsAndMaps(sandbox);
+      assertEquals(from, ["from_10.5.0.0/24", "from_all", "from_10.6.0.0/24"][i]);
+      assertEquals(names.length, 5, `one set of conditions, not ${names}`);
+      const [entries, parts] = [leftovers(sandbox), chainsAndMaps(sandbox)];
+      const wrong = { ...options, conditionsV4: ["nonsense"] };
+      assertMatch(pluginError(sandbox, call(first, "ADD", [map(8080)], wrong)).msg, /nonsense/);
+      plugin(sandbox, call(first, "CHECK", [map(8080)], options));
+      assertEquals([leftovers(sandbox), chainsAndMaps(sandbox)], [entries, parts]);
+    }
+    plugin(sandbox, call(first, "DEL"));
+    assertEquals([leftovers(sandbox), chainsAndMaps(sandbox)], [before, []]);
+  },
+  { needs: ["nft"] },
+);
+
 kernelTest("portmap (nftables): what no container needs any more is removed", (sandbox) => {
   const { containers: [first, second] } = bridgeNetwork(sandbox);
   assert(first && second);

@@ -59,8 +59,9 @@ export const portMapperNft: PortMapper = {
       try {
         await publish(published, undefined, lookup);
       } catch (error) {
-        lookup = new Listed(); // what was taken back is not there any more
-        throw error;
+        lookup = new Listed(); // what was removed meanwhile is not there any more
+        if (!(error instanceof BatchError && error.code === "ENOENT")) throw error;
+        await publish(published, undefined, lookup);
       }
       added(i);
     }));
@@ -144,6 +145,10 @@ export function portsNeeds(): Command[] {
   return allParts({ publications, options }).flatMap((part) => make(part, 0));
 }
 
+/**
+ * Publishes ports, in place of what an earlier ADD of the same attachment published. A failure leaves
+ * that as it was.
+ */
 async function publish(
   published: Published,
   earlier: Published | undefined,
@@ -154,7 +159,9 @@ async function publish(
   for (const publication of publications) {
     // Publications with other conditions have maps of their own.
     const suffixes = lookup.suffixes().filter((suffix) => suffix !== suffixOf(publication));
-    const others = entriesWithPortsOf(publication, suffixes);
+    // What an earlier ADD of the same attachment made is replaced.
+    const others = entriesWithPortsOf(publication, suffixes)
+      .filter(({ comment }) => hashOf(comment) !== attachmentHash(attachment));
     expectUnclaimed({ attachment, publications: [publication] }, others.flatMap(claimOf));
   }
   const purpose = `publish ports of ${attachment.containerId}`;
@@ -166,6 +173,7 @@ async function publish(
   } catch (error) {
     // The program may have applied its input, however it ended.
     removeEntries(() => notedEntries(published), purpose, published);
+    if (earlier) await publish(earlier, undefined, ASKING);
     throw error;
   }
 }
@@ -186,7 +194,7 @@ function addEntries(
   const left = earlier ? notedEntries(earlier).filter(({ text }) => !texts.has(text)) : [];
   const apply = (stale: readonly Entry[], waiting: ReadonlySet<string> = new Set()) => {
     const missing = makeMissing(published, lookup);
-    const removal = [...left, ...stale].map((entry) => entry.remove());
+    const removal = removalOf([...left, ...stale], undefined, entries);
     const added = entries.filter(({ text }) => !waiting.has(text));
     applyBatch([...missing, ...removal, ...added.map((each) => each.create(comment))], purpose);
   };
@@ -258,15 +266,23 @@ function removeEntries(
   return [...removed.values()];
 }
 
-function removalOf(going: readonly Present[], noted?: Published): Command[] {
+/**
+ * Makes the commands that remove entries, and what only those used.
+ * @param noted the note of their attachment, whose other entries are gone already
+ * @param added entries that are added in the same batch
+ */
+function removalOf(
+  going: readonly Present[],
+  noted?: Published,
+  added: readonly Entry[] = [],
+): Command[] {
   const own = [...going, ...(noted ? allEntries(noted) : [])];
+  const unused = (part: "sources" | "suffix") =>
+    new Set(own.flatMap((entry) => entry[part] ?? []))
+      .difference(new Set(added.flatMap((entry) => entry[part] ?? [])));
   return [
     ...going.map((entry) => entry.remove()),
-    ...removalOfUnused(
-      going,
-      new Set(own.flatMap(({ sources }) => sources ?? [])),
-      new Set(own.flatMap(({ suffix }) => suffix ?? [])),
-    ),
+    ...removalOfUnused(going, unused("sources"), unused("suffix")),
   ];
 }
 
