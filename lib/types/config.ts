@@ -80,7 +80,8 @@ export interface ReadOptions {
  */
 export function readNetConf(raw: JsonObject, { removing = false }: ReadOptions = {}): NetConf {
   const fields = fieldsOf(raw, KEYS);
-  const read = <T>(value: () => T): T | undefined => {
+  const read = <T>(key: typeof KEYS[number], value: () => T): T | undefined => {
+    if (fields.values[key] === undefined) return undefined; // most are absent
     try {
       return value();
     } catch (error) {
@@ -95,15 +96,15 @@ export function readNetConf(raw: JsonObject, { removing = false }: ReadOptions =
   };
   return withoutUndefined({
     ...conf,
-    capabilities: read(() => fields.booleans("capabilities")),
-    ipam: read(() => readIpam(fields)),
-    dns: read(() => {
+    capabilities: read("capabilities", () => fields.booleans("capabilities")),
+    ipam: read("ipam", () => readIpam(fields)),
+    dns: read("dns", () => {
       const dns = fields.inner("dns", DNS_KEYS);
       return dns && readDns(dns);
     }),
-    prevResult: read(() => fields.object("prevResult")),
-    runtimeConfig: read(() => fields.object("runtimeConfig")),
-    args: read(() => fields.object("args")),
+    prevResult: read("prevResult", () => fields.object("prevResult")),
+    runtimeConfig: read("runtimeConfig", () => fields.object("runtimeConfig")),
+    args: read("args", () => fields.object("args")),
   });
 }
 
