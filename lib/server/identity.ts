@@ -73,6 +73,26 @@ export function identityOf(directory: string, isLabelled?: boolean): Identity {
   });
 }
 
+/**
+ * Tells whether a process was started by another one, or by one that was, as long as those in between
+ * live.
+ * @param directory as of {@link identityOf}
+ * @param ancestor the PID of the other one
+ */
+export function descendsFrom(directory: string, ancestor: number): boolean {
+  try {
+    for (let at = directory;;) {
+      const [, text] = /^PPid:\s*(\d+)$/m.exec(runtime.files.readText(`${at}/status`)) ?? [];
+      const parent = Number(text);
+      if (parent === ancestor) return true;
+      if (!(parent > 1)) return false;
+      at = `/proc/${parent}`;
+    }
+  } catch {
+    return false; // One of them has ended.
+  }
+}
+
 /** Opens a process's working directory. @param directory as of {@link identityOf} @throws {ProcessGone} */
 export function openWorkingDirectory(directory: string): Descriptor {
   return unlessGone(() => Descriptor.open(`${directory}/cwd`, O_PATH));

@@ -1,5 +1,11 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { differenceBetween, identityOf, openProcess, ProcessGone } from "./identity.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  descendsFrom,
+  differenceBetween,
+  identityOf,
+  openProcess,
+  ProcessGone,
+} from "./identity.ts";
 
 Deno.test("identityOf() finds two processes of one kind alike, and none that has ended", async () => {
   const child = new Deno.Command("sleep", { args: ["60"] }).spawn();
@@ -34,4 +40,19 @@ Deno.test("differenceBetween() names each attribute in which processes may diffe
     const other = { ...own, traits: { ...own.traits, [name]: "another" } };
     assertEquals(differenceBetween(other, own), name);
   }
+});
+
+Deno.test("descendsFrom() knows a child's child, and nobody else's", async () => {
+  const script = "sleep 60 & echo $!; wait";
+  const shell = new Deno.Command("sh", { args: ["-c", script], stdout: "piped" }).spawn();
+  const reader = shell.stdout.getReader();
+  const sleeper = Number(new TextDecoder().decode((await reader.read()).value));
+  using process = openProcess(sleeper);
+  const directory = `/proc/self/fd/${process.number}`;
+  for (const ancestor of [shell.pid, Deno.pid]) assert(descendsFrom(directory, ancestor));
+  for (const other of [sleeper, 2 ** 22 + 1]) assert(!descendsFrom(directory, other));
+  Deno.kill(sleeper, "SIGKILL");
+  await reader.cancel();
+  await shell.status;
+  assert(!descendsFrom(directory, Deno.pid), "it has ended");
 });

@@ -16,6 +16,7 @@ import { interruptedBy, type PluginOutput, takeBackUnwritten } from "../types/pl
 import { Acceptor } from "./acceptor.ts";
 import { type CallRequest, CallSocket } from "./call_socket.ts";
 import {
+  descendsFrom,
   differenceBetween,
   type Identity,
   identityOf,
@@ -65,6 +66,15 @@ export interface ResidentStatus {
   /** Bytes of memory in use, and the highest value since the start. */
   memory: number;
   peakMemory: number;
+}
+
+/** The process that made a call. */
+interface Caller {
+  /** Its directory of /proc. */
+  readonly process: string;
+  readonly directory: Descriptor;
+  /** umask(2) */
+  readonly umask: number;
 }
 
 /** How long the server waits for a request, and for the call to be handed over. Milliseconds. */
@@ -145,13 +155,13 @@ export class ResidentServer implements Disposable {
       const { request } = message;
       const { pid } = socket.peer;
       if (pid === 0) return this.#decline(socket, "another PID namespace");
-      using process = openProcess(pid);
-      const processDirectory = `/proc/self/fd/${process.number}`;
-      const caller = identityOf(processDirectory, this.#own.isLabelled);
-      const why = this.#refuse(request, processDirectory, caller);
+      using opened = openProcess(pid);
+      const process = `/proc/self/fd/${opened.number}`;
+      const identity = identityOf(process, this.#own.isLabelled);
+      const why = this.#refuse(request, process, identity);
       if (why !== undefined) return this.#decline(socket, why);
-      using directory = openWorkingDirectory(processDirectory);
-      await this.#accept(socket, request, caller, directory);
+      using directory = openWorkingDirectory(process);
+      await this.#accept(socket, request, { process, directory, umask: identity.umask });
     } catch (error) {
       if (error instanceof ProcessGone) return this.#decline(socket, "process that is gone");
       this.#options.log(`a connection failed: ${stackOf(error)}`);
@@ -160,18 +170,18 @@ export class ResidentServer implements Disposable {
 
   /**
    * Returns why a call is not served; undefined where it is.
-   * @param processDirectory the caller's directory of /proc
+   * @param process the caller's directory of /proc
    */
   #refuse(
     request: CallRequest,
-    processDirectory: string,
-    caller: Identity,
+    process: string,
+    identity: Identity,
   ): string | undefined {
     if (this.#draining) return "shutdown";
-    const difference = differenceBetween(caller, this.#own);
+    const difference = differenceBetween(identity, this.#own);
     if (difference) return `another ${difference}`;
     const { executable } = request;
-    const path = executable.startsWith("/") ? executable : `${processDirectory}/cwd/${executable}`;
+    const path = executable.startsWith("/") ? executable : `${process}/cwd/${executable}`;
     if (!isFile(path, this.#executable)) {
       const isReplaced = !isFile(withoutDeleted(runtime.executable), this.#executable);
       if (isReplaced) this.#options.outdated("its executable was replaced");
@@ -189,8 +199,7 @@ export class ResidentServer implements Disposable {
   async #accept(
     socket: CallSocket,
     request: CallRequest,
-    caller: Identity,
-    directory: Descriptor,
+    caller: Caller,
   ): Promise<void> {
     const interruption = Promise.withResolvers<never>();
     interruption.promise.catch(() => {}); // It may reject when nobody waits for it any more.
@@ -201,7 +210,7 @@ export class ResidentServer implements Disposable {
       const descriptors = await socket.receiveStreams(REQUEST_TIMEOUT_MS);
       if (!descriptors) return;
       using streams = new PassedStreams(descriptors, this.#options.poller);
-      await this.#run(socket, request, streams, caller, directory, interruption);
+      await this.#run(socket, request, streams, caller, interruption);
       this.#served++;
     } finally {
       this.#inFlight.delete(done.promise);
@@ -214,8 +223,7 @@ export class ResidentServer implements Disposable {
     socket: CallSocket,
     request: CallRequest,
     streams: PassedStreams,
-    caller: Identity,
-    directory: Descriptor,
+    caller: Caller,
     interruption: PromiseWithResolvers<never>,
   ): Promise<void> {
     const { argv0, environment } = request;
@@ -235,7 +243,7 @@ export class ResidentServer implements Disposable {
     });
     const context: CallContext = {
       environment,
-      directory: `/proc/${runtime.pid}/fd/${directory.number}`,
+      directory: `/proc/${runtime.pid}/fd/${caller.directory.number}`,
       umask: caller.umask,
       others: {
         isAny: () => this.inFlight > 1,
@@ -246,7 +254,7 @@ export class ResidentServer implements Disposable {
       inherited: new Set(),
     };
     try {
-      await this.#awaitUnfinished(environment, ended.promise);
+      await this.#awaitUnfinished(environment, caller, ended.promise);
       await runInCall(context, async () => {
         const reply = await answer({
           argv0,
@@ -305,15 +313,20 @@ export class ResidentServer implements Disposable {
     work.then(remove, remove);
   }
 
-  /** Waits for the unfinished work of a call's container; of every container for GC. */
+  /**
+   * Waits for the unfinished work of a call's container; of every container for GC. A call that somebody
+   * makes for another call waits for none: the other one waits for it, and has waited before.
+   */
   async #awaitUnfinished(
     { CNI_COMMAND, CNI_CONTAINERID = "" }: CallRequest["environment"],
+    { process }: Caller,
     own: Promise<void>,
   ): Promise<void> {
     const all = CNI_COMMAND === "GC"
       ? [...this.#unfinished.values()].flatMap((works) => [...works])
       : [...this.#unfinished.get(CNI_CONTAINERID) ?? []];
-    await Promise.allSettled(all.filter((work) => work !== own));
+    const others = all.filter((work) => work !== own);
+    if (others.length > 0 && !descendsFrom(process, runtime.pid)) await Promise.allSettled(others);
   }
 }
 

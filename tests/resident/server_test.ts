@@ -376,6 +376,30 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     assertEquals((await project.status()).served, 2);
   },
 
+  async "it may do so for a call that is taken back, too, which waits for it"(project) {
+    await using server = await project.start();
+    const third = `${project.bin}/third`;
+    const directory = project.directory();
+    const [note, at] = [`${directory}/note`, `${directory}/at`];
+    Deno.writeTextFileSync(third, `#!/bin/sh\n"${project.bin}/probe"\n`, { mode: 0o755 });
+    const running = project.begin({
+      steps: {
+        add: [["undelegate", "third"], ["write", at], ["wait", `${directory}/go`]],
+        inner: [["note", note]],
+      },
+    });
+    await appears(at);
+    running.process.kill("SIGKILL");
+    await running.reply;
+    const del = project.begin({ command: "DEL" });
+    await eventually(async () => (await project.status()).inFlight === 2, () => "the DEL");
+    Deno.writeTextFileSync(`${directory}/go`, "");
+    const notes = () => Deno.readTextFileSync(note);
+    await eventually(() => notes() === `${server.pid}\n${server.pid}\n`, notes);
+    assertEquals((await del.reply).code, 0);
+    Deno.removeSync(third);
+  },
+
   async "a plugin on CNI_PATH that is a client is called in the same process, without a server too"(
     project,
   ) {

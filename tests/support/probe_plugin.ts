@@ -4,14 +4,15 @@
  *
  * Steps: `note` appends the process and the command to a file; `make` writes a file, which the undo
  * removes; `wait` for a file to be there; take a `lock`; `unique`: wait for duplicate address
- * detection, which ends when a file is there; `run` a program by its name; `delegate` to a plugin, whose steps are `inner`; `warn`, `log`;
- * `write` a file with mode 0666; `throw`, `reject` what nobody awaits, `big`: so many bytes of result.
+ * detection, which ends when a file is there; `run` a program by its name; `delegate` to a plugin,
+ * whose steps are `inner`; `undelegate`: the undo calls it, too; `warn`, `log`; `write` a file with
+ * mode 0666; `throw`, `reject` what nobody awaits, `big`: so many bytes of result.
  */
 export const PROBE_PLUGIN = `
 import { FileLock } from "../../../lib/host/lock.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { awaitUnique } from "../../../lib/ipam/unique_addresses.ts";
-import { delegateAdd } from "../../../lib/invoke/delegate.ts";
+import { delegateAdd, delegateDel } from "../../../lib/invoke/delegate.ts";
 import { untilEnded, warn } from "../../../lib/runtime/caller.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { sleep } from "../../../lib/runtime/sleep.ts";
@@ -41,6 +42,10 @@ const STEPS = {
   },
   async delegate(type, { raw, env }) {
     await delegateAdd(type, { stdin: JSON.stringify({ ...raw, add: raw.inner }), env });
+  },
+  async undelegate(type, { raw, env, undo }) {
+    const inner = (command) => ({ stdin: JSON.stringify({ ...raw, [command]: raw.inner }), env });
+    await undo.step(type, () => delegateAdd(type, inner("add")), () => delegateDel(type, inner("del")));
   },
   warn: (text) => warn(text + "\\n"),
   log(text) { console.log("%s:", text, { a: [1] }); },
