@@ -88,14 +88,39 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
       continue;
     }
     Deno.mkdirSync(directory, { recursive: true });
-    for (const { path, contents } of outputFiles) {
-      Deno.writeFileSync(path, contents);
+    for (const { path, text } of withoutUnusedHelpers(metafile, outputFiles)) {
+      Deno.writeTextFileSync(path, text);
       // deno compile puts the time into the executable, and the same sources are to make the same.
       Deno.utimeSync(path, 0, 0);
     }
     const output = (name: string) => `${directory}/${name}.js`;
     return { main: output("main"), workers: known.map(([, name]) => output(name)), metafile };
   }
+}
+
+/**
+ * Removes the imports of the bundler's helpers, which are for packages that are CommonJS, from files
+ * that import them and use nothing of them: the bundler has every file load them.
+ * @returns the texts of the files
+ */
+function withoutUnusedHelpers(
+  { outputs }: esbuild.Metafile,
+  files: readonly esbuild.OutputFile[],
+): { path: string; text: string }[] {
+  const nameOf = (path: string) => path.slice(path.lastIndexOf("/") + 1);
+  const [helpers] =
+    Object.entries(outputs).find(([, { inputs, imports, entryPoint }]) =>
+      entryPoint === undefined && imports.length === 0 && Object.keys(inputs).length === 0
+    ) ?? [];
+  if (helpers === undefined) return [...files];
+  const unused = new RegExp(`import ?"\\./${nameOf(helpers).replaceAll(".", "\\.")}";\n?`);
+  const outputOf = new Map(Object.entries(outputs).map(([path, each]) => [nameOf(path), each]));
+  return files.map(({ path, text }) => {
+    if (!unused.test(text)) return { path, text };
+    const output = outputOf.get(nameOf(path))!;
+    output.imports = output.imports.filter((each) => each.path !== helpers);
+    return { path, text: text.replace(unused, "") };
+  });
 }
 
 /** Ends the bundler's process, which would keep this one alive. */
