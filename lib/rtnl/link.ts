@@ -20,6 +20,7 @@ import { CniError } from "../types/error.ts";
 import { readAnswer, readAnswers } from "../nl/answers.ts";
 import { NetlinkError } from "../nl/error.ts";
 import { errnoNumber } from "../runtime/errno.ts";
+import { currentObserver } from "../runtime/observer.ts";
 import type { NetlinkRequest, NetlinkSocket } from "../nl/socket.ts";
 
 /** Whether an interface can carry traffic: a state of RFC 2863. */
@@ -219,8 +220,8 @@ export class Links {
 
   /** As {@link find}, while other calls go on. */
   async findMeanwhile(ref: LinkRef): Promise<Link | undefined> {
-    // That there is none needs no waiting.
-    const isShort = typeof ref === "string" && /^[!-~]{1,15}$/.test(ref);
+    // That there is none needs no waiting; who observes sees a request that says so.
+    const isShort = typeof ref === "string" && /^[!-~]{1,15}$/.test(ref) && !currentObserver();
     if (isShort && !isPresent(this.socket.descriptor, ref)) return undefined;
     try {
       return await this.getMeanwhile(ref);

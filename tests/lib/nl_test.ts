@@ -77,12 +77,12 @@ kernelTest("removals larger than a user namespace's send buffer go in parts", (s
   assertEquals([message, left], [undefined, 0]);
 }, { needs: ["nft", "unshare"] });
 
-kernelTest("Notifications says when some were lost, and goes on", (sandbox) => {
+kernelTest("Notifications says when some were lost, and goes on", async (sandbox) => {
   using events = Notifications.open(NETLINK_NETFILTER, [NFNLGRP_NFTABLES]);
   assertEquals(events.receive(), { messages: [], lost: false });
   makeRules(sandbox, 5000);
-  assertEquals([events.wait(1000), events.receive().lost], [true, true]);
+  assertEquals([await events.wait(1000), events.receive().lost], [true, true]);
   sandbox.run("nft", ["flush", "ruleset"]);
-  assert(events.wait(1000));
+  assert(await events.wait(1000));
   assert(events.receive().messages.length > 0);
 }, { needs: ["nft"] });

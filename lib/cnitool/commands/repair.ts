@@ -24,9 +24,10 @@ export const repair: Command = {
     `Looked at is every attachment that CHECK finds something amiss of. Put right is what its result says
 is there, and is not: an interface that is down, an address, a route, rules; and what the plugins of
 this project know of their own part: a bridge's port with its flags, VLANs and MAC filter, a
-gateway's address, ptp's route on the host, sysctls and settings of tuning, sbr's rules, a VRF's interface. Nothing is
-taken away but the VLAN that a bridge gives every port by itself. What would be done is shown; with
---yes it is done, and CHECK asked again. The exit status is 1 where something is amiss at the end.`,
+gateway's address, ptp's route on the host, sysctls and settings of tuning, sbr's rules, a VRF's
+interface. Nothing is taken away but the VLAN that a bridge gives every port by itself. What would be
+done is shown; with --yes it is done, and CHECK asked again. The exit status is 1 where something is
+amiss at the end.`,
   options: [{ ...YES_OPTION, help: "do what is shown" }, JSON_OPTION],
   example: "cnitool repair demo --yes",
   json: `{ network: string; attachments: {
