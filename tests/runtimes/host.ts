@@ -22,6 +22,8 @@ const OWN_DIRECTORIES = [
   "/var/lib/containerd",
   "/var/lib/containers",
   "/var/tmp",
+  // podman's locks: two that make them at the same time fail.
+  "/dev/shm",
 ];
 
 /** A program's end. */
