@@ -123,8 +123,8 @@ function expectHeld(first: ProcessUse, last: ProcessUse): void {
   if (last.descriptors > first.descriptors) {
     throw new Error(`descriptors: ${first.descriptors} at first, ${last.descriptors} at last`);
   }
-  // A thread or two for what they compile.
-  if (last.threads > first.threads + 2) {
+  // Bun starts a thread that collects garbage and two that compile when there is something to do.
+  if (last.threads > first.threads + 3) {
     throw new Error(`threads: ${first.threads} at first, ${last.threads} at last`);
   }
 }
