@@ -13,7 +13,7 @@ export class Implementations<B extends string, T> {
    */
   constructor(
     readonly load: Readonly<Record<B, () => Promise<T>>>,
-    readonly mayHaveRules: Readonly<Partial<Record<string, () => boolean>>>,
+    readonly mayHaveRules: Readonly<Partial<Record<B, () => boolean>>>,
   ) {}
 
   /** Loads the implementation of a backend. */

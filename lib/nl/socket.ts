@@ -133,8 +133,7 @@ export class NetlinkSocket implements Disposable {
   async #requestMeanwhile(request: NetlinkRequest, isLong: boolean): Promise<Uint8Array[]> {
     const message = this.#requestMessage(request);
     const sequence = this.#sequence;
-    if (this.#transport.sendMeanwhile) await this.#transport.sendMeanwhile(message, isLong);
-    else this.#transport.send(message);
+    await this.#sendMeanwhile(message, isLong);
     return this.#answer(request, sequence);
   }
 
@@ -152,13 +151,7 @@ export class NetlinkSocket implements Disposable {
       return;
     }
     const before = this.#sequence;
-    const datagram = concat(
-      requests.map(({ type, flags = 0, payload }, index) =>
-        this.#message(type, index === count - 1 ? flags | NLM_F_ACK : flags, payload)
-      ),
-    );
-    if (this.#transport.sendMeanwhile) await this.#transport.sendMeanwhile(datagram, false);
-    else this.#transport.send(datagram);
+    await this.#sendMeanwhile(concat(this.#messagesOf(requests)), false);
     let refusal: NetlinkError | undefined;
     const { purpose } = requests[count - 1]!;
     const { lost } = this.#receiveEach((message) => {
@@ -223,12 +216,11 @@ export class NetlinkSocket implements Disposable {
     if (requests.length === 0) return;
     const count = requests.length;
     const before = this.#sequence;
-    const messages = [this.#message(begin.type, 0, begin.payload)];
-    requests.forEach(({ type, flags = 0, payload }, index) => {
-      const acknowledge = index === count - 1 ? NLM_F_ACK : 0;
-      messages.push(this.#message(type, flags | acknowledge, payload));
-    });
-    messages.push(this.#message(end.type, 0, end.payload));
+    const messages = [
+      this.#message(begin.type, 0, begin.payload),
+      ...this.#messagesOf(requests),
+      this.#message(end.type, 0, end.payload),
+    ];
     try {
       this.#transport.send(concat(messages));
     } catch (error) {
@@ -264,6 +256,20 @@ export class NetlinkSocket implements Disposable {
   #send(type: number, flags: number, payload: Uint8Array): number {
     this.#transport.send(this.#message(type, flags, payload));
     return this.#sequence;
+  }
+
+  /** As {@link Transport.sendMeanwhile}, for a transport without it, too. */
+  async #sendMeanwhile(datagram: Uint8Array<ArrayBuffer>, isLong: boolean): Promise<void> {
+    if (this.#transport.sendMeanwhile) await this.#transport.sendMeanwhile(datagram, isLong);
+    else this.#transport.send(datagram);
+  }
+
+  /** Makes the messages of requests in one datagram: the last one asks for an acknowledgement. */
+  #messagesOf(requests: readonly NetlinkRequest[]): Uint8Array<ArrayBuffer>[] {
+    const last = requests.length - 1;
+    return requests.map(({ type, flags = 0, payload }, index) =>
+      this.#message(type, index === last ? flags | NLM_F_ACK : flags, payload)
+    );
   }
 
   #requestMessage({ type, flags = 0, payload, isGet }: NetlinkRequest): Uint8Array<ArrayBuffer> {

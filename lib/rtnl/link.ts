@@ -221,8 +221,10 @@ export class Links {
   /** As {@link find}, while other calls go on. */
   async findMeanwhile(ref: LinkRef): Promise<Link | undefined> {
     // That there is none needs no waiting; who observes sees a request that says so.
-    const isShort = typeof ref === "string" && /^[!-~]{1,15}$/.test(ref) && !currentObserver();
-    if (isShort && !isPresent(this.socket.descriptor, ref)) return undefined;
+    const fitsIfreq = typeof ref === "string" && /^[!-~]{1,15}$/.test(ref);
+    if (fitsIfreq && !currentObserver() && !isPresent(this.socket.descriptor, ref)) {
+      return undefined;
+    }
     try {
       return await this.getMeanwhile(ref);
     } catch (error) {

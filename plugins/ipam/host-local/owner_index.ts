@@ -82,6 +82,7 @@ export class OwnerIndex {
       // No call has an owner with an invalid name.
       if (holding.addresses.size > 0 && isFileName(name)) wanted.set(name, targetOf(holding));
     }
+    // The parent by itself: to find out that it is missing takes longer than to make it.
     for (const path of [this.#parent, this.#directory]) runtime.files.makeDirectory(path, 0o755);
     for (const name of runtime.files.list(this.#directory)) {
       if (!wanted.has(name)) runtime.files.remove(this.#path(name));
