@@ -66,13 +66,14 @@ function isThisExecutable(file: string): boolean {
     if (isOwn(other)) return true;
     if (other.size > CLIENT_LIMIT) return false;
     const bytes = runtime.files.read(file);
-    // As the client does: beside the path that it is executed by, and beside the file itself.
-    return [file, runtime.files.realPath(file)].some((path) => {
+    // As the client does: beside the path that it is executed by, else beside the file itself.
+    for (const path of [file, runtime.files.realPath(file)]) {
       const executable = executableOf(path, bytes);
       if (executable === undefined) return false;
       const found = ifPresent(() => runtime.files.stat(executable));
-      return found !== undefined && isOwn(found);
-    });
+      if (found) return isOwn(found);
+    }
+    return false;
   } catch {
     return false; // Executing the file is always right, and fails with the reason.
   }

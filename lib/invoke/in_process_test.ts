@@ -54,6 +54,8 @@ Deno.test("lookupInProcess() takes a client for the executable that it stands fo
     Deno.mkdirSync(`${directory}/links`);
     Deno.symlinkSync("../client", `${directory}/links/client`);
     assertEquals(typeof lookupInProcess(`${directory}/links/client`), "function", "by a link");
+    Deno.symlinkSync("/bin/sh", `${directory}/links/cni`);
+    assertEquals(lookupInProcess(`${directory}/links/client`), undefined, "the link's own first");
     Deno.writeTextFileSync(client, "#!/bin/sh\n");
     assertEquals(lookupInProcess(client), undefined);
   });
