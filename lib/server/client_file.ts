@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { runtime } from "../runtime/mod.ts";
 
 /** Where in the file {@link CLIENT_MARK} is: after the ELF header and three program headers. */
 export const MARK_OFFSET = 64 + 3 * 56;
@@ -24,7 +25,8 @@ export const SIBLING = "cni";
 export const CLIENT_LIMIT = 16 * 1024;
 
 /**
- * Reads the path of the executable that a client stands for.
+ * Finds the executable that a client stands for, as the client does: at the path that was written in
+ * if that is an executable's, else beside the client.
  * @param path the client's own
  * @param bytes its content
  * @returns undefined when it is no client
@@ -32,17 +34,23 @@ export const CLIENT_LIMIT = 16 * 1024;
 export function executableOf(path: string, bytes: Uint8Array): string | undefined {
   if (bytes.length > CLIENT_LIMIT || textAt(bytes, MARK_OFFSET) !== CLIENT_MARK) return undefined;
   const installed = textAt(bytes, INSTALLED_OFFSET);
-  return installed !== "" ? installed : path.slice(0, path.lastIndexOf("/") + 1) + SIBLING;
+  if (installed === undefined || installed !== "" && isExecutable(installed)) return installed;
+  return path.slice(0, path.lastIndexOf("/") + 1) + SIBLING;
+}
+
+/** Tells whether a path can be written into a client: an absolute one, which has room there. */
+export function fitsClient(executable: string): boolean {
+  const { length } = new TextEncoder().encode(executable);
+  return /^\/[^\0]*$/.test(executable) && length < INSTALLED_SIZE;
 }
 
 /**
  * Writes the path of the executable into a client.
  * @param bytes a client; changed
- * @throws {RangeError} for a path that is not absolute, or too long
+ * @throws {RangeError} unless {@link fitsClient}
  */
 export function writeExecutable(bytes: Uint8Array, executable: string): void {
-  const text = new TextEncoder().encode(executable);
-  if (!executable.startsWith("/") || text.includes(0) || text.length >= INSTALLED_SIZE) {
+  if (!fitsClient(executable)) {
     throw new RangeError(
       `${
         JSON.stringify(executable)
@@ -51,7 +59,16 @@ export function writeExecutable(bytes: Uint8Array, executable: string): void {
     );
   }
   bytes.fill(0, INSTALLED_OFFSET, INSTALLED_OFFSET + INSTALLED_SIZE);
-  bytes.set(text, INSTALLED_OFFSET);
+  bytes.set(new TextEncoder().encode(executable), INSTALLED_OFFSET);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    const { isFile, mode } = runtime.files.stat(path);
+    return isFile && (mode & 0o111) !== 0;
+  } catch {
+    return false; // Missing, or in a directory that we may not look into.
+  }
 }
 
 /** Reads the text up to a NUL; undefined where it is not UTF-8. */

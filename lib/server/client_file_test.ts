@@ -7,10 +7,27 @@ Deno.test("executableOf() tells a client, and the executable that it stands for"
     const { file } = makeClient({ elfMachine });
     assertEquals(executableOf("/opt/cni/bin/bridge", file), "/opt/cni/bin/cni");
     assertEquals(executableOf("bridge", file), "cni");
-    writeExecutable(file, "/usr/lib/cni/größer");
-    assertEquals(executableOf("/opt/cni/bin/bridge", file), "/usr/lib/cni/größer");
-    writeExecutable(file, "/cni");
-    assertEquals(executableOf("/opt/cni/bin/bridge", file), "/cni");
+  }
+});
+
+Deno.test("executableOf() goes by the path that was written in, if that is an executable's", () => {
+  const { file } = makeClient({ elfMachine: 62 });
+  const directory = Deno.makeTempDirSync({ prefix: "client-" });
+  const path = `${directory}/größer`;
+  try {
+    writeExecutable(file, path);
+    const found = () => executableOf("/opt/cni/bin/bridge", file);
+    assertEquals(found(), "/opt/cni/bin/cni");
+    Deno.writeTextFileSync(path, "", { mode: 0o755 });
+    assertEquals(found(), path);
+    Deno.chmodSync(path, 0o644);
+    assertEquals(found(), "/opt/cni/bin/cni");
+    writeExecutable(file, "/bin/sh");
+    assertEquals(found(), "/bin/sh");
+    writeExecutable(file, "/bin");
+    assertEquals(found(), "/opt/cni/bin/cni");
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
   }
 });
 

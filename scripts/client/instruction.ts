@@ -66,6 +66,7 @@ export const SYSTEM_CALLS = {
   kill: { x86_64: 62, aarch64: 129 },
   exit_group: { x86_64: 231, aarch64: 94 },
   readlinkat: { x86_64: 267, aarch64: 78 },
+  faccessat: { x86_64: 269, aarch64: 48 },
   ppoll: { x86_64: 271, aarch64: 73 },
   signalfd4: { x86_64: 289, aarch64: 74 },
 } as const;

@@ -40,6 +40,8 @@ const EINTR = 4;
 const AT_EXECFN = 31;
 /** The working directory, which an absolute path does not start at. `linux/fcntl.h` */
 const AT_FDCWD = -100;
+/** Permission to execute a file: access(2) */
+const X_OK = 1;
 const STANDARD_OUTPUT = 1;
 
 /** `sizeof(struct sockaddr_un)`: unix(7) */
@@ -167,13 +169,19 @@ function readStack(): Instruction[] {
   ];
 }
 
-/** Chooses the path written at installation, else the file beside the one that was executed. */
+/**
+ * Chooses the path written at installation if it is an executable's, else that of the file beside
+ * the one that was executed.
+ */
 function findExecutable(): Instruction[] {
   return [
     { op: "set", to: "executable", value: { datum: "installed" } },
     { op: "load", to: "result", from: { at: "executable" }, size: 1 },
-    { op: "if", left: "result", is: "!=", right: 0, goTo: "measure" },
+    { op: "if", left: "result", is: "==", right: 0, goTo: "beside" },
+    { op: "system", call: "faccessat", with: [AT_FDCWD, "executable", X_OK] },
+    { op: "if", left: "result", is: "==", right: 0, goTo: "measure" },
 
+    { op: "label", name: "beside" },
     // Copies the directory of `pointer`, which is shorter than `path`, then "cni" and its NUL.
     { op: "set", to: "executable", value: { datum: "path" } },
     { op: "set", to: "socket", value: "executable" }, // where the name begins
@@ -347,7 +355,7 @@ function execute(): Instruction[] {
 
 /**
  * Executes the file beside this one, where the path that it was executed by is a symbolic link's, or
- * the path that was written in leads nowhere.
+ * the path that was written in leads to what cannot be executed.
  */
 function executeBesideFile(): Instruction[] {
   return [

@@ -186,16 +186,56 @@ for (const machine of MACHINES) {
   );
 
   test("the path that was written in comes first", async (fixture) => {
-    const { elfMachine } = machine;
-    const executable = `${fixture.directory}/elsewhere`;
-    Deno.renameSync(`${fixture.directory}/cni`, executable);
-    const { file } = makeClient({ elfMachine, socket: fixture.socket, executable });
-    Deno.writeFileSync(fixture.client, file);
+    const executable = writeElsewhere(fixture);
+    Deno.removeSync(`${fixture.directory}/cni`);
     expectExecuted(await fixture.start().ended);
     // Where nothing is there any more: the one beside the client.
     Deno.renameSync(executable, `${fixture.directory}/cni`);
     expectExecuted(await fixture.start().ended);
   });
+
+  /** Writes the client anew, with the path of an executable that is elsewhere. */
+  const writeElsewhere = (fixture: Fixture): string => {
+    const executable = `${fixture.directory}/elsewhere`;
+    Deno.copyFileSync(`${fixture.directory}/cni`, executable);
+    const { file } = makeClient({
+      elfMachine: machine.elfMachine,
+      socket: fixture.socket,
+      executable,
+    });
+    Deno.writeFileSync(fixture.client, file);
+    return executable;
+  };
+
+  /** Which executable the client names to the server. */
+  const named = async (fixture: Fixture, before?: string[]) => {
+    const [executable, ended] = await fixture.serve(async (conversation) => {
+      const { executable } = await conversation.request();
+      await conversation.say(DECLINED);
+      return executable;
+    }, () => fixture.start({ before }).ended);
+    expectExecuted(ended);
+    return executable;
+  };
+
+  test("it names to the server the executable that it would execute", async (fixture) => {
+    const [elsewhere, beside] = [writeElsewhere(fixture), `${fixture.directory}/cni`];
+    assertEquals(await named(fixture), elsewhere);
+    Deno.chmodSync(elsewhere, 0o644);
+    assertEquals(await named(fixture), beside);
+    Deno.removeSync(elsewhere);
+    assertEquals(await named(fixture), beside);
+  });
+
+  hostTest(
+    "where it cannot find out about the path that was written in, it goes by its own",
+    async (fixture) => {
+      writeElsewhere(fixture);
+      const strace = "strace -qq -o /dev/null -e inject=faccessat:error=EIO".split(" ");
+      assertEquals(await named(fixture, strace), `${fixture.directory}/cni`);
+    },
+    ["strace"],
+  );
 
   test("without an executable it answers with an error object", async (fixture) => {
     Deno.removeSync(`${fixture.directory}/cni`);
@@ -406,20 +446,22 @@ for (const machine of MACHINES) {
     "it makes the system calls that it is meant to make, and no other",
     async (fixture) => {
       const trace = `${fixture.directory}/trace`;
-      await fixture.serve(async (conversation) => {
-        await take(conversation);
-        await conversation.say(ANSWERING, SUCCEEDED);
-      }, () => fixture.start({ before: ["strace", "-qq", "-o", trace] }).ended);
-      const calls = Deno.readTextFileSync(trace).split("\n").map((line) => line.split("(")[0]!);
-      assertEquals(
-        calls.filter((name) => /^\w+$/.test(name)).join(" ").replace(
-          /(ppoll read ?)+/,
-          "ppoll read ",
-        ),
-        "execve rt_sigprocmask socket setsockopt connect getsockopt kill signalfd4 sendmsg " +
-          "ppoll read sendmsg ppoll read ppoll read exit_group",
-      );
+      const traced = async () => {
+        await fixture.serve(async (conversation) => {
+          await take(conversation);
+          await conversation.say(ANSWERING, SUCCEEDED);
+        }, () => fixture.start({ before: ["strace", "-qq", "-o", trace] }).ended);
+        const calls = Deno.readTextFileSync(trace).split("\n").map((line) => line.split("(")[0]!);
+        return calls.filter((name) => /^\w+$/.test(name)).join(" ")
+          .replace(/(ppoll read ?)+/, "ppoll read ");
+      };
+      const meant = (find: string) =>
+        `execve rt_sigprocmask ${find}socket setsockopt connect getsockopt kill signalfd4 sendmsg ` +
+        "ppoll read sendmsg ppoll read ppoll read exit_group";
+      assertEquals(await traced(), meant(""));
       assertMatch(Deno.readTextFileSync(trace), /cmsg_data=\[0, 1, 2\]/);
+      writeElsewhere(fixture);
+      assertEquals(await traced(), meant("faccessat "));
     },
     ["strace"],
   );
