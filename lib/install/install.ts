@@ -12,6 +12,7 @@ import { FileLock } from "../host/lock.ts";
 import { errnoCode, ifPresent, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { removeIfPresent } from "../runtime/write_atomic.ts";
+import { fitsClient, writeExecutable } from "../server/client_file.ts";
 import { BUILD_VERSION } from "../skel/build_version.ts";
 import { CniError } from "../types/error.ts";
 import { copyExecutable, type Fingerprint, fingerprint, syncDirectory } from "./content.ts";
@@ -112,7 +113,7 @@ class Installation {
   ) {
     this.#record = new InstallationRecord(directory.path);
     this.#installed = this.#record.read();
-    this.#client = Uint8Array.from(atob(own.client), (char) => char.charCodeAt(0));
+    this.#client = clientFor(directory, own);
     const commands = this.#commands(own);
     const owned = [...commands].map(([name, command]) => ({
       name,
@@ -323,6 +324,27 @@ function requireContents(): Contents {
     `only an executable can install itself, and this is ${runtime.name} running the sources; ` +
       "deno task build makes one",
   );
+}
+
+/** Makes the client for a directory: with the path of the executable there, if that is safe. */
+function clientFor(directory: ExecutableDirectory, { client }: Contents): Uint8Array {
+  const bytes = Uint8Array.from(atob(client), (char) => char.charCodeAt(0));
+  const executable = directory.file(OWN_NAME);
+  if (fitsClient(executable) && isRootsAlone(directory.path)) writeExecutable(bytes, executable);
+  return bytes;
+}
+
+/**
+ * Tells whether only root can put a file at a path in a directory: it and all above it are root's,
+ * and nobody else may write there. The directory may be one of an image that is being made, whose
+ * clients root executes on other machines. Below `/tmp` or a home the path would be a user's there.
+ */
+function isRootsAlone(directory: string): boolean {
+  for (let path = directory;; path = path.slice(0, path.lastIndexOf("/"))) {
+    const info = ifPresent(() => runtime.files.stat(path || "/"));
+    if (info?.uid !== 0 || (info.mode & 0o022) !== 0) return false;
+    if (path === "" || path === "/") return true;
+  }
 }
 
 /**

@@ -248,6 +248,7 @@ function fileInfo(statx: DataView): FileInfo {
     isSymlink: (mode & S_IFMT) === S_IFLNK,
     size: u64(40),
     mode,
+    uid: statx.getUint32(20, true),
     dev: deviceNumber(major, minor),
     ino: u64(32),
     modifiedMs: u64(112) * 1000 + Math.floor(statx.getUint32(120, true) / 1e6),

@@ -115,6 +115,7 @@ function fileInfo(info: Deno.FileInfo): FileInfo {
     isSymlink: info.isSymlink,
     size: info.size,
     mode: info.mode ?? 0,
+    uid: info.uid ?? -1,
     dev: info.dev,
     ino: info.ino ?? 0,
     modifiedMs: info.mtime?.getTime() ?? 0,

@@ -77,6 +77,8 @@ export interface FileInfo {
   size: number;
   /** Permission bits and file type, as in `st_mode`. */
   mode: number;
+  /** The owner's user ID. */
+  uid: number;
   /** Device and inode number: together they name a file, and a namespace. */
   dev: number;
   ino: number;

@@ -248,6 +248,84 @@ Deno.test("--resident: clients in the place of plugins, which serve other names 
   assertEquals(Object.keys(contentOf(directory)).sort(), ["calico", "probe"]);
 });
 
+/** Tests in a mount namespace of their own, where `/opt` is a directory that only root may change. */
+function rootTest(name: string, test: (run: (script: string) => Promise<string>) => Promise<void>) {
+  const lacks = missing(["root"]);
+  if (lacks) reportSkip(name, lacks);
+  Deno.test({
+    name,
+    ignore: lacks !== undefined,
+    async fn() {
+      const prelude = 'mount --bind "$0" /opt; mount -t tmpfs none /run; mkdir /run/cni; set -e;';
+      const args = [project.directory(), project.new, project.old];
+      await test(async (script) => {
+        const sh = ["sh", "-c", `${prelude} ${script}`, ...args];
+        const { code, stdout, stderr } = await ended("unshare", ["--mount", ...sh]);
+        assertEquals(code, 0, stdout + stderr);
+        return stdout + stderr;
+      });
+    },
+  });
+}
+
+const NEW = "CNI probe plugin v2.0.0\n";
+
+rootTest("--resident: a client finds its executable from another directory, too", async (run) => {
+  await run("mkdir -p /opt/cni/bin /opt/copy /opt/link");
+  assertMatch(await run('"$2" install /opt/cni/bin --resident'), /v1\.0\.0 is in/);
+  const upgraded = await run('"$1" install /opt/cni/bin --resident');
+  assertMatch(upgraded, /replaced: cni, cnitool\n.*unchanged: probe\n/);
+  assertEquals(upgraded.includes("kept aside"), false, upgraded);
+  await run("cp /opt/cni/bin/probe /opt/copy; ln -s ../cni/bin/probe /opt/link/probe");
+  const each = "for dir in copy link cni/bin; do /opt/$dir/probe --version; done";
+  assertEquals(await run(each), NEW.repeat(3));
+  assertMatch(await run('"$1" install /opt/cni/bin --resident'), /: unchanged: cni, .*probe\n/);
+
+  const served = await run(`/opt/cni/bin/cni serve 2>/dev/null & server=$!
+    until test -S /run/cni/cni.sock; do sleep 0.05; done
+    for dir in copy link cni/bin; do CNI_COMMAND=VERSION /opt/$dir/probe; done
+    /opt/cni/bin/cni status --json; kill "$server"; wait "$server"`);
+  assertMatch(served, /"served": 3\b/);
+
+  // The whole directory is moved: what was written in leads nowhere, then to the new one.
+  await run("mv /opt/cni/bin /opt/moved");
+  assertEquals(await run("/opt/moved/probe --version"), NEW);
+  const again = await run('"$1" install /opt/moved --resident');
+  assertMatch(again, /: replaced: new, probe\n/);
+  assertEquals(again.includes("kept aside"), false, again);
+  assertEquals(await run("cp /opt/moved/probe /opt/copy; /opt/copy/probe --version"), NEW);
+  await run('"$1" uninstall /opt/moved');
+  assertEquals(await run("ls -A /opt/moved"), "");
+});
+
+rootTest("--resident writes no path into a client that others may put a file at", async (run) => {
+  // As where an image's root is made in /tmp: whose path that is on another machine is not known.
+  await run("mkdir -p -m 1777 /opt/open; mkdir -p /opt/open/bin /opt/copy; chown 1 /opt/open/bin");
+  const copied = "cp /opt/open/bin/probe /opt/copy; /opt/copy/probe --version || true";
+  for (const change of ["chown 0 /opt/open/bin", "chmod 755 /opt/open"]) {
+    await run('"$1" install /opt/open/bin --resident');
+    assertEquals(await run("/opt/open/bin/probe --version"), NEW);
+    assertEquals(JSON.parse(await run(copied)).code, 5);
+    await run(change);
+  }
+  const dry = await run('"$1" install /opt/open/bin --resident --dry-run');
+  assertMatch(dry, /would be replaced: new, probe\n/);
+  assertEquals(JSON.parse(await run(copied)).code, 5);
+  const upgraded = await run('"$1" install /opt/open/bin --resident');
+  assertMatch(upgraded, /: replaced: new, probe\n/);
+  assertEquals(upgraded.includes("kept aside"), false, upgraded);
+  assertEquals(await run(copied), NEW);
+});
+
+rootTest("--resident: a path that has no room in a client is not written there", async (run) => {
+  await run(`mkdir -p /opt/copy /opt/${"x".repeat(250)}`);
+  assertMatch(await run('"$1" install /opt/x* --resident'), /added: cni, cnitool, new, probe\n/);
+  assertEquals(await run("/opt/x*/probe --version"), NEW);
+  assertMatch(await run('"$1" install /opt/x* --resident'), /: unchanged: cni, .*probe\n/);
+  const copied = await run("cp /opt/x*/probe /opt/copy; /opt/copy/probe --version || true");
+  assertEquals(JSON.parse(copied).code, 5);
+});
+
 Deno.test("a name that nobody gave is none, and the error says how to give it", async () => {
   const directory = project.directory();
   await installed(directory);
