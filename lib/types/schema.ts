@@ -116,20 +116,34 @@ export function goObject<S extends Shape>(shape: S): Schema<ObjectOf<S>> {
     const all: Fields = Object.fromEntries(fields.map(([key, field]) => [key, field.whole]));
     return z.pipe(fold(), z.object(all));
   };
+  /**
+   * The schema that was made last. In a process that serves many calls most configurations have the
+   * same fields, and making a schema takes longer than reading with it.
+   */
+  let made: { shape: Fields; schema: z.ZodMiniType } | undefined;
   /** Makes the schema of the fields that `value` has, or must have. */
   const fitting = (value: unknown) => {
     const present = isObject(value as JsonValue) ? foldKeys(value as JsonObject, keys) : {};
     const shape: Fields = {};
-    const others: Record<string, unknown> = {};
     for (const [key, field] of fields) {
       if (!field.absent || present[key] !== undefined) shape[key] = field.fitting(present[key]);
-      else {
-        const value = field.absent();
-        if (value !== undefined) others[key] = value;
-      }
     }
+    if (made && hasSameFields(made.shape, shape)) return made.schema;
+    const others = fields.filter(([key]) => !(key in shape));
     const known = z.pipe(fold(), z.object(shape));
-    return z.pipe(known, z.transform((read: Record<string, unknown>) => ({ ...others, ...read })));
+    const schema = z.pipe(
+      known,
+      z.transform((read: Record<string, unknown>) => {
+        const all: Record<string, unknown> = {};
+        for (const [key, { absent }] of others) {
+          const value = absent!();
+          if (value !== undefined) all[key] = value;
+        }
+        return Object.assign(all, read);
+      }),
+    );
+    made = { shape, schema };
+    return schema;
   };
   const json = () => {
     const required = fields.filter(([, { absent }]) => !absent).map(([key]) => key);
@@ -145,6 +159,12 @@ export function goObject<S extends Shape>(shape: S): Schema<ObjectOf<S>> {
     json,
     (value) => fitting(value) as unknown as Made,
   );
+}
+
+/** Tells whether two objects have the same keys with the same values. */
+function hasSameFields<T>(one: Record<string, T>, other: Record<string, T>): boolean {
+  const keys = Object.keys(one);
+  return keys.length === Object.keys(other).length && keys.every((key) => one[key] === other[key]);
 }
 
 /** A whole number; without limits any that a number holds exactly. */

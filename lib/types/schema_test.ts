@@ -188,3 +188,29 @@ Deno.test("goObject() itself must be an object", () => {
   );
   assertEquals(error.message, "invalid x configuration: it is a list, but must be an object");
 });
+
+Deno.test("a schema reads values with different fields one after the other, each by itself", () => {
+  const schema = bridge();
+  const defaults = { bridge: "cni0", mtu: 0, isGateway: false, trunk: [] };
+  const first = readOptions(schema, { mtu: 1500 }, "bridge");
+  assertEquals(first, { ...defaults, mtu: 1500 });
+  first.trunk.push({ id: 1, minID: undefined });
+  assertEquals(readOptions(schema, { mtu: 9000 }, "bridge"), { ...defaults, mtu: 9000 });
+  assertThrows(() => readOptions(schema, { mtu: "9000" }, "bridge"), CniError);
+  assertEquals(readOptions(schema, { MTU: 1, vlan: 5 }, "bridge"), {
+    ...defaults,
+    mtu: 1,
+    vlan: 5,
+  });
+  assertEquals(readOptions(schema, { vlan: null }, "bridge"), defaults);
+  assertEquals(readOptions(schema, { mtu: 2, vlan: null }, "bridge"), { ...defaults, mtu: 2 });
+});
+
+Deno.test("a schema reads an object within, whose fields differ from those before", () => {
+  const schema = goObject({ ipam: optional(bridge()) });
+  const read = (ipam: JsonObject) => readOptions(schema, { ipam }, "test").ipam;
+  const defaults = { bridge: "cni0", mtu: 0, isGateway: false, trunk: [] };
+  assertEquals(read({ mtu: 1 }), { ...defaults, mtu: 1 });
+  assertEquals(read({ vlan: 5 }), { ...defaults, vlan: 5 });
+  assertEquals(read({}), defaults);
+});

@@ -54,9 +54,10 @@ export class OwnerIndex {
 
   /** Whether the reservations are unchanged since {@link OwnerIndex.stamp}. */
   isCurrent(): boolean {
-    const index = ifPresent(() => runtime.files.stat(this.#directory));
-    return index !== undefined && index.modifiedMs % 1000 === 0 &&
-      index.modifiedMs === runtime.files.stat(this.#reservations).modifiedMs;
+    const { modifiedMs } = runtime.files.stat(this.#reservations);
+    // Without a stamp there need not be an index: an exception takes longer than all the rest.
+    if (modifiedMs % 1000 !== 0) return false;
+    return ifPresent(() => runtime.files.stat(this.#directory))?.modifiedMs === modifiedMs;
   }
 
   /** Reads the note of an owner. */
