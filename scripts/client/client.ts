@@ -4,7 +4,7 @@
  * @module
  */
 import { CLIENT_LIMIT, writeExecutable } from "../../lib/server/client_file.ts";
-import { SOCKET_PATH } from "../../lib/server/protocol.ts";
+import { ACCEPT_TIMEOUT_S, SOCKET_PATH } from "../../lib/server/protocol.ts";
 import { aarch64 } from "./aarch64.ts";
 import { assemble, type Executable } from "./elf.ts";
 import { clientData, clientProgram } from "./program.ts";
@@ -21,15 +21,17 @@ export interface ClientOptions {
   socket?: string;
   /** Absolute path of the executable that it stands for; when absent the file `cni` beside it. */
   executable?: string;
+  /** How long to wait for a server that runs; {@link ACCEPT_TIMEOUT_S} when absent. Seconds. */
+  acceptTimeout?: number;
 }
 
 /** Makes a client. @throws {RangeError} for a path that is too long, or another machine */
 export function makeClient(
-  { elfMachine, socket = SOCKET_PATH, executable }: ClientOptions,
+  { elfMachine, socket = SOCKET_PATH, executable, acceptTimeout = ACCEPT_TIMEOUT_S }: ClientOptions,
 ): Executable {
   const machine = MACHINES.find((machine) => machine.elfMachine === elfMachine);
   if (!machine) throw new RangeError(`there is no client for ELF machine ${elfMachine}`);
-  const made = assemble(machine, clientProgram(), clientData(socket));
+  const made = assemble(machine, clientProgram(), clientData(socket, acceptTimeout));
   if (made.file.length > CLIENT_LIMIT) throw new RangeError("the client has grown too large");
   if (executable !== undefined) writeExecutable(made.file, executable);
   return made;

@@ -8,7 +8,6 @@
  * @module
  */
 import {
-  ACCEPT_TIMEOUT_S,
   ACCEPTED,
   ANSWERING,
   GO,
@@ -69,8 +68,12 @@ const NO_EXECUTABLE = errorObject(
 const bit = (signal: number) => 1 << (signal - 1);
 const FORWARDED = Object.values(SIGNALS).reduce((set, signal) => set | bit(signal), 0);
 
-/** The program's data. @param socketPath where the server listens */
-export function clientData(socketPath: string): Datum[] {
+/**
+ * The program's data.
+ * @param socketPath where the server listens
+ * @param acceptTimeout how long to wait for a server that runs; seconds
+ */
+export function clientData(socketPath: string, acceptTimeout: number): Datum[] {
   const path = new TextEncoder().encode(socketPath);
   if (path.length >= SOCKADDR_UN - 2) {
     throw new RangeError(`${socketPath} is too long for a socket`);
@@ -86,8 +89,8 @@ export function clientData(socketPath: string): Datum[] {
     { name: "address", bytes: address },
     { name: "go", bytes: Uint8Array.of(GO) },
     // struct timeval; struct timespec, which ppoll(2) decrements
-    { name: "sendTimeout", words: [ACCEPT_TIMEOUT_S, 0] },
-    { name: "timeout", words: [ACCEPT_TIMEOUT_S, 0] },
+    { name: "sendTimeout", words: [acceptTimeout, 0] },
+    { name: "timeout", words: [acceptTimeout, 0] },
     // the signals that are blocked, and those of them that are forwarded
     { name: "blocked", words: [FORWARDED | bit(SIGPIPE)] },
     { name: "forwarded", words: [FORWARDED] },

@@ -16,7 +16,7 @@ import { differences, snapshot } from "../support/faults/snapshot.ts";
 import type { FaultCase, FaultRoom, FaultSuite } from "../support/faults/suite.ts";
 import { type PluginCall, tryPlugin } from "../support/plugins.ts";
 import { BackgroundProcess } from "../support/process.ts";
-import { type ProcessUse, usedAtRest, usedBy } from "../support/process_use.ts";
+import { LATE_THREADS, type ProcessUse, usedAtRest, usedBy } from "../support/process_use.ts";
 import { residentExecutable } from "../support/resident.ts";
 
 /** How many there are before the first measurement, and in all. */
@@ -123,8 +123,7 @@ function expectHeld(first: ProcessUse, last: ProcessUse): void {
   if (last.descriptors > first.descriptors) {
     throw new Error(`descriptors: ${first.descriptors} at first, ${last.descriptors} at last`);
   }
-  // Bun starts a thread that collects garbage and two that compile when there is something to do.
-  if (last.threads > first.threads + 3) {
+  if (last.threads > first.threads + LATE_THREADS) {
     throw new Error(`threads: ${first.threads} at first, ${last.threads} at last`);
   }
 }

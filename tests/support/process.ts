@@ -67,17 +67,22 @@ export class BackgroundProcess implements AsyncDisposable {
   }
 }
 
-/** How long something that should happen may take before a test gives up. Milliseconds. */
-const PATIENCE = 20_000;
+/** The pause between two looks at something that should happen. Milliseconds. */
+const PAUSE_MS = 20;
+
+/**
+ * How often is looked before a test gives up: for a minute at least. A clock would go on while the
+ * machine, and with it what is waited for, stands still.
+ */
+const LOOKS = 3000;
 
 /** Waits until something is so. @throws {Error} saying what never was */
 export async function eventually(
   isSo: () => boolean | Promise<boolean>,
   what: () => string,
 ): Promise<void> {
-  const deadline = Date.now() + PATIENCE;
-  while (!await isSo()) {
-    if (Date.now() > deadline) throw new Error(`waited in vain for ${what()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  for (let looks = 0; !await isSo(); looks++) {
+    if (looks === LOOKS) throw new Error(`waited in vain for ${what()}`);
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
 }

@@ -6,6 +6,12 @@ export interface ProcessUse {
   memory: number;
 }
 
+/**
+ * How many threads a runtime starts late, by itself: Bun one that collects garbage and two that
+ * compile, when there is something to do.
+ */
+export const LATE_THREADS = 3;
+
 /** Reads what a process holds from /proc. */
 export function usedBy(pid: number): ProcessUse {
   const entries = (directory: string) => Array.from(Deno.readDirSync(`/proc/${pid}/${directory}`));

@@ -67,7 +67,7 @@ export class ResidentProject implements Disposable {
       stdin: "null",
     }).outputSync();
     if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
-    this.#writeClient();
+    this.writeClient();
   }
 
   /** A directory for a test's files. */
@@ -165,14 +165,17 @@ export class ResidentProject implements Disposable {
     this.#project[Symbol.dispose]();
   }
 
-  /** A client that knows this server's socket. */
-  #writeClient(): void {
+  /**
+   * Writes a client that knows this server's socket.
+   * @param acceptTimeout how long it waits for a server that runs, in seconds; when absent so long that
+   *   a machine which has other things to do makes no client give up
+   */
+  writeClient(acceptTimeout = 60): void {
     const { elfMachine } = MACHINES.find(({ name }) => name === Deno.build.arch)!;
     const client = `${this.bin}/probe`;
     Deno.removeSync(client);
-    Deno.writeFileSync(client, makeClient({ elfMachine, socket: this.socket }).file, {
-      mode: 0o755,
-    });
+    const { file } = makeClient({ elfMachine, socket: this.socket, acceptTimeout });
+    Deno.writeFileSync(client, file, { mode: 0o755 });
   }
 }
 
