@@ -415,10 +415,16 @@ kernelTest("dhcp: refused, an address is given up and another one got", async (s
 
 kernelTest("dhcp: unanswered, a lease is rebound, expires, and comes back", async (sandbox) => {
   const server = serverNetwork(sandbox);
-  using scripted = new ScriptedServer(server, (message) => grant(message, "10.66.0.50", 3));
+  // The first lease lasts until the interface is configured, however long that takes.
+  let seconds = 600;
+  const script = (message: Received) => grant(message, "10.66.0.50", seconds, [[58, 1]]);
+  using scripted = new ScriptedServer(server, script);
   await using _daemon = await startDaemon(["-timeout", "200ms", "-resendmax", "1s"]);
   const netns = containerOnBridge(sandbox);
   configure(sandbox, netns, await add(netns));
+  seconds = 3;
+  const seen = scripted.received.length;
+  await eventually(() => scripted.received.length > seen, () => "a renewal");
   scripted.script = () => undefined;
   await leaseIn("expired");
   assertEquals(addresses(sandbox, netns), []);

@@ -40,9 +40,18 @@ export class BackgroundProcess implements AsyncDisposable {
     return this.#hasEnded;
   }
 
-  /** Waits until `ready` says so. @throws {Error} with its output when that takes too long */
+  /**
+   * Waits until `ready` says so.
+   * @throws {Error} with its output when that takes too long; it is killed then, since whoever was to
+   *   end it may not have got it yet
+   */
   async until(ready: () => boolean, what: string): Promise<void> {
-    await eventually(ready, () => `${what}\n${this.output}`);
+    try {
+      await eventually(ready, () => `${what}\n${this.output}`);
+    } catch (error) {
+      await this.stop("SIGKILL");
+      throw error;
+    }
   }
 
   /** Waits for its own end, and for the end of what it wrote. */
