@@ -7,7 +7,7 @@ import { errnoNumber } from "../runtime/errno.ts";
 import { runtime } from "../runtime/mod.ts";
 import { Descriptor } from "./descriptor.ts";
 import { type Socket, SOL_SOCKET } from "./socket.ts";
-import { messages, socketOptions } from "./symbols.ts";
+import { messages, socketOptions, sockets } from "./symbols.ts";
 import { call } from "./call.ts";
 import { SystemError } from "./system_error.ts";
 
@@ -18,6 +18,9 @@ const MSG_CMSG_CLOEXEC = 0x40000000;
 /** Bytes of `struct cmsghdr`, and of `struct msghdr`. */
 const CMSGHDR_SIZE = 16;
 const MSGHDR_SIZE = 56;
+
+const EAGAIN = errnoNumber("EAGAIN");
+const EINTR = errnoNumber("EINTR");
 
 /** The process at the other end when the connection was made. */
 export interface PeerCredentials {
@@ -48,7 +51,7 @@ export interface Received {
 }
 
 /**
- * `recvmsg(2)`.
+ * `recvmsg(2)`, or `recvfrom(2)` where no descriptors may come.
  * @param limit how many descriptors may come; the kernel closes any more
  * @returns undefined when nothing is there yet
  * @throws {SystemError}
@@ -58,39 +61,70 @@ export function receivePassed(
   into: Uint8Array<ArrayBuffer>,
   limit: number,
 ): Received | undefined {
-  const { recvmsg } = messages();
-  const part = new BigUint64Array(2); // struct iovec
-  const control = new Uint8Array(CMSGHDR_SIZE + 8 * Math.ceil(limit / 2));
-  const header = new Uint8Array(MSGHDR_SIZE);
-  part[0] = runtime.addressOf(into);
-  part[1] = BigInt(into.length);
-  const view = new DataView(header.buffer);
-  view.setBigUint64(16, runtime.addressOf(part), true);
-  view.setBigUint64(24, 1n, true);
-  view.setBigUint64(32, runtime.addressOf(control), true);
-  view.setBigUint64(40, BigInt(control.length), true);
+  if (limit > 0) {
+    if (message?.limit !== limit) message = new Message(limit);
+    return message.receive(socket, into);
+  }
+  const { recvfrom } = sockets();
+  const count = attempt(() => recvfrom(socket.descriptor, into, into.length, 0, null, null));
+  return count === undefined ? undefined : { count, descriptors: [] };
+}
+
+/** `struct msghdr` and what it points at: made once, since finding an address takes long. */
+class Message {
+  /** How many descriptors there is room for. */
+  readonly limit: number;
+  // A buffer of its own never moves.
+  readonly #part = new BigUint64Array(new ArrayBuffer(16)); // struct iovec
+  readonly #control: DataView<ArrayBuffer>;
+  readonly #header = new DataView(new ArrayBuffer(MSGHDR_SIZE));
+
+  constructor(limit: number) {
+    this.limit = limit;
+    this.#control = new DataView(new ArrayBuffer(CMSGHDR_SIZE + 8 * Math.ceil(limit / 2)));
+    this.#header.setBigUint64(16, runtime.addressOf(this.#part), true);
+    this.#header.setBigUint64(24, 1n, true);
+    this.#header.setBigUint64(32, runtime.addressOf(this.#control), true);
+  }
+
+  receive(socket: Socket, into: Uint8Array<ArrayBuffer>): Received | undefined {
+    const { recvmsg } = messages();
+    this.#part[0] = runtime.addressOf(into);
+    this.#part[1] = BigInt(into.length);
+    this.#header.setBigUint64(40, BigInt(this.#control.byteLength), true);
+    const count = attempt(() => recvmsg(socket.descriptor, this.#header, MSG_CMSG_CLOEXEC));
+    if (count === undefined) return undefined;
+    return { count, descriptors: descriptorsIn(this.#control, this.#header.getUint32(40, true)) };
+  }
+}
+
+/** The message that was used last: a server allows each client the same number of descriptors. */
+let message: Message | undefined;
+
+/** Makes a C call again when a signal interrupted it; undefined when nothing is there yet. */
+function attempt(invoke: () => number | bigint): number | undefined {
   for (;;) {
-    const count = Number(recvmsg(socket.descriptor, header, MSG_CMSG_CLOEXEC));
-    if (count >= 0) {
-      return { count, descriptors: descriptorsIn(control, Number(view.getBigUint64(40, true))) };
-    }
+    const result = Number(invoke());
+    if (result >= 0) return result;
     const errno = runtime.errno();
-    if (errno === errnoNumber("EAGAIN")) return undefined;
-    if (errno !== errnoNumber("EINTR")) throw new SystemError("receive on a socket", errno);
+    if (errno === EAGAIN) return undefined;
+    if (errno !== EINTR) throw new SystemError("receive on a socket", errno);
   }
 }
 
 /**
  * Reads the descriptors that came with a message.
  * @param control `struct cmsghdr`, one at most: what else there is was not asked for
+ * @param length bytes
  */
-function descriptorsIn(control: Uint8Array<ArrayBuffer>, length: number): Descriptor[] {
+function descriptorsIn(control: DataView, length: number): Descriptor[] {
   if (length < CMSGHDR_SIZE) return [];
-  const view = new DataView(control.buffer);
-  const size = Number(view.getBigUint64(0, true)) - CMSGHDR_SIZE;
-  if (view.getInt32(8, true) !== SOL_SOCKET || view.getInt32(12, true) !== SCM_RIGHTS) return [];
+  const size = control.getUint32(0, true) - CMSGHDR_SIZE;
+  if (control.getInt32(8, true) !== SOL_SOCKET || control.getInt32(12, true) !== SCM_RIGHTS) {
+    return [];
+  }
   return Array.from(
     { length: size / 4 },
-    (_, i) => new Descriptor(view.getInt32(CMSGHDR_SIZE + 4 * i, true)),
+    (_, i) => new Descriptor(control.getInt32(CMSGHDR_SIZE + 4 * i, true)),
   );
 }
