@@ -11,7 +11,7 @@ import { CniError } from "../types/error.ts";
 import { calledAs } from "./called_as.ts";
 import { dispatch, failure } from "./dispatch.ts";
 import { renamed } from "./renamed.ts";
-import { type Command, runCommand } from "./run_command.ts";
+import { type Command, type PluginModule, runCommand } from "./run_command.ts";
 
 /** Every command of the executable, by name. */
 export type Commands = Readonly<Record<string, Command>>;
@@ -71,10 +71,12 @@ export function chooseCommand(
 function registerPlugins(commands: Commands): void {
   for (const [name, command] of Object.entries(commands)) {
     if (command.kind !== "plugin") continue;
+    let loaded: PluginModule | undefined;
     registerInProcess(name, async ({ env, stdin, interrupted }) => {
       consoleToStderr();
-      const { default: plugin } = await command.load();
-      return await dispatch(plugin, { env, stdin }, interrupted);
+      // Importing what is loaded takes a turn of the event loop.
+      loaded ??= await command.load();
+      return await dispatch(loaded.default, { env, stdin }, interrupted);
     });
   }
 }
