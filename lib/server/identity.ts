@@ -8,15 +8,15 @@ import { Descriptor, O_PATH } from "../libc/descriptor.ts";
 import { errnoCode, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 
-/** The names of further namespaces that a call depends on, by their files in `/proc/PID/ns`. */
+/**
+ * The names of further namespaces that a call depends on, by their links in `/proc/PID/ns`. A link
+ * reads as the namespace's kind and inode number, such as `net:[4026531840]`: namespaces(7).
+ */
 const NAMESPACES = {
   net: "network namespace",
   mnt: "mount namespace",
   pid: "PID namespace",
 } as const;
-
-/** What is read of `/proc/PID/status`. */
-const FIELDS = /^(Umask|Uid|Gid|CapEff):[ \t]*(.*)$/gm;
 
 /** The attributes of a process that decide how it would run a call. */
 export interface Identity {
@@ -49,17 +49,13 @@ export function openProcess(pid: number): Descriptor {
 export function identityOf(directory: string, isLabelled?: boolean): Identity {
   return unlessGone(() => {
     const status = runtime.files.readText(`${directory}/status`);
-    const fields = new Map(
-      Array.from(status.matchAll(FIELDS), ([, name, value]) => [name!, value!]),
-    );
-    const field = (name: string) => fields.get(name) ?? "unknown";
     const label = isLabelled === false ? undefined : labelOf(directory);
     const traits: Record<string, string> = {
       // First: what users and capabilities mean depends on it.
-      "user namespace": fileAt(`${directory}/ns/user`),
-      "user": field("Uid"),
-      "group": field("Gid"),
-      "capability set": field("CapEff"),
+      "user namespace": runtime.files.readLink(`${directory}/ns/user`),
+      "user": field(status, "Uid"),
+      "group": field(status, "Gid"),
+      "capability set": field(status, "CapEff"),
       "security label": label ?? "",
       // By its path, too: a bind mount of `/` is the same directory, with other mounts below it.
       "root directory": `${runtime.files.readLink(`${directory}/root`)} ${
@@ -67,10 +63,18 @@ export function identityOf(directory: string, isLabelled?: boolean): Identity {
       }`,
     };
     for (const [name, what] of Object.entries(NAMESPACES)) {
-      traits[what] = fileAt(`${directory}/ns/${name}`);
+      traits[what] = runtime.files.readLink(`${directory}/ns/${name}`);
     }
-    return { umask: parseInt(field("Umask"), 8) || 0, isLabelled: label !== undefined, traits };
+    const umask = parseInt(field(status, "Umask"), 8) || 0;
+    return { umask, isLabelled: label !== undefined, traits };
   });
+}
+
+/** Reads a line of `/proc/PID/status`, without its name; "unknown" for one that is not there. */
+function field(status: string, name: string): string {
+  const start = status.indexOf(`\n${name}:\t`);
+  if (start < 0) return "unknown";
+  return status.slice(start + name.length + 3, status.indexOf("\n", start + 1));
 }
 
 /**
