@@ -102,6 +102,11 @@ Deno.test("FileLock stays with a program that inherits it, and with no other", a
     throw new Error(`${name} did not start`);
   };
   const [heir, other] = [await pidOf("heir"), await pidOf("other")];
+  // The shell writes its number a moment before it becomes the program.
+  const command = () => Deno.readTextFileSync(`/proc/${heir}/cmdline`);
+  for (let i = 0; i < 1000 && !command().startsWith("sleep"); i++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
   child.kill("SIGKILL");
   await child.status;
   const error = await assertRejects(() => FileLock.acquire(path, { deadlineMs: 20 }), CniError);

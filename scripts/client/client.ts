@@ -4,7 +4,7 @@
  * @module
  */
 import { CLIENT_LIMIT, writeExecutable } from "../../lib/server/client_file.ts";
-import { ACCEPT_TIMEOUT_S, SOCKET_PATH } from "../../lib/server/protocol.ts";
+import { ACCEPT_TIMEOUT_S, SOCKET_PATH, START_TIMEOUT_S } from "../../lib/server/protocol.ts";
 import { aarch64 } from "./aarch64.ts";
 import { assemble, type Executable } from "./elf.ts";
 import { clientData, clientProgram } from "./program.ts";
@@ -23,15 +23,23 @@ export interface ClientOptions {
   executable?: string;
   /** How long to wait for a server that runs; {@link ACCEPT_TIMEOUT_S} when absent. Seconds. */
   acceptTimeout?: number;
+  /** The same where it has to be started; {@link START_TIMEOUT_S} when absent. Seconds. */
+  startTimeout?: number;
 }
 
 /** Makes a client. @throws {RangeError} for a path that is too long, or another machine */
 export function makeClient(
-  { elfMachine, socket = SOCKET_PATH, executable, acceptTimeout = ACCEPT_TIMEOUT_S }: ClientOptions,
+  {
+    elfMachine,
+    socket = SOCKET_PATH,
+    executable,
+    acceptTimeout = ACCEPT_TIMEOUT_S,
+    startTimeout = START_TIMEOUT_S,
+  }: ClientOptions,
 ): Executable {
   const machine = MACHINES.find((machine) => machine.elfMachine === elfMachine);
   if (!machine) throw new RangeError(`there is no client for ELF machine ${elfMachine}`);
-  const made = assemble(machine, clientProgram(), clientData(socket, acceptTimeout));
+  const made = assemble(machine, clientProgram(startTimeout), clientData(socket, acceptTimeout));
   if (made.file.length > CLIENT_LIMIT) throw new RangeError("the client has grown too large");
   if (executable !== undefined) writeExecutable(made.file, executable);
   return made;

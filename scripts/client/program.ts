@@ -7,15 +7,7 @@
  *
  * @module
  */
-import {
-  ACCEPTED,
-  ANSWERING,
-  GO,
-  MAGIC,
-  SIGNALS,
-  START_TIMEOUT_S,
-  SUCCEEDED,
-} from "../../lib/server/protocol.ts";
+import { ACCEPTED, ANSWERING, GO, MAGIC, SIGNALS, SUCCEEDED } from "../../lib/server/protocol.ts";
 import { SIBLING } from "../../lib/server/client_file.ts";
 import type { Datum } from "./elf.ts";
 import type { Instruction } from "./instruction.ts";
@@ -118,12 +110,15 @@ export function clientData(socketPath: string, acceptTimeout: number): Datum[] {
   ];
 }
 
-/** The client's instructions, from its entry point. */
-export function clientProgram(): Instruction[] {
+/**
+ * The client's instructions, from its entry point.
+ * @param startTimeout how long to wait for a server that has to be started; seconds
+ */
+export function clientProgram(startTimeout: number): Instruction[] {
   return [
     ...readStack(),
     ...findExecutable(),
-    ...connect(),
+    ...connect(startTimeout),
     ...request(),
     ...awaitEnd(),
     ...execute(),
@@ -235,7 +230,7 @@ function past(pointer: "pointer" | "end", name: string): Instruction[] {
 }
 
 /** Connects. Where PID 1 or a process that is gone listened, the server may have to be started. */
-function connect(): Instruction[] {
+function connect(startTimeout: number): Instruction[] {
   return [
     { op: "system", call: "socket", with: [AF_UNIX, SOCK_STREAM + SOCK_CLOEXEC, 0] },
     // A number below 3 is that of a standard stream which is closed.
@@ -255,8 +250,8 @@ function connect(): Instruction[] {
     { op: "system", call: "kill", with: ["pointer", 0] },
     { op: "if", left: "result", is: "!=", right: -ESRCH, goTo: "prepare" },
     { op: "label", name: "starting" },
-    { op: "store", value: START_TIMEOUT_S, to: { datum: "timeout" }, size: 8 },
-    { op: "store", value: START_TIMEOUT_S, to: { datum: "sendTimeout" }, size: 8 },
+    { op: "store", value: startTimeout, to: { datum: "timeout" }, size: 8 },
+    { op: "store", value: startTimeout, to: { datum: "sendTimeout" }, size: 8 },
     ...limitSending(),
 
     { op: "label", name: "prepare" },

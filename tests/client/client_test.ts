@@ -65,7 +65,7 @@ class Fixture implements Disposable {
   }
 
   /** Writes the client anew. */
-  write(options: { executable?: string; acceptTimeout?: number }): void {
+  write(options: { executable?: string; acceptTimeout?: number; startTimeout?: number }): void {
     const { file } = makeClient({
       elfMachine: this.#elfMachine,
       socket: this.socket,
@@ -428,7 +428,7 @@ for (const machine of MACHINES) {
   hostTest(
     "it has more patience where the process that listened is gone: a service manager starts the server",
     async (fixture) => {
-      fixture.write({ acceptTimeout: ACCEPT_TIMEOUT_S });
+      fixture.write({ acceptTimeout: ACCEPT_TIMEOUT_S, startTimeout: PATIENCE_S });
       const before = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=kill:error=ESRCH"];
       const long = Object.fromEntries(
         Array.from({ length: 10 }, (_, i) => [`BIG${i}`, "x".repeat(100_000)]),

@@ -1,6 +1,7 @@
 /** An ADD that is told to end, or crashes, or whose result nobody gets. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { pluginDirectory } from "../support/plugins.ts";
+import { eventually } from "../support/process.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
 /** An IPAM plugin whose ADD takes long; its DEL notes whether that was still under way. */
@@ -8,18 +9,23 @@ function addSlowIpam(): string {
   Deno.mkdirSync("/run/test/slow", { recursive: true });
   const script = `#!/bin/sh
     cd /run/test/slow
-    if [ "$CNI_COMMAND" = ADD ]; then echo $$ >adding; exec sleep 20; fi
+    if [ "$CNI_COMMAND" = ADD ]; then echo $$ >adding; exec sleep 600; fi
     if kill -0 "$(cat adding)"; then echo >late; else echo >released; fi
   `;
   Deno.writeTextFileSync("/run/test/slow/slow", script, { mode: 0o755 });
   return "/run/test/slow";
 }
 
-/** Waits until the host has an interface that it had not. */
-async function appears(sandbox: Sandbox): Promise<void> {
-  for (let i = 0; i < 200 && sandbox.links().length === 0; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+/** Waits until the host has an interface that it had not, and the IPAM plugin is under way. */
+async function isHalfDone(sandbox: Sandbox): Promise<void> {
+  const isAdding = () => {
+    try {
+      return Deno.readTextFileSync("/run/test/slow/adding").endsWith("\n");
+    } catch {
+      return false;
+    }
+  };
+  await eventually(() => isAdding() && sandbox.links().length > 0, () => "half an ADD");
 }
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -42,7 +48,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
         stderr: "null",
       }).spawn();
       const output = child.output();
-      await appears(sandbox);
+      await isHalfDone(sandbox);
       child.kill(signal);
       const { code, stdout } = await output;
       const error = JSON.parse(new TextDecoder().decode(stdout));

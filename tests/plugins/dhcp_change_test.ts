@@ -21,7 +21,7 @@ import { kernelTest } from "../support/sandbox.ts";
 kernelTest("dhcp: a second ADD that fails leaves the first one's lease", async (sandbox) => {
   const server = serverNetwork(sandbox);
   using scripted = new ScriptedServer(server, (message) => grant(message, "10.66.0.50", 600));
-  await using _daemon = await startDaemon(["-resendtimeout", "1s", "-timeout", "200ms"]);
+  await using _daemon = await startDaemon(["-resendtimeout", "5s", "-timeout", "200ms"]);
   const netns = containerOnBridge(sandbox);
   const { ips } = await add(netns);
   const isWhole = async () => {
@@ -234,7 +234,7 @@ kernelTest("dhcp: for a route that the kernel refuses the earlier one stays", as
   assertStringIncludes(onDisk(), "10.9.9.9");
   router = "10.66.0.7";
   await eventually(() => defaults() === router, () => `${router} instead of ${defaults()}`);
-  assertEquals(await problem(), "");
+  await eventually(async () => await problem() === "", () => "the problem's end");
 });
 
 kernelTest("dhcp: why an answer was dropped is said", async (sandbox) => {
@@ -244,7 +244,11 @@ kernelTest("dhcp: why an answer was dropped is said", async (sandbox) => {
   const netns = containerOnBridge(sandbox);
   const says = async (raw: Uint8Array, message: string, yiaddr = "10.66.0.50") => {
     scripted.script = () => ({ type: "OFFER", yiaddr, raw });
-    const error = await add(netns);
+    let error = await add(netns);
+    // In a second a machine that has other things to do may not even have brought the answer.
+    for (let again = 0; again < 10 && error.msg.includes("no DHCP server answered"); again++) {
+      error = await add(netns);
+    }
     assertEquals(error.code, 11);
     assertStringIncludes(error.msg, `within 1 s: an answer was dropped: ${message}`);
   };
