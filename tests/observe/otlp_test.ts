@@ -58,17 +58,22 @@ kernelTest(
 
 /**
  * Calls until the collector has received spans: on a machine that has other things to do, 100 ms are
- * sometimes not enough for a first request.
+ * sometimes not enough for a first request. Each call is of a trace of its own, since what an earlier
+ * one has sent may come late.
+ * @param call is given the TRACEPARENT of its caller
  */
 async function untilReceived<R extends object>(
   collector: Collector,
-  call: () => R | Promise<R>,
-): Promise<{ reply: R; requests: Received[] }> {
+  call: (TRACEPARENT: string) => R | Promise<R>,
+): Promise<{ reply: R; requests: Received[]; trace: string }> {
   for (let attempt = 0; attempt < 30; attempt++) {
-    const reply = await call();
-    const requests = await collector.received();
+    const trace = crypto.randomUUID().replaceAll("-", "");
+    const reply = await call(`00-${trace}-${CALLER}-01`);
+    const requests = (await collector.received()).filter((request) =>
+      spansIn([request]).some(({ traceId }) => traceId === trace)
+    );
     const isLost = "stderr" in reply && String(reply.stderr).includes("no answer");
-    if (requests.length > 0 && !isLost) return { reply, requests };
+    if (requests.length > 0 && !isLost) return { reply, requests, trace };
   }
   throw new Error("the collector received nothing");
 }
@@ -82,13 +87,20 @@ kernelTest(
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
       OTEL_EXPORTER_OTLP_HEADERS: "api-key=secret",
       OTEL_SERVICE_NAME: "node",
-      TRACEPARENT: `00-${TRACE}-${CALLER}-01`,
       TRACESTATE: "vendor=1",
     };
-    const { reply: { code, stderr }, requests } = await untilReceived(collector, () => {
-      tryPlugin(sandbox, { command: "DEL", config: CONFIG, netns });
-      return tryPlugin(sandbox, { command: "ADD", config: CONFIG, netns, env });
-    });
+    const { reply: { code, stderr }, requests, trace } = await untilReceived(
+      collector,
+      (TRACEPARENT) => {
+        tryPlugin(sandbox, { command: "DEL", config: CONFIG, netns });
+        return tryPlugin(sandbox, {
+          command: "ADD",
+          config: CONFIG,
+          netns,
+          env: { ...env, TRACEPARENT },
+        });
+      },
+    );
     assertEquals([code, stderr], [0, ""]);
     for (const { path, headers, body } of requests) {
       assertEquals([path, headers["content-type"]], ["/v1/traces", "application/json"]);
@@ -99,7 +111,7 @@ kernelTest(
     const find = (wanted: string) => spans.find(({ name }) => name === wanted);
     const [bridge, ipam] = [find("bridge ADD"), find("host-local ADD")];
     assertEquals([bridge.traceId, bridge.parentSpanId, bridge.traceState], [
-      TRACE,
+      trace,
       CALLER,
       "vendor=1",
     ]);
@@ -128,7 +140,13 @@ kernelTest("OpenTelemetry: a failed call's span says why", async (sandbox) => {
   const config = { ...CONFIG, ipam: {} };
   const { reply: { code, json }, requests } = await untilReceived(
     collector,
-    () => tryPlugin(sandbox, { command: "ADD", config, netns: "/nowhere", env }),
+    (TRACEPARENT) =>
+      tryPlugin(sandbox, {
+        command: "ADD",
+        config,
+        netns: "/nowhere",
+        env: { ...env, TRACEPARENT },
+      }),
   );
   assertEquals(code, 1);
   assertEquals(requests[0]!.path, "/in");
@@ -195,8 +213,13 @@ kernelTest("OpenTelemetry: a mistake of a plugin's code comes with its stack", a
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
   };
   const stdin = () => JSON.stringify({ cniVersion: "1.1.0", name: "net", type: "mistaken" });
-  const spansOf = async (env: Record<string, string>) =>
-    spansIn((await untilReceived(collector, () => dispatch(mistaken, { env, stdin }))).requests);
+  const spansOf = async (env: Record<string, string>) => {
+    const { requests } = await untilReceived(
+      collector,
+      (TRACEPARENT) => dispatch(mistaken, { env: { ...env, TRACEPARENT }, stdin }),
+    );
+    return spansIn(requests);
+  };
   const [status] = await spansOf(env);
   assertEquals([status.name, status.events], ["mistaken STATUS", []]);
   const attachment = { CNI_CONTAINERID: "c", CNI_IFNAME: "eth0", CNI_NETNS: "/none" };

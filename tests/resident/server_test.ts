@@ -323,17 +323,26 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
       const { code, stdout } = await reply;
       assertEquals([code, servedBy(stdout)], [0, server.pid]);
     }
-    // Duplicate address detection gives up after five seconds: fewer calls.
-    const unique = project.begin({
-      containerId: "unique",
-      steps: { add: [["unique", `${directory}/unique`]] },
-    });
-    await eventually(async () => (await project.status()).inFlight === 1, () => "one call");
-    const others = Array.from({ length: 20 }, (_, i) => project.call({ containerId: `c${i}` }));
-    for (const { code } of await Promise.all(others)) assertEquals(code, 0);
-    Deno.writeTextFileSync(`${directory}/unique`, "");
-    const { code, stdout } = await unique.reply;
-    assertEquals([code, servedBy(stdout)], [0, server.pid], stdout);
+    // Duplicate address detection gives up after five seconds: fewer calls, and once more where the
+    // machine has stood still that long.
+    for (let again = 0;; again++) {
+      const isUnique = `${directory}/unique-${again}`;
+      const unique = project.begin({
+        containerId: "unique",
+        steps: { add: [["unique", isUnique]] },
+      });
+      let isLate = false;
+      unique.reply.then(({ code }) => isLate = code !== 0);
+      const isWaiting = async () => isLate || (await project.status()).inFlight === 1;
+      await eventually(isWaiting, () => "one call");
+      const others = Array.from({ length: 20 }, (_, i) => project.call({ containerId: `c${i}` }));
+      for (const { code } of await Promise.all(others)) assertEquals(code, 0);
+      Deno.writeTextFileSync(isUnique, "");
+      const { code, stdout } = await unique.reply;
+      if (code !== 0 && again < 5) continue;
+      assertEquals([code, servedBy(stdout)], [0, server.pid], stdout);
+      break;
+    }
   },
 
   async "a server that is killed or stopped has run a handler at most once"(project) {
