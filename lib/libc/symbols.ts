@@ -91,6 +91,12 @@ export const memoryFiles = group({
   memfd_create: ["i32", "buffer", "u32"], //              int memfd_create(const char *name, unsigned flags)
 });
 
+/** Names of files. `unistd.h` */
+export const names = group({
+  readlink: ["i64", "buffer", "buffer", "usize"], //      ssize_t readlink(const char *path, char *, size_t)
+  rmdir: ["i32", "buffer"], //                            int rmdir(const char *path)
+});
+
 /** Descriptors. `fcntl.h`, `unistd.h`, `sys/file.h`, `sys/ioctl.h` */
 export const descriptors = group({
   open: ["i32", "buffer", "i32", "u32"], //               int open(const char *path, int flags, mode_t mode)

@@ -13,6 +13,7 @@
  *
  * @module
  */
+import { readLinkIfPresent, removeDirectory } from "../../../lib/libc/names.ts";
 import { errnoCode, ifPresent } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { removeIfPresent } from "../../../lib/runtime/write_atomic.ts";
@@ -63,9 +64,7 @@ export class OwnerIndex {
   /** Reads the note of an owner. */
   get(owner: Owner): Note {
     const name = nameOf(owner);
-    const target = isFileName(name)
-      ? ifPresent(() => runtime.files.readLink(this.#path(name)))
-      : undefined;
+    const target = isFileName(name) ? readLinkIfPresent(this.#path(name)) : undefined;
     return target === undefined ? { addresses: [] } : noteOf(target);
   }
 
@@ -137,16 +136,6 @@ export class OwnerIndex {
 
   #path(name: string): string {
     return `${this.#directory}/${name}`;
-  }
-}
-
-/** `rmdir PATH`; false where there is something in it, or it is not there. */
-function removeDirectory(path: string): boolean {
-  try {
-    runtime.files.remove(path);
-    return true;
-  } catch {
-    return false;
   }
 }
 
