@@ -52,7 +52,6 @@ async function withBus(
       directory,
       others,
       writeError: () => {},
-      ending: new AbortController(),
       inherited: new Set(),
     }, work);
     await served;
@@ -110,7 +109,6 @@ Deno.test("SystemBus.connect() finds no bus where none listens", async () => {
     environment: { DBUS_SYSTEM_BUS_ADDRESS: "unix:path=/nowhere/bus" },
     directory: "/",
     writeError: () => {},
-    ending: new AbortController(),
     inherited: new Set(),
   }, async () => assertEquals(await SystemBus.connect(), undefined));
 });

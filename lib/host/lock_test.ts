@@ -126,7 +126,6 @@ Deno.test("FileLock is made with the umask of its call, in the call's directory"
         directory,
         umask,
         writeError: () => {},
-        ending: new AbortController(),
         inherited: new Set<number>(),
       };
       const own = Deno.umask();

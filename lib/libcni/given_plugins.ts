@@ -52,7 +52,6 @@ export class GivenPlugins {
       environment: request.env,
       directory: "/proc/self/cwd",
       writeError: (text) => runtime.write(2, text),
-      ending: new AbortController(),
       inherited: new Set(),
     };
     const interruptible: InProcessPlugin = async (call) => {

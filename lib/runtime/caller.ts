@@ -10,10 +10,7 @@ import { runtime } from "./mod.ts";
 import { withUmask } from "./umask.ts";
 
 /** The context in a process that serves one call: the process's own. */
-const PROCESS: Pick<CallContext, "ending" | "inherited"> = {
-  ending: new AbortController(),
-  inherited: new Set(),
-};
+const PROCESS: Pick<CallContext, "ending" | "inherited"> = { inherited: new Set() };
 
 /** Reads a variable of the call's environment; undefined when it is not set. */
 export function callerEnv(name: string): string | undefined {
@@ -62,7 +59,9 @@ export function otherCalls(): OtherCalls | undefined {
 
 /** Returns the signal that aborts when {@link endExecuted} ends what the call executes. */
 export function untilEnded(): AbortSignal {
-  return (currentCall() ?? PROCESS).ending.signal;
+  const call = currentCall() ?? PROCESS;
+  call.ending ??= new AbortController();
+  return call.ending.signal;
 }
 
 /**
@@ -73,8 +72,8 @@ export function untilEnded(): AbortSignal {
 export function endExecuted(reason: unknown): void {
   const call = currentCall() ?? PROCESS;
   const { ending } = call;
-  call.ending = new AbortController();
-  ending.abort(reason);
+  call.ending = undefined;
+  ending?.abort(reason);
 }
 
 /** How long what was interrupted may go on before the plugins that it runs are killed. Milliseconds. */

@@ -19,7 +19,6 @@ function newCall(environment: Record<string, string>, umask: number) {
     directory,
     umask,
     writeError: (text) => void errors.push(text),
-    ending: new AbortController(),
     inherited: new Set(),
   };
   return {

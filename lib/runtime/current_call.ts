@@ -30,8 +30,11 @@ export interface CallContext {
    * blocks the thread.
    */
   readonly others?: OtherCalls;
-  /** Ends the plugins and programs that are executed for the call. Replaced once it has aborted. */
-  ending: AbortController;
+  /**
+   * Ends the plugins and programs that are executed for the call. Made for the first of them, and for
+   * the first after it has aborted.
+   */
+  ending?: AbortController;
   /** Descriptors that a program that changes rules inherits; see `RunOptions.inherit`. */
   readonly inherited: Set<number>;
   /** Files as the call sees them; made when they are first asked for. */

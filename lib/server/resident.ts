@@ -250,7 +250,6 @@ export class ResidentServer implements Disposable {
         readable: (descriptor, ms) => this.#options.poller.readable(descriptor, ms),
       },
       writeError: (text) => void streams.write(2, text).catch(() => {}),
-      ending: new AbortController(),
       inherited: new Set(),
     };
     try {

@@ -33,7 +33,10 @@ const EINTR = errnoNumber("EINTR");
 export class PassedStreams implements Disposable {
   readonly #descriptors: readonly Descriptor[];
   readonly #poller: Watcher;
-  readonly #closed = new AbortController();
+  /** Why the streams were closed; undefined while they are open. */
+  #closed: { reason: unknown } | undefined;
+  /** Ends each wait for a descriptor. */
+  readonly #waiting = new Set<() => void>();
   /** Resolves when everything passed to {@link write} so far is written, in that order. */
   #written: Promise<void> = Promise.resolve();
 
@@ -76,12 +79,13 @@ export class PassedStreams implements Disposable {
 
   /** Closes the descriptors; reads and writes that wait reject with `reason`. Repeatable. */
   close(reason: unknown): void {
-    this.#closed.abort(reason);
+    this.#closed ??= { reason };
+    for (const end of this.#waiting) end(); // Before the descriptors are closed.
     for (const descriptor of this.#descriptors) descriptor[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
-    this.close(new Error("the call has ended"));
+    if (!this.#closed) this.close(new Error("the call has ended"));
   }
 
   async #write(stream: 1 | 2, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
@@ -111,7 +115,7 @@ export class PassedStreams implements Disposable {
   }
 
   #number(stream: 0 | 1 | 2): number {
-    this.#closed.signal.throwIfAborted();
+    if (this.#closed) throw this.#closed.reason;
     return this.#descriptors[stream]!.number;
   }
 
@@ -120,19 +124,17 @@ export class PassedStreams implements Disposable {
     const descriptor = this.#number(stream);
     const poll = readiness === "read" ? pollReadable : pollWritable;
     if (poll([descriptor], 0).length > 0) return;
-    const { signal } = this.#closed;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const watch = this.#poller.watch({ descriptor }, resolve, readiness);
-    const closed = () => {
-      watch[Symbol.dispose](); // Before the descriptor is closed.
-      reject(signal.reason);
+    using watch = this.#poller.watch({ descriptor }, resolve, readiness);
+    const end = () => {
+      watch[Symbol.dispose]();
+      reject(this.#closed!.reason);
     };
-    signal.addEventListener("abort", closed);
+    this.#waiting.add(end);
     try {
       await promise;
     } finally {
-      signal.removeEventListener("abort", closed);
-      if (!signal.aborted) watch[Symbol.dispose]();
+      this.#waiting.delete(end);
     }
   }
 }

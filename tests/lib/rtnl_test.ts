@@ -109,7 +109,6 @@ kernelTest(
       directory: "/",
       umask: 0o022,
       writeError: () => {},
-      ending: new AbortController(),
       inherited: new Set(),
       others: { isAny: () => true, readable: (descriptor, ms) => poller.readable(descriptor, ms) },
     };

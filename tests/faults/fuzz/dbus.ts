@@ -123,7 +123,6 @@ async function callFirewalld(): Promise<void> {
     environment: { DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${PATH}` },
     directory: "/",
     writeError() {},
-    ending: new AbortController(),
     inherited: new Set<number>(),
   };
   await runInCall(call, async () => {

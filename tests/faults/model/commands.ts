@@ -60,7 +60,6 @@ export function quietCall(): CallContext {
     environment: Deno.env.toObject(),
     directory: "/",
     writeError() {},
-    ending: new AbortController(),
     inherited: new Set(),
   };
 }
