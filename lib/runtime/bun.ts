@@ -1,7 +1,4 @@
-/**
- * The runtime adapter for Bun. `bun:ffi` is loaded by name when first used: a static import would
- * keep Deno from loading this file.
- */
+/** The runtime adapter for Bun. */
 import { bunFiles, FILE_SYMBOLS, type FileLibrary } from "./bun_files.ts";
 import { messageOf } from "./errors.ts";
 import { findProgram } from "./find_program.ts";
@@ -17,6 +14,7 @@ interface BunGlobals {
   Bun: {
     version: string;
     main: string;
+    FFI?: BunFfi;
     gc(force: boolean): number;
     spawn(command: string[], options: Record<string, unknown>): {
       stdout: ReadableStream<Uint8Array>;
@@ -65,14 +63,27 @@ const SERVER_OPTIONS = {
   BUN_JSC_minEdenToOldGenerationRatio: "0.15",
 } as const;
 
+/** The part of `bun:ffi` that is used here. */
 interface BunFfi {
+  /** Returns an error, or throws one, where it fails. */
   dlopen(
     library: string,
     symbols: Record<string, { args: string[]; returns: string }>,
-  ): { symbols: Record<string, (...parameters: unknown[]) => unknown> };
+  ): { symbols: Record<string, (...parameters: unknown[]) => unknown> } | Error;
   ptr(buffer: ArrayBufferView): number;
   toArrayBuffer(pointer: number, offset: number, length: number): ArrayBuffer;
   CString: new (pointer: number) => { toString(): string };
+}
+
+/**
+ * Finds what calls C functions. `bun:ffi` takes half a millisecond to load, and exports what
+ * `Bun.FFI` has; before Bun 1.4 it also converted parameters. It is loaded by name: a static import
+ * would keep Deno from loading this file.
+ */
+function ffiOf({ Bun, process }: BunGlobals): BunFfi {
+  const { FFI } = Bun;
+  const isEnough = FFI && Number.parseFloat(Bun.version) >= 1.4;
+  return isEnough ? FFI : process.getBuiltinModule("bun:ffi");
 }
 
 /** Calls the C library, from the thread that made this object: each thread has its own errno. */
@@ -129,7 +140,9 @@ class Libc implements FileLibrary {
       table[name] = { args: args.map(bunType), returns: bunType(returns) };
     }
     try {
-      return this.ffi.dlopen(library, table).symbols as unknown as Bound<S>;
+      const opened = this.ffi.dlopen(library, table);
+      if (opened instanceof Error) throw opened;
+      return opened.symbols as unknown as Bound<S>;
     } catch (error) {
       if (!messageOf(error).includes("requires the JIT")) throw error;
       throw new Error(
@@ -145,7 +158,7 @@ class Libc implements FileLibrary {
 export function bunRuntime(): Runtime {
   const globals = globalThis as unknown as BunGlobals;
   const { Bun, process } = globals;
-  const libc = new Libc(() => process.getBuiltinModule("bun:ffi"));
+  const libc = new Libc(() => ffiOf(globals));
   const { files, read, write, isTerminal } = bunFiles(libc);
   return {
     name: "bun",
