@@ -234,7 +234,7 @@ kernelTest(
     await using cluster = await EtcdCluster.start(sandbox);
     const [member] = cluster.members as [EtcdMember];
     const quick = withIpam({ etcd: { ...etcd, timeout: 2 } });
-    for (const id of ["a", "b", "c"]) add(sandbox, id, { config: quick });
+    for (const id of ["a", "b", "c"]) add(sandbox, id);
     await member.stop();
     fails(sandbox, 11, "etcd does not answer: POST http://127.0.0.1:2379", {
       containerId: "d",

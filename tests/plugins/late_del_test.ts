@@ -11,6 +11,7 @@ import {
 } from "../support/link_plugins.ts";
 import { reservations } from "../support/network.ts";
 import { plugin, pluginError } from "../support/plugins.ts";
+import { eventually } from "../support/process.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 import type { NetNs } from "../../lib/ns/netns.ts";
 
@@ -32,29 +33,45 @@ function eth0(sandbox: Sandbox, netns: NetNs): string[] {
   return sandbox.links(netns).filter((name) => name === "eth0");
 }
 
+/**
+ * Deletes a namespace, and waits for the end of its interfaces, which the kernel removes in its own
+ * time: a parent has no second VLAN of a number until then.
+ */
+async function destroy(sandbox: Sandbox, netns: NetNs): Promise<void> {
+  const name = netns.path.split("/").at(-1)!;
+  const pair = ["type", "veth", "peer", "name", "witness", "netns", name];
+  sandbox.run("ip", ["link", "add", "witness", ...pair]);
+  sandbox.run("ip", ["netns", "del", name]);
+  netns[Symbol.dispose]();
+  await eventually(() => !sandbox.links().includes("witness"), () => `the end of ${name}`);
+}
+
 for (const link of PLUGINS) {
   const { type, needs } = link;
   const config = configOf(link);
 
-  kernelTest(`${type}: DEL of an earlier container leaves the newer one's interface`, (sandbox) => {
-    prepare(sandbox);
-    const earlier = sandbox.container("pod");
-    const first = { config, netns: earlier, containerId: "earlier" };
-    const result = plugin(sandbox, { command: "ADD", ...first });
-    sandbox.run("ip", ["netns", "del", "pod"]);
-    earlier[Symbol.dispose]();
-    const netns = sandbox.container("pod");
-    const second = { config, netns, containerId: "newer" };
-    const newer = plugin(sandbox, { command: "ADD", ...second });
-    for (const prevResult of [undefined, result]) {
-      plugin(sandbox, { command: "DEL", ...first, netns, config: { ...config, prevResult } });
-      assertEquals(eth0(sandbox, netns), ["eth0"]);
-      plugin(sandbox, { command: "CHECK", ...second, config: { ...config, prevResult: newer } });
-    }
-    assertEquals(reservations(NETWORK).length, 2); // of both families
-    plugin(sandbox, { command: "DEL", ...second });
-    assertEquals([eth0(sandbox, netns), reservations(NETWORK)], [[], []]);
-  }, { needs });
+  kernelTest(
+    `${type}: DEL of an earlier container leaves the newer one's interface`,
+    async (sandbox) => {
+      prepare(sandbox);
+      const earlier = sandbox.container("pod");
+      const first = { config, netns: earlier, containerId: "earlier" };
+      const result = plugin(sandbox, { command: "ADD", ...first });
+      await destroy(sandbox, earlier);
+      const netns = sandbox.container("pod");
+      const second = { config, netns, containerId: "newer" };
+      const newer = plugin(sandbox, { command: "ADD", ...second });
+      for (const prevResult of [undefined, result]) {
+        plugin(sandbox, { command: "DEL", ...first, netns, config: { ...config, prevResult } });
+        assertEquals(eth0(sandbox, netns), ["eth0"]);
+        plugin(sandbox, { command: "CHECK", ...second, config: { ...config, prevResult: newer } });
+      }
+      assertEquals(reservations(NETWORK).length, 2); // of both families
+      plugin(sandbox, { command: "DEL", ...second });
+      assertEquals([eth0(sandbox, netns), reservations(NETWORK)], [[], []]);
+    },
+    { needs },
+  );
 
   kernelTest(`${type}: without an alias the MAC address tells whose it is`, (sandbox) => {
     prepare(sandbox);

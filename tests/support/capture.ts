@@ -42,11 +42,12 @@ export class Capture implements Disposable {
   /** The first frame that `matches`; undefined when none has come after `deadlineMs`. */
   find(matches: (frame: Frame) => boolean, deadlineMs = 3000): Frame | undefined {
     const end = performance.now() + deadlineMs;
-    while (performance.now() < end) {
+    for (;;) {
       const frame = this.#receive();
       if (frame && matches(frame)) return frame;
+      // What has come while this thread did not run is there, too.
+      if (!frame && performance.now() >= end) return undefined;
     }
-    return undefined;
   }
 
   /** The frames that have come so far, and those that come within `deadlineMs`. */
