@@ -47,6 +47,7 @@ export const FILE_SYMBOLS = {
   read: ["i64", "i32", "buffer", "usize"], //              ssize_t read(int fd, void *, size_t)
   write: ["i64", "i32", "buffer", "usize"], //             ssize_t write(int fd, const void *, size_t)
   fsync: ["i32", "i32"], //                                int fsync(int fd)
+  ftruncate: ["i32", "i32", "i64"], //                     int ftruncate(int fd, off_t length)
   rename: ["i32", "buffer", "buffer"], //                  int rename(const char *from, const char *to)
   link: ["i32", "buffer", "buffer"], //                    int link(const char *existing, const char *path)
   symlink: ["i32", "buffer", "buffer"], //                 int symlink(const char *target, const char *path)
@@ -145,15 +146,14 @@ export function bunFiles(c: FileLibrary): BunFiles {
         (fd) => readToEnd((into) => read(fd, into, `read ${path}`), Infinity),
       ),
     readText: (path) => DECODER.decode(files.read(path)),
-    write(path, data, { mode = 0o644, create, sync } = {}) {
+    write(path, data, { mode = 0o644, create, sync, over } = {}) {
       const how = create === "new"
         ? O_CREAT | O_EXCL
-        : create === "never"
-        ? O_TRUNC
-        : O_CREAT | O_TRUNC;
+        : (create === "never" ? 0 : O_CREAT) | (over ? 0 : O_TRUNC);
       withFile(path, O_WRONLY | how, mode, (fd) => {
         const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
         write(fd, bytes, `write ${path}`);
+        if (over) call(() => c.functions.ftruncate(fd, bytes.length), `truncate ${path}`);
         if (sync) call(() => c.functions.fsync(fd), `sync ${path}`);
       });
     },

@@ -85,13 +85,14 @@ const files: Files = {
   write(path, data, options: WriteOptions = {}) {
     using file = Deno.openSync(path, {
       write: true,
-      truncate: options.create !== "new",
+      truncate: options.create !== "new" && !options.over,
       create: options.create === undefined,
       createNew: options.create === "new",
       mode: options.create === "never" ? undefined : options.mode ?? 0o644,
     });
     const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
     for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+    if (options.over) file.truncateSync(bytes.length);
     if (options.sync) file.syncSync();
   },
   rename: (from, to) => Deno.renameSync(from, to),

@@ -94,6 +94,12 @@ export interface WriteOptions {
   create?: "new" | "never";
   /** Return only after the data reached the disk: `fsync(2)`. */
   sync?: boolean;
+  /**
+   * Write over what is in the file, then cut off what is left of it. A process that is killed in
+   * between leaves a mixture; but emptying a file first, or replacing it by another one, has ext4
+   * write to the disk at once, which takes a millisecond.
+   */
+  over?: boolean;
 }
 
 /** Files, synchronously. Errors carry `code`: `ENOENT`, `EACCES`, … (see `errnoCode`). */

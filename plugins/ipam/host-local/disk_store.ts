@@ -142,11 +142,19 @@ export class DiskStore implements Store {
   }
 
   noteLastReserved(setIndex: number, address: IpAddress): void {
-    // Without fsync: the file only says where the search starts.
+    const [name, text] = [lastName(setIndex), address.toString()];
+    // Without fsync, and over the address before: the file only says where the search starts.
+    if (this.#isOwnFile(name)) {
+      this.#work(() => {
+        this.#hasChanged = true;
+        runtime.files.write(this.#path(name), text, { create: "never", over: true });
+      });
+      return;
+    }
     this.#withTemporary(
-      address.toString(),
+      text,
       { sync: false, isRenamed: true },
-      () => this.#renameTemporary(lastName(setIndex)),
+      () => this.#renameTemporary(name),
     );
   }
 
@@ -285,6 +293,13 @@ export class DiskStore implements Store {
       throw error;
     }
     return runtime.files.readText(path).trim();
+  }
+
+  /** Whether a file is there by itself: a link leads elsewhere, and a FIFO has nothing to write over. */
+  #isOwnFile(name: string): boolean {
+    const path = this.#path(name);
+    return inDirectory(this.#dataDir, () => ifPresent(() => runtime.files.lstat(path)))?.isFile ??
+      false;
   }
 
   #isOwner(name: string, owner: Owner): boolean {

@@ -190,6 +190,30 @@ Deno.test("DiskStore reserves nothing where it cannot read what the owner has", 
   await directory.work((store) => assertEquals(store.addresses().map(String), ["10.0.0.2"]));
 });
 
+Deno.test("DiskStore notes the address given last in the same file, and in place of what is none", async () => {
+  using directory = new Directory();
+  const path = `${directory.network}/last_reserved_ip.0`;
+  const note = (address: string) =>
+    directory.work((store) => {
+      store.noteLastReserved(0, ip(address));
+      assertEquals(store.lastReserved(0)?.toString(), address);
+      assertEquals(Deno.lstatSync(path).isFile, true);
+      return Deno.statSync(path).ino;
+    });
+  const ino = await note("10.0.0.100");
+  assertEquals([await note("10.0.0.2"), await note("10.0.0.20")], [ino, ino]);
+
+  const other = `${directory.path}/other`;
+  Deno.renameSync(path, other);
+  Deno.symlinkSync(other, path);
+  await note("10.0.0.3");
+  assertEquals(Deno.readTextFileSync(other), "10.0.0.20");
+
+  Deno.removeSync(path);
+  new Deno.Command("mkfifo", { args: [path] }).outputSync();
+  await note("10.0.0.4");
+});
+
 Deno.test("DiskStore reserves where a directory is in the place of the address given last", async () => {
   using directory = new Directory();
   await directory.work((store) => store.noteLastReserved(0, ip("10.0.0.2")));
@@ -206,7 +230,6 @@ Deno.test("DiskStore reserves where a directory is in the place of the address g
     environment: {},
     directory: "/",
     writeError: (text: string) => void (warning += text),
-    ending: new AbortController(),
     inherited: new Set<number>(),
   };
   await runInCall(call, () =>

@@ -98,6 +98,22 @@ export const FILES: readonly Case[] = [
     },
   },
   {
+    name: "write() over a file leaves nothing of it, in the same file; and makes one",
+    expected: [["b", "longer", "c"], true, ["file", "new"]],
+    run({ runtime: { files }, directory }) {
+      const [path, other] = [`${directory}/file`, `${directory}/new`];
+      files.write(path, "long");
+      const { ino } = files.stat(path);
+      const texts = ["b", "longer"].map((text) => {
+        files.write(path, text, { create: "never", over: true });
+        return files.readText(path);
+      });
+      files.write(other, "c", { over: true });
+      texts.push(files.readText(other));
+      return [texts, files.stat(path).ino === ino, files.list(directory).sort()];
+    },
+  },
+  {
     name: "write() names what is wrong",
     expected: ["ENOENT", "EISDIR", "ENOTDIR"],
     run({ runtime: { files }, directory }) {
