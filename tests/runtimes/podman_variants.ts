@@ -96,8 +96,10 @@ export async function assertIsolated(
   insider: Exec,
   outsider: Exec,
 ): Promise<void> {
-  const fetch = ["timeout", "5", "wget", "-qO-", `http://${address}/`];
-  assertEquals(await insider(...fetch), "served");
-  const answer = await outsider(...fetch).catch(() => "none");
+  const fetch = (
+    seconds: number,
+  ) => ["timeout", `${seconds}`, "wget", "-qO-", `http://${address}/`];
+  assertEquals(await insider(...fetch(60)), "served");
+  const answer = await outsider(...fetch(5)).catch(() => "none");
   assert(answer === "none", `another network's container gets ${answer} from ${address}`);
 }

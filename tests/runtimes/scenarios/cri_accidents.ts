@@ -1,4 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert } from "@std/assert";
+import { eventually } from "../../support/process.ts";
 import { CONTAINERD, Containerd, RUNC } from "../containerd.ts";
 import type { Cri, Pod } from "../cri.ts";
 import { CHAIN, GATEWAYS } from "../networks.ts";
@@ -57,11 +58,8 @@ export const criAccidents: Scenario = {
 };
 
 async function isNotReady(cri: Cri, { id }: Pod): Promise<void> {
-  for (let tries = 0; tries < 100; tries++) {
+  await eventually(async () => {
     const { items } = await cri.call("ListPodSandbox");
-    const state = items.find((item: { id: string }) => item.id === id)?.state;
-    if (state === "SANDBOX_NOTREADY") return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  assertEquals("SANDBOX_READY", "SANDBOX_NOTREADY");
+    return items.find((item: { id: string }) => item.id === id)?.state === "SANDBOX_NOTREADY";
+  }, () => "SANDBOX_NOTREADY");
 }
