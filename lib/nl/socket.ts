@@ -62,6 +62,11 @@ export interface NetlinkRequest {
    * and none has to be received.
    */
   isGet?: boolean;
+  /**
+   * It is over once the kernel tells of the change, for which NLM_F_ECHO asks: the acknowledgement may
+   * come when the kernel has waited for something else.
+   */
+  endsWithEcho?: boolean;
 }
 
 /** What a subsystem wants around the requests of a batch. */
@@ -76,6 +81,8 @@ export interface BatchFrame {
 export class NetlinkSocket implements Disposable {
   readonly #transport: Transport;
   #sequence = 0;
+  /** The number of a request that was over before its acknowledgement, until that comes. */
+  #unacknowledged: number | undefined;
 
   /** A socket on a transport. @param transport what carries the datagrams; {@link NetlinkSocket.open} makes the usual one */
   constructor(transport: Transport) {
@@ -131,6 +138,7 @@ export class NetlinkSocket implements Disposable {
   }
 
   async #requestMeanwhile(request: NetlinkRequest, isLong: boolean): Promise<Uint8Array[]> {
+    await this.#acknowledged();
     const message = this.#requestMessage(request);
     const sequence = this.#sequence;
     await this.#sendMeanwhile(message, isLong);
@@ -150,6 +158,7 @@ export class NetlinkSocket implements Disposable {
       for (const request of requests) await this.requestMeanwhile(request);
       return;
     }
+    await this.#acknowledged();
     const before = this.#sequence;
     await this.#sendMeanwhile(concat(this.#messagesOf(requests)), false);
     let refusal: NetlinkError | undefined;
@@ -184,7 +193,7 @@ export class NetlinkSocket implements Disposable {
   #dump({ type, flags = 0, payload, purpose }: NetlinkRequest): Uint8Array[] {
     for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
       const sequence = this.#send(type, flags | NLM_F_DUMP, payload);
-      const { payloads, interrupted, lost } = this.#collect(sequence, purpose);
+      const { payloads, interrupted, lost } = this.#collect(sequence, { purpose });
       if (lost) this.#transport.growReceiveBuffer();
       if (!interrupted && !lost) return payloads;
     }
@@ -248,9 +257,35 @@ export class NetlinkSocket implements Disposable {
     }
   }
 
-  /** Closes the socket. */
+  /**
+   * Closes the socket; where another thread still sends by it, once that has ended. The C library would
+   * have writes to the next descriptor of that number wait, too.
+   */
   [Symbol.dispose](): void {
-    this.#transport[Symbol.dispose]();
+    if (this.#unacknowledged === undefined) this.#transport[Symbol.dispose]();
+    else void this.#closeLater();
+  }
+
+  async #closeLater(): Promise<void> {
+    try {
+      await this.#acknowledged();
+    } catch {
+      // Nobody waits for the acknowledgement, or needs it.
+    } finally {
+      this.#transport[Symbol.dispose]();
+    }
+  }
+
+  /** Waits until no other thread sends by the socket. */
+  async #acknowledged(): Promise<void> {
+    while (!this.#isAcknowledged() && await this.#transport.answered?.(ANSWER_MS));
+  }
+
+  #isAcknowledged(): boolean {
+    if (this.#unacknowledged !== undefined) {
+      this.#receive(() => this.#unacknowledged === undefined, 0);
+    }
+    return this.#unacknowledged === undefined;
   }
 
   #send(type: number, flags: number, payload: Uint8Array): number {
@@ -282,14 +317,17 @@ export class NetlinkSocket implements Disposable {
     return packMessage({ type, flags: flags | NLM_F_REQUEST, sequence, payload });
   }
 
-  #answer({ purpose, isGet }: NetlinkRequest, sequence = this.#sequence): Uint8Array[] {
-    const { payloads, lost } = this.#collect(sequence, purpose, isGet);
+  #answer(request: NetlinkRequest, sequence = this.#sequence): Uint8Array[] {
+    const { payloads, lost } = this.#collect(sequence, request);
     if (!lost) return payloads;
-    throw new NetlinkError(purpose, ENOBUFS, LOST);
+    throw new NetlinkError(request.purpose, ENOBUFS, LOST);
   }
 
   /** Receives until the answer to `sequence` is complete. @throws {NetlinkError} a refusal */
-  #collect(sequence: number, purpose: string, isGet = false) {
+  #collect(
+    sequence: number,
+    { purpose, isGet = false, endsWithEcho = false }: Omit<NetlinkRequest, "type" | "payload">,
+  ) {
     const payloads: Uint8Array[] = [];
     let interrupted = false;
     const { lost } = this.#receiveEach((message) => {
@@ -298,7 +336,8 @@ export class NetlinkSocket implements Disposable {
       if (message.flags & NLM_F_DUMP_INTR) interrupted = true;
       if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) {
         payloads.push(message.payload);
-        return isGet;
+        if (endsWithEcho) this.#unacknowledged = sequence;
+        return isGet || endsWithEcho;
       }
       const outcome = message.payload.length < 4 ? { errno: 0 } : readOutcome(message);
       if (outcome.errno !== 0) throw NetlinkError.from(purpose, outcome);
@@ -308,31 +347,47 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
-   * Gives each message to `handle` until that says it was the last. Where the kernel says that some
-   * were lost, the rest is read to its end: until then it takes no other dump (EBUSY), and what is
-   * left would be in the way of later answers.
+   * As {@link NetlinkSocket.#receive}, to the end.
    * @param silence the error for when nothing comes
    */
   #receiveEach(
     handle: (message: Message) => boolean,
     silence: () => NetlinkError,
   ): { lost: boolean } {
+    const received = this.#receive(handle, ANSWER_MS);
+    if (!received.isOver) throw silence();
+    return received;
+  }
+
+  /**
+   * Gives each message to `handle` until that says it was the last, or none comes in time. Where the
+   * kernel says that some were lost, the rest is read to its end: until then it takes no other dump
+   * (EBUSY), and what is left would be in the way of later answers.
+   */
+  #receive(
+    handle: (message: Message) => boolean,
+    waitMs: number,
+  ): { isOver: boolean; lost: boolean } {
     let lost = false;
     for (;;) {
       let datagram: Uint8Array | undefined;
       try {
-        datagram = this.#transport.receive(lost ? 0 : ANSWER_MS);
+        datagram = this.#transport.receive(lost ? 0 : waitMs);
       } catch (error) {
         if (!(error instanceof SystemError && error.code === "ENOBUFS")) throw error;
         lost = true;
+        this.#unacknowledged = undefined; // It may have been among them.
         continue;
       }
-      if (!datagram && lost) return { lost };
-      if (!datagram) throw silence();
+      if (!datagram) return { isOver: lost, lost };
       for (const message of unpackMessages(datagram)) {
+        const { type, sequence } = message;
+        if (type === NLMSG_ERROR && sequence === this.#unacknowledged) {
+          this.#unacknowledged = undefined;
+        }
         if (!handle(message)) continue;
         if (lost) break;
-        return { lost };
+        return { isOver: true, lost };
       }
     }
   }

@@ -6,6 +6,7 @@ import { s32 } from "../netlink/codec.ts";
 import {
   type Message,
   NLM_F_DUMP_INTR,
+  NLM_F_ECHO,
   NLM_F_MULTI,
   NLMSG_DONE,
   NLMSG_ERROR,
@@ -24,6 +25,8 @@ class Script implements Transport {
   sent: Message[] = [];
   grown = 0;
   waitedInVain = 0;
+  isClosed = false;
+  answered?: () => Promise<boolean>;
   #queue: Answer[] = [];
 
   constructor(private readonly answers: Answer[][]) {}
@@ -51,7 +54,14 @@ class Script implements Transport {
     this.grown++;
   }
 
-  [Symbol.dispose](): void {}
+  /** Answers once more, to what was sent last. */
+  answer(answer: Answer): void {
+    this.#queue.push(answer);
+  }
+
+  [Symbol.dispose](): void {
+    this.isClosed = true;
+  }
 }
 
 const request = { type: 18, payload: bytes("00 00 00 00"), purpose: "list interfaces" };
@@ -121,6 +131,75 @@ Deno.test("request() says so when its answer was lost, or none came", () => {
   const socket = new NetlinkSocket(script);
   const codes = [1, 2].map(() => assertThrows(() => socket.request(request), NetlinkError).code);
   assertEquals([codes, script.waitedInVain], [["ENOBUFS", "EAGAIN"], 1]);
+});
+
+const removal = {
+  type: 17,
+  flags: NLM_F_ECHO,
+  endsWithEcho: true,
+  payload: bytes("00"),
+  purpose: "remove x",
+};
+const echo = { ...entry("07"), flags: 0 };
+
+Deno.test("requestMeanwhile() is over with the kernel's echo, or its acknowledgement or refusal", async () => {
+  const refused = { ...ack, payload: s32.encode(-19) };
+  const script = new Script([[[echo]], [[ack]], [[refused]], [[echo], [ack]]]);
+  script.answered = () => Promise.reject(new Error("nothing is waited for"));
+  const ask = () => new NetlinkSocket(script).requestMeanwhile(removal);
+  assertEquals(firsts(await ask()), [7]);
+  assertEquals(firsts(await ask()), []);
+  assertEquals((await assertRejects(ask, NetlinkError)).code, "ENODEV");
+  assertEquals(firsts(await ask()), [7]);
+  assertEquals(script.sent.map(({ flags }) => flags), [0xd, 0xd, 0xd, 0xd]); // REQUEST, ACK, ECHO
+  assertEquals(script.waitedInVain, 0);
+});
+
+Deno.test("a socket whose request is over sends no other one by another thread until it is acknowledged", async () => {
+  const script = new Script([[[echo]], [[ack]]]);
+  const late = Promise.withResolvers<boolean>();
+  let waits = 0;
+  script.answered = () => {
+    waits++;
+    return late.promise;
+  };
+  const socket = new NetlinkSocket(script);
+  await socket.requestMeanwhile(removal);
+  const next = socket.requestMeanwhile(request);
+  await Promise.resolve();
+  assertEquals([script.sent.length, waits], [1, 1]);
+  script.answer([ack]);
+  late.resolve(true);
+  await next;
+  assertEquals(script.sent.length, 2);
+});
+
+Deno.test("a socket whose request is over is closed once it is acknowledged, or has been for too long", async () => {
+  for (const isAnswered of [true, false]) {
+    const script = new Script([[[echo]]]);
+    const late = Promise.withResolvers<boolean>();
+    script.answered = () => late.promise;
+    const socket = new NetlinkSocket(script);
+    await socket.requestMeanwhile(removal);
+    socket[Symbol.dispose]();
+    await Promise.resolve();
+    assertEquals(script.isClosed, false);
+    if (isAnswered) script.answer([ack]);
+    late.resolve(isAnswered);
+    await new Promise((resolve) => setTimeout(resolve));
+    assertEquals(script.isClosed, true);
+  }
+});
+
+Deno.test("a socket whose request is over is closed, whatever becomes of its acknowledgement", async () => {
+  for (const answer of [[ack], lost, new SystemError("receive", errnoNumber("ENOMEM")!)]) {
+    const script = new Script([[[echo], answer]]);
+    const socket = new NetlinkSocket(script);
+    await socket.requestMeanwhile(removal);
+    socket[Symbol.dispose]();
+    await new Promise((resolve) => setTimeout(resolve));
+    assertEquals(script.isClosed, true);
+  }
 });
 
 const frame = {

@@ -1,4 +1,5 @@
 import { AsyncWrite } from "../libc/async_write.ts";
+import { awaitReadable } from "../libc/await_readable.ts";
 import { SOCK_RAW, Socket, SOL_SOCKET } from "../libc/socket.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { u16, u32 } from "../netlink/codec.ts";
@@ -43,6 +44,11 @@ export interface Transport extends Disposable {
    * @throws {SystemError}
    */
   sendMeanwhile?(datagram: Uint8Array<ArrayBuffer>, isLong: boolean): Promise<void>;
+  /**
+   * Waits until there is another answer, while this thread serves other calls. Returns false when none
+   * came in time. A transport without this has every answer once a datagram is sent.
+   */
+  answered?(ms: number): Promise<boolean>;
   /**
    * The next datagram from the kernel, valid until the next call of any socket's in this thread.
    * @param waitMs how long to wait for one; 0 takes what is there
@@ -128,6 +134,10 @@ export class KernelTransport implements Transport {
       if (hasEnded && errno !== 0) throw new SystemError(SENDING, errno);
       if (hasEnded) return; // without an answer, unless it has come just now
     }
+  }
+
+  async answered(ms: number): Promise<boolean> {
+    return await awaitReadable(this.socket, ms);
   }
 
   receive(waitMs: number): Uint8Array | undefined {

@@ -302,14 +302,23 @@ export class Links {
   }
 
   /**
-   * `ip link del LINK`, while other calls go on: taking a link apart waits for RCU grace periods. One
-   * that is not there is fine. Says whether there was one.
+   * `ip link del LINK`, while other calls go on: taking a link apart waits for RCU grace periods. Since
+   * Linux 6.2 it does not wait for the last of them, which the kernel waits for when the link is gone with
+   * its addresses and routes, and its name is free. One that is not there is fine. Says whether there was
+   * one.
    */
   async removeMeanwhile(link: NamedLink): Promise<boolean> {
     const purpose = `remove interface ${link.name}`;
     const payload = LINK.encode({ index: link.index });
     try {
-      await this.socket.requestMeanwhile({ type: RTM_DELLINK, payload, purpose }, true);
+      const request = {
+        type: RTM_DELLINK,
+        flags: NLM_F_ECHO,
+        payload,
+        purpose,
+        endsWithEcho: true,
+      };
+      await this.socket.requestMeanwhile(request, true);
       return true;
     } catch (error) {
       if (isAbsent(error)) return false;

@@ -100,18 +100,45 @@ kernelTest("link: a link goes by its alternative names too, however long", (sand
   assertEquals([rtnl.link.removeIfPresent(long), rtnl.link.find(index)], [true, undefined]);
 });
 
+/** A call of a process that serves others, too. */
+function callBeside(poller: Poller): CallContext {
+  return {
+    environment: {},
+    directory: "/",
+    umask: 0o022,
+    writeError: () => {},
+    inherited: new Set(),
+    others: { isAny: () => true, readable: (descriptor, ms) => poller.readable(descriptor, ms) },
+  };
+}
+
+kernelTest(
+  "link: one that is removed is gone at once from both namespaces, and its name and address are free",
+  async (sandbox) => {
+    using poller = new Poller();
+    using container = sandbox.container();
+    sandbox.run("ip", ["link", "add", "br0", "type", "bridge"]);
+    await runInCall(callBeside(poller), async () => {
+      for (let round = 0; round < 10; round++) {
+        using rtnl = Rtnl.open();
+        const peer = { name: "eth0", netnsFd: container.descriptor };
+        rtnl.link.add({ name: "v0", kind: "veth", master: rtnl.link.get("br0"), data: { peer } });
+        rtnl.link.set("v0", { up: true });
+        const link = rtnl.link.get("v0");
+        rtnl.address.add(link, Cidr.parse("10.1.0.1/24"));
+        assertEquals(await rtnl.link.removeMeanwhile(link), true);
+        assertEquals([sandbox.links(), sandbox.links(container)], [["br0"], []]);
+        assertEquals([sandbox.ip("route show"), sandbox.bridge("link show")], [[], []]);
+        assertEquals(await rtnl.link.removeMeanwhile(link), false);
+      }
+    });
+  },
+);
+
 kernelTest(
   "link: several are removed at the same time, in a process that serves many calls",
   async (sandbox) => {
     using poller = new Poller();
-    const call: CallContext = {
-      environment: {},
-      directory: "/",
-      umask: 0o022,
-      writeError: () => {},
-      inherited: new Set(),
-      others: { isAny: () => true, readable: (descriptor, ms) => poller.readable(descriptor, ms) },
-    };
     using host = Rtnl.open();
     const links = Array.from({ length: 8 }, (_, i) => {
       host.link.add({ name: `br${i}`, kind: "bridge" });
@@ -121,7 +148,7 @@ kernelTest(
       using rtnl = Rtnl.open();
       return await rtnl.link.removeMeanwhile(link);
     };
-    await runInCall(call, async () => {
+    await runInCall(callBeside(poller), async () => {
       assertEquals(await Promise.all(links.map(remove)), links.map(() => true));
       assertEquals(sandbox.ip("link show type bridge"), []);
       assertEquals(await remove(links[0]!), false);
