@@ -12,7 +12,7 @@ import { FileLock } from "../host/lock.ts";
 import { errnoCode, ifPresent, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { removeIfPresent } from "../runtime/write_atomic.ts";
-import { fitsClient, writeExecutable } from "../server/client_file.ts";
+import { CLIENT_LIMIT, fitsClient, writeExecutable } from "../server/client_file.ts";
 import { BUILD_VERSION } from "../skel/build_version.ts";
 import { CniError } from "../types/error.ts";
 import { copyExecutable, type Fingerprint, fingerprint, syncDirectory } from "./content.ts";
@@ -150,11 +150,13 @@ class Installation {
   async carryOut(): Promise<void> {
     const { directory } = this;
     const changed = this.#wanted.filter(({ isThere }) => !isThere);
+    const retained = changed[0]?.name === OWN_NAME ? this.#retained() : [];
     const { unfinished, finished } = this.#records();
     if (changed.length === 0 && this.#isNoted(finished)) return;
     try {
       directory.prepare();
       this.#stage(changed);
+      for (const name of retained) this.#stageOlder(name);
       if (changed[0]?.name === OWN_NAME) await this.#tryStaged();
       this.#record.write(unfinished);
       for (const [name, command] of this.options.renames) directory.rename(name, command);
@@ -163,6 +165,7 @@ class Installation {
       throw this.#failure(error, "what is there was left as it was");
     }
     try {
+      for (const name of retained) directory.put(name); // While the executable is the older one.
       for (const { name, owner } of changed) {
         if (owner === "somebody") directory.keepAside(name);
         directory.put(name);
@@ -173,6 +176,23 @@ class Installation {
     } catch (error) {
       throw this.#failure(error, "every name is whole, old or new; installing again goes on");
     }
+  }
+
+  /**
+   * Lists the names that only an older version has and that lead to its executable, which is about to
+   * be replaced: symbolic links and clients. They become that executable.
+   */
+  #retained(): string[] {
+    const { directory } = this;
+    const installed = this.#installed;
+    const isOurs = (name: string) => directory.ownerOf(name, installed) === "installation";
+    if (!installed || !isOurs(OWN_NAME)) return [];
+    const wanted = new Set(this.#wanted.map(({ name }) => name));
+    return installed.names.filter((name) => {
+      if (wanted.has(name) || !isOurs(name)) return false;
+      const { isSymlink, size } = directory.infoOf(name)!;
+      return isSymlink || size <= CLIENT_LIMIT;
+    });
   }
 
   /**
@@ -276,6 +296,12 @@ class Installation {
         `${copies} names are copies: the file system of ${directory.path} makes no hard links`,
       );
     }
+  }
+
+  /** Makes a file with the executable that is there. */
+  #stageOlder(name: string): void {
+    const [executable, path] = [this.directory.file(OWN_NAME), this.directory.staged(name)];
+    if (!linked(executable, path)) copyExecutable(executable, path);
   }
 
   /** Tries to start the executable on the file system where it will be, and notes if it cannot. */

@@ -147,6 +147,23 @@ Deno.test("an upgrade replaces what was installed, and keeps what only the older
   assertEquals(await says(`${directory}/probe`), "others");
 });
 
+for (const args of [["--resident"], ["--links", "symlink"]]) {
+  Deno.test(`an upgrade with ${args.join(" ")} keeps what only the older version has`, async () => {
+    const directory = occupied();
+    await succeeded(project.old, ["install", directory, "--as", "acme=old", ...args]);
+    for (let i = 0; i < 2; i++) {
+      await installed(directory, ...args);
+      assertEquals(await says(`${directory}/old`), "CNI old plugin v1.0.0");
+      assertEquals(await says(`${directory}/acme`), "CNI old plugin v1.0.0");
+      assertEquals(await says(`${directory}/probe`), "CNI probe plugin v2.0.0");
+    }
+    await succeeded(project.old, ["install", directory, ...args]);
+    assert(Deno.lstatSync(`${directory}/old`).size < 16_384, "as it was");
+    await succeeded(project.new, ["uninstall", directory]);
+    assertEquals(Object.keys(contentOf(directory)).sort(), ["calico", "probe"]);
+  });
+}
+
 Deno.test("--dry-run says what would be done, and does nothing", async () => {
   const directory = occupied();
   const before = contentOf(directory);
@@ -504,8 +521,11 @@ Deno.test("without the record, what was kept aside still comes back", async () =
   await succeeded(project.old, ["install", directory]);
   assertEquals(contentOf(directory)[".cni/before/probe"], `750 ${OTHERS}`);
   Deno.removeSync(`${directory}/.cni/installed.json`);
+  await installed(directory);
+  assertEquals(contentOf(directory)[".cni/before/probe"], `750 ${OTHERS}`);
+  Deno.removeSync(`${directory}/.cni/installed.json`);
   const { stderr } = await succeeded(project.new, ["uninstall", directory]);
-  assertStringIncludes(stderr, "restored: cnitool, probe, cni\n");
+  assertStringIncludes(stderr, "restored: cnitool, new, probe, cni\n");
   assertEquals(await says(`${directory}/probe`), "others");
 });
 
