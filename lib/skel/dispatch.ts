@@ -25,16 +25,20 @@ import { Undo } from "./undo.ts";
 /** Waits for the work of a call until an interruption: the work itself goes on after that. */
 class InterruptibleWait {
   readonly #interrupted: Promise<never> | undefined;
-  /** Resolves when what was last waited for has settled. Never rejects. */
-  settled: Promise<unknown> = Promise.resolve();
+  #work: unknown;
 
   constructor(interrupted: Promise<never> | undefined) {
     this.#interrupted = interrupted;
   }
 
+  /** Resolves when what was last waited for has settled. Never rejects. */
+  get settled(): Promise<unknown> {
+    return Promise.allSettled([this.#work]);
+  }
+
   /** Returns what the work gives. @throws what it throws, or the interruption */
   async for<T>(work: T | Promise<T>): Promise<T> {
-    this.settled = Promise.allSettled([work]);
+    this.#work = work;
     return await (this.#interrupted ? Promise.race([work, this.#interrupted]) : work);
   }
 }
