@@ -1,12 +1,14 @@
 /**
- * epoll(7): waiting for many descriptors, whose set one thread changes while another one waits.
+ * epoll(7): waiting for many descriptors, whose set one thread changes while another one may wait.
  *
  * @module
  */
+import { errnoNumber } from "../runtime/errno.ts";
 import { runtime } from "../runtime/mod.ts";
 import { call } from "./call.ts";
 import { Descriptor } from "./descriptor.ts";
 import { epolls } from "./symbols.ts";
+import { SystemError } from "./system_error.ts";
 
 /** `sys/epoll.h` */
 const EPOLL_CLOEXEC = 0o2000000;
@@ -17,14 +19,14 @@ const EPOLLONESHOT = 1 << 30;
 
 /** What to wait for. */
 export type Readiness = "read" | "write";
-
-/** The id of the descriptor that ends the waiting; those of others are positive. */
-export const END_ID = 0;
+const EVENTS_OF = { read: EPOLLIN, write: EPOLLOUT } as const;
 
 /** How many events {@link epollWait} takes at once. */
 const EVENTS = 64;
 
-/** A set of descriptors to wait for. Each is reported once, and again after {@link Epoll.rearm}. */
+const EINTR = errnoNumber("EINTR");
+
+/** A set of descriptors to wait for. One that is ready is reported by every {@link Epoll.wait}. */
 export class Epoll implements Disposable {
   readonly #descriptor: Descriptor;
 
@@ -36,35 +38,47 @@ export class Epoll implements Disposable {
     );
   }
 
+  /** The set itself can be waited for: it can be read when one of its descriptors is ready. */
   get descriptor(): number {
     return this.#descriptor.number;
   }
 
   /**
    * Adds a descriptor.
-   * @param id what {@link epollWait} reports, a positive number of at most 32 bits
+   * @param id what {@link Epoll.wait} reports, a number of at most 32 bits
    * @throws {SystemError} EPERM for a regular file, which is always ready
    */
   add(descriptor: number, id: number, readiness: Readiness): void {
-    this.#control(EPOLL_CTL_ADD, descriptor, id, readiness);
+    this.#control(EPOLL_CTL_ADD, descriptor, id, EVENTS_OF[readiness]);
   }
 
-  /** Has a descriptor that was reported be reported again. @throws {SystemError} */
-  rearm(descriptor: number, id: number, readiness: Readiness): void {
-    this.#control(EPOLL_CTL_MOD, descriptor, id, readiness);
+  /** Changes a descriptor of the set: it is reported once, and no more. @throws {SystemError} */
+  reportOnce(descriptor: number, id: number): void {
+    this.#control(EPOLL_CTL_MOD, descriptor, id, EPOLLIN | EPOLLONESHOT);
+  }
+
+  /** Changes a descriptor of the set: it is not reported. @throws {SystemError} */
+  mute(descriptor: number, id: number): void {
+    this.#control(EPOLL_CTL_MOD, descriptor, id, EPOLLONESHOT);
   }
 
   /** Removes a descriptor. @throws {SystemError} */
   remove(descriptor: number): void {
-    this.#control(EPOLL_CTL_DEL, descriptor, 0, "read");
+    this.#control(EPOLL_CTL_DEL, descriptor, 0, 0);
   }
 
-  #control(operation: number, descriptor: number, id: number, readiness: Readiness): void {
+  /** Waits as {@link epollWait} does. */
+  wait(ms: number): number[] {
+    return epollWait(this.descriptor, ms);
+  }
+
+  #control(operation: number, descriptor: number, id: number, events: number): void {
     const { epoll_ctl } = epolls();
-    const event = new Uint8Array(eventLayout().size);
+    const { size, data } = eventLayout();
+    const event = new Uint8Array(size);
     const view = new DataView(event.buffer);
-    view.setUint32(0, (readiness === "read" ? EPOLLIN : EPOLLOUT) | EPOLLONESHOT, true);
-    view.setUint32(eventLayout().data, id, true);
+    view.setUint32(0, events, true);
+    view.setUint32(data, id, true);
     call(
       () => epoll_ctl(this.descriptor, operation, descriptor, event),
       () => `wait for descriptor ${descriptor}`,
@@ -76,17 +90,25 @@ export class Epoll implements Disposable {
   }
 }
 
-/** `epoll_wait(2)`: the ids of descriptors that are ready, or broken. The thread does nothing else. */
-export function epollWait(descriptor: number): number[] {
+/**
+ * `epoll_wait(2)`: the ids of descriptors that are ready, or broken. The thread does nothing else.
+ * @param ms how long to wait; 0 takes what is ready, and -1 waits for ever
+ * @returns an empty list when the time is over, or a signal came before
+ */
+export function epollWait(descriptor: number, ms: number): number[] {
   const { epoll_wait } = epolls();
   const { size, data } = eventLayout();
   const events = new Uint8Array(EVENTS * size);
-  const count = call(
-    () => epoll_wait(descriptor, events, EVENTS, -1),
-    () => "wait for descriptors",
-  );
+  const count = epoll_wait(descriptor, events, EVENTS, ms);
+  if (count < 0) {
+    const errno = runtime.errno();
+    if (errno === EINTR) return [];
+    throw new SystemError("wait for descriptors", errno);
+  }
   const view = new DataView(events.buffer);
-  return Array.from({ length: count }, (_, i) => view.getUint32(i * size + data, true));
+  const ids: number[] = [];
+  for (let i = 0; i < count; i++) ids.push(view.getUint32(i * size + data, true));
+  return ids;
 }
 
 /** `struct epoll_event`: packed on x86-64, and only there. `linux/eventpoll.h` */

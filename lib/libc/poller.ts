@@ -1,34 +1,61 @@
-import { END_ID, Epoll, type Readiness } from "./epoll.ts";
+import { Epoll, type Readiness } from "./epoll.ts";
+import { END_ID, WATCHED_ID } from "./poll_ids.ts";
 import { AF_UNIX } from "./sockaddr.ts";
 import { SOCK_DGRAM, Socket } from "./socket.ts";
 
-/** A descriptor that is waited for. */
-interface Watched {
-  descriptor: number;
-  readiness: Readiness;
-  ready: () => void;
-}
+/**
+ * How long a thread with work, and one without, does without the runtime's events since it last had one: a
+ * timer is late by so much at most. A signal ends the waiting. Milliseconds.
+ */
+const [BUSY_MS, IDLE_MS] = [5, 1000];
 
 /**
- * Waits for any number of descriptors with one thread, whatever namespaces they were opened in, and
- * lets this thread do other things meanwhile.
+ * How many microtasks those who were called get before this thread looks what else is ready. A look more or
+ * less does no harm.
+ */
+const HOPS = 16;
+
+/**
+ * Waits for any number of descriptors, whatever namespaces they were opened in, and lets this thread do
+ * other things meanwhile.
  *
  * The runtimes know how to wait for sockets they opened themselves, but not for packet sockets,
  * for those opened in another namespace, or for what somebody passed on. So a Worker sits in
  * `epoll_wait(2)`. It never has to be woken: the set is changed under it.
+ *
+ * A message of the Worker's takes 0.1 ms, after a pause 0.2. So this thread looks by itself as long as it
+ * finds something, and waits by itself where nobody has work for it: {@link Poller.begin} and
+ * {@link Poller.end} count that.
  */
 export class Poller implements Disposable {
   readonly #epoll = new Epoll();
+  readonly #watched = new Map<number, () => void>();
+  /** Never the same twice: what is reported may be gone, and its descriptor's number another's. */
+  #nextId = 1;
+  /** What the Worker waits for: {@link #end}, and {@link #epoll} while it is left to it. */
+  readonly #workers = new Epoll();
   readonly #worker = new Worker(new URL("./poll_worker.ts", import.meta.url), { type: "module" });
   readonly #end: readonly [own: Socket, watched: Socket] = Socket.pair(AF_UNIX, SOCK_DGRAM);
-  readonly #watched = new Map<number, Watched>();
-  /** Never the same twice: what was reported may be gone, and its descriptor's number another's. */
-  #nextId = END_ID + 1;
+  /** How many have work for this thread. The first is whoever made this object. */
+  #work = 1;
+  #isLeft = false;
+  /** The number of microtasks before {@link #look}; 0 when it is not about to be called. */
+  #hops = 0;
+  /** When the runtime last had an event for this thread. Milliseconds. */
+  #lastEvent = 0;
+  #isEnding = false;
 
   constructor() {
-    this.#epoll.add(this.#end[1].descriptor, END_ID, "read");
-    this.#worker.onmessage = ({ data }: MessageEvent<readonly number[]>) => this.#reported(data);
-    this.#worker.postMessage(this.#epoll.descriptor);
+    this.#workers.add(this.#end[1].descriptor, END_ID, "read");
+    this.#workers.add(this.#epoll.descriptor, WATCHED_ID, "read");
+    this.#leave();
+    this.#worker.onmessage = ({ data: isEnd }: MessageEvent<boolean>) => {
+      if (isEnd) return this.#close();
+      this.#lastEvent = performance.now();
+      this.#isLeft = false;
+      this.#look();
+    };
+    this.#worker.postMessage(this.#workers.descriptor);
   }
 
   /**
@@ -43,7 +70,7 @@ export class Poller implements Disposable {
   ): Disposable {
     const id = this.#nextId++;
     this.#epoll.add(descriptor, id, readiness);
-    this.#watched.set(id, { descriptor, readiness, ready });
+    this.#watched.set(id, ready);
     return {
       [Symbol.dispose]: () => {
         if (this.#watched.delete(id)) this.#epoll.remove(descriptor);
@@ -56,7 +83,7 @@ export class Poller implements Disposable {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const timer = setTimeout(resolve, ms, false);
     const watch = this.watch({ descriptor }, () => {
-      watch[Symbol.dispose](); // Now: it would be waited for again first.
+      watch[Symbol.dispose](); // Now: it would be reported again first.
       resolve(true);
     });
     return promise.finally(() => {
@@ -65,27 +92,72 @@ export class Poller implements Disposable {
     });
   }
 
+  /** Notes that somebody has work for this thread, or waits for other things than watched descriptors. */
+  begin(): void {
+    this.#work++;
+  }
+
+  /**
+   * Notes that somebody has no more work, or waits for a watched descriptor. Whoever made this object has
+   * some until it says so.
+   */
+  end(): void {
+    if (--this.#work === 0) this.#lookSoon();
+  }
+
   /** Stops waiting, and ends the thread. */
   [Symbol.dispose](): void {
+    this.#isEnding = true;
     this.#watched.clear();
     this.#end[0].send(new Uint8Array(1));
   }
 
-  #reported(ids: readonly number[]): void {
-    for (const id of ids) {
-      if (id === END_ID) return this.#close();
-      const watched = this.#watched.get(id);
-      watched?.ready();
-      // It may have been disposed of.
-      if (watched && this.#watched.get(id) === watched) {
-        this.#epoll.rearm(watched.descriptor, id, watched.readiness);
+  /** Looks once those who go on now have gone on. */
+  #lookSoon(): void {
+    if (this.#hops === 0) queueMicrotask(this.#hop);
+    this.#hops = HOPS;
+  }
+
+  readonly #hop = () => {
+    if (--this.#hops > 0) queueMicrotask(this.#hop);
+    else this.#look();
+  };
+
+  /** Calls those whose descriptors are ready. Without work it waits until there are some. */
+  #look(): void {
+    if (this.#isEnding) return;
+    const isIdle = this.#work === 0;
+    const left = this.#lastEvent + (isIdle ? IDLE_MS : BUSY_MS) - performance.now();
+    let ready: readonly number[] = [];
+    try {
+      if (left > 0) {
+        if (isIdle) this.#takeBack();
+        ready = this.#epoll.wait(isIdle ? Math.ceil(left) : 0);
       }
+      for (const id of ready) this.#watched.get(id)?.();
+    } finally {
+      if (ready.length > 0) this.#lookSoon();
+      else this.#leave();
     }
   }
 
-  /** The Worker uses the set no more. */
+  /** Leaves the waiting to the Worker. */
+  #leave(): void {
+    if (this.#isLeft) return;
+    this.#isLeft = true;
+    this.#workers.reportOnce(this.#epoll.descriptor, WATCHED_ID);
+  }
+
+  #takeBack(): void {
+    if (!this.#isLeft) return;
+    this.#isLeft = false;
+    this.#workers.mute(this.#epoll.descriptor, WATCHED_ID);
+  }
+
+  /** The Worker uses its set no more. */
   #close(): void {
     this.#worker.terminate();
+    this.#workers[Symbol.dispose]();
     this.#epoll[Symbol.dispose]();
     for (const socket of this.#end) socket[Symbol.dispose]();
   }

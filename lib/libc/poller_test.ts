@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Descriptor, O_RDONLY } from "./descriptor.ts";
 import { Poller } from "./poller.ts";
 import { AF_UNIX } from "./sockaddr.ts";
@@ -69,4 +69,50 @@ Deno.test("Poller tells room to write, and a regular file from what can be waite
     "EPERM",
   );
   for (const socket of [a, b]) socket[Symbol.dispose]();
+});
+
+/** Lets everything go on that waits for nothing but other code: no timer and no thread is heard. */
+async function goOn(): Promise<void> {
+  for (let i = 0; i < 100; i++) await Promise.resolve();
+}
+
+/**
+ * Sends a datagram, which the runtime tells of, and another one from where it was heard.
+ * @param before is called in between
+ * @param after is called when the second one was heard
+ * @returns whether that was before the runtime told of anything else
+ */
+async function hearsBoth(poller: Poller, before = () => {}, after = () => {}): Promise<boolean> {
+  const pairs = [Socket.pair(AF_UNIX, SOCK_DGRAM), Socket.pair(AF_UNIX, SOCK_DGRAM)] as const;
+  const [[first, toFirst], [second, toSecond]] = pairs;
+  let isHeard = false;
+  const heard = next(poller, second).then(() => {
+    isHeard = true;
+    after();
+  });
+  toFirst.send(bytes("1"));
+  await next(poller, first);
+  before();
+  toSecond.send(bytes("2"));
+  await goOn();
+  const isHeardAtOnce = isHeard;
+  await heard;
+  for (const socket of pairs.flat()) socket[Symbol.dispose]();
+  return isHeardAtOnce;
+}
+
+/** Repeats what a machine that stands still may spoil. */
+async function succeeds(attempt: () => Promise<boolean>): Promise<boolean> {
+  for (let i = 0; i < 20; i++) if (await attempt()) return true;
+  return false;
+}
+
+Deno.test("a thread with work looks itself as long as it finds something", async () => {
+  using poller = new Poller();
+  assert(await succeeds(() => hearsBoth(poller)));
+});
+
+Deno.test("a thread without work waits itself", async () => {
+  using poller = new Poller();
+  assert(await succeeds(() => hearsBoth(poller, () => poller.end(), () => poller.begin())));
 });

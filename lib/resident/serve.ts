@@ -79,7 +79,9 @@ export async function serve({ socketPath, idleMs }: ServeOptions): Promise<numbe
   watchPauses(server);
   log(`ready at ${passed && !isOwn ? "the service manager's socket" : socketPath}`);
 
+  poller.end(); // There is nothing to do but what comes by connections and signals.
   const { kind, why } = await end.promise;
+  poller.begin();
   log(`ends: ${why}${server.inFlight > 0 ? `; waits for ${server.inFlight} calls` : ""}`);
   await server.drain();
   if (kind === "again") startAgain(listener, isOwn);

@@ -5,7 +5,7 @@ import {
   type Received,
   receivePassed,
 } from "../libc/passed.ts";
-import type { Watcher } from "../libc/poller.ts";
+import type { Poller } from "../libc/poller.ts";
 import type { Socket } from "../libc/socket.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { GO, MAGIC, REQUEST_LIMIT, SIGNALS, STATUS_MAGIC } from "./protocol.ts";
@@ -43,11 +43,11 @@ const STREAMS = 3;
 /** A client's connection, with the protocol of `protocol.ts`. */
 export class CallSocket implements Disposable {
   readonly #socket: Socket;
-  readonly #poller: Watcher;
+  readonly #poller: Poller;
   #watch: Disposable | undefined;
 
   /** @param socket is closed with this object */
-  constructor(socket: Socket, poller: Watcher) {
+  constructor(socket: Socket, poller: Poller) {
     this.#socket = socket;
     this.#poller = poller;
   }
@@ -157,20 +157,20 @@ export class CallSocket implements Disposable {
     }
   }
 
-  /** Waits until there is something to read, but no longer than `ms`. */
-  async #readable(ms: number): Promise<boolean> {
-    if (ms <= 0) return false;
+  /** Waits until there is something to read, but no longer than `ms`. The thread has no work meanwhile. */
+  #readable(ms: number): Promise<boolean> {
+    if (ms <= 0) return Promise.resolve(false);
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    using watch = this.#poller.watch(this.#socket, () => {
-      watch[Symbol.dispose](); // Now: it would be waited for again first.
-      resolve(true);
-    });
-    const timer = setTimeout(resolve, ms, false);
-    try {
-      return await promise;
-    } finally {
+    const end = (isReadable: boolean) => {
+      watch[Symbol.dispose]();
       clearTimeout(timer);
-    }
+      this.#poller.begin(); // Now: it goes on a little later.
+      resolve(isReadable);
+    };
+    const watch = this.#poller.watch(this.#socket, () => end(true));
+    const timer = setTimeout(end, ms, false);
+    this.#poller.end();
+    return promise;
   }
 }
 

@@ -24,6 +24,7 @@ async function read(...parts: Uint8Array[]): Promise<ClientMessage | undefined> 
   using poller = new Poller();
   const [client, server] = Socket.pair(AF_UNIX, SOCK_STREAM);
   using socket = new CallSocket(server, poller);
+  poller.begin();
   const reading = socket.readRequest(10_000);
   for (const part of parts) {
     client.send(part.slice());

@@ -99,7 +99,12 @@ export class ResidentServer implements Disposable {
   constructor(listener: Socket, options: ResidentOptions) {
     this.#options = options;
     this.#acceptor = new Acceptor(listener, options.poller, {
-      serve: (socket) => void this.#serve(new CallSocket(socket, options.poller)),
+      serve: (socket) => {
+        options.poller.begin();
+        void this.#serve(new CallSocket(socket, options.poller)).finally(() =>
+          options.poller.end()
+        );
+      },
       log: options.log,
     });
   }
@@ -305,9 +310,12 @@ export class ResidentServer implements Disposable {
   ): void {
     const unfinished = this.#unfinished.get(CNI_CONTAINERID) ?? new Set();
     this.#unfinished.set(CNI_CONTAINERID, unfinished.add(work));
+    const { poller } = this.#options;
+    poller.begin();
     const remove = () => {
       unfinished.delete(work);
       if (unfinished.size === 0) this.#unfinished.delete(CNI_CONTAINERID);
+      poller.end();
     };
     work.then(remove, remove);
   }
