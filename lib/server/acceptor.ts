@@ -43,11 +43,9 @@ export class Acceptor implements Disposable {
   #accept(): void {
     const { serve, log } = this.#options;
     try {
-      for (
-        let connection = this.#listener.accept();
-        connection;
-        connection = this.#listener.accept()
-      ) serve(connection);
+      // One: where there are more the poller says so again.
+      const connection = this.#listener.accept();
+      if (connection) serve(connection);
     } catch (error) {
       log(`cannot accept a connection: ${messageOf(error)}`);
       // Without free descriptors the connection stays in the backlog and the socket readable: a loop
