@@ -24,7 +24,8 @@ options:
   --runtime deno|bun  what to compile with, and which runtime to carry (default: deno).
                       Bun is taken from PATH, else from the npm registry.
   --resident          DIR/resident/bin: the executable as cni, and in every plugin's place the
-                      client of its resident server (cni serve), a file of a few kilobytes
+                      client of its resident server (cni serve), a file of a few kilobytes;
+                      with Deno the executable is compiled for a server
   --separate          compile each plugin by itself, with Deno's permissions limited to those in
                       its permissions.json (Bun has no permissions)
   --target MACHINE    x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu, or Bun's name for it;

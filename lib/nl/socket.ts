@@ -63,8 +63,8 @@ export interface NetlinkRequest {
    */
   isGet?: boolean;
   /**
-   * It is over once the kernel tells of the change, for which NLM_F_ECHO asks: the acknowledgement may
-   * come when the kernel has waited for something else.
+   * It is over once the kernel tells of the change, which {@link NetlinkRequest.flags} ask for: the
+   * acknowledgement may come when the kernel has waited for something else.
    */
   endsWithEcho?: boolean;
 }

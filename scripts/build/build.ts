@@ -97,7 +97,7 @@ interface Making extends BuildOptions {
 
 /** Makes one executable in the staging directory and returns its path. */
 async function compileOne(making: Making): Promise<string> {
-  const { root, runtime, target, staging, progress, name, plugins, entry, permissions } = making;
+  const { root, runtime, target, staging, progress, name, plugins, entry } = making;
   const version = JSON.parse(Deno.readTextFileSync(`${root}/deno.json`)).version as string;
   const directory = `${staging}/${name}-modules`;
   const bundled = await progress.step(
@@ -115,7 +115,8 @@ async function compileOne(making: Making): Promise<string> {
     },
   );
   const path = `${staging}/${name}`;
-  await compile(bundled, { path, name, says: version, runtime, target, permissions, progress });
+  const deno = { permissions: making.permissions, resident: making.resident };
+  await compile(bundled, { path, name, says: version, runtime, target, deno, progress });
   return path;
 }
 

@@ -58,8 +58,9 @@ export async function buildOutside(options: OutsideBuildOptions): Promise<string
         return `${main}: ${total} in ${modules.length} modules`;
       });
       const path = `${staging}/plugin`;
-      const about = { path, name: "plugin", says: " plugin ", runtime, target, permissions };
-      const said = await compile(bundled, { ...about, progress });
+      const about = { path, name: "plugin", says: " plugin ", runtime, target };
+      const deno = { permissions, resident: false };
+      const said = await compile(bundled, { ...about, deno, progress });
       const [, name = basename(dirname(main))] = /^CNI (\S+) plugin /.exec(said ?? "") ?? [];
       const executable = `${output}/bin/${name}`;
       Deno.mkdirSync(`${output}/bin`, { recursive: true });

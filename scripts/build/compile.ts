@@ -1,6 +1,6 @@
 import type { Bundle } from "./bundle.ts";
 import { compileWithBun } from "./compile_bun.ts";
-import { compileWithDeno } from "./compile_deno.ts";
+import { compileWithDeno, type DenoOptions } from "./compile_deno.ts";
 import { type Progress, size } from "./progress.ts";
 import { ProgramError, run } from "./run.ts";
 import { checkMachine, hostTarget, type RuntimeName, type Target } from "./targets.ts";
@@ -15,8 +15,8 @@ export interface CompileOptions {
   says: string;
   runtime: RuntimeName;
   target: Target;
-  /** `--allow-…` arguments, for Deno. */
-  permissions: readonly string[];
+  /** What is special about it with Deno. */
+  deno: DenoOptions;
   progress: Progress;
 }
 
@@ -28,14 +28,14 @@ export interface CompileOptions {
  */
 export async function compile(
   bundled: Bundle,
-  { path, name, says, runtime, target, permissions, progress }: CompileOptions,
+  { path, name, says, runtime, target, deno, progress }: CompileOptions,
 ): Promise<string | undefined> {
   await progress.step(
     "compile",
     `${name} for ${target[runtime]}`,
     async () => {
       if (runtime === "deno") {
-        await compileWithDeno(bundled, path, target, permissions);
+        await compileWithDeno(bundled, path, target, deno);
         return `Deno ${Deno.version.deno}`;
       }
       return `Bun ${(await compileWithBun(bundled, path, target)).version}`;

@@ -10,35 +10,53 @@ export class NoBaseExecutable extends Error {
 /** What `deno compile` prints where its base executable is missing, or is none. */
 const ABOUT_BASE = /denort|base binary|invalid object/i;
 
-/**
- * V8 allocates feedback for its compilers once a function was called 8 times, and optimizes it
- * after 400. A process that lives for milliseconds gains nothing from either: waiting ten times as
- * long takes 4 % of loopback's CPU time and 9 of bridge's. In a daemon a function is called that
- * often soon enough. Handing work to other threads of V8's costs more than these take over:
- * without, 2 % less of loopback's CPU time and 5 of firewall's, and a resident server that is called
- * by many on two processors makes a quarter more ADDs a second.
- */
+/** What every executable gives V8. */
 const V8_FLAGS = [
+  // Handing work to other threads of V8's costs more than these take over: without, 2 % less of
+  // loopback's CPU time and 5 of firewall's, and a resident server that is called by many on two
+  // processors makes a quarter more ADDs a second.
   "--single-threaded",
-  "--invocation-count-for-feedback-allocation=100",
-  "--invocation-count-for-maglev=4000",
-  "--invocation-count-for-maglev-osr=2000",
   // MB: most of the resident server's peak memory was garbage in the young generation. A single call
   // gains nothing from more: to touch new pages costs it what a collection does.
   "--max-semi-space-size=1",
 ];
 
 /**
+ * What an executable that lives for milliseconds gives V8. Feedback for its compilers is allocated once
+ * a function was called 8 times, and it is optimized after 400: waiting ten times as long takes 4 % of
+ * loopback's CPU time and 9 of bridge's.
+ */
+const V8_FLAGS_OF_PLUGINS = [
+  "--invocation-count-for-feedback-allocation=100",
+  "--invocation-count-for-maglev=4000",
+  "--invocation-count-for-maglev-osr=2000",
+];
+
+/**
+ * What an executable that is mostly the resident server gives V8: every function is compiled at once,
+ * without being optimized. A storm's ADD takes 2.0 ms of its thread's time, and 2.3 with a plugin's.
+ */
+const V8_FLAGS_OF_SERVERS = ["--always-sparkplug"];
+
+/** What is special about an executable made with Deno. */
+export interface DenoOptions {
+  /** `--allow-…` arguments; whatever they leave out is denied without asking. */
+  permissions: readonly string[];
+  /** Whether it is mostly the resident server, and a plugin only where that does not run. */
+  resident: boolean;
+}
+
+/**
  * Compiles a bundle with `deno compile`.
- * @param permissions `--allow-…` arguments; whatever they leave out is denied without asking
  * @throws {NoBaseExecutable} when the base executable can be found nowhere
  */
 export async function compileWithDeno(
   { main, workers }: Bundle,
   output: string,
   target: Target,
-  permissions: readonly string[],
+  { permissions, resident }: DenoOptions,
 ): Promise<void> {
+  const flags = [...V8_FLAGS, ...resident ? V8_FLAGS_OF_SERVERS : V8_FLAGS_OF_PLUGINS];
   if (target.libc === "musl") {
     throw new Error(`Deno is there for glibc only, and not for ${target.deno}; --runtime bun is`);
   }
@@ -57,7 +75,7 @@ export async function compileWithDeno(
       // The code cache is a file with a predictable name in /tmp, from where any user could have
       // root's plugins load code. It would save 2 ms of loopback's 31 and 5 of portmap's 50.
       "--no-code-cache",
-      `--v8-flags=${V8_FLAGS.join(",")}`,
+      `--v8-flags=${flags.join(",")}`,
       ...workers.map((worker) => `--include=${worker}`),
       `--target=${target.deno}`,
       `--output=${output}`,

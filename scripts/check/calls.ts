@@ -44,7 +44,7 @@ const CHANGEABLE =
 const STATES = [
   /^(?:export )?let (\w+)/gm,
   new RegExp(`^(?:export )?const (\\w+)\\b(?!: Readonly)[^=\\n]*= (?:${CHANGEABLE})`, "gm"),
-  /^ +(?:private |protected |public )?static (?!readonly)(#?\w+)(?:: [^=\n]*)? = /gm,
+  /^ +(?:private |protected |public )?static (?!readonly)(#?\w+)(?:: [^=\n;]*)?(?: = |;$)/gm,
   new RegExp(
     `^ +(?:private |protected |public )?static readonly (#?\\w+)\\b(?!: Readonly)[^=\\n]*= (?:${CHANGEABLE})`,
     "gm",

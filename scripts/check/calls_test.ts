@@ -48,6 +48,7 @@ Deno.test("a state that all calls share is found in what a call reaches", () => 
     ["const byName: Record<string, string> = {};", "byName"],
     ["class A {\n  static readonly #seen = new Set<A>();\n}", "#seen"],
     ["class A {\n  static #count = 0;\n}", "#count"],
+    ["class A {\n  static #last: string | undefined;\n}", "#last"],
     ["class A {\n  static names: string[] = [];\n}", "names"],
     ["const state = { count: 0 };\nfunction a() {\n  state.count++;\n}", "state"],
     ["const state = {\n  at: {},\n};\nfunction a() {\n  state.at = 1;\n}", "state"],
