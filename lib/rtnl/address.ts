@@ -61,6 +61,15 @@ export class Addresses {
     }).flat();
   }
 
+  /**
+   * Tells whether a device has an address, with its prefix length. Since Linux 6.9 the kernel tells the
+   * addresses of one family without waiting for its lock of all interfaces, as {@link list} may.
+   */
+  has(device: Link, address: Cidr): boolean {
+    return this.list({ device, family: address.ip.family })
+      .some((present) => present.address.equals(address));
+  }
+
   /** The kernel looks for the device itself, which may have gone since somebody saw it. */
   #dump(payload: Uint8Array): Uint8Array[] {
     try {

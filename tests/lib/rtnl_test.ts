@@ -236,6 +236,10 @@ kernelTest("address: add, list and remove agree with `ip address`", (sandbox) =>
     .filter((text) => !text.startsWith("fe80"));
   assertEquals(listed.sort(), ["10.1.2.3/16", "10.9.9.9/32", "fd00::3/64"]);
   assertEquals(rtnl.address.list({ device: link, family: 4 }).length, 2);
+  const had = ["10.1.2.3/16", "fd00::3/64", "10.1.2.3/24", "fd00::4/64"].map((address) =>
+    rtnl.address.has(link, Cidr.parse(address))
+  );
+  assertEquals(had, [true, true, false, false]);
   const words = refused(() => rtnl.address.add(link, Cidr.parse("10.1.2.3/16")), "EEXIST");
   assertStringIncludes(words, "cannot add address 10.1.2.3/16 to br0: EEXIST");
   rtnl.address.remove(link, Cidr.parse("10.1.2.3/16"));
@@ -249,6 +253,7 @@ kernelTest("address, route, neighbour: an interface that has gone meanwhile has 
   const gone = device(rtnl);
   rtnl.link.remove(gone);
   assertEquals(rtnl.address.list({ device: gone }), []);
+  assertEquals(rtnl.address.has(gone, Cidr.parse("10.1.2.3/16")), false);
   assertEquals(rtnl.route.list({ device: gone }), []);
   assertEquals(rtnl.neighbour.list({ device: gone }), []);
 });

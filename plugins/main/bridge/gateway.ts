@@ -158,11 +158,11 @@ export function lostGateways(
 /** Adds the addresses that a device lacks. Returns whether there were any. */
 function addAddresses(target: GatewayTarget, device: Link, gateways: readonly Cidr[]): boolean {
   const { host, options, undo } = target;
-  const global = host.address.list({ device }).filter(({ scope }) => scope !== RT_SCOPE_LINK);
-  const present = global.map(({ address }) => address);
-  const wanted = gateways.filter((gateway) => !present.some((address) => address.equals(gateway)));
+  const wanted = gateways.filter((gateway) => !host.address.has(device, gateway));
   if (wanted.length === 0) return false;
 
+  const global = host.address.list({ device }).filter(({ scope }) => scope !== RT_SCOPE_LINK);
+  const present = global.map(({ address }) => address);
   const conflicting = present.filter((address) =>
     !gateways.some((gateway) => gateway.equals(address)) &&
     wanted.some((gateway) => conflicts(address, gateway))
