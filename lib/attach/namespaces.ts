@@ -20,7 +20,7 @@ export class Namespaces implements Disposable {
     using opened = new DisposableStack();
     this.hostNs = opened.use(NetNs.current());
     this.sandbox = opened.use(NetNs.open(path));
-    this.host = opened.use(Rtnl.open(this.hostNs));
+    this.host = opened.use(Rtnl.open());
     this.inside = opened.use(Rtnl.open(this.sandbox));
     this.#opened = opened.move();
   }

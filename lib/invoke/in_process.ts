@@ -66,14 +66,15 @@ function isThisExecutable(file: string): boolean {
     if (isOwn(other)) return true;
     if (other.size > CLIENT_LIMIT) return false;
     const bytes = runtime.files.read(file);
-    // As the client does: beside the path that it is executed by, else beside the file itself.
-    for (const path of [file, runtime.files.realPath(file)]) {
+    const executableBeside = (path: string) => {
       const executable = executableOf(path, bytes);
-      if (executable === undefined) return false;
-      const found = ifPresent(() => runtime.files.stat(executable));
-      if (found) return isOwn(found);
-    }
-    return false;
+      return executable !== undefined
+        ? ifPresent(() => runtime.files.stat(executable))
+        : undefined;
+    };
+    // As the client does: beside the path that it is executed by, else beside the file itself.
+    const found = executableBeside(file) ?? executableBeside(runtime.files.realPath(file));
+    return found !== undefined && isOwn(found);
   } catch {
     return false; // Executing the file is always right, and fails with the reason.
   }

@@ -61,7 +61,7 @@ export async function add(call: AddCall<Options>): Promise<Result> {
   const mac = requestedMac(call);
   using here = NetNs.current();
   using sandbox = NetNs.open(netns);
-  using host = Rtnl.open(here); // a socket keeps the namespace it was opened in:
+  using host = Rtnl.open(); // a socket keeps the namespace it was opened in:
   using inside = Rtnl.open(sandbox); // from here on little has to switch namespaces
   const found = await findBridge(host, options.bridge);
   validateNewNames(call, found);

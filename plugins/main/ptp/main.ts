@@ -92,7 +92,7 @@ async function add(call: AddCall<Options>): Promise<Result> {
   requireIpam(call);
   using here = NetNs.current();
   using sandbox = NetNs.open(netns);
-  using host = Rtnl.open(here); // a socket keeps the namespace it was opened in:
+  using host = Rtnl.open(); // a socket keeps the namespace it was opened in:
   using inside = Rtnl.open(sandbox); // from here on little has to switch namespaces
   const present = await inside.link.findMeanwhile(ifName);
   if (present) throw nameTaken(present); // before IPAM: what it has reserved may be that one's
