@@ -68,9 +68,7 @@ function isThisExecutable(file: string): boolean {
     const bytes = runtime.files.read(file);
     const executableBeside = (path: string) => {
       const executable = executableOf(path, bytes);
-      return executable !== undefined
-        ? ifPresent(() => runtime.files.stat(executable))
-        : undefined;
+      return executable !== undefined ? ifPresent(() => runtime.files.stat(executable)) : undefined;
     };
     // As the client does: beside the path that it is executed by, else beside the file itself.
     const found = executableBeside(file) ?? executableBeside(runtime.files.realPath(file));
