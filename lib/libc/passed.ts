@@ -3,13 +3,11 @@
  *
  * @module
  */
-import { errnoNumber } from "../runtime/errno.ts";
 import { runtime } from "../runtime/mod.ts";
 import { Descriptor } from "./descriptor.ts";
-import { type Socket, SOL_SOCKET } from "./socket.ts";
+import { attempt, type Socket, SOL_SOCKET } from "./socket.ts";
 import { messages, socketOptions, sockets } from "./symbols.ts";
 import { call } from "./call.ts";
-import { SystemError } from "./system_error.ts";
 
 /** `sys/socket.h` */
 const SO_PEERCRED = 17;
@@ -18,9 +16,6 @@ const MSG_CMSG_CLOEXEC = 0x40000000;
 /** Bytes of `struct cmsghdr`, and of `struct msghdr`. */
 const CMSGHDR_SIZE = 16;
 const MSGHDR_SIZE = 56;
-
-const EAGAIN = errnoNumber("EAGAIN");
-const EINTR = errnoNumber("EINTR");
 
 /** The process at the other end when the connection was made. */
 export interface PeerCredentials {
@@ -66,7 +61,10 @@ export function receivePassed(
     return message.receive(socket, into);
   }
   const { recvfrom } = sockets();
-  const count = attempt(() => recvfrom(socket.descriptor, into, into.length, 0, null, null));
+  const count = attempt(
+    () => recvfrom(socket.descriptor, into, into.length, 0, null, null),
+    "receive",
+  );
   return count === undefined ? undefined : { count, descriptors: [] };
 }
 
@@ -92,7 +90,10 @@ class Message {
     this.#part[0] = runtime.addressOf(into);
     this.#part[1] = BigInt(into.length);
     this.#header.setBigUint64(40, BigInt(this.#control.byteLength), true);
-    const count = attempt(() => recvmsg(socket.descriptor, this.#header, MSG_CMSG_CLOEXEC));
+    const count = attempt(
+      () => recvmsg(socket.descriptor, this.#header, MSG_CMSG_CLOEXEC),
+      "receive",
+    );
     if (count === undefined) return undefined;
     return { count, descriptors: descriptorsIn(this.#control, this.#header.getUint32(40, true)) };
   }
@@ -100,17 +101,6 @@ class Message {
 
 /** The message that was used last: a server allows each client the same number of descriptors. */
 let message: Message | undefined;
-
-/** Makes a C call again when a signal interrupted it; undefined when nothing is there yet. */
-function attempt(invoke: () => number | bigint): number | undefined {
-  for (;;) {
-    const result = Number(invoke());
-    if (result >= 0) return result;
-    const errno = runtime.errno();
-    if (errno === EAGAIN) return undefined;
-    if (errno !== EINTR) throw new SystemError("receive on a socket", errno);
-  }
-}
 
 /**
  * Reads the descriptors that came with a message.

@@ -80,16 +80,14 @@ export class Poller implements Disposable {
 
   /** Waits until there is something to read. Returns whether there is: false when `ms` are over before. */
   readable(descriptor: number, ms: number): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const timer = setTimeout(resolve, ms, false);
-    const watch = this.watch({ descriptor }, () => {
-      watch[Symbol.dispose](); // Now: it would be reported again first.
-      resolve(true);
-    });
-    return promise.finally(() => {
-      watch[Symbol.dispose]();
-      clearTimeout(timer);
-    });
+    return this.#readable(descriptor, ms, () => {});
+  }
+
+  /** As {@link readable}, for somebody who has no work for this thread meanwhile, and has some then. */
+  readableWithoutWork(descriptor: number, ms: number): Promise<boolean> {
+    const readable = this.#readable(descriptor, ms, () => this.begin());
+    this.end();
+    return readable;
   }
 
   /** Notes that somebody has work for this thread, or waits for other things than watched descriptors. */
@@ -110,6 +108,20 @@ export class Poller implements Disposable {
     this.#isEnding = true;
     this.#watched.clear();
     this.#end[0].send(new Uint8Array(1));
+  }
+
+  /** @param ended is called at once when the waiting ends: whoever waits goes on a little later */
+  #readable(descriptor: number, ms: number, ended: () => void): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const end = (isReadable: boolean) => {
+      watch[Symbol.dispose](); // Now: it would be reported again first.
+      clearTimeout(timer);
+      ended();
+      resolve(isReadable);
+    };
+    const watch = this.watch({ descriptor }, () => end(true));
+    const timer = setTimeout(end, ms, false);
+    return promise;
   }
 
   /** Looks once those who go on now have gone on. */

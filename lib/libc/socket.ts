@@ -162,13 +162,21 @@ export class Socket implements Disposable {
   }
 }
 
-/** Makes a C call again when a signal interrupted it; undefined when there is nothing to do now. */
-function attempt(invoke: () => number | bigint, verb: string): number | undefined {
+const EAGAIN = errnoNumber("EAGAIN");
+const EINTR = errnoNumber("EINTR");
+
+/**
+ * Makes a C call, and again when a signal interrupted it.
+ * @param verb what is done, as in "cannot receive on a socket"
+ * @returns undefined when there is nothing to do now
+ * @throws {SystemError}
+ */
+export function attempt(invoke: () => number | bigint, verb: string): number | undefined {
   for (;;) {
     const result = Number(invoke());
     if (result >= 0) return result;
     const errno = runtime.errno();
-    if (errno === errnoNumber("EAGAIN")) return undefined;
-    if (errno !== errnoNumber("EINTR")) throw new SystemError(`${verb} on a socket`, errno);
+    if (errno === EAGAIN) return undefined;
+    if (errno !== EINTR) throw new SystemError(`${verb} on a socket`, errno);
   }
 }

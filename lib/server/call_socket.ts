@@ -157,20 +157,9 @@ export class CallSocket implements Disposable {
     }
   }
 
-  /** Waits until there is something to read, but no longer than `ms`. The thread has no work meanwhile. */
-  #readable(ms: number): Promise<boolean> {
-    if (ms <= 0) return Promise.resolve(false);
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const end = (isReadable: boolean) => {
-      watch[Symbol.dispose]();
-      clearTimeout(timer);
-      this.#poller.begin(); // Now: it goes on a little later.
-      resolve(isReadable);
-    };
-    const watch = this.#poller.watch(this.#socket, () => end(true));
-    const timer = setTimeout(end, ms, false);
-    this.#poller.end();
-    return promise;
+  /** Waits until there is something to read, but no longer than `ms`. */
+  async #readable(ms: number): Promise<boolean> {
+    return ms > 0 && await this.#poller.readableWithoutWork(this.#socket.descriptor, ms);
   }
 }
 
