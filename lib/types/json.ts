@@ -132,17 +132,27 @@ export function getFold(object: JsonObject, key: string): JsonValue | undefined 
  * of them, absent where it is missing or null. Other keys follow, unchanged.
  */
 export function foldKeys(object: JsonObject, keys: readonly string[]): JsonObject {
-  const names = new Map(keys.map((key) => [key.toLowerCase(), key]));
-  const known = new Map<string, JsonValue>();
-  const others: JsonObject = {};
-  for (const [key, value] of Object.entries(object)) {
-    const name = names.get(key.toLowerCase());
-    if (name === undefined) setKey(others, key, value);
-    else if (value !== null) known.set(name, value);
+  const values: (JsonValue | undefined)[] = [];
+  const others: string[] = [];
+  for (const key of Object.keys(object)) {
+    const index = indexOfFolded(keys, key);
+    const value = object[key]!;
+    if (index < 0) others.push(key);
+    else if (value !== null) values[index] = value;
   }
   const folded: JsonObject = {};
-  for (const key of keys) {
-    if (known.has(key)) folded[key] = known.get(key)!;
+  for (const [index, key] of keys.entries()) {
+    const value = values[index];
+    if (value !== undefined) folded[key] = value;
   }
-  return { ...folded, ...others };
+  for (const key of others) setKey(folded, key, object[key]!);
+  return folded;
+}
+
+/** Finds which of `names`, which are ASCII, is `key` but for upper and lower case; -1 for none. */
+function indexOfFolded(names: readonly string[], key: string): number {
+  const index = names.indexOf(key); // nearly every key is spelled as it should be
+  if (index >= 0) return index;
+  const folded = key.toLowerCase();
+  return names.findIndex((name) => name.length === key.length && name.toLowerCase() === folded);
 }

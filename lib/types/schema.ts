@@ -22,6 +22,13 @@ export type ObjectOf<S extends Shape> = Simplify<
 /** One object type for an intersection of several. */
 export type Simplify<T> = { [K in keyof T]: T[K] };
 
+/** A schema that suffices for one value, and that value as the schema takes it. */
+interface Fitting<T> {
+  readonly schema: z.ZodMiniType<T>;
+  /** Of objects only the known keys, spelled as the schema spells them. */
+  readonly input: unknown;
+}
+
 /**
  * A schema that makes its zod schemas only when they are needed. A plugin reads one configuration,
  * which has few of the possible fields: making a zod schema for each of the others would take most
@@ -40,7 +47,7 @@ class Plan<T> implements Schema<T> {
   constructor(
     readonly make: () => z.ZodMiniType<T>,
     readonly json: () => JsonObject,
-    readonly fitting: (value: unknown) => z.ZodMiniType<T> = () => this.whole,
+    readonly fitting: (value: unknown) => Fitting<T> = (input) => ({ schema: this.whole, input }),
     readonly absent?: () => T,
   ) {}
 
@@ -51,7 +58,8 @@ class Plan<T> implements Schema<T> {
 
   safeParse(value: unknown): ParseResult<T> {
     // Compiling a schema that is used once costs more than it saves.
-    return this.fitting(value).safeParse(value, { jitless: true, reportInput: true });
+    const { schema, input } = this.fitting(value);
+    return schema.safeParse(input, { jitless: true, reportInput: true });
   }
 }
 
@@ -110,11 +118,10 @@ export function goObject<S extends Shape>(shape: S): Schema<ObjectOf<S>> {
   type Fields = Record<string, z.ZodMiniType>;
   const fields = Object.entries(shape).map(([key, schema]) => [key, planOf(schema)] as const);
   const keys = fields.map(([key]) => key);
-  const fold = () =>
-    reader<unknown>("an object", (value) => isObject(value) ? foldKeys(value, keys) : undefined);
   const whole = () => {
+    const read = (value: JsonValue) => isObject(value) ? foldKeys(value, keys) : undefined;
     const all: Fields = Object.fromEntries(fields.map(([key, field]) => [key, field.whole]));
-    return z.pipe(fold(), z.object(all));
+    return z.pipe(reader<unknown>("an object", read), z.object(all));
   };
   /**
    * The schema that was made last. In a process that serves many calls most configurations have the
@@ -123,16 +130,21 @@ export function goObject<S extends Shape>(shape: S): Schema<ObjectOf<S>> {
   let made: { shape: Fields; schema: z.ZodMiniType } | undefined;
   /** Makes the schema of the fields that `value` has, or must have. */
   const fitting = (value: unknown) => {
-    const present = isObject(value as JsonValue) ? foldKeys(value as JsonObject, keys) : {};
+    if (!isObject(value as JsonValue)) return { schema: whole(), input: value };
+    const present = foldKeys(value as JsonObject, keys);
     const shape: Fields = {};
+    const input: Record<string, unknown> = {};
     for (const [key, field] of fields) {
-      if (!field.absent || present[key] !== undefined) shape[key] = field.fitting(present[key]);
+      const value = present[key];
+      if (value === undefined && field.absent) continue;
+      const fitted = field.fitting(value);
+      shape[key] = fitted.schema;
+      if (value !== undefined) input[key] = fitted.input;
     }
-    if (made && hasSameFields(made.shape, shape)) return made.schema;
+    if (made && hasSameFields(made.shape, shape)) return { schema: made.schema, input };
     const others = fields.filter(([key]) => !(key in shape));
-    const known = z.pipe(fold(), z.object(shape));
     const schema = z.pipe(
-      known,
+      z.object(shape),
       z.transform((read: Record<string, unknown>) => {
         const all: Record<string, unknown> = {};
         for (const [key, { absent }] of others) {
@@ -143,7 +155,7 @@ export function goObject<S extends Shape>(shape: S): Schema<ObjectOf<S>> {
       }),
     );
     made = { shape, schema };
-    return schema;
+    return { schema, input };
   };
   const json = () => {
     const required = fields.filter(([, { absent }]) => !absent).map(([key]) => key);
@@ -153,11 +165,10 @@ export function goObject<S extends Shape>(shape: S): Schema<ObjectOf<S>> {
       ...required.length > 0 ? { required } : {},
     };
   };
-  type Made = z.ZodMiniType<ObjectOf<S>>;
   return new Plan(
-    () => whole() as unknown as Made,
+    () => whole() as unknown as z.ZodMiniType<ObjectOf<S>>,
     json,
-    (value) => fitting(value) as unknown as Made,
+    (value) => fitting(value) as Fitting<unknown> as Fitting<ObjectOf<S>>,
   );
 }
 
