@@ -8,6 +8,7 @@ import { cString } from "../runtime/c_string.ts";
 import { fromCaller } from "../runtime/caller.ts";
 import { errnoNumber } from "../runtime/errno.ts";
 import { runtime } from "../runtime/mod.ts";
+import { decodeText } from "../runtime/utf8.ts";
 import { names } from "./symbols.ts";
 import { SystemError } from "./system_error.ts";
 
@@ -24,7 +25,7 @@ export function readLinkIfPresent(path: string): string | undefined {
   const { readlink } = names();
   const target = new Uint8Array(PATH_MAX);
   const length = Number(readlink(cString(fromCaller(path)), target, target.length));
-  if (length >= 0) return new TextDecoder().decode(target.subarray(0, length));
+  if (length >= 0) return decodeText(target.subarray(0, length));
   const errno = runtime.errno();
   if (MISSING.includes(errno)) return undefined;
   throw new SystemError(`read the link ${path}`, errno);

@@ -9,6 +9,7 @@
  */
 import { IpAddress } from "../ip/address.ts";
 import { formatMac, macBytes } from "../ip/mac.ts";
+import { decodeText } from "../runtime/utf8.ts";
 
 /** Encodes and decodes values of one type. */
 export interface Codec<T> {
@@ -99,14 +100,13 @@ export const be64: Fixed<bigint> = {
 };
 
 const ENCODER = new TextEncoder();
-const DECODER = new TextDecoder();
 
 /** Text that ends with a NUL. */
 export const cstring: Codec<string> = {
   encode: (text) => ENCODER.encode(text + "\0"),
   decode(bytes) {
     const end = bytes.indexOf(0);
-    return DECODER.decode(end < 0 ? bytes : bytes.subarray(0, end));
+    return decodeText(end < 0 ? bytes : bytes.subarray(0, end));
   },
 };
 

@@ -5,6 +5,7 @@
  * @module
  */
 import { runtime } from "../runtime/mod.ts";
+import { decodeUtf8 } from "../runtime/utf8.ts";
 
 /** Where in the file {@link CLIENT_MARK} is: after the ELF header and three program headers. */
 export const MARK_OFFSET = 64 + 3 * 56;
@@ -75,8 +76,7 @@ function isExecutable(path: string): boolean {
 function textAt(bytes: Uint8Array, offset: number): string | undefined {
   const end = bytes.indexOf(0, offset);
   try {
-    return new TextDecoder("utf-8", { fatal: true })
-      .decode(bytes.subarray(offset, end < 0 ? offset : end));
+    return decodeUtf8(bytes.subarray(offset, end < 0 ? offset : end));
   } catch {
     return undefined;
   }

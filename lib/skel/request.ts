@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { decodeUtf8 } from "../runtime/utf8.ts";
 import type { Attachment } from "../types/attachment.ts";
 import { type NetConf, readNetConf, readValidAttachments } from "../types/config.ts";
 import { CniError } from "../types/error.ts";
@@ -100,9 +101,7 @@ function readConfiguration(input: Uint8Array | string): { raw: JsonObject; text:
   let text: string;
   let value: JsonValue;
   try {
-    text = typeof input === "string"
-      ? input
-      : new TextDecoder("utf-8", { fatal: true }).decode(input);
+    text = typeof input === "string" ? input : decodeUtf8(input);
     value = parseJson(text);
   } catch (error) {
     throw CniError.decode(

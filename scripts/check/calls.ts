@@ -21,7 +21,6 @@ const ALLOWED: Readonly<Record<string, string>> = {
   "lib/libc/async_write.ts: #underWay":
     "keeps the memory of what the kernel reads, whoever sent it",
   "lib/netlink/codec.ts: LITTLE": "a constant",
-  "lib/netlink/codec.ts: DECODER": "decodes whole texts, and keeps nothing between them",
   "lib/nl/transport.ts: buffer": "what is in it is taken out before anybody else's turn",
   "lib/nftables/set.ts: nextId": "numbers that differ within a batch; any will do",
   "lib/nl/netfilter.ts: kept": "a socket whose requests are answered before anybody else's turn",
