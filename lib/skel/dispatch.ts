@@ -57,13 +57,10 @@ export async function dispatch<O>(
   const { env } = invocation;
   const activity = { kind: "operation", plugin: plugin.name, environment: env } as const;
   return await observed(env, activity, async () => {
-    const startMs = performance.now();
-    const reply = await perform(plugin, versions, invocation, interrupted);
-    if (env.CNI_LOG_FILE) {
-      const { logOperation } = await import("./operation_log.ts");
-      logOperation({ plugin: plugin.name, env, durationMs: performance.now() - startMs, reply });
-    }
-    return reply;
+    const work = () => perform(plugin, versions, invocation, interrupted);
+    if (!env.CNI_LOG_FILE) return await work();
+    const { logged } = await import("./operation_log.ts");
+    return await logged(plugin.name, env, work);
   }, outcomeOf);
 }
 

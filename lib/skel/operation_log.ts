@@ -16,7 +16,7 @@ import type { Reply } from "./reply.ts";
 const LEVELS = ["error", "info", "debug"] as const;
 
 /** An operation that has ended. */
-export interface Operation {
+interface Operation {
   plugin: string;
   /** The environment of the call. */
   env: Readonly<Record<string, string>>;
@@ -27,8 +27,20 @@ export interface Operation {
 /** Log files whose failure was reported already. */
 const reported = new Set<string>();
 
+/** Performs an operation, and appends its line. */
+export async function logged(
+  plugin: string,
+  env: Operation["env"],
+  perform: () => Promise<Reply>,
+): Promise<Reply> {
+  const startMs = performance.now();
+  const reply = await perform();
+  append({ plugin, env, durationMs: performance.now() - startMs, reply });
+  return reply;
+}
+
 /** Appends an operation's line. Never throws and never blocks: a call must not fail for its log. */
-export function logOperation(operation: Operation): void {
+function append(operation: Operation): void {
   const { env, reply: { exitCode } } = operation;
   const file = env.CNI_LOG_FILE!;
   const level = LEVELS.find((known) => known === env.CNI_LOG_LEVEL) ?? "info";
