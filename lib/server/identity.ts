@@ -4,9 +4,13 @@
  *
  * @module
  */
-import { Descriptor, O_PATH } from "../libc/descriptor.ts";
+import { call } from "../libc/call.ts";
+import { Descriptor, O_PATH, O_RDONLY } from "../libc/descriptor.ts";
+import { readLinkIfPresent } from "../libc/names.ts";
+import { transfers } from "../libc/symbols.ts";
 import { errnoCode, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
+import { decodeText } from "../runtime/utf8.ts";
 
 /**
  * The names of further namespaces that a call depends on, by their links in `/proc/PID/ns`. A link
@@ -48,26 +52,50 @@ export function openProcess(pid: number): Descriptor {
  */
 export function identityOf(directory: string, isLabelled?: boolean): Identity {
   return unlessGone(() => {
-    const status = runtime.files.readText(`${directory}/status`);
+    const status = readStatus(directory);
     const label = isLabelled === false ? undefined : labelOf(directory);
     const traits: Record<string, string> = {
       // First: what users and capabilities mean depends on it.
-      "user namespace": runtime.files.readLink(`${directory}/ns/user`),
+      "user namespace": readLink(`${directory}/ns/user`),
       "user": field(status, "Uid"),
       "group": field(status, "Gid"),
       "capability set": field(status, "CapEff"),
       "security label": label ?? "",
       // By its path, too: a bind mount of `/` is the same directory, with other mounts below it.
-      "root directory": `${runtime.files.readLink(`${directory}/root`)} ${
-        fileAt(`${directory}/root`)
-      }`,
+      "root directory": `${readLink(`${directory}/root`)} ${fileAt(`${directory}/root`)}`,
     };
     for (const [name, what] of Object.entries(NAMESPACES)) {
-      traits[what] = runtime.files.readLink(`${directory}/ns/${name}`);
+      traits[what] = readLink(`${directory}/ns/${name}`);
     }
     const umask = parseInt(field(status, "Umask"), 8) || 0;
     return { umask, isLabelled: label !== undefined, traits };
   });
+}
+
+/** What a process's status is read into: it is decoded at once. */
+const buffer = new Uint8Array(65536);
+
+/**
+ * Reads `/proc/PID/status`, as much as {@link buffer} takes: a process of ten thousand groups has no
+ * capability set then, and is not served. The runtimes' own functions read it in many small parts.
+ * @throws {SystemError}
+ */
+function readStatus(directory: string): string {
+  using file = Descriptor.open(`${directory}/status`, O_RDONLY);
+  const { read } = transfers();
+  let size = 0;
+  for (let count = -1; count !== 0; size += count) {
+    const rest = buffer.subarray(size);
+    count = call(() => read(file.number, rest, rest.length), () => "read a process's status");
+  }
+  return decodeText(buffer.subarray(0, size));
+}
+
+/** `readlink(2)`. @throws {ProcessGone} */
+function readLink(path: string): string {
+  const target = readLinkIfPresent(path);
+  if (target === undefined) throw new ProcessGone(`${path} is not there any more`);
+  return target;
 }
 
 /** Reads a line of `/proc/PID/status`, without its name; "unknown" for one that is not there. */
