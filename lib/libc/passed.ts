@@ -113,8 +113,9 @@ function descriptorsIn(control: DataView, length: number): Descriptor[] {
   if (control.getInt32(8, true) !== SOL_SOCKET || control.getInt32(12, true) !== SCM_RIGHTS) {
     return [];
   }
-  return Array.from(
-    { length: size / 4 },
-    (_, i) => new Descriptor(control.getInt32(CMSGHDR_SIZE + 4 * i, true)),
-  );
+  const descriptors: Descriptor[] = [];
+  for (let offset = CMSGHDR_SIZE; offset < CMSGHDR_SIZE + size; offset += 4) {
+    descriptors.push(new Descriptor(control.getInt32(offset, true)));
+  }
+  return descriptors;
 }

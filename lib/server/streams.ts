@@ -77,15 +77,18 @@ export class PassedStreams implements Disposable {
     await written;
   }
 
-  /** Closes the descriptors; reads and writes that wait reject with `reason`. Repeatable. */
-  close(reason: unknown): void {
+  /**
+   * Closes the descriptors; reads and writes that wait reject with `reason`. Repeatable.
+   * @param reason made when it is needed where there is none: an error takes long to make
+   */
+  close(reason?: unknown): void {
     this.#closed ??= { reason };
     for (const end of this.#waiting) end(); // Before the descriptors are closed.
     for (const descriptor of this.#descriptors) descriptor[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
-    if (!this.#closed) this.close(new Error("the call has ended"));
+    if (!this.#closed) this.close();
   }
 
   async #write(stream: 1 | 2, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
@@ -115,8 +118,13 @@ export class PassedStreams implements Disposable {
   }
 
   #number(stream: 0 | 1 | 2): number {
-    if (this.#closed) throw this.#closed.reason;
+    if (this.#closed) throw this.#reason();
     return this.#descriptors[stream]!.number;
+  }
+
+  /** Returns why the streams are closed. */
+  #reason(): unknown {
+    return this.#closed?.reason ?? new Error("the call has ended");
   }
 
   /** Waits until a read or a write would not block. */
@@ -128,7 +136,7 @@ export class PassedStreams implements Disposable {
     using watch = this.#poller.watch({ descriptor }, resolve, readiness);
     const end = () => {
       watch[Symbol.dispose]();
-      reject(this.#closed!.reason);
+      reject(this.#reason());
     };
     this.#waiting.add(end);
     try {
