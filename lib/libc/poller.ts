@@ -1,5 +1,6 @@
 import { Epoll, type Readiness } from "./epoll.ts";
 import { END_ID, WATCHED_ID } from "./poll_ids.ts";
+import { pollReadable } from "./poll.ts";
 import { AF_UNIX } from "./sockaddr.ts";
 import { SOCK_DGRAM, Socket } from "./socket.ts";
 
@@ -8,6 +9,15 @@ import { SOCK_DGRAM, Socket } from "./socket.ts";
  * timer is late by so much at most. A signal ends the waiting. Milliseconds.
  */
 const [BUSY_MS, IDLE_MS] = [5, 1000];
+
+/** How long the runtime then has for its events, before a thread without work waits again. Milliseconds. */
+const REST_MS = 20;
+
+/**
+ * How long a thread without work waits for a single descriptor before it adds that one to the others:
+ * to add it, wait and remove it takes twice as long. Milliseconds.
+ */
+const SOON_MS = 1;
 
 /**
  * How many microtasks those who were called get before this thread looks what else is ready. A look more or
@@ -43,6 +53,8 @@ export class Poller implements Disposable {
   #hops = 0;
   /** When the runtime last had an event for this thread. Milliseconds. */
   #lastEvent = 0;
+  /** Ends the time that the runtime has for its events. */
+  #rest: ReturnType<typeof setTimeout> | undefined;
   #isEnding = false;
 
   constructor() {
@@ -51,9 +63,8 @@ export class Poller implements Disposable {
     this.#leave();
     this.#worker.onmessage = ({ data: isEnd }: MessageEvent<boolean>) => {
       if (isEnd) return this.#close();
-      this.#lastEvent = performance.now();
       this.#isLeft = false;
-      this.#look();
+      this.#lookAfterEvent();
     };
     this.#worker.postMessage(this.#workers.descriptor);
   }
@@ -83,11 +94,20 @@ export class Poller implements Disposable {
     return this.#readable(descriptor, ms, () => {});
   }
 
-  /** As {@link readable}, for somebody who has no work for this thread meanwhile, and has some then. */
-  readableWithoutWork(descriptor: number, ms: number): Promise<boolean> {
+  /**
+   * As {@link readable}, for somebody who has no work for this thread meanwhile, and has some then.
+   * @param left says how many milliseconds are left; asked where it is not readable soon
+   */
+  async readableWithoutWork(descriptor: number, left: () => number): Promise<boolean> {
+    const isAlone = this.#work === 1;
+    // A descriptor of the set ends the waiting, too: nobody else is kept waiting.
+    const ready = pollReadable([descriptor, this.#epoll.descriptor], isAlone ? SOON_MS : 0);
+    if (ready[0] === descriptor) return true;
+    const ms = left();
+    if (ms <= 0) return false;
     const readable = this.#readable(descriptor, ms, () => this.begin());
     this.end();
-    return readable;
+    return await readable;
   }
 
   /** Notes that somebody has work for this thread, or waits for other things than watched descriptors. */
@@ -106,6 +126,7 @@ export class Poller implements Disposable {
   /** Stops waiting, and ends the thread. */
   [Symbol.dispose](): void {
     this.#isEnding = true;
+    clearTimeout(this.#rest);
     this.#watched.clear();
     this.#end[0].send(new Uint8Array(1));
   }
@@ -126,14 +147,21 @@ export class Poller implements Disposable {
 
   /** Looks once those who go on now have gone on. */
   #lookSoon(): void {
-    if (this.#hops === 0) queueMicrotask(this.#hop);
+    if (this.#hops === 0) void Promise.resolve().then(this.#hop);
     this.#hops = HOPS;
   }
 
   readonly #hop = () => {
-    if (--this.#hops > 0) queueMicrotask(this.#hop);
+    // Not queueMicrotask(), which takes ten times as long with Deno.
+    if (--this.#hops > 0) void Promise.resolve().then(this.#hop);
     else this.#look();
   };
+
+  /** Looks, from something that the runtime called. */
+  #lookAfterEvent(): void {
+    this.#lastEvent = performance.now();
+    this.#look();
+  }
 
   /** Calls those whose descriptors are ready. Without work it waits until there are some. */
   #look(): void {
@@ -150,7 +178,16 @@ export class Poller implements Disposable {
     } finally {
       if (ready.length > 0) this.#lookSoon();
       else this.#leave();
+      if (isIdle && ready.length === 0) this.#waitAgainSoon();
     }
+  }
+
+  /** Waits again, unless there is work by then, once the runtime had time for its events. */
+  #waitAgainSoon(): void {
+    clearTimeout(this.#rest);
+    this.#rest = setTimeout(() => {
+      if (this.#work === 0) this.#lookAfterEvent();
+    }, REST_MS);
   }
 
   /** Leaves the waiting to the Worker. */

@@ -116,3 +116,39 @@ Deno.test("a thread without work waits itself", async () => {
   using poller = new Poller();
   assert(await succeeds(() => hearsBoth(poller, () => poller.end(), () => poller.begin())));
 });
+
+/** Waits as long as a timer takes that is set to `ms`. Returns milliseconds. */
+async function timer(ms: number): Promise<number> {
+  const start = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return performance.now() - start;
+}
+
+Deno.test("a thread without work waits itself again after the runtime's events", async () => {
+  using poller = new Poller();
+  poller.end();
+  await timer(100); // an event, for which the thread stops waiting
+  assert(await timer(100) > 500, "the thread did not wait: a timer was heard at once");
+  poller.begin();
+});
+
+Deno.test("a thread that waits for one descriptor hears of the others", async () => {
+  using poller = new Poller();
+  const [[a, toA], [b, toB]] = [
+    Socket.pair(AF_UNIX, SOCK_DGRAM),
+    Socket.pair(AF_UNIX, SOCK_DGRAM),
+  ];
+  const isReadable = (left: number) => poller.readableWithoutWork(a.descriptor, () => left);
+  assertEquals(await isReadable(0), false);
+  const heard = next(poller, b);
+  toB.send(bytes("for b"));
+  let isOver = false;
+  const readable = isReadable(60_000).finally(() => isOver = true);
+  assertEquals(await heard, "for b");
+  await goOn();
+  assertEquals(isOver, false);
+  toA.send(bytes("for a"));
+  assertEquals(await readable, true);
+  assertEquals(await isReadable(0), true);
+  for (const socket of [a, toA, b, toB]) socket[Symbol.dispose]();
+});

@@ -8,6 +8,7 @@ import {
 import type { Poller } from "../libc/poller.ts";
 import type { Socket } from "../libc/socket.ts";
 import { SystemError } from "../libc/system_error.ts";
+import { decodeUtf8 } from "../runtime/utf8.ts";
 import { GO, MAGIC, REQUEST_LIMIT, SIGNALS, STATUS_MAGIC } from "./protocol.ts";
 
 /** The first message of a client. */
@@ -58,12 +59,12 @@ export class CallSocket implements Disposable {
 
   /** Reads the first message; undefined where none comes in time, or the client disconnects. */
   async readRequest(timeoutMs: number): Promise<ClientMessage | undefined> {
-    const deadline = performance.now() + timeoutMs;
+    const left = countdown(timeoutMs);
     /** Reads on until there are `wanted` bytes. */
     const read = async (into: Uint8Array<ArrayBuffer>, done: number, wanted: number) => {
       while (done < wanted) {
+        if (!await this.#readable(left)) return undefined;
         const received = this.#receive(into.subarray(done));
-        if (!received && !await this.#readable(deadline - performance.now())) return undefined;
         if (received?.count === 0) return undefined;
         done += received?.count ?? 0;
       }
@@ -78,11 +79,14 @@ export class CallSocket implements Disposable {
     if (magic !== MAGIC) return { kind: "unreadable", why: "another protocol" };
     const size = view.getUint32(4, true);
     if (size > REQUEST_LIMIT) return { kind: "unreadable", why: "request too long" };
-    const came = first.subarray(HEADER_SIZE, Math.min(count, HEADER_SIZE + size));
-    const body = new Uint8Array(size);
-    body.set(came);
-    if (await read(body, came.length, size) === undefined) return undefined;
-    const request = count <= HEADER_SIZE + size ? parseRequest(body) : undefined;
+    const came = first.subarray(HEADER_SIZE, count);
+    let body = came;
+    if (came.length < size) {
+      body = new Uint8Array(size);
+      body.set(came);
+      if (await read(body, came.length, size) === undefined) return undefined;
+    }
+    const request = body.length === size ? parseRequest(body) : undefined;
     return request
       ? { kind: "call", request }
       : { kind: "unreadable", why: "request that cannot be read" };
@@ -93,19 +97,17 @@ export class CallSocket implements Disposable {
    * @returns standard input, output and error; undefined where they do not come in time
    */
   async receiveStreams(timeoutMs: number): Promise<Descriptor[] | undefined> {
-    const deadline = performance.now() + timeoutMs;
+    const left = countdown(timeoutMs);
     const byte = new Uint8Array(1);
-    for (;;) {
+    while (await this.#readable(left)) {
       const received = this.#receive(byte, STREAMS);
-      if (!received) {
-        if (await this.#readable(deadline - performance.now())) continue;
-        return undefined;
-      }
+      if (!received) continue;
       const { count, descriptors } = received;
       if (count === 1 && byte[0] === GO && descriptors.length === STREAMS) return descriptors;
       for (const descriptor of descriptors) descriptor[Symbol.dispose]();
       return undefined;
     }
+    return undefined;
   }
 
   /** Calls `events` from now on. */
@@ -133,6 +135,12 @@ export class CallSocket implements Disposable {
     }
   }
 
+  /** Sends the last byte. Nothing is listened for any more: the client's end would wake a thread. */
+  end(byte: number): void {
+    this.#unwatch();
+    this.send(byte);
+  }
+
   [Symbol.dispose](): void {
     this.#unwatch();
     this.#socket[Symbol.dispose]();
@@ -157,10 +165,16 @@ export class CallSocket implements Disposable {
     }
   }
 
-  /** Waits until there is something to read, but no longer than `ms`. */
-  async #readable(ms: number): Promise<boolean> {
-    return ms > 0 && await this.#poller.readableWithoutWork(this.#socket.descriptor, ms);
+  /** Waits until there is something to read, but no longer than there are milliseconds left. */
+  #readable(left: () => number): Promise<boolean> {
+    return this.#poller.readableWithoutWork(this.#socket.descriptor, left);
   }
+}
+
+/** Returns how many milliseconds are left of `ms`, counted from the first time that it is asked. */
+function countdown(ms: number): () => number {
+  let end: number | undefined;
+  return () => (end ??= performance.now() + ms) - performance.now();
 }
 
 /** Parses a request's body; undefined where it is malformed. */
@@ -168,7 +182,7 @@ function parseRequest(body: Uint8Array): CallRequest | undefined {
   if (body.at(-1) !== 0) return undefined;
   let texts: string[];
   try {
-    texts = new TextDecoder("utf-8", { fatal: true }).decode(body.subarray(0, -1)).split("\0");
+    texts = decodeUtf8(body.subarray(0, -1)).split("\0");
   } catch {
     return undefined; // An environment need not be UTF-8: the client executes the executable then.
   }

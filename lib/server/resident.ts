@@ -275,7 +275,7 @@ export class ResidentServer implements Disposable {
         }
         const exitCode = await this.#deliver(reply, socket, streams);
         streams[Symbol.dispose]();
-        if (!isGone) socket.send(exitCode === 0 ? SUCCEEDED : FAILED);
+        if (!isGone) socket.end(exitCode === 0 ? SUCCEEDED : FAILED);
         if (isGone) await reply.settled;
       });
     } finally {
