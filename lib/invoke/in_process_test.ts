@@ -45,6 +45,9 @@ Deno.test("lookupInProcess() takes a client for the executable that it stands fo
       Deno.writeFileSync(client, makeClient({ elfMachine: 62, executable }).file);
     write(Deno.execPath());
     assertEquals(typeof lookupInProcess(client), "function");
+    const aMinuteAgo = Date.now() / 1000 - 60;
+    Deno.utimeSync(client, aMinuteAgo, aMinuteAgo);
+    for (const _ of ["read", "known"]) assertEquals(typeof lookupInProcess(client), "function");
     write("/bin/sh");
     assertEquals(lookupInProcess(client), undefined);
     write();

@@ -21,6 +21,13 @@ const NS_GET_NSTYPE = 0xb703;
 /** The calling thread's own namespace. Not `/proc/self`, which is the process's first thread. */
 const OWN = "/proc/thread-self/ns/net";
 
+/**
+ * The namespace that this thread was in when it first entered another one. Kept open, since a thread
+ * goes back to the same one every time, and opening a file of /proc takes as long as entering and
+ * leaving.
+ */
+let first: NetNs | undefined;
+
 /** What a function run inside a namespace may return: anything but a promise. */
 export type Synchronous<T> = T extends PromiseLike<unknown> ? never : T;
 
@@ -116,7 +123,11 @@ export class NetNs implements Disposable {
 
   /** Whether both are the same namespace. */
   is(other: NetNs): boolean {
-    return this.dev === other.dev && this.ino === other.ino;
+    return this.#isAt(other);
+  }
+
+  #isAt({ dev, ino }: Pick<FileInfo, "dev" | "ino">): boolean {
+    return this.dev === dev && this.ino === ino;
   }
 
   /**
@@ -127,9 +138,11 @@ export class NetNs implements Disposable {
    * @throws {CniError} code 999 without the privilege to enter (CAP_SYS_ADMIN)
    */
   run<T>(inside: () => Synchronous<T>): T {
-    const { dev, ino } = runtime.files.stat(OWN);
-    if (this.dev === dev && this.ino === ino) return inside();
-    using home = NetNs.current();
+    const own = runtime.files.stat(OWN);
+    if (this.#isAt(own)) return inside();
+    first ??= NetNs.current();
+    using other = first.#isAt(own) ? undefined : NetNs.current();
+    const home = other ?? first;
     enterByDescriptor(this.descriptor, this.path);
     try {
       return inside();

@@ -15,9 +15,12 @@ const PROCESSES: Readonly<Record<string, string>> = {
 const ALLOWED: Readonly<Record<string, string>> = {
   "lib/ns/netns.ts: runtime.write": "a thread that cannot leave a namespace ends the process",
   "lib/ns/netns.ts: runtime.exit": "a thread that cannot leave a namespace ends the process",
+  "lib/ns/netns.ts: first": "where this thread is, whoever's call it does",
   "lib/host/lock.ts: queues": "says in which order calls get a lock",
   "lib/invoke/in_process.ts: given": "holds a value for each call",
   "lib/invoke/in_process.ts: registered": "written once, before any call: what this executable is",
+  "lib/invoke/in_process.ts: own": "what this executable is",
+  "lib/invoke/in_process.ts: lastRead": "a file's content, used for the same file only",
   "lib/libc/async_write.ts: #underWay":
     "keeps the memory of what the kernel reads, whoever sent it",
   "lib/netlink/codec.ts: LITTLE": "a constant",

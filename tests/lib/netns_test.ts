@@ -47,6 +47,23 @@ kernelTest("run() is inside for its callback, and back after it, even when it th
   assertNotEquals(now.ino, netns.ino);
 });
 
+kernelTest("run() within run() comes back to where it was each time", () => {
+  using blue = createNetNs("blue");
+  using green = createNetNs("green");
+  const at = () => {
+    using netns = NetNs.current();
+    return netns.ino;
+  };
+  const home = at();
+  const seen = blue.run(() => [
+    at(),
+    green.run(() => [at(), blue.run(at), at()]),
+    at(),
+  ]);
+  assertEquals(seen, [blue.ino, [green.ino, blue.ino, green.ino], blue.ino]);
+  assertEquals(at(), home);
+});
+
 kernelTest(
   "run() ends the process where its thread cannot be put back",
   (sandbox) => {
