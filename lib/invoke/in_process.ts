@@ -64,15 +64,17 @@ let own: FileInfo | undefined;
 /** The file that was read last, and its content: nearly every call has the same IPAM plugin. */
 let lastRead: { file: FileInfo; bytes: Uint8Array } | undefined;
 
-/** The age from which a file's time tells whether it was written again. Milliseconds. */
+/** The age from which the time of a file's last change tells it from the next. Milliseconds. */
 const SETTLED_MS = 1000;
 
-/** Reads a file, unless it is the one that was read last and has not been written since. */
+/** Reads a file, unless it is the one that was read last and has not been changed since. */
 function read(path: string, file: FileInfo): Uint8Array {
-  const same = ["dev", "ino", "size", "modifiedMs"] as const;
-  if (lastRead && same.every((key) => lastRead!.file[key] === file[key])) return lastRead.bytes;
+  const identifying = ["dev", "ino", "changedMs"] as const;
+  if (lastRead && identifying.every((key) => lastRead!.file[key] === file[key])) {
+    return lastRead.bytes;
+  }
   const bytes = runtime.files.read(path);
-  lastRead = Date.now() - file.modifiedMs > SETTLED_MS ? { file, bytes } : undefined;
+  lastRead = Date.now() - file.changedMs > SETTLED_MS ? { file, bytes } : undefined;
   return bytes;
 }
 

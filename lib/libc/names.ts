@@ -8,7 +8,7 @@ import { cString } from "../runtime/c_string.ts";
 import { fromCaller } from "../runtime/caller.ts";
 import { errnoNumber } from "../runtime/errno.ts";
 import { runtime } from "../runtime/mod.ts";
-import { decodeText } from "../runtime/utf8.ts";
+import { decodeText } from "../runtime/decode.ts";
 import { names } from "./symbols.ts";
 import { SystemError } from "./system_error.ts";
 

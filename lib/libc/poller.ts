@@ -1,3 +1,4 @@
+import { snapshot } from "../runtime/async_storage.ts";
 import { Epoll, type Readiness } from "./epoll.ts";
 import { END_ID, WATCHED_ID } from "./poll_ids.ts";
 import { pollReadable } from "./poll.ts";
@@ -53,6 +54,8 @@ export class Poller implements Disposable {
   #hops = 0;
   /** When the runtime last had an event for this thread. Milliseconds. */
   #lastEvent = 0;
+  /** What looks belongs to no call, whosever end it was that began it. */
+  readonly #asItself = snapshot();
   /** Ends the time that the runtime has for its events. */
   #rest: ReturnType<typeof setTimeout> | undefined;
   #isEnding = false;
@@ -147,14 +150,21 @@ export class Poller implements Disposable {
 
   /** Looks once those who go on now have gone on. */
   #lookSoon(): void {
-    if (this.#hops === 0) void Promise.resolve().then(this.#hop);
+    if (this.#hops === 0) this.#asItself(() => void Promise.resolve().then(this.#hop));
     this.#hops = HOPS;
   }
 
   readonly #hop = () => {
     // Not queueMicrotask(), which takes ten times as long with Deno.
-    if (--this.#hops > 0) void Promise.resolve().then(this.#hop);
-    else this.#look();
+    if (--this.#hops > 0) return void Promise.resolve().then(this.#hop);
+    try {
+      this.#look();
+    } catch (error) {
+      // Now: what a promise rejects with is heard of once this thread no longer waits.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   };
 
   /** Looks, from something that the runtime called. */

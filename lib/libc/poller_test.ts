@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { type CallContext, currentCall, runInCall } from "../runtime/current_call.ts";
 import { Descriptor, O_RDONLY } from "./descriptor.ts";
 import { Poller } from "./poller.ts";
 import { AF_UNIX } from "./sockaddr.ts";
@@ -151,4 +152,53 @@ Deno.test("a thread that waits for one descriptor hears of the others", async ()
   assertEquals(await readable, true);
   assertEquals(await isReadable(0), true);
   for (const socket of [a, toA, b, toB]) socket[Symbol.dispose]();
+});
+
+Deno.test("an error of who is called is heard before the thread waits again", async () => {
+  using poller = new Poller();
+  const [[a, toA], [b, toB]] = [
+    Socket.pair(AF_UNIX, SOCK_DGRAM),
+    Socket.pair(AF_UNIX, SOCK_DGRAM),
+  ];
+  toB.send(bytes("for b"));
+  await next(poller, b); // an event of the runtime: the thread looks by itself now
+  const start = performance.now();
+  let heardMs: number | undefined;
+  const hear = (event: ErrorEvent) => {
+    event.preventDefault();
+    heardMs = performance.now() - start;
+  };
+  globalThis.addEventListener("error", hear);
+  const watch = poller.watch(a, () => {
+    watch[Symbol.dispose]();
+    throw new Error("who is called fails");
+  });
+  toA.send(bytes("for a"));
+  poller.end();
+  await timer(100); // The thread waits meanwhile.
+  poller.begin();
+  globalThis.removeEventListener("error", hear);
+  assert(heardMs !== undefined && heardMs < 500, `heard after ${heardMs} ms`);
+  for (const socket of [a, toA, b, toB]) socket[Symbol.dispose]();
+});
+
+Deno.test("what is called belongs to no call, whosever work ended before", async () => {
+  using poller = new Poller();
+  const [a, toA] = Socket.pair(AF_UNIX, SOCK_DGRAM);
+  const { promise, resolve } = Promise.withResolvers<CallContext | undefined>();
+  const watch = poller.watch(a, () => {
+    watch[Symbol.dispose]();
+    resolve(currentCall());
+  });
+  const call: CallContext = {
+    environment: {},
+    directory: "/",
+    writeError: () => {},
+    inherited: new Set(),
+  };
+  toA.send(bytes("for a"));
+  runInCall(call, () => poller.end());
+  assertEquals(await promise, undefined);
+  poller.begin();
+  for (const socket of [a, toA]) socket[Symbol.dispose]();
 });

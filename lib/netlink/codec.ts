@@ -9,7 +9,7 @@
  */
 import { IpAddress } from "../ip/address.ts";
 import { formatMac, macBytes } from "../ip/mac.ts";
-import { decodeText } from "../runtime/utf8.ts";
+import { decodeText } from "../runtime/decode.ts";
 
 /** Encodes and decodes values of one type. */
 export interface Codec<T> {

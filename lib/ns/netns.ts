@@ -22,9 +22,9 @@ const NS_GET_NSTYPE = 0xb703;
 const OWN = "/proc/thread-self/ns/net";
 
 /**
- * The namespace that this thread was in when it first entered another one. Kept open, since a thread
- * goes back to the same one every time, and opening a file of /proc takes as long as entering and
- * leaving.
+ * The namespace that the process's first thread was in when it first entered another one. Kept open,
+ * since it goes back to the same one every time, and opening a file of /proc takes as long as entering
+ * and leaving. Not for other threads: nobody would close it when they end.
  */
 let first: NetNs | undefined;
 
@@ -122,12 +122,8 @@ export class NetNs implements Disposable {
   }
 
   /** Whether both are the same namespace. */
-  is(other: NetNs): boolean {
-    return this.#isAt(other);
-  }
-
-  #isAt({ dev, ino }: Pick<FileInfo, "dev" | "ino">): boolean {
-    return this.dev === dev && this.ino === ino;
+  is(other: { readonly dev: number; readonly ino: number }): boolean {
+    return this.dev === other.dev && this.ino === other.ino;
   }
 
   /**
@@ -139,10 +135,10 @@ export class NetNs implements Disposable {
    */
   run<T>(inside: () => Synchronous<T>): T {
     const own = runtime.files.stat(OWN);
-    if (this.#isAt(own)) return inside();
-    first ??= NetNs.current();
-    using other = first.#isAt(own) ? undefined : NetNs.current();
-    const home = other ?? first;
+    if (this.is(own)) return inside();
+    if (isFirstThread()) first ??= NetNs.current();
+    using other = first?.is(own) ? undefined : NetNs.current();
+    const home = other ?? first!;
     enterByDescriptor(this.descriptor, this.path);
     try {
       return inside();
@@ -173,6 +169,14 @@ export function enterByDescriptor(descriptor: number, path: string): void {
     }
     throw error;
   }
+}
+
+/** What {@link isFirstThread} has found out. */
+let isFirst: boolean | undefined;
+
+function isFirstThread(): boolean {
+  const { pid } = runtime;
+  return isFirst ??= runtime.files.readLink("/proc/thread-self") === `${pid}/task/${pid}`;
 }
 
 /** Puts the thread back; a thread that cannot be put back must not go on. */

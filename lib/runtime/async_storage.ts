@@ -6,14 +6,32 @@ export interface AsyncStorage<T> {
   run<R>(store: T, work: () => R): R;
 }
 
+/** Runs `work`, and all that it waits for, with the stores of where this function was made. */
+export type Snapshot = <R>(work: () => R) => R;
+
+/** The part of `node:async_hooks` that is used here. */
+interface AsyncLocalStorage {
+  new <T>(): AsyncStorage<T>;
+  snapshot(): Snapshot;
+}
+
 /**
  * Makes a storage. Loads `node:async_hooks`, which a process that serves one call does not need.
  */
 export function newStorage<T>(): AsyncStorage<T> {
+  return new (load())<T>();
+}
+
+/** Keeps the stores of all storages as they are here. Loads `node:async_hooks`, too. */
+export function snapshot(): Snapshot {
+  return load().snapshot();
+}
+
+function load(): AsyncLocalStorage {
   const { process } = globalThis as unknown as {
     process: {
-      getBuiltinModule(name: "node:async_hooks"): { AsyncLocalStorage: new () => AsyncStorage<T> };
+      getBuiltinModule(name: "node:async_hooks"): { AsyncLocalStorage: AsyncLocalStorage };
     };
   };
-  return new (process.getBuiltinModule("node:async_hooks").AsyncLocalStorage)();
+  return process.getBuiltinModule("node:async_hooks").AsyncLocalStorage;
 }

@@ -240,6 +240,8 @@ export function bunFiles(c: FileLibrary): BunFiles {
 /** Reads what statx(2) returned. @param statx `struct statx` of `linux/stat.h` */
 function fileInfo(statx: DataView): FileInfo {
   const u64 = (offset: number) => Number(statx.getBigUint64(offset, true));
+  const milliseconds = (offset: number) =>
+    u64(offset) * 1000 + Math.floor(statx.getUint32(offset + 8, true) / 1e6);
   const mode = statx.getUint16(28, true);
   const [major, minor] = [statx.getUint32(136, true), statx.getUint32(140, true)];
   return {
@@ -251,7 +253,8 @@ function fileInfo(statx: DataView): FileInfo {
     uid: statx.getUint32(20, true),
     dev: deviceNumber(major, minor),
     ino: u64(32),
-    modifiedMs: u64(112) * 1000 + Math.floor(statx.getUint32(120, true) / 1e6),
+    modifiedMs: milliseconds(112),
+    changedMs: milliseconds(96),
   };
 }
 

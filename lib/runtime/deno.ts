@@ -120,6 +120,7 @@ function fileInfo(info: Deno.FileInfo): FileInfo {
     dev: info.dev,
     ino: info.ino ?? 0,
     modifiedMs: info.mtime?.getTime() ?? 0,
+    changedMs: info.ctime?.getTime() ?? 0,
   };
 }
 

@@ -84,6 +84,8 @@ export interface FileInfo {
   ino: number;
   /** Milliseconds since 1970. */
   modifiedMs: number;
+  /** When the file or something about it was last changed, which nobody can set: inode(7). */
+  changedMs: number;
 }
 
 /** How to write a file. */

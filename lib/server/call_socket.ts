@@ -8,7 +8,7 @@ import {
 import type { Poller } from "../libc/poller.ts";
 import type { Socket } from "../libc/socket.ts";
 import { SystemError } from "../libc/system_error.ts";
-import { decodeUtf8 } from "../runtime/utf8.ts";
+import { decodeUtf8 } from "../runtime/decode.ts";
 import { GO, MAGIC, REQUEST_LIMIT, SIGNALS, STATUS_MAGIC } from "./protocol.ts";
 
 /** The first message of a client. */
@@ -67,6 +67,7 @@ export class CallSocket implements Disposable {
         const received = this.#receive(into.subarray(done));
         if (received?.count === 0) return undefined;
         done += received?.count ?? 0;
+        if (done < wanted && left() <= 0) return undefined;
       }
       return done;
     };

@@ -5,7 +5,7 @@
  * @module
  */
 import { runtime } from "../runtime/mod.ts";
-import { decodeUtf8 } from "../runtime/utf8.ts";
+import { decodeUtf8 } from "../runtime/decode.ts";
 
 /** Where in the file {@link CLIENT_MARK} is: after the ELF header and three program headers. */
 export const MARK_OFFSET = 64 + 3 * 56;

@@ -10,7 +10,7 @@ import { readLinkIfPresent } from "../libc/names.ts";
 import { transfers } from "../libc/symbols.ts";
 import { errnoCode, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
-import { decodeText } from "../runtime/utf8.ts";
+import { decodeText } from "../runtime/decode.ts";
 
 /**
  * The names of further namespaces that a call depends on, by their links in `/proc/PID/ns`. A link
@@ -76,9 +76,9 @@ export function identityOf(directory: string, isLabelled?: boolean): Identity {
 const buffer = new Uint8Array(65536);
 
 /**
- * Reads `/proc/PID/status`, as much as {@link buffer} takes: a process of ten thousand groups has no
- * capability set then, and is not served. The runtimes' own functions read it in many small parts.
+ * Reads `/proc/PID/status`. The runtimes' own functions read it in many small parts.
  * @throws {SystemError}
+ * @throws {RangeError} where it is longer than {@link buffer}: of a process of 6,000 groups or more
  */
 function readStatus(directory: string): string {
   using file = Descriptor.open(`${directory}/status`, O_RDONLY);
@@ -88,10 +88,12 @@ function readStatus(directory: string): string {
     const rest = buffer.subarray(size);
     count = call(() => read(file.number, rest, rest.length), () => "read a process's status");
   }
+  // What a part of it does not tell must not be taken for equal.
+  if (size === buffer.length) throw new RangeError("a process's status is too long");
   return decodeText(buffer.subarray(0, size));
 }
 
-/** `readlink(2)`. @throws {ProcessGone} */
+/** `readlink(2)`. @throws {ProcessGone} @throws {SystemError} */
 function readLink(path: string): string {
   const target = readLinkIfPresent(path);
   if (target === undefined) throw new ProcessGone(`${path} is not there any more`);

@@ -22,6 +22,27 @@ Deno.test("identityOf() finds two processes of one kind alike, and none that has
   assertThrows(() => openProcess(child.pid), ProcessGone);
 });
 
+Deno.test("identityOf() fails where a status is too long to be read whole", () => {
+  const directory = Deno.makeTempDirSync();
+  try {
+    Deno.mkdirSync(`${directory}/ns`);
+    for (const name of ["root", "ns/user", "ns/net", "ns/mnt", "ns/pid"]) {
+      Deno.symlinkSync("/", `${directory}/${name}`);
+    }
+    const write = (groups: number) =>
+      Deno.writeTextFileSync(
+        `${directory}/status`,
+        `Name:\tx\nUid:\t0\nGid:\t0\nGroups:\t${"4294967294 ".repeat(groups)}\nCapEff:\t1\n`,
+      );
+    write(1000);
+    assertEquals(identityOf(directory, false).traits["capability set"], "1");
+    write(6000);
+    assertThrows(() => identityOf(directory, false), ProcessGone, "too long");
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
+
 Deno.test("differenceBetween() names each attribute in which processes may differ", () => {
   const own = identityOf("/proc/thread-self");
   const names = Object.keys(own.traits);

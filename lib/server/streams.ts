@@ -79,7 +79,7 @@ export class PassedStreams implements Disposable {
 
   /**
    * Closes the descriptors; reads and writes that wait reject with `reason`. Repeatable.
-   * @param reason made when it is needed where there is none: an error takes long to make
+   * @param reason absent where the call has ended: that error is made only if somebody waits
    */
   close(reason?: unknown): void {
     this.#closed ??= { reason };

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { decodeUtf8 } from "../runtime/utf8.ts";
+import { decodeUtf8 } from "../runtime/decode.ts";
 import type { Attachment } from "../types/attachment.ts";
 import { type NetConf, readNetConf, readValidAttachments } from "../types/config.ts";
 import { CniError } from "../types/error.ts";

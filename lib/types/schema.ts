@@ -41,7 +41,7 @@ class Plan<T> implements Schema<T> {
    * Makes a plan of the functions that make the schema.
    * @param make makes the schema of any value
    * @param json makes the JSON Schema, as {@linkcode jsonSchemaOf} returns it
-   * @param fitting makes a schema that suffices for `value`; `make` is used when absent
+   * @param fitting makes what suffices for a value; the whole schema is used when absent
    * @param absent makes the value of a field that is absent; the field is required without it
    */
   constructor(
@@ -129,17 +129,17 @@ export function goObject<S extends Shape>(shape: S): Schema<ObjectOf<S>> {
    */
   let made: { shape: Fields; schema: z.ZodMiniType } | undefined;
   /** Makes the schema of the fields that `value` has, or must have. */
-  const fitting = (value: unknown) => {
-    if (!isObject(value as JsonValue)) return { schema: whole(), input: value };
+  const fitting = (value: unknown): Fitting<unknown> => {
+    if (!isObject(value as JsonValue)) return { schema: plan.whole, input: value };
     const present = foldKeys(value as JsonObject, keys);
     const shape: Fields = {};
     const input: Record<string, unknown> = {};
     for (const [key, field] of fields) {
-      const value = present[key];
-      if (value === undefined && field.absent) continue;
-      const fitted = field.fitting(value);
+      const its = present[key];
+      if (its === undefined && field.absent) continue;
+      const fitted = field.fitting(its);
       shape[key] = fitted.schema;
-      if (value !== undefined) input[key] = fitted.input;
+      if (its !== undefined) input[key] = fitted.input;
     }
     if (made && hasSameFields(made.shape, shape)) return { schema: made.schema, input };
     const others = fields.filter(([key]) => !(key in shape));
@@ -165,11 +165,12 @@ export function goObject<S extends Shape>(shape: S): Schema<ObjectOf<S>> {
       ...required.length > 0 ? { required } : {},
     };
   };
-  return new Plan(
+  const plan: Plan<ObjectOf<S>> = new Plan(
     () => whole() as unknown as z.ZodMiniType<ObjectOf<S>>,
     json,
-    (value) => fitting(value) as Fitting<unknown> as Fitting<ObjectOf<S>>,
+    (value) => fitting(value) as Fitting<ObjectOf<S>>,
   );
+  return plan;
 }
 
 /** Tells whether two objects have the same keys with the same values. */

@@ -37,9 +37,9 @@ const V8_FLAGS_OF_SERVERS = [
   // Every function is compiled at once, without being optimized. A storm's ADD takes 2.0 ms of its
   // thread's time, and 2.3 with a plugin's flags.
   "--always-sparkplug",
-  // Optimizing a function takes the thread a millisecond in the middle of somebody's call. After 400
-  // calls, as usual, it is most functions' turn in a node's first hundred: their host-local ADD took
-  // a sixteenth longer.
+  // Optimizing a function takes the thread a millisecond in the middle of somebody's request. Where
+  // that is after 400 calls of it, as usual, most functions' turn is within the first hundred
+  // requests, and host-local's ADD took a sixteenth longer.
   "--invocation-count-for-maglev=1000",
 ];
 

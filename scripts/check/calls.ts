@@ -15,7 +15,8 @@ const PROCESSES: Readonly<Record<string, string>> = {
 const ALLOWED: Readonly<Record<string, string>> = {
   "lib/ns/netns.ts: runtime.write": "a thread that cannot leave a namespace ends the process",
   "lib/ns/netns.ts: runtime.exit": "a thread that cannot leave a namespace ends the process",
-  "lib/ns/netns.ts: first": "where this thread is, whoever's call it does",
+  "lib/ns/netns.ts: first": "compared with where the thread is, whoever's call it does",
+  "lib/ns/netns.ts: isFirst": "a fact about the thread",
   "lib/host/lock.ts: queues": "says in which order calls get a lock",
   "lib/invoke/in_process.ts: given": "holds a value for each call",
   "lib/invoke/in_process.ts: registered": "written once, before any call: what this executable is",

@@ -137,6 +137,22 @@ kernelTest("a pinned Worker's asynchronous work stays inside", async () => {
   }
 }, { needs: ["busybox"] });
 
+kernelTest("a pinned Worker that visits another namespace keeps neither open", async () => {
+  using blue = createNetNs("blue");
+  using green = createNetNs("green");
+  const before = [openDescriptors(blue), openDescriptors(green)];
+  const worker = await startPinnedWorker(blue, new URL("./pinned_visitor.ts", import.meta.url));
+  try {
+    const { promise, resolve } = Promise.withResolvers<{ seen: number }>();
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.postMessage(green.path);
+    assertEquals((await promise).seen, green.ino);
+    assertEquals([openDescriptors(blue), openDescriptors(green)], before);
+  } finally {
+    worker.terminate();
+  }
+});
+
 kernelTest("a pinned Worker that cannot load its module says so", async () => {
   using netns = createNetNs("blue");
   await assertRejects(
@@ -145,6 +161,17 @@ kernelTest("a pinned Worker that cannot load its module says so", async () => {
     netns.path,
   );
 });
+
+/** Counts this process's descriptors of a namespace. */
+function openDescriptors({ ino }: NetNs): number {
+  return [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/self/fd/${name}`) === `net:[${ino}]`;
+    } catch {
+      return false; // the descriptor that the directory was read by
+    }
+  }).length;
+}
 
 /** Whether a port of this namespace's loopback accepts a connection. */
 function connects(port: number): boolean {

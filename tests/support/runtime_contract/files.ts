@@ -241,6 +241,7 @@ export const FILES: readonly Case[] = [
       size: 5,
       mode: 0o100640,
       modifiedMs: 1_700_000_000_000,
+      isChangedNow: true,
       same: true,
       errors: ["ENOENT", "ENOTDIR", "ENOENT"],
     },
@@ -249,7 +250,8 @@ export const FILES: readonly Case[] = [
       files.write(path, "12345");
       files.chmod(path, 0o640);
       files.setModified(path, 1_700_000_000_000);
-      const { isFile, isDirectory, isSymlink, size, mode, modifiedMs, dev, ino } = files.stat(path);
+      const { isFile, isDirectory, isSymlink, size, mode, dev, ino, ...times } = files.stat(path);
+      const { modifiedMs, changedMs } = times;
       const above = files.stat(directory);
       return {
         kind: [isFile, isDirectory, isSymlink],
@@ -257,6 +259,7 @@ export const FILES: readonly Case[] = [
         size,
         mode,
         modifiedMs,
+        isChangedNow: Math.abs(Date.now() - changedMs) < 60_000,
         same: dev === above.dev && ino !== above.ino && ino > 0,
         errors: [
           codeOf(() => files.stat(`${directory}/none`)),
