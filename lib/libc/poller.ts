@@ -1,4 +1,4 @@
-import { snapshot } from "../runtime/async_storage.ts";
+import type { Snapshot } from "../runtime/async_storage.ts";
 import { Epoll, type Readiness } from "./epoll.ts";
 import { END_ID, WATCHED_ID } from "./poll_ids.ts";
 import { pollReadable } from "./poll.ts";
@@ -54,13 +54,17 @@ export class Poller implements Disposable {
   #hops = 0;
   /** When the runtime last had an event for this thread. Milliseconds. */
   #lastEvent = 0;
-  /** What looks belongs to no call, whosever end it was that began it. */
-  readonly #asItself = snapshot();
+  readonly #asItself: Snapshot;
   /** Ends the time that the runtime has for its events. */
   #rest: ReturnType<typeof setTimeout> | undefined;
   #isEnding = false;
 
-  constructor() {
+  /**
+   * @param asItself runs what looks, which belongs to no call, whosever end it was that began it; needed
+   * where calls are served
+   */
+  constructor(asItself: Snapshot = (work) => work()) {
+    this.#asItself = asItself;
     this.#workers.add(this.#end[1].descriptor, END_ID, "read");
     this.#workers.add(this.#epoll.descriptor, WATCHED_ID, "read");
     this.#leave();

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { snapshot } from "../runtime/async_storage.ts";
 import { type CallContext, currentCall, runInCall } from "../runtime/current_call.ts";
 import { Descriptor, O_RDONLY } from "./descriptor.ts";
 import { Poller } from "./poller.ts";
@@ -183,7 +184,7 @@ Deno.test("an error of who is called is heard before the thread waits again", as
 });
 
 Deno.test("what is called belongs to no call, whosever work ended before", async () => {
-  using poller = new Poller();
+  using poller = new Poller(snapshot());
   const [a, toA] = Socket.pair(AF_UNIX, SOCK_DGRAM);
   const { promise, resolve } = Promise.withResolvers<CallContext | undefined>();
   const watch = poller.watch(a, () => {

@@ -9,6 +9,7 @@ import { Poller } from "../libc/poller.ts";
 import { setNiceness } from "../libc/priority.ts";
 import { releaseFilePages } from "../libc/file_pages.ts";
 import type { Socket } from "../libc/socket.ts";
+import { snapshot } from "../runtime/async_storage.ts";
 import { withoutDeleted } from "../runtime/deleted.ts";
 import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
@@ -61,7 +62,7 @@ export async function serve({ socketPath, idleMs }: ServeOptions): Promise<numbe
   const isOwn = !passed || runtime.env("LISTEN_FDNAMES") === OWN_SOCKET;
   const listener = passed ?? listenAt(socketPath, { server: SERVER, mode: 0o600 });
   const end = Promise.withResolvers<End>();
-  using poller = new Poller();
+  using poller = new Poller(snapshot());
   const server = new ResidentServer(listener, {
     poller,
     refuse,
