@@ -11,6 +11,7 @@ import { transfers } from "../libc/symbols.ts";
 import { errnoCode, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { decodeText } from "../runtime/decode.ts";
+import { readToEnd } from "../runtime/read_to_end.ts";
 
 /**
  * The names of further namespaces that a call depends on, by their links in `/proc/PID/ns`. A link
@@ -72,25 +73,24 @@ export function identityOf(directory: string, isLabelled?: boolean): Identity {
   });
 }
 
-/** What a process's status is read into: it is decoded at once. */
-const buffer = new Uint8Array(65536);
+/** The largest status of a process that is read: one of 6,000 groups or more is longer. Bytes. */
+const STATUS_LIMIT = 65_535;
 
 /**
  * Reads `/proc/PID/status`. The runtimes' own functions read it in many small parts.
  * @throws {SystemError}
- * @throws {RangeError} where it is longer than {@link buffer}: of a process of 6,000 groups or more
+ * @throws {RangeError} where it is longer than {@link STATUS_LIMIT}
  */
 function readStatus(directory: string): string {
   using file = Descriptor.open(`${directory}/status`, O_RDONLY);
   const { read } = transfers();
-  let size = 0;
-  for (let count = -1; count !== 0; size += count) {
-    const rest = buffer.subarray(size);
-    count = call(() => read(file.number, rest, rest.length), () => "read a process's status");
-  }
+  const status = readToEnd(
+    (into) => call(() => read(file.number, into, into.length), () => "read a process's status"),
+    STATUS_LIMIT,
+  );
   // What a part of it does not tell must not be taken for equal.
-  if (size === buffer.length) throw new RangeError("a process's status is too long");
-  return decodeText(buffer.subarray(0, size));
+  if (status.length > STATUS_LIMIT) throw new RangeError("a process's status is too long");
+  return decodeText(status);
 }
 
 /** `readlink(2)`. @throws {ProcessGone} @throws {SystemError} */
