@@ -24,6 +24,7 @@ import {
   packMessage,
   unpackMessage,
 } from "./message.ts";
+import { decodeText } from "../runtime/decode.ts";
 
 const DEFAULT_PATH = "/run/dbus/system_bus_socket";
 /** How long to wait for an answer: the default of D-Bus libraries. Milliseconds. */
@@ -177,7 +178,7 @@ export class SystemBus implements Disposable {
     const deadline = performance.now() + DEADLINE_MS;
     await this.#send(new TextEncoder().encode(`\0AUTH EXTERNAL ${uid}\r\n`), deadline);
     for (;;) {
-      const text = new TextDecoder().decode(this.#received);
+      const text = decodeText(this.#received);
       if (text.startsWith("OK ") && text.endsWith("\r\n")) break;
       if (text.endsWith("\r\n") || !await this.#receive(deadline)) {
         throw CniError.internal(`the system bus does not let us in: ${text.trim() || "no answer"}`);

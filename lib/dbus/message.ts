@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { decodeText } from "../runtime/decode.ts";
 
 export const METHOD_CALL = 1;
 /** Flag: a service that does not run is not to be started. */
@@ -194,7 +195,7 @@ class Reader {
   }
   #chars(length: number): string {
     const start = this.#take(length + 1); // the NUL
-    return new TextDecoder().decode(this.bytes.subarray(start, start + length));
+    return decodeText(this.bytes.subarray(start, start + length));
   }
   /** Goes on by so many bytes. Returns where they begin. */
   #take(length: number): number {

@@ -3,6 +3,7 @@ import { errnoCode } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { CniError } from "../types/error.ts";
 import { UnknownOutcome } from "../types/unknown_outcome.ts";
+import { decodeText } from "../runtime/decode.ts";
 
 /** The timeout of a program, which takes milliseconds. */
 const DEADLINE_MS = 30_000;
@@ -68,8 +69,11 @@ export async function runTool(
       CniError.internal(`cannot ${purpose}: ${tool} ${args.join(" ")} ${how}`),
     );
   }
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code: output.code, stdout: text(output.stdout), stderr: text(output.stderr) };
+  return {
+    code: output.code,
+    stdout: decodeText(output.stdout),
+    stderr: decodeText(output.stderr),
+  };
 }
 
 /** Makes the remedy for common errors, which is appended to an error's text. */

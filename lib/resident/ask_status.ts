@@ -6,6 +6,7 @@ import { concat } from "../runtime/concat.ts";
 import { STATUS_MAGIC } from "../server/protocol.ts";
 import type { ResidentStatus } from "../server/resident.ts";
 import { CniError } from "../types/error.ts";
+import { decodeText } from "../runtime/decode.ts";
 
 /** How long to wait for the server's answer. Milliseconds. */
 const DEADLINE_MS = 5000;
@@ -71,5 +72,5 @@ async function readAnswer(socket: Socket, path: string): Promise<string> {
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
   }
-  return new TextDecoder().decode(concat(chunks));
+  return decodeText(concat(chunks));
 }
