@@ -22,44 +22,34 @@ export type ObjectOf<S extends Shape> = Simplify<
 /** One object type for an intersection of several. */
 export type Simplify<T> = { [K in keyof T]: T[K] };
 
-/** A schema that suffices for one value, and that value as the schema takes it. */
-interface Fitting<T> {
-  readonly schema: z.ZodMiniType<T>;
-  /** Of objects only the known keys, spelled as the schema spells them. */
-  readonly input: unknown;
-}
+/** What is read of a value that does not fit; of an option that is absent, undefined is read. */
+const MISFIT = Symbol("misfit");
 
 /**
- * A schema that makes its zod schemas only when they are needed. A plugin reads one configuration,
- * which has few of the possible fields: making a zod schema for each of the others would take most
- * of the time of reading.
+ * A schema that reads by itself what fits, and leaves to zod what does not, for all that is wrong
+ * with it. Nearly every configuration fits, and making zod's schemas, to read one configuration
+ * with them, took a tenth of an ADD.
  */
 class Plan<T> implements Schema<T> {
-  #whole: z.ZodMiniType<T> | undefined;
-
   /**
-   * Makes a plan of the functions that make the schema.
-   * @param make makes the schema of any value
+   * Makes a plan.
+   * @param read reads a value, undefined where there is none; it takes nothing that zod's does not
+   * @param zod makes zod's schema
    * @param json makes the JSON Schema, as {@linkcode jsonSchemaOf} returns it
-   * @param fitting makes what suffices for a value; the whole schema is used when absent
    * @param absent makes the value of a field that is absent; the field is required without it
    */
   constructor(
-    readonly make: () => z.ZodMiniType<T>,
+    readonly read: (value: unknown) => T | typeof MISFIT,
+    readonly zod: () => z.ZodMiniType<T>,
     readonly json: () => JsonObject,
-    readonly fitting: (value: unknown) => Fitting<T> = (input) => ({ schema: this.whole, input }),
     readonly absent?: () => T,
   ) {}
 
-  /** The schema of any value. */
-  get whole(): z.ZodMiniType<T> {
-    return this.#whole ??= this.make();
-  }
-
   safeParse(value: unknown): ParseResult<T> {
+    const data = this.read(value);
+    if (data !== MISFIT) return { success: true, data };
     // Compiling a schema that is used once costs more than it saves.
-    const { schema, input } = this.fitting(value);
-    return schema.safeParse(input, { jitless: true, reportInput: true });
+    return this.zod().safeParse(value, { jitless: true, reportInput: true });
   }
 }
 
@@ -88,7 +78,14 @@ export function customSchema<T>(
   read: (value: JsonValue) => T | undefined,
   json: () => JsonObject = () => ({ type: "string", description: `Must be ${expected}.` }),
 ): Schema<T> {
-  return new Plan(() => reader(expected, read), json);
+  return new Plan(
+    (value) => {
+      const data = value === undefined ? undefined : read(value as JsonValue);
+      return data === undefined ? MISFIT : data;
+    },
+    () => reader(expected, read),
+    json,
+  );
 }
 
 /** Makes the zod schema of a custom schema, or the first step of reading an object or a list. */
@@ -115,47 +112,25 @@ function quotesHint(input: unknown, fits: (value: JsonValue) => boolean): string
 
 /** An object with the given fields; null where a field may be absent counts as absent. */
 export function goObject<S extends Shape>(shape: S): Schema<ObjectOf<S>> {
-  type Fields = Record<string, z.ZodMiniType>;
   const fields = Object.entries(shape).map(([key, schema]) => [key, planOf(schema)] as const);
   const keys = fields.map(([key]) => key);
-  const whole = () => {
-    const read = (value: JsonValue) => isObject(value) ? foldKeys(value, keys) : undefined;
-    const all: Fields = Object.fromEntries(fields.map(([key, field]) => [key, field.whole]));
-    return z.pipe(reader<unknown>("an object", read), z.object(all));
-  };
-  /**
-   * The schema that was made last. In a process that serves many calls most configurations have the
-   * same fields, and making a schema takes longer than reading with it.
-   */
-  let made: { shape: Fields; schema: z.ZodMiniType } | undefined;
-  /** Makes the schema of the fields that `value` has, or must have. */
-  const fitting = (value: unknown): Fitting<unknown> => {
-    if (!isObject(value as JsonValue)) return { schema: plan.whole, input: value };
-    const present = foldKeys(value as JsonObject, keys);
-    const shape: Fields = {};
-    const input: Record<string, unknown> = {};
+  const fold = (value: JsonValue) => isObject(value) ? foldKeys(value, keys) : undefined;
+  const read = (value: unknown) => {
+    const present = fold(value as JsonValue);
+    if (!present) return MISFIT;
+    const all: Record<string, unknown> = {};
     for (const [key, field] of fields) {
       const its = present[key];
-      if (its === undefined && field.absent) continue;
-      const fitted = field.fitting(its);
-      shape[key] = fitted.schema;
-      if (its !== undefined) input[key] = fitted.input;
+      const data = its === undefined && field.absent ? field.absent() : field.read(its);
+      if (data === MISFIT) return MISFIT;
+      if (data !== undefined) all[key] = data;
     }
-    if (made && hasSameFields(made.shape, shape)) return { schema: made.schema, input };
-    const others = fields.filter(([key]) => !(key in shape));
-    const schema = z.pipe(
-      z.object(shape),
-      z.transform((read: Record<string, unknown>) => {
-        const all: Record<string, unknown> = {};
-        for (const [key, { absent }] of others) {
-          const value = absent!();
-          if (value !== undefined) all[key] = value;
-        }
-        return Object.assign(all, read);
-      }),
-    );
-    made = { shape, schema };
-    return { schema, input };
+    return all as ObjectOf<S>;
+  };
+  const zod = () => {
+    const all = Object.fromEntries(fields.map(([key, field]) => [key, field.zod()]));
+    const object = z.pipe(reader<unknown>("an object", fold), z.object(all));
+    return object as unknown as z.ZodMiniType<ObjectOf<S>>;
   };
   const json = () => {
     const required = fields.filter(([, { absent }]) => !absent).map(([key]) => key);
@@ -165,18 +140,7 @@ export function goObject<S extends Shape>(shape: S): Schema<ObjectOf<S>> {
       ...required.length > 0 ? { required } : {},
     };
   };
-  const plan: Plan<ObjectOf<S>> = new Plan(
-    () => whole() as unknown as z.ZodMiniType<ObjectOf<S>>,
-    json,
-    (value) => fitting(value) as Fitting<ObjectOf<S>>,
-  );
-  return plan;
-}
-
-/** Tells whether two objects have the same keys with the same values. */
-function hasSameFields<T>(one: Record<string, T>, other: Record<string, T>): boolean {
-  const keys = Object.keys(one);
-  return keys.length === Object.keys(other).length && keys.every((key) => one[key] === other[key]);
+  return new Plan(read, zod, json);
 }
 
 /** A whole number; without limits any that a number holds exactly. */
@@ -238,12 +202,20 @@ export function oneOf<const T extends string>(values: readonly T[]): Schema<T> {
 /** A list, which may be empty, of what `item` reads. */
 export function list<T>(item: Schema<T>): Schema<T[]> {
   const plan = planOf(item);
-  const outer = () =>
-    reader<unknown>("a list", (value) => Array.isArray(value) ? value : undefined);
-  return new Plan(
-    () => z.pipe(outer(), z.array(plan.whole)),
-    () => ({ type: "array", items: plan.json() }),
-  );
+  const listed = (value: JsonValue) => Array.isArray(value) ? value : undefined;
+  const read = (value: unknown) => {
+    const items = listed(value as JsonValue);
+    if (!items) return MISFIT;
+    const all: T[] = [];
+    for (const each of items) {
+      const data = plan.read(each);
+      if (data === MISFIT) return MISFIT;
+      all.push(data);
+    }
+    return all;
+  };
+  const zod = () => z.pipe(reader<unknown>("a list", listed), z.array(plan.zod()));
+  return new Plan(read, zod, () => ({ type: "array", items: plan.json() }));
 }
 
 /**
@@ -253,9 +225,9 @@ export function list<T>(item: Schema<T>): Schema<T[]> {
 export function optional<T>(inner: Schema<T>): Schema<T | undefined> {
   const plan = planOf(inner);
   return new Plan<T | undefined>(
-    () => z.optional(plan.whole),
+    plan.read,
+    () => z.optional(plan.zod()),
     plan.json,
-    plan.fitting,
     () => undefined,
   );
 }
@@ -265,11 +237,11 @@ export function optional<T>(inner: Schema<T>): Schema<T | undefined> {
  */
 export function optionalText<T>(inner: Schema<T>): Schema<T | undefined> {
   const plan = planOf(inner);
-  const unlessEmpty = () => z.transform((input: unknown) => input === "" ? undefined : input);
+  const unlessEmpty = (value: unknown) => value === "" ? undefined : value;
   return new Plan<T | undefined>(
-    () => z.optional(z.pipe(unlessEmpty(), z.optional(plan.whole))),
+    (value) => value === "" ? undefined : plan.read(value),
+    () => z.optional(z.pipe(z.transform(unlessEmpty), z.optional(plan.zod()))),
     plan.json,
-    undefined,
     () => undefined,
   );
 }
@@ -285,9 +257,9 @@ export function withDefault<T>(
   const plan = planOf(inner);
   const standard = () => typeof value === "function" ? (value as () => T)() : value;
   return new Plan(
-    () => z._default(plan.whole, value as T & z.core.util.NoUndefined<T>),
+    plan.read,
+    () => z._default(plan.zod(), value as T & z.core.util.NoUndefined<T>),
     () => ({ ...plan.json(), default: standard() as JsonValue }),
-    plan.fitting,
     standard,
   );
 }

@@ -1,7 +1,8 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
 import { CniError } from "./error.ts";
 import { type JsonObject, type JsonValue, parseJson } from "./json.ts";
-import { readOptions, readValue } from "./options.ts";
+import { problemsIn, readOptions } from "./options.ts";
 import {
   boolean,
   goObject,
@@ -157,28 +158,49 @@ Deno.test("a value too long for a message is cut", () => {
   assertEquals(failure(boolean(), "x".repeat(1_000_000)).length < 300, true);
 });
 
-Deno.test("goObject() reads an item of a list as it reads what stands alone", () => {
-  const values: JsonValue[] = [
-    {},
-    { mtu: null, BRIDGE: "br0", vlan: 5, isgateway: true, trunk: [{ id: 1 }], unknown: 1 },
-    { mtu: "1500", vlan: 0, trunk: [{}, 7] },
-    { trunk: null, isGateway: 1 },
-    [],
-    "bridge",
+Deno.test("zod finds nothing wrong with what is read, and the same with the rest, alone or beside it", () => {
+  const word = oneOf(["a", "5"]);
+  const item = goObject({ id: integer({ min: 0 }), Name: optional(string()) });
+  const schemas: Schema<unknown>[] = [
+    ...[boolean(), integer(), integer({ max: 5 }), uint64(), string(), word, item, bridge()],
+    ...[optional(word), optionalText(word), withDefault(item, () => ({ id: 1 }))],
+    ...[list(word), list(optional(word)), list(list(integer())), optional(list(item))],
+    goObject({ a: optional(item), "": optionalText(word), b: withDefault(list(item), []) }),
   ];
-  const outcome = (read: () => unknown) => {
-    try {
-      return read();
-    } catch (error) {
-      return String(error).replaceAll("[0].", "").replace('"[0]"', "it");
-    }
-  };
-  for (const value of values) {
-    assertEquals(
-      outcome(() => readValue(list(bridge()), [value], (said) => new Error(said))),
-      outcome(() => [readValue(bridge(), value, (said) => new Error(said))]),
-    );
-  }
+  const leaf = fc.constantFrom<JsonValue>(
+    null,
+    true,
+    "",
+    "a",
+    "5",
+    0,
+    5,
+    1.5,
+    -1,
+    2 ** 53,
+    2n ** 64n,
+  );
+  const key = fc.constantFrom("id", "ID", "name", "a", "", "b", "mtu", "trunk", "__proto__");
+  const value = fc.letrec<{ value: JsonValue }>((tie) => ({
+    value: fc.oneof(
+      { depthSize: "small" },
+      leaf,
+      fc.array(tie("value"), { maxLength: 3 }),
+      fc.dictionary(key, tie("value"), { maxKeys: 4, noNullPrototype: true }),
+    ),
+  })).value;
+  let taken = 0;
+  fc.assert(
+    fc.property(fc.constantFrom(...schemas), value, (schema, v) => {
+      const whole = problemsIn(goObject({ v: schema }), { v });
+      // Only an object that is not read is given to zod, which says something of each part.
+      const beside = problemsIn(goObject({ v: schema, wrong: boolean() }), { v, wrong: "" });
+      assertEquals(beside.filter(({ path }) => path[0] !== "wrong"), whole);
+      taken += whole.length === 0 ? 1 : 0;
+    }),
+    { numRuns: 3000 },
+  );
+  assert(taken > 100, `only ${taken} values fit`);
 });
 
 Deno.test("goObject() itself must be an object", () => {
