@@ -68,8 +68,9 @@ ours to theirs: below 1 we are faster.
 
 const ROOT = new URL("..", import.meta.url).pathname;
 /**
- * How long a container lives at least, in milliseconds. The kernel frees what ADD replaced some 30 ms
- * later, and removing a link waits for that: a DEL right after its ADD would be charged for it.
+ * How long a container lives at least, and how long none is there before the next, in milliseconds.
+ * The kernel frees what ADD replaced some 30 ms later, and removing a link waits for that: a DEL
+ * right after its ADD would be charged for it, and an ADD for the end of the container before.
  */
 const LIFE_MS = 100;
 /** How long it lives at most while the kernel looks for other users of its IPv6 addresses. */
@@ -265,6 +266,7 @@ function inContainer<T>(use: (netns: string) => T): T {
     return use(netns.path);
   } finally {
     removeNetNs(name);
+    sleepSync(LIFE_MS);
   }
 }
 
