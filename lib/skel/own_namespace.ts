@@ -1,6 +1,7 @@
 import { warn } from "../runtime/caller.ts";
 import { ifPresent, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
+import { isSameFile } from "../runtime/same_file.ts";
 import type { FileInfo } from "../runtime/types.ts";
 import { CniError } from "../types/error.ts";
 import type { CommandRule } from "./commands.ts";
@@ -21,8 +22,8 @@ export function containerNetns(
   const { CNI_NETNS_OVERRIDE: override } = env;
   if (path === "" || ownNetns === "use" || override && /^(1|true)$/i.test(override)) return path;
   const own = ownNamespace();
-  const given = own && lookAt(path, ownNetns === "refuse");
-  if (given?.dev !== own?.dev || given?.ino !== own?.ino) return path;
+  const isOwn = own && isSameFile(lookAt(path, ownNetns === "refuse"), own);
+  if (!isOwn) return path;
   if (ownNetns === "leave") {
     warn(`CNI_NETNS is ${path}, the namespace this plugin runs in: nothing in there is removed\n`);
     return "";
