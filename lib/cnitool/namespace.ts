@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from "../deps/path.ts";
 import { NETNS_DIRECTORY } from "../ns/named.ts";
 import { ifPresent } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
+import { isSameFile } from "../runtime/same_file.ts";
 import type { FileInfo } from "../runtime/types.ts";
 
 /** A network namespace as the user named it. */
@@ -35,8 +36,7 @@ export function findNamespace(word: string): Namespace {
 /** Whether `path` leads to the namespace, which may be gone. */
 export function leadsTo(path: string, { path: own, plainPath }: Namespace): boolean {
   if (path === own || withoutLinks(path) === plainPath) return true;
-  const [one, other] = [statIfPresent(path), statIfPresent(own)];
-  return one !== undefined && one.dev === other?.dev && one.ino === other.ino;
+  return isSameFile(statIfPresent(path), statIfPresent(own));
 }
 
 /**
@@ -55,8 +55,7 @@ function withoutLinks(path: string): string {
 function workingDirectory(): string {
   const logical = runtime.env("PWD") ?? "";
   if (!logical.startsWith("/")) return runtime.files.realPath(".");
-  const [here, there] = [runtime.files.stat("."), statIfPresent(logical)];
-  const isHere = here.dev === there?.dev && here.ino === there.ino;
+  const isHere = isSameFile(statIfPresent(logical), runtime.files.stat("."));
   return isHere ? logical : runtime.files.realPath(".");
 }
 

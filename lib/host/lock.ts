@@ -11,6 +11,7 @@ import { descriptors } from "../libc/symbols.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { runtime } from "../runtime/mod.ts";
 import { currentObserver, type Observation } from "../runtime/observer.ts";
+import { type FileId, isSameFile } from "../runtime/same_file.ts";
 import { CniError } from "../types/error.ts";
 
 /** `sys/file.h` */
@@ -173,11 +174,11 @@ function heldTooLong(path: string, deadlineMs: number): CniError {
 /** Describes the holder of the lock, from /proc; undefined where it is unknown. */
 function holderOf(path: string): string | undefined {
   try {
-    const { dev, ino } = runtime.files.stat(path);
+    const file = runtime.files.stat(path);
     const locks = runtime.files.readText("/proc/locks");
-    let pid = findHolder(locks, dev, ino);
+    let pid = findHolder(locks, file.dev, file.ino);
     // The process that took it may be gone, while a program that it started still holds it.
-    if (pid && !commandOf(pid)) pid = findHeir(dev, ino) ?? pid;
+    if (pid && !commandOf(pid)) pid = findHeir(file) ?? pid;
     return pid && `process ${pid}${commandOf(pid)}`;
   } catch {
     // Not permitted, or /proc is not mounted: the error then does not name the holder.
@@ -186,13 +187,12 @@ function holderOf(path: string): string | undefined {
 }
 
 /** A process that holds the lock on a file by a descriptor that it inherited. */
-function findHeir(dev: number, ino: number): string | undefined {
+function findHeir(locked: FileId): string | undefined {
   const { files } = runtime;
   const isHeir = (pid: string) => {
     try {
       return files.list(`/proc/${pid}/fd`).some((descriptor) => {
-        const file = files.stat(`/proc/${pid}/fd/${descriptor}`);
-        return file.dev === dev && file.ino === ino &&
+        return isSameFile(files.stat(`/proc/${pid}/fd/${descriptor}`), locked) &&
           files.readText(`/proc/${pid}/fdinfo/${descriptor}`).includes("FLOCK");
       });
     } catch {

@@ -11,6 +11,7 @@
 import { FileLock } from "../host/lock.ts";
 import { errnoCode, ifPresent, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
+import { isSameFile } from "../runtime/same_file.ts";
 import { removeIfPresent } from "../runtime/write_atomic.ts";
 import { CLIENT_LIMIT, fitsClient, writeExecutable } from "../server/client_file.ts";
 import { BUILD_VERSION } from "../skel/build_version.ts";
@@ -262,7 +263,7 @@ class Installation {
           runtime.sha512Hex(this.#client);
     }
     const executable = directory.infoOf(OWN_NAME);
-    const isLink = executable?.dev === info.dev && executable.ino === info.ino;
+    const isLink = isSameFile(executable, info);
     if (form === "hard link") return isLink && executableIsThere;
     return (form === "executable" || !isLink) && directory.hasContent(name, RUNNING);
   }

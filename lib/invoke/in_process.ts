@@ -2,6 +2,7 @@
 import { type AsyncStorage, newStorage } from "../runtime/async_storage.ts";
 import { ifPresent } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
+import { isSameFile } from "../runtime/same_file.ts";
 import type { FileInfo } from "../runtime/types.ts";
 import { CLIENT_LIMIT, executableOf } from "../server/client_file.ts";
 import type { PluginOutput } from "../types/plugin_output.ts";
@@ -80,10 +81,9 @@ function read(path: string, file: FileInfo): Uint8Array {
 
 function isThisExecutable(file: string): boolean {
   try {
-    const { dev, ino } = own ??= runtime.files.stat("/proc/self/exe");
-    const isOwn = (other: FileInfo) => other.dev === dev && other.ino === ino;
+    own ??= runtime.files.stat("/proc/self/exe");
     const other = runtime.files.stat(file);
-    if (isOwn(other)) return true;
+    if (isSameFile(other, own)) return true;
     if (other.size > CLIENT_LIMIT) return false;
     const bytes = read(file, other);
     const executableBeside = (path: string) => {
@@ -92,7 +92,7 @@ function isThisExecutable(file: string): boolean {
     };
     // As the client does: beside the path that it is executed by, else beside the file itself.
     const found = executableBeside(file) ?? executableBeside(runtime.files.realPath(file));
-    return found !== undefined && isOwn(found);
+    return isSameFile(found, own);
   } catch {
     return false; // Executing the file is always right, and fails with the reason.
   }

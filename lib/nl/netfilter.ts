@@ -9,20 +9,21 @@
  * @module
  */
 import { runtime } from "../runtime/mod.ts";
+import { type FileId, isSameFile } from "../runtime/same_file.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "./socket.ts";
 
 /** The socket, and the namespace that it was opened in. */
-let kept: { socket: NetlinkSocket; dev: number; ino: number } | undefined;
+let kept: { socket: NetlinkSocket; namespace: FileId } | undefined;
 
 /**
  * The socket of the calling thread's namespace. Not to be disposed of.
  * @throws {SystemError}
  */
 export function netfilter(): NetlinkSocket {
-  const { dev, ino } = runtime.files.stat("/proc/thread-self/ns/net");
-  if (kept && kept.dev === dev && kept.ino === ino) return kept.socket;
+  const namespace = runtime.files.stat("/proc/thread-self/ns/net");
+  if (kept && isSameFile(kept.namespace, namespace)) return kept.socket;
   kept?.socket[Symbol.dispose]();
   kept = undefined;
-  kept = { socket: NetlinkSocket.open(undefined, NETLINK_NETFILTER), dev, ino };
+  kept = { socket: NetlinkSocket.open(undefined, NETLINK_NETFILTER), namespace };
   return kept.socket;
 }

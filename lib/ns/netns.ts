@@ -10,6 +10,7 @@ import { Descriptor, O_NONBLOCK, O_RDONLY } from "../libc/descriptor.ts";
 import { descriptors, namespaces } from "../libc/symbols.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { runtime } from "../runtime/mod.ts";
+import { isSameFile } from "../runtime/same_file.ts";
 import type { FileInfo } from "../runtime/types.ts";
 import { CniError } from "../types/error.ts";
 
@@ -123,7 +124,7 @@ export class NetNs implements Disposable {
 
   /** Whether both are the same namespace. */
   is(other: { readonly dev: number; readonly ino: number }): boolean {
-    return this.dev === other.dev && this.ino === other.ino;
+    return isSameFile(this, other);
   }
 
   /**

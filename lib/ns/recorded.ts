@@ -1,3 +1,4 @@
+import { isSameFile } from "../runtime/same_file.ts";
 import { isObject, type JsonValue } from "../types/json.ts";
 import { NetNs } from "./netns.ts";
 
@@ -52,11 +53,11 @@ export function readRecordedNetNs(value: JsonValue | undefined): RecordedNetNs {
  * Tells whether a container is known to be gone: nothing is at the path, or something else than was.
  * What may not be looked at, or who has no record, is not known to be gone.
  */
-export function isGone({ path, dev, ino }: RecordedNetNs): boolean {
+export function isGone(recorded: RecordedNetNs): boolean {
   try {
     // Not with stat(2): Deno permits /proc, where such paths often lead, only to who has all permissions.
-    using netns = NetNs.openIfPresent(path);
-    return netns?.dev !== dev || netns.ino !== ino;
+    using netns = NetNs.openIfPresent(recorded.path);
+    return !isSameFile(netns, recorded);
   } catch {
     return false;
   }

@@ -1,5 +1,6 @@
 import { ifPresent } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
+import { type FileId, isSameFile } from "../runtime/same_file.ts";
 import { NETNS_DIRECTORY } from "./named.ts";
 import { NetNs } from "./netns.ts";
 
@@ -24,14 +25,12 @@ export function* visibleNetNs(): Generator<NetNs> {
  * be gone while something keeps it alive. Undefined where it cannot be seen.
  * @param path tried first
  */
-export function openVisible(
-  { path, dev, ino }: { path: string; dev: number; ino: number },
-): NetNs | undefined {
-  for (const candidate of [path, ...paths()]) {
+export function openVisible(known: FileId & { path: string }): NetNs | undefined {
+  for (const candidate of [known.path, ...paths()]) {
     const info = tryTo(() => runtime.files.stat(candidate));
-    if (info?.dev !== dev || info.ino !== ino) continue;
+    if (!isSameFile(info, known)) continue;
     const netns = tryTo(() => NetNs.openIfPresent(candidate));
-    if (netns?.dev === dev && netns.ino === ino) return netns;
+    if (netns?.is(known)) return netns;
     netns?.[Symbol.dispose]();
   }
   return undefined;

@@ -11,6 +11,7 @@ import { type CallContext, runInCall } from "../runtime/current_call.ts";
 import { withoutDeleted } from "../runtime/deleted.ts";
 import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
+import { type FileId, isSameFile } from "../runtime/same_file.ts";
 import { CniError } from "../types/error.ts";
 import { interruptedBy, type PluginOutput, takeBackUnwritten } from "../types/plugin_output.ts";
 import { Acceptor } from "./acceptor.ts";
@@ -337,10 +338,9 @@ export class ResidentServer implements Disposable {
   }
 }
 
-function isFile(path: string, file: { dev: number; ino: number }): boolean {
+function isFile(path: string, file: FileId): boolean {
   try {
-    const { dev, ino } = runtime.files.stat(path);
-    return dev === file.dev && ino === file.ino;
+    return isSameFile(runtime.files.stat(path), file);
   } catch {
     return false;
   }

@@ -6,6 +6,7 @@ import { runtime } from "../../runtime/mod.ts";
 import type { Link } from "../../rtnl/link.ts";
 import { type Attachment, describeAttachment, sameAttachment } from "../../types/attachment.ts";
 import { namedAttachment } from "../../ip/mark.ts";
+import { isSameFile } from "../../runtime/same_file.ts";
 import { resultOf } from "../attachment_state.ts";
 import type { Container, ContainerInterface } from "./model.ts";
 
@@ -89,7 +90,7 @@ export function goneAttachments(
   return [...gone, ...ends];
 }
 
-function isAt({ netns }: CachedAttachment, { dev, ino }: NetNs): boolean {
+function isAt({ netns }: CachedAttachment, drawn: NetNs): boolean {
   const info = netns === "" ? undefined : ifPresent(() => runtime.files.stat(netns));
-  return info !== undefined && info.dev === dev && info.ino === ino;
+  return isSameFile(info, drawn);
 }

@@ -8,6 +8,7 @@ import { NetNs } from "../../../lib/ns/netns.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
+import { isSameFile } from "../../../lib/runtime/same_file.ts";
 import { CniError } from "../../../lib/types/error.ts";
 
 /** The identity of an interface. */
@@ -27,7 +28,7 @@ export interface InterfaceId {
 
 /** Tells whether both are the same interface, whatever its name and hardware address are now. */
 export function sameInterface(a: InterfaceId, b: InterfaceId): boolean {
-  return a.dev === b.dev && a.ino === b.ino && a.index === b.index;
+  return isSameFile(a, b) && a.index === b.index;
 }
 
 /** An interface, or its namespace, is not there any more. */
@@ -59,7 +60,7 @@ export class OpenInterface implements Disposable {
     const netns = openNamespace(interfaceId);
     if (!netns) throw new InterfaceGone(`network namespace ${interfaceId.netns} is gone`);
     try {
-      if (netns.dev !== interfaceId.dev || netns.ino !== interfaceId.ino) {
+      if (!netns.is(interfaceId)) {
         throw new InterfaceGone(`${interfaceId.netns} is another network namespace now`);
       }
       return OpenInterface.#with(netns, (inside) => {
@@ -99,12 +100,11 @@ export class OpenInterface implements Disposable {
  * Opens the namespace of an interface; undefined where it is gone: below a mount that was removed
  * is a regular file.
  */
-function openNamespace({ netns, dev, ino }: InterfaceId): NetNs | undefined {
+function openNamespace(interfaceId: InterfaceId): NetNs | undefined {
   try {
-    return NetNs.openIfPresent(netns);
+    return NetNs.openIfPresent(interfaceId.netns);
   } catch (error) {
-    const found = runtime.files.stat(netns);
-    if (found.dev === dev && found.ino === ino) throw error;
+    if (isSameFile(runtime.files.stat(interfaceId.netns), interfaceId)) throw error;
     return undefined;
   }
 }
