@@ -1,3 +1,4 @@
+import { decodeText } from "../runtime/decode.ts";
 import { runtime } from "../runtime/mod.ts";
 import type { CommandLine } from "./command_line.ts";
 import type { Option } from "./command.ts";
@@ -19,6 +20,6 @@ export function isConfirmed(line: CommandLine, question: string): boolean {
   }
   runtime.write(2, `${question} [y/N] `);
   // A terminal gives a line at a time.
-  const answer = new TextDecoder().decode(runtime.readStdin(0)).trim().toLowerCase();
+  const answer = decodeText(runtime.readStdin(0)).trim().toLowerCase();
   return answer === "y" || answer === "yes";
 }

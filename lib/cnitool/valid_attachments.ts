@@ -3,6 +3,7 @@ import type { CommandLine } from "../cli/command_line.ts";
 import { UsageError } from "../cli/usage_error.ts";
 import type { CachedAttachment } from "../libcni/cache.ts";
 import type { Cni } from "../libcni/cni.ts";
+import { decodeText } from "../runtime/decode.ts";
 import { runtime } from "../runtime/mod.ts";
 import { errnoCode, messageOf } from "../runtime/errors.ts";
 import { type Attachment, sameAttachment } from "../types/attachment.ts";
@@ -101,9 +102,7 @@ function readList(file: string): OnNetwork[] {
 
 function readListText(file: string, where: string): string {
   try {
-    return file === "-"
-      ? new TextDecoder().decode(runtime.readStdin(MAX_LIST))
-      : runtime.files.readText(file);
+    return file === "-" ? decodeText(runtime.readStdin(MAX_LIST)) : runtime.files.readText(file);
   } catch (error) {
     throw CniError.io(`${where}: cannot read it: ${errnoCode(error) ?? messageOf(error)}`);
   }

@@ -1,4 +1,5 @@
 /** Text as the base64 of its UTF-8 bytes, which is how Go writes bytes into JSON. */
+import { decodeText } from "../runtime/decode.ts";
 import { CniError } from "../types/error.ts";
 
 /** Encodes text. */
@@ -16,5 +17,5 @@ export function decodeBase64(base64: string): string {
   } catch {
     throw CniError.decode(`not base64: ${JSON.stringify(base64.slice(0, 40))}`);
   }
-  return new TextDecoder().decode(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
+  return decodeText(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
 }

@@ -1,4 +1,5 @@
 import { systemConfiguration } from "../../libc/symbols.ts";
+import { decodeText } from "../../runtime/decode.ts";
 import { runtime } from "../../runtime/mod.ts";
 import type { Diagnosis } from "./diagnosis.ts";
 
@@ -33,9 +34,7 @@ export function machine(): Diagnosis[] {
 function cLibrary(): string | undefined {
   const text = new Uint8Array(64);
   const length = Number(systemConfiguration().confstr(CS_GNU_LIBC_VERSION, text, text.length));
-  return length > 1 && length <= text.length
-    ? new TextDecoder().decode(text.subarray(0, length - 1))
-    : undefined;
+  return length > 1 && length <= text.length ? decodeText(text.subarray(0, length - 1)) : undefined;
 }
 
 function memory(): Diagnosis {

@@ -1,3 +1,5 @@
+import { decodeText } from "../../../lib/runtime/decode.ts";
+
 /** Whether a text is a domain name of letters, digits, hyphens and underscores only. */
 export function isName(text: string): boolean {
   return text.length <= 253 && /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.|$))+$/.test(text);
@@ -36,7 +38,7 @@ function readName(bytes: Uint8Array, start: number): { name: string; next: numbe
       continue;
     }
     if (length > 63 || offset + 1 + length > bytes.length) return undefined;
-    labels.push(new TextDecoder().decode(bytes.subarray(offset + 1, offset + 1 + length)));
+    labels.push(decodeText(bytes.subarray(offset + 1, offset + 1 + length)));
     offset += 1 + length;
   }
 }

@@ -6,6 +6,7 @@
  * @module
  */
 import type { NetNs } from "../../../lib/ns/netns.ts";
+import { decodeText } from "../../../lib/runtime/decode.ts";
 import { ifPresent, messageOf } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import type { RunOutput } from "../../../lib/runtime/types.ts";
@@ -32,7 +33,7 @@ export async function createLabelled(netns: NetNs, name: string, options: Option
   if (group !== undefined) args.push("group", String(group));
   const output = await startLabelled(netns, selinuxContext, "ip", args);
   if (output.code === 0) return;
-  const words = new TextDecoder().decode(output.stderr).trim();
+  const words = decodeText(output.stderr).trim();
   const how = output.timedOut ? `did not end within ${DEADLINE_MS / 1000} s` : output.signal;
   throw CniError.internal(`failed to run ip ${args.join(" ")}: ${words || how}`);
 }

@@ -6,6 +6,7 @@
  */
 import { IpAddress } from "../../../../lib/ip/address.ts";
 import { Cidr } from "../../../../lib/ip/cidr.ts";
+import { decodeText } from "../../../../lib/runtime/decode.ts";
 import { decodeNames, isName } from "../names.ts";
 import type { Message, Options } from "./message.ts";
 
@@ -95,7 +96,7 @@ export function uint16(options: Options, code: number): number | undefined {
 /** Reads text, without the NUL that some servers put behind it. */
 export function text(options: Options, code: number): string | undefined {
   const value = options.get(code);
-  return value && new TextDecoder().decode(value).replace(/\0+$/, "");
+  return value && decodeText(value).replace(/\0+$/, "");
 }
 
 /** A domain name; text that is none ends up in no resolv.conf. */

@@ -6,6 +6,7 @@
  */
 import { IpAddress } from "../../../../lib/ip/address.ts";
 import { concat } from "../../../../lib/runtime/concat.ts";
+import { decodeText } from "../../../../lib/runtime/decode.ts";
 import { eachOption, type Message, Option, uint16, uint32 } from "./message.ts";
 
 /** An address that a server grants. */
@@ -132,6 +133,6 @@ function statusOf({ options }: Message, association: { status?: Status } | undef
 
 function readStatus(value: Uint8Array): Status {
   if (value.length < 2) return { code: 0, text: "" };
-  const text = new TextDecoder().decode(value.subarray(2)).replace(/\0+$/, "");
+  const text = decodeText(value.subarray(2)).replace(/\0+$/, "");
   return { code: value[0]! * 256 + value[1]!, text };
 }
