@@ -83,6 +83,8 @@ async function main(): Promise<number> {
   }
   const [id, step] = args.case?.split("@") ?? [];
   if (id !== undefined && suites.length !== 1) throw new Error("--case wants one --suite");
+  const isOfAll = suites.some(({ cases }) => cases.some((one) => one.id === id && one.onlyAll));
+  const all = args.all || isOfAll; // Such a case takes the time that --all gives it.
   const isolated = await reexecIsolated({ network: false });
   if (isolated !== undefined) return isolated;
   const bin = args.bin ? resolve(Deno.env.get("INIT_CWD") ?? Deno.cwd(), args.bin) : await built();
@@ -98,8 +100,8 @@ async function main(): Promise<number> {
       ? {}
       : { only: { id, ...(step === undefined ? {} : { step: wholeNumber("case", step) }) } }),
     seed,
-    all: args.all,
-    ...(args.all || id !== undefined ? {} : { seconds }),
+    all,
+    ...(all || id !== undefined ? {} : { seconds }),
     bin: Deno.realPathSync(bin),
     residentBin: resolve(bin, "../resident/bin"),
     jobs,
