@@ -261,10 +261,11 @@ function letter(i: number): string {
 /** Calls `use` with a container of its own. */
 function inContainer<T>(use: (netns: string) => T): T {
   const name = `bench-${crypto.randomUUID().slice(0, 8)}`;
-  using netns = createNetNs(name);
+  const netns = createNetNs(name);
   try {
     return use(netns.path);
   } finally {
+    netns[Symbol.dispose]();
     removeNetNs(name);
     sleepSync(LIFE_MS);
   }

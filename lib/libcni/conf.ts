@@ -2,6 +2,7 @@
 import { readNetConf } from "../types/config.ts";
 import { CniError } from "../types/error.ts";
 import { mismatch } from "../types/fields.ts";
+import { readFlag } from "../types/flag.ts";
 import { quote } from "../types/go_text.ts";
 import {
   encodeJson,
@@ -120,13 +121,12 @@ function readNetworkList(raw: JsonObject, text: string): NetworkList {
   };
 }
 
-/** Reads `true` or `false`, which may be strings too. */
+/** Reads a boolean, false where it is absent. */
 function readBoolean(raw: JsonObject, key: string): boolean {
   const value = raw[key] ?? false;
-  if (typeof value === "boolean") return value;
-  const word = typeof value === "string" ? value.toLowerCase() : undefined;
-  if (word === "true" || word === "false") return word === "true";
-  throw CniError.invalidConfig(mismatch(key, value, "true or false"));
+  const flag = readFlag(value);
+  if (flag === undefined) throw CniError.invalidConfig(mismatch(key, value, "true or false"));
+  return flag;
 }
 
 /**

@@ -12,6 +12,7 @@ import type {
   Symbols,
   WriteOptions,
 } from "./types.ts";
+import { decodeText } from "./decode.ts";
 import { findProgram } from "./find_program.ts";
 import { post } from "./post.ts";
 import { readToEnd } from "./read_to_end.ts";
@@ -236,7 +237,7 @@ function spawn(program: string, options: Deno.CommandOptions): Deno.ChildProcess
  * read only where the output does.
  */
 function wasNoProgram(program: string, { stdout, stderr }: RunOutput): boolean {
-  if (stdout.length > 0 || !new TextDecoder().decode(stderr).startsWith(`${program}: `)) {
+  if (stdout.length > 0 || !decodeText(stderr).startsWith(`${program}: `)) {
     return false;
   }
   try {

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { readFlag } from "./flag.ts";
 import { isObject, type JsonValue } from "./json.ts";
 import { customSchema, goObject, list, optional, string } from "./schema.ts";
 import type { Schema } from "./schema_type.ts";
@@ -74,11 +75,7 @@ export const networkList = () =>
 
 /** Makes the schema of a boolean of a list, which may also be the string `true` or `false`. */
 function flag(): Schema<boolean> {
-  const read = (value: JsonValue) => {
-    const word = String(value).toLowerCase();
-    return word === "true" || word === "false" ? word === "true" : undefined;
-  };
-  return customSchema("true or false", read, () => ({ type: "boolean" }));
+  return customSchema("true or false", readFlag, () => ({ type: "boolean" }));
 }
 
 function isBoolean(value: JsonValue): boolean {

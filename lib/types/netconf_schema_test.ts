@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { readNetConf } from "./config.ts";
+import { CniError } from "./error.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
 import { netConf, networkList } from "./netconf_schema.ts";
 import { readOptions } from "./options.ts";
@@ -51,8 +52,10 @@ Deno.test("networkList() wants a name, and plugins that are objects", () => {
     { name: 1 },
     { name: "net", plugins: {} },
     { name: "net", plugins: [1] },
+    { name: "net", disableCheck: [true] },
+    { name: "net", disableGC: { toString: 1 } },
   ];
   for (const wrong of wrongs) {
-    assertEquals(accepts(() => readOptions(networkList(), wrong, "x")), false);
+    assertThrows(() => readOptions(networkList(), wrong, "x"), CniError);
   }
 });

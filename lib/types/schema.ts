@@ -5,7 +5,8 @@
  */
 import * as z from "../deps/zod.ts";
 import { foldKeys, isObject, type JsonObject, type JsonValue, parseJson } from "./json.ts";
-import type { ParseResult, Schema } from "./schema_type.ts";
+import { MISFIT, Plan, planOf } from "./plan.ts";
+import type { Schema } from "./schema_type.ts";
 
 /** What a schema reads. */
 export type Infer<S extends Schema<unknown>> = S extends Schema<infer T> ? T : never;
@@ -22,42 +23,6 @@ export type ObjectOf<S extends Shape> = Simplify<
 /** One object type for an intersection of several. */
 export type Simplify<T> = { [K in keyof T]: T[K] };
 
-/** What is read of a value that does not fit; of an option that is absent, undefined is read. */
-const MISFIT = Symbol("misfit");
-
-/**
- * A schema that reads by itself what fits, and leaves to zod what does not, for all that is wrong
- * with it. Nearly every configuration fits, and making zod's schemas, to read one configuration
- * with them, took a tenth of an ADD.
- */
-class Plan<T> implements Schema<T> {
-  /**
-   * Makes a plan.
-   * @param read reads a value, undefined where there is none; it takes nothing that zod's does not
-   * @param zod makes zod's schema
-   * @param json makes the JSON Schema, as {@linkcode jsonSchemaOf} returns it
-   * @param absent makes the value of a field that is absent; the field is required without it
-   */
-  constructor(
-    readonly read: (value: unknown) => T | typeof MISFIT,
-    readonly zod: () => z.ZodMiniType<T>,
-    readonly json: () => JsonObject,
-    readonly absent?: () => T,
-  ) {}
-
-  safeParse(value: unknown): ParseResult<T> {
-    const data = this.read(value);
-    if (data !== MISFIT) return { success: true, data };
-    // Compiling a schema that is used once costs more than it saves.
-    return this.zod().safeParse(value, { jitless: true, reportInput: true });
-  }
-}
-
-/** Returns a schema as the plan that it is: only this file makes schemas. */
-function planOf<T>(schema: Schema<T>): Plan<T> {
-  return schema as Plan<T>;
-}
-
 /**
  * Returns what a schema accepts as JSON Schema (draft 2020-12), with keys in the documented
  * spelling. JSON Schema cannot express that upper and lower case do not matter, nor that null
@@ -68,7 +33,8 @@ export function jsonSchemaOf(schema: Schema<unknown>): JsonObject {
 }
 
 /**
- * Makes a schema from a function: `read` returns the value, or undefined where it is invalid.
+ * Makes a schema from a function: `read` returns the value, or undefined where it is invalid. It has
+ * no memory, since one value may be read several times, and returns no promise.
  *
  * @param expected Completes "must be", such as `an integer from 0 to 65535`.
  * @param json The same as far as JSON Schema can express it; a string when absent.
@@ -81,7 +47,8 @@ export function customSchema<T>(
   return new Plan(
     (value) => {
       const data = value === undefined ? undefined : read(value as JsonValue);
-      return data === undefined ? MISFIT : data;
+      // Of a promise zod says that nobody waits for it.
+      return data === undefined || data instanceof Promise ? MISFIT : data;
     },
     () => reader(expected, read),
     json,

@@ -24,7 +24,7 @@ export type ParseResult<T> =
 
 /**
  * Reads JSON into `T`. Only schemas that the functions of `schema.ts` made can be fields and items
- * of others: this interface hides that they are made of zod's.
+ * of others: this interface hides what they are made of.
  */
 export interface Schema<T> {
   /** Reads a value; use `readOptions` or `readValue`, which make a sentence of what is wrong. */

@@ -29,6 +29,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   ],
   /** Options: all plugins but loopback and dummy. */
   options: [
+    "lib/types/plan.ts",
     "lib/types/schema.ts",
     "lib/types/args.ts",
     "lib/ip/schema.ts",

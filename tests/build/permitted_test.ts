@@ -77,6 +77,8 @@ function run(entry: string, command: string, input: string): string {
       CNI_NETNS: "/none",
       CNI_IFNAME: "eth0",
       CNI_PATH: "/none",
+      CNI_ARGS: "",
+      CNI_NETNS_OVERRIDE: "",
       INPUT: input,
       NO_COLOR: "1",
     },

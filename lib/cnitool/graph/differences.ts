@@ -3,10 +3,10 @@ import type { CachedAttachment } from "../../libcni/cache.ts";
 import type { NetNs } from "../../ns/netns.ts";
 import { ifPresent } from "../../runtime/errors.ts";
 import { runtime } from "../../runtime/mod.ts";
+import { isSameFile } from "../../runtime/same_file.ts";
 import type { Link } from "../../rtnl/link.ts";
 import { type Attachment, describeAttachment, sameAttachment } from "../../types/attachment.ts";
 import { namedAttachment } from "../../ip/mark.ts";
-import { isSameFile } from "../../runtime/same_file.ts";
 import { resultOf } from "../attachment_state.ts";
 import type { Container, ContainerInterface } from "./model.ts";
 

@@ -38,7 +38,7 @@ export const options = () =>
           /** The key in CNI_ARGS whose value it is. */
           fromArg: optional(string()),
         })),
-        [],
+        () => [],
       ),
       /** DHCPv4 options to ask for, before the usual ones. */
       request: withDefault(
@@ -48,7 +48,7 @@ export const options = () =>
           /** Ask for none but those listed. */
           skipDefault: withDefault(boolean(), false),
         })),
-        [],
+        () => [],
       ),
       /** The metric of every route; 0 leaves it to the kernel. */
       priority: withDefault(integer({ min: 0 }), 0),

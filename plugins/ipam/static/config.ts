@@ -35,7 +35,7 @@ export const options = () => {
           /** Address of the subnet's gateway. */
           gateway: optionalText(ip()),
         })),
-        [],
+        () => [],
       ),
       /** Routes for the container. */
       routes: optional(routeList()),
