@@ -33,8 +33,9 @@ export function jsonSchemaOf(schema: Schema<unknown>): JsonObject {
 }
 
 /**
- * Makes a schema from a function: `read` returns the value, or undefined where it is invalid. It has
- * no memory, since one value may be read several times, and returns no promise.
+ * Makes a schema from a function: `read` returns the value, or undefined where it is invalid. It
+ * keeps nothing of one call for the next, since a value may be read several times, and returns no
+ * promise.
  *
  * @param expected Completes "must be", such as `an integer from 0 to 65535`.
  * @param json The same as far as JSON Schema can express it; a string when absent.
