@@ -9,11 +9,11 @@ import { completionCommand } from "./lib/cli/completion.ts";
 import { print } from "./lib/cli/output.ts";
 import { runProgram } from "./lib/cli/run_program.ts";
 import { installCommand, uninstallCommand } from "./lib/install/commands.ts";
+import { ownPlugins } from "./lib/install/own_plugins.ts";
 import { serveCommand, statusCommand } from "./lib/resident/commands.ts";
 import { messageOf } from "./lib/runtime/errors.ts";
 import { runtime } from "./lib/runtime/mod.ts";
 import { BUILD_COMMIT, BUILD_DATE, BUILD_VERSION } from "./lib/skel/build_version.ts";
-import { knownNames } from "./lib/skel/known_plugins.ts";
 import { CniError } from "./lib/types/error.ts";
 import { SPEC_VERSIONS } from "./lib/types/versions.ts";
 
@@ -33,7 +33,7 @@ const version: Command = {
       runtime: `${runtime.name} ${runtime.version}`,
       executable: runtime.executable,
       supportedVersions: SPEC_VERSIONS,
-      plugins: knownNames(),
+      plugins: ownPlugins(),
     };
     print(line, facts, () => [
       `cni ${facts.version} (${facts.runtime})`,

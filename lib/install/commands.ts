@@ -4,8 +4,8 @@ import type { CommandLine } from "../cli/command_line.ts";
 import { printJson } from "../cli/output.ts";
 import { UsageError } from "../cli/usage_error.ts";
 import { runtime } from "../runtime/mod.ts";
-import { knownNames } from "../skel/known_plugins.ts";
 import { install, type InstallReport, type LinkMode, LINKS } from "./install.ts";
+import { ownPlugins } from "./own_plugins.ts";
 import { uninstall, type UninstallReport } from "./uninstall.ts";
 
 const DRY_RUN = { name: "dry-run", help: "only say what would be done" };
@@ -32,7 +32,7 @@ export const installCommand: Command = {
       value: "PLUGIN",
       repeated: true,
       help: "install this plugin or tool; all when absent",
-      completes: () => knownNames(),
+      completes: () => ownPlugins(),
     },
     {
       name: "resident",

@@ -14,7 +14,7 @@ export interface Contents {
   readonly client: string;
 }
 
-/** The executable's contents; undefined where the program runs from source. */
+/** Returns the executable's contents; undefined where the program runs from source. */
 export function contents(): Contents | undefined {
   return undefined;
 }

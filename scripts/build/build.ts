@@ -106,7 +106,10 @@ async function compileOne(making: Making): Promise<string> {
     async () => {
       const { file: client } = makeClient(target);
       const commit = await findCommit(root);
-      return await bundle({ root, version, commit, client, runtime, plugins, entry, directory });
+      // cnitool tells of the configurations and state of every plugin, whoever made that.
+      const known = findCommands(root);
+      const what = { plugins, known, entry, client };
+      return await bundle({ root, version, commit, runtime, directory, ...what });
     },
     ({ metafile }) => {
       const modules = Object.values(metafile.outputs);

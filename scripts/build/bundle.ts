@@ -18,8 +18,10 @@ export interface BundleOptions {
   client?: Uint8Array;
   /** What the bundle runs on; either when absent. */
   runtime?: RuntimeName;
-  /** The plugins that the executable knows; see `lib/skel/plugin_list.ts`. */
+  /** The plugins and tools that the executable is; see `lib/install/contents.ts`. */
   plugins: readonly BuildCommand[];
+  /** The plugins that it knows, whatever it is; see `lib/skel/plugin_list.ts`. */
+  known?: readonly BuildCommand[];
   /** Code of the entry point; see `entry.ts`. */
   entry: string;
   /** Where the modules go: a directory of their own. */

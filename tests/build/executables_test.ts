@@ -60,7 +60,13 @@ const FILES = {
   "cni.ts": `import { BUILD_VERSION } from "./lib/skel/build_version.ts";
      export function main(args) { console.log("cni", BUILD_VERSION, ...args); return 0; }`,
   "cnitool.ts": `import { BUILD_VERSION } from "./lib/skel/build_version.ts";
-     export function main(args) { console.log("cnitool", BUILD_VERSION, ...args); return 0; }`,
+     import { knownNames, knownPlugin } from "./lib/skel/known_plugins.ts";
+     export async function main(args) {
+       const known = await Promise.all(knownNames().map(knownPlugin));
+       if (args[0] === "known") console.log(...known.map(({ plugin }) => plugin.name));
+       else console.log("cnitool", BUILD_VERSION, ...args);
+       return 0;
+     }`,
 };
 
 const CONFIG = JSON.stringify({ cniVersion: "1.1.0", name: "net", type: "probe" });
@@ -186,6 +192,18 @@ buildTest(
     assertEquals([refused.code, refused.stdout], [1, ""]);
     assertStringIncludes(refused.stderr, "Requires read access");
     assertEquals(ran(`${bin}/modest`, ["environment"]).stdout, "{}");
+  },
+);
+
+buildTest(
+  "build: cnitool knows every plugin, whichever are built with it",
+  missingFor("bun"),
+  (project) => {
+    for (const args of [["--separate"], ["probe"]]) {
+      built(project, "bun", "cnitool", ...args);
+      assertEquals(ran(`${project.root}/dist/bin/cnitool`, ["known"]).stdout, "modest probe\n");
+    }
+    assertEquals(namesIn(`${project.root}/dist/bin`), ["cnitool", "probe"]);
   },
 );
 
