@@ -62,7 +62,7 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
         ...[...entries.keys()].map((name) => ({ in: `entry:${name}`, out: name })),
         ...known.map(([path, name]) => ({ in: path, out: name })),
       ],
-      plugins: [...options.outside ? [outsidePlugin(options.outside, workers)] : [], plugin],
+      plugins: [...options.outside ? [outsidePlugin(options.outside, root, workers)] : [], plugin],
       absWorkingDir: root,
       outdir: directory,
       bundle: true,

@@ -46,6 +46,11 @@ export class ModuleGraph {
     if (failed) throw new Error(`${specifier}: ${failed.error}`);
   }
 
+  /** Whether a module was added, or is imported by one that was. */
+  has(specifier: string): boolean {
+    return this.#modules.has(specifier);
+  }
+
   /** Returns the resolved specifier of what a module imports; undefined where Deno knows none. */
   resolve(referrer: string, specifier: string): string | undefined {
     const { dependencies = [] } = this.#modules.get(referrer) ?? {};

@@ -3,7 +3,15 @@
  *
  * @module
  */
-import type { OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from "esbuild";
+import type {
+  Loader,
+  OnLoadResult,
+  OnResolveArgs,
+  OnResolveResult,
+  Plugin,
+  PluginBuild,
+} from "esbuild";
+import { dirname, resolve } from "../../lib/deps/path.ts";
 import type { ModuleGraph } from "./module_graph.ts";
 import { withOutputUrls } from "./source_plugin.ts";
 
@@ -24,13 +32,18 @@ const REMOTE = "remote";
  * - What Deno finds is taken from where Deno has it: URLs, `jsr:`, `npm:`, names of an import map.
  * - Anything else is resolved by esbuild: relative paths, packages in `node_modules`.
  * - `import.meta.main` is true in the entry point.
+ * - Modules that are loaded by their URL become entry points.
  *
+ * The library's own sources are left to {@link import("./source_plugin.ts").sourcePlugin}.
+ * @param root this project's directory
  * @param workers as in {@link import("./source_plugin.ts").SourceOptions}
  */
 export function outsidePlugin(
-  { main, graph }: OutsideSources,
+  sources: OutsideSources,
+  root: string,
   workers: Map<string, string>,
 ): Plugin {
+  const { graph } = sources;
   return {
     name: "outside",
     setup(build) {
@@ -41,17 +54,36 @@ export function outsidePlugin(
         const toWorker = (relative: string) => outputOf(new URL(relative, path).href, workers);
         return { contents: withOutputUrls(text, toWorker), loader };
       });
-      build.onLoad({ filter: /\.m?[jt]sx?$/ }, ({ path }) => {
-        if (path !== main) return undefined;
-        const text = Deno.readTextFileSync(path).replaceAll(/\bimport\.meta\.main\b/g, "true");
-        const toWorker = (relative: string) => {
-          const worker = new URL(relative, `file://${path}`).pathname;
-          return outputOf(decodeURIComponent(worker), workers);
-        };
-        return { contents: withOutputUrls(text, toWorker), loader: "ts" };
-      });
+      build.onLoad(
+        { filter: /\.m?[jt]sx?$/ },
+        ({ path }) =>
+          path.startsWith(`${root}/lib/`) ? undefined : loadFile(path, sources, workers),
+      );
     },
   };
+}
+
+async function loadFile(
+  path: string,
+  { main, graph }: OutsideSources,
+  workers: Map<string, string>,
+): Promise<OnLoadResult> {
+  const isInPackage = !graph.has(fileUrl(path));
+  const started = new Set<string>();
+  const toWorker = (relative: string) => {
+    const worker = resolve(dirname(path), decodeURIComponent(relative));
+    started.add(worker);
+    return outputOf(worker, workers);
+  };
+  const text = Deno.readTextFileSync(path);
+  const contents = withOutputUrls(
+    path === main ? text.replaceAll(/\bimport\.meta\.main\b/g, "true") : text,
+    toWorker,
+  );
+  // No import leads to a Worker's module. What a package's imports is found from its directory.
+  if (!isInPackage) { for (const worker of started) await graph.add(fileUrl(worker)); }
+  const [, language, jsx] = /([jt]s)(x?)$/.exec(path)!;
+  return { contents, loader: `${language}${jsx}` as Loader };
 }
 
 async function resolveOutside(
@@ -63,12 +95,16 @@ async function resolveOutside(
     return /^https?:/.test(path) ? { path, namespace: REMOTE } : undefined;
   }
   if (namespace !== "file" && namespace !== REMOTE) return undefined;
-  const referrer = namespace === REMOTE ? importer : new URL(`file://${importer}`).href;
+  const referrer = namespace === REMOTE ? importer : fileUrl(importer);
   const target = graph.resolve(referrer, path);
   if (target === undefined) return undefined;
   if (target.startsWith("file:")) return { path: decodeURIComponent(new URL(target).pathname) };
   if (!target.startsWith("npm:")) return { path: target, namespace: REMOTE };
   return await build.resolve(target.replace("npm:/", "npm:"), { kind, resolveDir: "/" });
+}
+
+function fileUrl(path: string): string {
+  return new URL(`file://${path}`).href;
 }
 
 /** Makes the name of a Worker's module in the bundle, and notes it as an entry point. */

@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import ts from "npm:typescript@5.9.3";
 import { buildPackage } from "../../scripts/build/build_package.ts";
-import { bundle, stopBundler } from "../../scripts/build/bundle.ts";
+import { type Bundle, bundle, stopBundler } from "../../scripts/build/bundle.ts";
 import { findBun } from "../../scripts/build/find_bun.ts";
 import { ModuleGraph } from "../../scripts/build/module_graph.ts";
 import { ROOT } from "../../scripts/support/root.ts";
@@ -163,21 +163,27 @@ function typeErrors(files: string[]): string[] {
     .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"));
 }
 
-Deno.test("build --plugin: of a library at a URL, a plugin without options has no zod, and its Workers run", async () => {
-  using server = await TreeServer.start();
-  using author = new Author({
-    "main.ts": `
-      import { startPinnedWorker, NetNs } from "${server.url}netns.ts";
-      import { definePlugin, runPlugin } from "${server.url}plugin.ts";
+/**
+ * A plugin whose STATUS is an error with the name that a pinned Worker finds for interface 1: `lo`.
+ * @param main the specifier with which its entry point, `pinned.ts`, imports a part of the library
+ * @param inner that of the Worker's module; the same when absent
+ */
+function pinnedPlugin(
+  main: (part: string) => string,
+  inner: (part: string) => string = main,
+): Record<string, string> {
+  return {
+    "pinned.ts": `
+      import { startPinnedWorker, NetNs } from "${main("netns")}";
+      import { definePlugin, runPlugin } from "${main("plugin")}";
       const plugin = definePlugin({
-        name: "far",
+        name: "pinned",
         async status() {
           using netns = NetNs.current();
-          const job = new URL("./job.ts", import.meta.url);
-          const worker = await startPinnedWorker(netns, job);
+          const worker = await startPinnedWorker(netns, new URL("./inner.ts", import.meta.url));
           const { promise, resolve } = Promise.withResolvers<MessageEvent<string>>();
           worker.onmessage = resolve;
-          worker.postMessage("hello");
+          worker.postMessage(1);
           const { data } = await promise;
           worker.terminate();
           console.log("nor this");
@@ -187,37 +193,72 @@ Deno.test("build --plugin: of a library at a URL, a plugin without options has n
       });
       if (import.meta.main) await runPlugin(plugin);
     `,
-    "job.ts":
-      'console.log("not in the result"); globalThis.onmessage = ({ data }) => postMessage(data + " from the Worker");',
-  });
-  const main = `${author.path}/main.ts`;
+    "inner.ts": `
+      import { Rtnl } from "${inner("netlink")}";
+      import { NetNs } from "${inner("netns")}";
+      console.log("not in the result");
+      globalThis.onmessage = ({ data }) => {
+        using netns = NetNs.current();
+        using rtnl = Rtnl.open(netns);
+        postMessage(rtnl.link.list().find(({ index }) => index === data).name);
+      };
+    `,
+  };
+}
+
+/** How Deno runs a bundle, which needs nothing from elsewhere. */
+const DENO = [Deno.execPath(), "run", "-qA", "--no-config", "--cached-only"];
+
+/** Bundles an author's plugin for either runtime, as `build --plugin` does before it compiles. */
+async function bundleOf(author: Author, entry: string): Promise<Bundle> {
+  const main = `${author.path}/${entry}`;
   const graph = new ModuleGraph(author.path);
-  const bundled = await (async () => {
-    try {
-      await graph.add(new URL(`file://${main}`).href);
-      return await bundle({
-        root: ROOT,
-        version: "1.2.3",
-        plugins: [],
-        entry: `import ${JSON.stringify(main)};`,
-        directory: `${author.path}/out`,
-        outside: { main, graph },
-      });
-    } finally {
-      await stopBundler();
-    }
-  })();
-  const sources = Object.keys(bundled.metafile.inputs);
-  assert(sources.some((path) => path.includes("lib/skel/run_plugin.ts")), `only ${sources}`);
-  assertEquals(sources.filter((path) => path.includes("zod")), []);
-  Deno.writeTextFileSync(
-    `${author.path}/config`,
-    JSON.stringify({ cniVersion: "1.1.0", name: "n", type: "far" }),
-  );
-  const call = '"$0" run -qA --no-config --cached-only "$1" <config; test $? = 1';
-  const said = await author.run("sh", ["-c", call, Deno.execPath(), bundled.main], {
+  try {
+    await graph.add(new URL(`file://${main}`).href);
+    return await bundle({
+      root: ROOT,
+      version: "1.2.3",
+      plugins: [],
+      entry: `import ${JSON.stringify(main)};`,
+      directory: `${author.path}/bundle`,
+      outside: { main, graph },
+    });
+  } finally {
+    await stopBundler();
+  }
+}
+
+/** Calls STATUS of {@link pinnedPlugin}, and returns what the Worker answered. */
+async function workerOf(author: Author, command: readonly string[]): Promise<string> {
+  const config = JSON.stringify({ cniVersion: "1.1.0", name: "n", type: "pinned" });
+  Deno.writeTextFileSync(`${author.path}/config`, config);
+  const said = await author.run("sh", ["-c", '"$@" <config; test $? = 1', "sh", ...command], {
     CNI_COMMAND: "STATUS",
     CNI_PATH: "/",
   });
-  assertEquals(JSON.parse(said).msg, "hello from the Worker");
+  return JSON.parse(said).msg;
+}
+
+Deno.test("build --plugin: of a library at a URL, a plugin without options has no zod, and its Workers run", async () => {
+  using server = await TreeServer.start();
+  using author = new Author(pinnedPlugin((part) => `${server.url}${part}.ts`));
+  const { main, metafile } = await bundleOf(author, "pinned.ts");
+  const sources = Object.keys(metafile.inputs);
+  assert(sources.some((path) => path.includes("lib/skel/run_plugin.ts")), `only ${sources}`);
+  assertEquals(sources.filter((path) => path.includes("zod")), []);
+  assertEquals(await workerOf(author, [...DENO, main]), "lo");
+});
+
+Deno.test("build --plugin: a Worker's module imports as the entry point does, by file URLs and by names of deno.json", async () => {
+  using author = new Author({
+    ...pinnedPlugin(
+      (part) => `file://${ROOT}/${part}.ts`,
+      (part) => part === "netns" ? `file://${ROOT}/netns.ts` : `cni/${part}.ts`,
+    ),
+    "deno.json": JSON.stringify({ imports: { "cni/": `file://${ROOT}/` } }),
+  });
+  const { main } = await bundleOf(author, "pinned.ts");
+  for (const command of [[...DENO, main], [(await findBun()).path, main]]) {
+    assertEquals(await workerOf(author, command), "lo", command[0]);
+  }
 });
