@@ -12,6 +12,7 @@ import type {
   PluginBuild,
 } from "esbuild";
 import { dirname, resolve } from "../../lib/deps/path.ts";
+import { isFile } from "../support/files.ts";
 import type { ModuleGraph } from "./module_graph.ts";
 import { withOutputUrls } from "./source_plugin.ts";
 
@@ -32,7 +33,7 @@ const REMOTE = "remote";
  * - What Deno finds is taken from where Deno has it: URLs, `jsr:`, `npm:`, names of an import map.
  * - Anything else is resolved by esbuild: relative paths, packages in `node_modules`.
  * - `import.meta.main` is true in the entry point.
- * - Modules that are loaded by their URL become entry points.
+ * - Modules that are loaded by their URL become entry points, in packages too.
  *
  * The library's own sources are left to {@link import("./source_plugin.ts").sourcePlugin}.
  * @param root this project's directory
@@ -72,6 +73,8 @@ async function loadFile(
   const started = new Set<string>();
   const toWorker = (relative: string) => {
     const worker = resolve(dirname(path), decodeURIComponent(relative));
+    // A package may name what only its sources have; what an author forgot is an error.
+    if (isInPackage && !isFile(worker)) return undefined;
     started.add(worker);
     return outputOf(worker, workers);
   };

@@ -90,7 +90,8 @@ export function sourcePlugin(options: SourceOptions): Plugin {
 }
 
 const CODE_LINE = /^(?!\s*(?:\*|\/\/)).*import\.meta\.url.*$/gm;
-const MODULE_URL = /new URL\("(\.[^"]+\.ts)", import\.meta\.url\)/g;
+// Code that others bundled, in an npm package, has its own way with blanks and quotes.
+const MODULE_URL = /new URL\(\s*(["'])(\.[^"']+\.m?[jt]sx?)\1,\s*import\.meta\.url\s*\)/g;
 
 async function loadSource({ path }: OnLoadArgs, options: SourceOptions): Promise<OnLoadResult> {
   if (path === `${options.root}/lib/skel/build_version.ts`) {
@@ -107,7 +108,7 @@ async function loadSource({ path }: OnLoadArgs, options: SourceOptions): Promise
   }
   const toWorker = (relative: string) => {
     const worker = resolve(dirname(path), relative);
-    const name = worker.slice(options.root.length + 1).replace(/\.ts$/, "").replaceAll("/", "-");
+    const name = worker.slice(options.root.length + 1).replace(/\.\w+$/, "").replaceAll("/", "-");
     options.workers.set(worker, name);
     return name;
   };
@@ -124,10 +125,16 @@ function importsOfParts({ sharing }: SourceOptions, entry: string): string {
 
 /**
  * Replaces the URLs of modules that are loaded by their URL by those of the bundle.
- * @param toWorker gives the name in the bundle of the module at a relative path
+ * @param toWorker gives the name in the bundle of the module at a relative path; undefined leaves
+ * the URL as it is
  */
-export function withOutputUrls(source: string, toWorker: (relative: string) => string): string {
-  const toOutput = (_: string, relative: string) =>
-    `new URL("./${toWorker(relative)}.js", import.meta.url)`;
+export function withOutputUrls(
+  source: string,
+  toWorker: (relative: string) => string | undefined,
+): string {
+  const toOutput = (url: string, _: string, relative: string) => {
+    const name = toWorker(relative);
+    return name === undefined ? url : `new URL("./${name}.js", import.meta.url)`;
+  };
   return source.replace(CODE_LINE, (line) => line.replace(MODULE_URL, toOutput));
 }

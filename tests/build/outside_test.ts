@@ -6,6 +6,7 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import ts from "npm:typescript@5.9.3";
+import { dirname } from "../../lib/deps/path.ts";
 import { buildPackage } from "../../scripts/build/build_package.ts";
 import { type Bundle, bundle, stopBundler } from "../../scripts/build/bundle.ts";
 import { findBun } from "../../scripts/build/find_bun.ts";
@@ -27,6 +28,7 @@ class Author implements Disposable {
 
   constructor(files: Readonly<Record<string, string>>) {
     for (const [name, text] of Object.entries(files)) {
+      Deno.mkdirSync(dirname(`${this.path}/${name}`), { recursive: true });
       Deno.writeTextFileSync(`${this.path}/${name}`, text);
     }
   }
@@ -112,6 +114,7 @@ kernelTest(
       const { ips } = await cni.addNetworkList(network, attachment);
       console.log(ips?.[0]?.address);
     `,
+      ...pinnedPlugin((part) => `@cni/cni/${part}`),
       "package.json": JSON.stringify({ name: "author", type: "module" }),
     });
     await buildPackage(ROOT, `${author.path}/package`);
@@ -133,6 +136,13 @@ kernelTest(
     // Built by our script it is bundled the same way, from node_modules.
     await author.build("--plugin", ".", "--runtime", "bun", "--out", "out");
     worksFrom(`${author.path}/out/bin`, sandbox);
+
+    // So are Workers, the package's own among them, which is a module beside the one that starts it.
+    await author.build("--plugin", "pinned.ts", "--runtime", "bun", "--out", "out");
+    const { main } = await bundleOf(author, "pinned.ts");
+    for (const command of [[`${author.path}/out/bin/pinned`], [...DENO, main]]) {
+      assertEquals(await workerOf(author, command), "lo", command[0]);
+    }
   },
 );
 
@@ -261,4 +271,19 @@ Deno.test("build --plugin: a Worker's module imports as the entry point does, by
   for (const command of [[...DENO, main], [(await findBun()).path, main]]) {
     assertEquals(await workerOf(author, command), "lo", command[0]);
   }
+});
+
+Deno.test("build --plugin: of the modules that a package loads by their URL, those that it has are bundled", async () => {
+  using author = new Author({
+    "main.ts": 'import { load, gone } from "minified"; console.log(await load(), gone.href);',
+    "node_modules/minified/index.js": `
+      export const load=async()=>(await import(new URL('./there.mjs',import.meta.url).href)).default;
+      export const gone=new URL("./gone.js",import.meta.url);
+    `,
+    "node_modules/minified/there.mjs": 'export { default } from "needed";',
+    "node_modules/needed/index.js": 'export default "there"',
+  });
+  const { main } = await bundleOf(author, "main.ts");
+  const [run = "", ...args] = [...DENO, main];
+  assertEquals(await author.run(run, args), `there ${new URL("gone.js", `file://${main}`)}\n`);
 });
