@@ -46,7 +46,7 @@ export class ModuleGraph {
     if (failed) throw new Error(`${specifier}: ${failed.error}`);
   }
 
-  /** Whether a module was added, or is imported by one that was. */
+  /** Tells whether a module was added, or is imported by one that was. */
   has(specifier: string): boolean {
     return this.#modules.has(specifier);
   }

@@ -64,6 +64,7 @@ export function outsidePlugin(
   };
 }
 
+/** Loads a module that is a file, and adds the Workers that it starts to the entry points. */
 async function loadFile(
   path: string,
   { main, graph }: OutsideSources,
@@ -84,7 +85,7 @@ async function loadFile(
     toWorker,
   );
   // No import leads to a Worker's module. What a package's imports is found from its directory.
-  if (!isInPackage) { for (const worker of started) await graph.add(fileUrl(worker)); }
+  for (const worker of isInPackage ? [] : started) await graph.add(fileUrl(worker));
   const [, language, jsx] = /([jt]s)(x?)$/.exec(path)!;
   return { contents, loader: `${language}${jsx}` as Loader };
 }
