@@ -1,6 +1,6 @@
 /**
  * What the documentation shows can be copied: its JSON is valid, its configurations are what the
- * plugins take, its commands are there.
+ * plugins take, its commands are there. The permissions that it tells are the plugins'.
  *
  * @module
  */
@@ -59,6 +59,33 @@ Deno.test("commands in the documentation: what they name is there, and takes the
   assertEquals(found, []);
   assert(commands >= 50, `only ${commands} commands were found in the documentation`);
 });
+
+Deno.test("permissions in docs/security.md: each plugin's row says what its permissions.json says", () => {
+  const rows = Deno.readTextFileSync(`${ROOT}/docs/security.md`)
+    .split(/^## What each plugin may touch$/m)[1]!.split(/^## /m)[0]!
+    .matchAll(/^\| ([a-z][\w-]*) +\| ([^|]+?) +\|/gm);
+  const told = Object.fromEntries(
+    Array.from(rows, ([, plugin, permissions]) => [plugin!, permissions!])
+      .filter(([plugin]) => plugin !== "plugin"), // the table's head
+  );
+  assertEquals(told, Object.fromEntries(pluginPaths().map((p) => [p.name, permissionsOf(p.path)])));
+});
+
+/** Deno's permissions as the table of docs/security.md calls them. */
+const PERMISSIONS: Readonly<Record<string, string>> = {
+  read: "read",
+  write: "write",
+  env: "environment",
+  ffi: "FFI",
+  net: "net",
+};
+
+/** The permissions of the plugin in a directory, in the words of docs/security.md. */
+function permissionsOf(directory: string): string {
+  const granted = JSON.parse(Deno.readTextFileSync(`${directory}/permissions.json`));
+  if (granted === "all") return "everything";
+  return Object.keys(granted).map((permission) => PERMISSIONS[permission] ?? permission).join(", ");
+}
 
 /** The commands of a block, each as words, without what only a shell does. */
 function commandsIn(block: string): string[][] {
@@ -121,7 +148,14 @@ function isThere(path: string): boolean {
 }
 
 function pluginNames(): string[] {
+  return pluginPaths().map(({ name }) => name);
+}
+
+function pluginPaths(): { name: string; path: string }[] {
   return ["main", "ipam", "meta"].flatMap((kind) =>
-    Array.from(Deno.readDirSync(`${ROOT}/plugins/${kind}`), ({ name }) => name)
+    Array.from(
+      Deno.readDirSync(`${ROOT}/plugins/${kind}`),
+      ({ name }) => ({ name, path: `${ROOT}/plugins/${kind}/${name}` }),
+    )
   );
 }
