@@ -152,7 +152,7 @@ kernelTest("dhcp: without a daemon ADD says what to start, DEL and GC succeed", 
   assertEquals(add.code, 11);
   assertStringIncludes(
     add.msg,
-    'no dhcp daemon listens at /run/cni/dhcp.sock (ENOENT); start it with "dhcp daemon"',
+    'no dhcp daemon listens at /run/cni/dhcp.sock (ENOENT); start it with "dhcp daemon" or "systemctl',
   );
   assertEquals(pluginError(sandbox, { command: "CHECK", config, netns }).code, 11);
   assertEquals(pluginError(sandbox, { command: "STATUS", config }).code, 50);

@@ -101,12 +101,18 @@ function connect(socket: Socket, path: string): boolean {
     if (code !== undefined && ["ENOENT", "ENOTDIR", "ECONNREFUSED"].includes(code)) {
       throw new NoDaemon(
         ErrorCode.tryAgainLater,
-        `no dhcp daemon listens at ${path} (${code}); start it with "dhcp daemon" or ` +
-          '"systemctl start cni-dhcp"',
+        `no dhcp daemon listens at ${path} (${code}); start it with ${starting(path)}`,
       );
     }
     throw CniError.tryAgainLater(`cannot reach the dhcp daemon: ${messageOf(error)}`);
   }
+}
+
+/** Names the commands that start a daemon at a path; the unit of systemd has the default one. */
+function starting(path: string): string {
+  return path === DEFAULT_SOCKET
+    ? '"dhcp daemon" or "systemctl start cni-dhcp"'
+    : `"dhcp daemon -socketpath ${path}"`;
 }
 
 /** Sends bytes. Returns how many were taken; undefined when there is no room now. */
@@ -133,7 +139,7 @@ function readAnswer(text: string, path: string): JsonValue {
   if (text.startsWith("HTTP/")) {
     throw CniError.decode(
       `a Go dhcp daemon listens at ${path}, whose protocol this plugin does not speak; ` +
-        'end it, and start this one\'s: "dhcp daemon"',
+        `end it, and start this one's with ${starting(path)}`,
     );
   }
   let answer: JsonValue;
