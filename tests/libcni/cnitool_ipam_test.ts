@@ -1,5 +1,5 @@
 /** `cnitool ipam`: how full the pools are, who holds what, and giving an address back. */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Cnitool, RESULT } from "../support/cnitool.ts";
 import { attach, serverNetwork, startDaemon, startDnsmasq } from "../support/dhcp.ts";
 import { reservations } from "../support/network.ts";
@@ -144,9 +144,10 @@ kernelTest(
     using fixture = new Cnitool();
     fixture.network("net", { plugins: [{ type: "bridge", ipam: { type: "dhcp" } }] });
     await using dnsmasq = await startDnsmasq(serverNetwork(sandbox));
-    await using _daemon = await startDaemon();
+    const first = await startDaemon();
     const netns = sandbox.container();
     attach(sandbox, netns);
+    const before = Date.now();
     const config = { cniVersion: "1.1.0", name: "net", type: "dhcp", ipam: { type: "dhcp" } };
     const { ips: [{ address }] } = plugin(sandbox, { command: "ADD", config, netns });
     const plain = address.split("/")[0];
@@ -154,6 +155,13 @@ kernelTest(
       JSON.parse(fixture.run(["ipam", "net", "--json"], BIN).stdout).ipam[0].addresses;
     const [lease] = list();
     assertEquals([lease.address, lease.containerID, lease.ifname], [plain, "test", "eth0"]);
+    const ms = Date.parse(lease.since);
+    assert(ms > before - 1000 && ms < Date.now() + 1000, `held since ${lease.since}`);
+    assertMatch(fixture.run(["ipam", "net"], BIN).stdout, / test +eth0 +\d+s +unknown\n/);
+    await first.stop();
+    await using _second = await startDaemon();
+    // Two clocks are compared at each look.
+    assert(Math.abs(Date.parse(list()[0].since) - ms) < 1000, "the next daemon knows it, too");
     assertEquals(fixture.run(["ipam", "net", "--free", plain, "--yes"], BIN).code, 0);
     await dnsmasq.until(() => dnsmasq.output.includes("DHCPRELEASE"), "a release");
     assertEquals(list(), []);

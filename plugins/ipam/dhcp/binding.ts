@@ -63,7 +63,7 @@ export class Binding<C extends Configuration> {
 
   /** Gets the first configuration, which the main plugin applies. @see Client.acquire */
   async acquire(deadline: Time, signal: AbortSignal): Promise<void> {
-    this.#current = await this.client.acquire(deadline, signal);
+    this.#current = this.#withSince(await this.client.acquire(deadline, signal));
     this.#state = "bound";
   }
 
@@ -112,7 +112,7 @@ export class Binding<C extends Configuration> {
     if (!before) return;
     const after = revise(before);
     if (appliedParts(before) === appliedParts(after)) {
-      this.#current = { ...after, installed: before.installed };
+      this.#current = { ...this.#withSince(after), installed: before.installed };
     } else this.#install(after, this.#state);
     if (before.renewAt !== after.renewAt) this.#timesChanged.abort();
   }
@@ -186,7 +186,14 @@ export class Binding<C extends Configuration> {
     if (installed && installed.problem !== before?.installed?.problem) {
       this.context.log(installed.problem);
     }
-    this.#change(state, { ...after, installed });
+    this.#change(state, { ...this.#withSince(after), installed });
+  }
+
+  /** Adds since when there are its addresses: those of the present configuration stay. */
+  #withSince(after: C): C {
+    const before = this.#current;
+    const isSame = before && addressesOf(before) === addressesOf(after);
+    return { ...after, since: isSame ? before.since : now() };
   }
 
   #change(state: State, current: C | undefined): void {

@@ -17,6 +17,8 @@ export interface Configuration {
   /** T2: when to ask any server. */
   rebindAt: Time;
   expiresAt: Time;
+  /** Since when the interface has these addresses; absent from what an earlier version kept. */
+  since?: number;
   /** Addresses of `ips`, without prefix lengths, that no new connection is to be made from. */
   deprecated?: string[];
   /** What the interface has instead of `routes`, where the kernel refused some of them. */

@@ -88,13 +88,14 @@ function isClientConfig(value: JsonValue | undefined): boolean {
 /** Tells whether everything is there that a daemon reads without looking. */
 function isConfiguration(value: JsonValue | undefined, family: 4 | 6): value is JsonObject {
   if (!isObject(value)) return false;
-  const { ips, routes, dns, server, renewAt, rebindAt, expiresAt, installed }:
+  const { ips, routes, dns, server, renewAt, rebindAt, expiresAt, since, installed }:
     & JsonObject
     & { [K in keyof Configuration]?: JsonValue } = value;
   const isRoute = (route: JsonValue) => isObject(route) && isCidr(route.dst) && isAddress(route.gw);
   return isListOf(ips, (ip) => isObject(ip) && isCidr(ip.address, family)) &&
     (ips as JsonValue[]).length > 0 && isListOf(routes, isRoute) && isObject(dns) &&
     typeof server === "string" && [renewAt, rebindAt, expiresAt].every(isTime) &&
+    (since === undefined || typeof since === "number") &&
     (installed === undefined ||
       isObject(installed) && isListOf(installed.routes, isRoute) &&
         typeof installed.problem === "string");

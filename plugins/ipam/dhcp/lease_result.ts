@@ -40,6 +40,7 @@ export function reportOf(
       rebindAt: onCalendar(current.rebindAt),
       expiresAt: onCalendar(current.expiresAt),
     }),
+    ...(current?.since !== undefined && { since: onCalendar(current.since)! }),
     ...(problem && { problem }),
   };
 }

@@ -89,6 +89,8 @@ export interface BindingReport {
   renewAt?: Time;
   rebindAt?: Time;
   expiresAt?: Time;
+  /** Since when it has these addresses; absent where nobody knows. */
+  since?: number;
   /** What went wrong last, until it went right. */
   problem?: string;
 }

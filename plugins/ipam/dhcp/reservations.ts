@@ -13,9 +13,13 @@ export const reservations: ReservationBook<Call<Options>> = {
       source: socketPath(call.config),
       pools: [],
       reservations: own.flatMap(({ containerId, ifName, bindings }) =>
-        bindings.flatMap(({ addresses }) =>
-          // With its prefix length, as the server gave it.
-          addresses.map((address) => ({ address: address.split("/")[0]!, containerId, ifName }))
+        bindings.flatMap(({ addresses, since: sinceMs }) =>
+          addresses.map((address) => ({
+            address: address.split("/")[0]!, // without its prefix length, which the server gave it
+            containerId,
+            ifName,
+            sinceMs,
+          }))
         )
       ),
     };
