@@ -12,7 +12,13 @@ import { runtime } from "../../../../lib/runtime/mod.ts";
 import { sleep } from "../../../../lib/runtime/sleep.ts";
 import type { HttpClient } from "../../../../lib/runtime/types.ts";
 import { CniError } from "../../../../lib/types/error.ts";
-import { encodeJson, isObject, type JsonObject, parseJson } from "../../../../lib/types/json.ts";
+import {
+  encodeJson,
+  isObject,
+  type JsonObject,
+  type JsonValue,
+  parseJson,
+} from "../../../../lib/types/json.ts";
 import { EtcdUnavailable, Grpc, permanentError, type Refusal } from "./error.ts";
 import type { EtcdSettings } from "./settings.ts";
 import { readToken, writeToken } from "./token.ts";
@@ -92,7 +98,7 @@ export class EtcdClient implements Disposable {
   async transact(transaction: Transaction): Promise<Answer> {
     const isChange = transaction.then.some((operation) => !("get" in operation));
     const body = encodeTransaction(transaction);
-    return decodeAnswer(await this.#request("/v3/kv/txn", body, isChange));
+    return await this.#request("/v3/kv/txn", body, { isChange, read: decodeAnswer });
   }
 
   /**
@@ -102,21 +108,27 @@ export class EtcdClient implements Disposable {
    * @throws as `transact`
    */
   async grantLease(seconds: number): Promise<string> {
-    const answer = parseJson(
-      await this.#request("/v3/lease/grant", { TTL: String(seconds) }, false),
-    );
-    return String(isObject(answer) ? answer.ID : "0");
+    const read = (text: string) => member(parseJson(text), "ID");
+    return await this.#request("/v3/lease/grant", { TTL: String(seconds) }, { read });
   }
 
   /** Renews a lease. Returns whether it was still there. @throws as `transact` */
   async keepLease(id: string): Promise<boolean> {
-    const answer = parseJson(await this.#request("/v3/lease/keepalive", { ID: id }, false));
+    const answer = await this.#request("/v3/lease/keepalive", { ID: id }, { read: parseJson });
     const result = isObject(answer) && isObject(answer.result) ? answer.result : {};
     return Number(result.TTL ?? 0) > 0;
   }
 
-  /** Sends a request to members, one after the other, until one answers. @throws as `transact` */
-  async #request(path: string, body: JsonObject, isChange: boolean): Promise<string> {
+  /**
+   * Sends a request to members, one after the other, until one answers.
+   * @param read reads the answer; what it throws says that no etcd wrote it
+   * @throws as `transact`
+   */
+  async #request<T>(
+    path: string,
+    body: JsonObject,
+    { isChange = false, read }: { isChange?: boolean; read: (text: string) => T },
+  ): Promise<T> {
     const { timeoutMs, endpoints } = this.#settings;
     const attemptMs = Math.max(timeoutMs / endpoints.length, SHORTEST_ATTEMPT_MS);
     const reasons = new Map<string, string>();
@@ -129,8 +141,9 @@ export class EtcdClient implements Disposable {
         try {
           const answer = await this.#ask(endpoint, path, body, Math.min(attemptMs, left));
           if (typeof answer === "string") {
+            const value = understand(endpoint, path, answer, read);
             this.#prefer(endpoint);
-            return answer;
+            return value;
           }
           isReached = true;
           reasons.set(endpoint, `${endpoint}: ${answer.message}`);
@@ -189,7 +202,8 @@ export class EtcdClient implements Disposable {
     timeoutMs: number,
   ): Promise<string | Refusal> {
     const { password, passwordFile } = this.#settings;
-    const answer = await this.#post(endpoint, "/v3/auth/authenticate", {
+    const path = "/v3/auth/authenticate";
+    const answer = await this.#post(endpoint, path, {
       name,
       password: passwordFile === undefined
         ? password ?? ""
@@ -201,8 +215,8 @@ export class EtcdClient implements Disposable {
         ? ""
         : this.#check(endpoint, answer);
     }
-    const value = parseJson(answer);
-    const token = isObject(value) && typeof value.token === "string" ? value.token : "";
+    const read = (text: string) => member(parseJson(text), "token");
+    const token = understand(endpoint, path, answer, read);
     writeToken(endpoint, name, token);
     return token;
   }
@@ -234,6 +248,26 @@ export class EtcdClient implements Disposable {
     });
     return status === 200 ? text : refusalOf(status, text);
   }
+}
+
+/** Reads an answer. @throws {Error} saying what was asked, and what came that no etcd answers */
+function understand<T>(endpoint: string, path: string, text: string, read: (text: string) => T): T {
+  try {
+    return read(text);
+  } catch (error) {
+    throw new Error(
+      `${endpoint} answers POST ${path} with ${JSON.stringify(text.trim().slice(0, 200))}, not ` +
+        `as etcd does (${messageOf(error)}); see that it is a client URL of etcd 3.4 or newer, ` +
+        "whose JSON gateway is on (--enable-grpc-gateway)",
+    );
+  }
+}
+
+/** Returns a text of an answer. @throws {Error} when it has none by that name */
+function member(answer: JsonValue, name: string): string {
+  const value = isObject(answer) ? answer[name] : undefined;
+  if (typeof value === "string") return value;
+  throw new Error(`no ${JSON.stringify(name)}`);
 }
 
 /** Whether a token is no longer valid: etcd has forgotten it, or users were changed since. */
