@@ -1,6 +1,6 @@
 /** The JSON Schemas, put to use by a validator that shares no code with us. */
 import { Ajv2020 } from "npm:ajv@8.20.0/dist/2020.js";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ROOT } from "../support/root.ts";
 
 const ajv = new Ajv2020({ allErrors: true, strict: true, strictRequired: false });
@@ -53,4 +53,24 @@ Deno.test("the JSON Schemas find what is wrong in a plugin's keys, in ipam's, an
     "/plugins/2/capabilities/portMappings",
     "/plugins/3",
   ]);
+});
+
+Deno.test("deno task schemas writes only where it is given no argument", () => {
+  const run = (...args: string[]) => {
+    const { code, stdout, stderr } = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--allow-all", `${ROOT}/scripts/schemas.ts`, ...args],
+      stdin: "null",
+      env: { NO_COLOR: "1" },
+    }).outputSync();
+    const [out, error] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    return { code, out: out!, error: error! };
+  };
+  const help = run("--help");
+  assertEquals([help.code, help.error], [0, ""]);
+  assertMatch(help.out, /^usage: deno task schemas$/m);
+  for (const args of [["--check"], ["schemas"], ["--help", "--check"]]) {
+    const { code, out, error } = run(...args);
+    assertEquals([code, out], [2, ""]);
+    assertEquals(error, `schemas: there is no argument ${args.at(-1)}; see --help\n`);
+  }
 });
