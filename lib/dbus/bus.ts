@@ -10,6 +10,7 @@
 import { awaitReadable } from "../libc/await_readable.ts";
 import { AF_UNIX, unixAddress } from "../libc/sockaddr.ts";
 import { SOCK_STREAM, Socket } from "../libc/socket.ts";
+import { decodeText } from "../runtime/decode.ts";
 import { errnoCode } from "../runtime/errors.ts";
 import { callerEnv } from "../runtime/caller.ts";
 import { runtime } from "../runtime/mod.ts";
@@ -24,7 +25,6 @@ import {
   packMessage,
   unpackMessage,
 } from "./message.ts";
-import { decodeText } from "../runtime/decode.ts";
 
 const DEFAULT_PATH = "/run/dbus/system_bus_socket";
 /** How long to wait for an answer: the default of D-Bus libraries. Milliseconds. */

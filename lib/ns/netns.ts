@@ -10,8 +10,7 @@ import { Descriptor, O_NONBLOCK, O_RDONLY } from "../libc/descriptor.ts";
 import { descriptors, namespaces } from "../libc/symbols.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { runtime } from "../runtime/mod.ts";
-import { isSameFile } from "../runtime/same_file.ts";
-import type { FileInfo } from "../runtime/types.ts";
+import { type FileId, isSameFile } from "../runtime/same_file.ts";
 import { CniError } from "../types/error.ts";
 
 /** `linux/sched.h` */
@@ -35,7 +34,7 @@ export type Synchronous<T> = T extends PromiseLike<unknown> ? never : T;
 /** One network namespace, kept alive by an open descriptor until it is disposed of. */
 export class NetNs implements Disposable {
   readonly #descriptor: Descriptor;
-  #file: Pick<FileInfo, "dev" | "ino"> | undefined;
+  #file: FileId | undefined;
 
   private constructor(
     /** The path it was opened by. */
@@ -60,7 +59,7 @@ export class NetNs implements Disposable {
     return this.#identity.ino;
   }
 
-  get #identity(): Pick<FileInfo, "dev" | "ino"> {
+  get #identity(): FileId {
     return this.#file ??= runtime.files.stat(`/proc/thread-self/fd/${this.descriptor}`);
   }
 

@@ -43,7 +43,8 @@ export interface BuildOptions {
  */
 export async function build(options: BuildOptions): Promise<string> {
   const { root, names, separate, resident, target } = options;
-  const commands = selectCommands(findCommands(root), names);
+  const listed = findCommands(root);
+  const commands = selectCommands(listed, names);
   const output = resident ? `${options.output}/resident` : options.output;
   const bin = `${output}/bin`;
   Deno.mkdirSync(bin, { recursive: true });
@@ -51,7 +52,10 @@ export async function build(options: BuildOptions): Promise<string> {
   try {
     await withStaging(output, async (staging) => {
       const make = (name: string, entry: string, permissions: readonly string[]) =>
-        compileOne({ ...options, plugins: commands, staging, progress, name, entry, permissions });
+        compileOne({
+          ...options,
+          ...{ plugins: commands, listed, staging, progress, name, entry, permissions },
+        });
       if (separate) {
         for (const command of commands) {
           const entry = singleEntry(root, command);
@@ -90,6 +94,8 @@ interface Making extends BuildOptions {
   progress: Progress;
   name: string;
   plugins: readonly BuildCommand[];
+  /** All that there are: cnitool tells of the configurations and state of every plugin. */
+  listed: readonly BuildCommand[];
   /** Code of the entry point. */
   entry: string;
   permissions: readonly string[];
@@ -97,7 +103,7 @@ interface Making extends BuildOptions {
 
 /** Makes one executable in the staging directory and returns its path. */
 async function compileOne(making: Making): Promise<string> {
-  const { root, runtime, target, staging, progress, name, plugins, entry } = making;
+  const { root, runtime, target, staging, progress, name, plugins, listed, entry } = making;
   const version = JSON.parse(Deno.readTextFileSync(`${root}/deno.json`)).version as string;
   const directory = `${staging}/${name}-modules`;
   const bundled = await progress.step(
@@ -106,9 +112,7 @@ async function compileOne(making: Making): Promise<string> {
     async () => {
       const { file: client } = makeClient(target);
       const commit = await findCommit(root);
-      // cnitool tells of the configurations and state of every plugin, whoever made that.
-      const known = findCommands(root);
-      const what = { plugins, known, entry, client };
+      const what = { plugins, listed, entry, client };
       return await bundle({ root, version, commit, runtime, directory, ...what });
     },
     ({ metafile }) => {

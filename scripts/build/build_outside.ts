@@ -8,7 +8,7 @@ import { isFile } from "../support/files.ts";
 import { bundle, stopBundler } from "./bundle.ts";
 import { compile } from "./compile.ts";
 import { install } from "./install.ts";
-import { ModuleGraph } from "./module_graph.ts";
+import { fileUrl, ModuleGraph } from "./module_graph.ts";
 import { permissionFlags } from "./permissions.ts";
 import { Progress, size } from "./progress.ts";
 import { withStaging } from "./staging.ts";
@@ -42,7 +42,7 @@ export async function buildOutside(options: OutsideBuildOptions): Promise<string
   try {
     return await withStaging(output, async (staging) => {
       const bundled = await progress.step("bundle", main, async () => {
-        await graph.add(new URL(`file://${main}`).href);
+        await graph.add(fileUrl(main));
         return await bundle({
           root,
           version,

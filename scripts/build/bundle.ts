@@ -20,8 +20,8 @@ export interface BundleOptions {
   runtime?: RuntimeName;
   /** The plugins and tools that the executable is; see `lib/install/contents.ts`. */
   plugins: readonly BuildCommand[];
-  /** The plugins that it knows, whatever it is; see `lib/skel/plugin_list.ts`. */
-  known?: readonly BuildCommand[];
+  /** The plugins that `lib/skel/plugin_list.ts` lists; those of `plugins` when absent. */
+  listed?: readonly BuildCommand[];
   /** Code of the entry point; see `entry.ts`. */
   entry: string;
   /** Where the modules go: a directory of their own. */

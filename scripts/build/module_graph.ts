@@ -71,3 +71,8 @@ export class ModuleGraph {
     return { text: Deno.readTextFileSync(local), loader };
   }
 }
+
+/** Makes the specifier of a module that is a file. */
+export function fileUrl(path: string): string {
+  return new URL(`file://${path}`).href;
+}

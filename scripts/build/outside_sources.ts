@@ -13,7 +13,7 @@ import type {
 } from "esbuild";
 import { dirname, resolve } from "../../lib/deps/path.ts";
 import { isFile } from "../support/files.ts";
-import type { ModuleGraph } from "./module_graph.ts";
+import { fileUrl, type ModuleGraph } from "./module_graph.ts";
 import { withOutputUrls } from "./source_plugin.ts";
 
 /** The sources of a plugin from outside this project. */
@@ -105,10 +105,6 @@ async function resolveOutside(
   if (target.startsWith("file:")) return { path: decodeURIComponent(new URL(target).pathname) };
   if (!target.startsWith("npm:")) return { path: target, namespace: REMOTE };
   return await build.resolve(target.replace("npm:/", "npm:"), { kind, resolveDir: "/" });
-}
-
-function fileUrl(path: string): string {
-  return new URL(`file://${path}`).href;
 }
 
 /** Makes the name of a Worker's module in the bundle, and notes it as an entry point. */

@@ -27,8 +27,8 @@ export interface SourceOptions {
   runtime?: RuntimeName;
   /** What `lib/install/contents.ts` names. */
   plugins: readonly BuildCommand[];
-  /** The plugins that `lib/skel/plugin_list.ts` lists; of `plugins` when absent. */
-  known?: readonly BuildCommand[];
+  /** The plugins that `lib/skel/plugin_list.ts` lists; those of `plugins` when absent. */
+  listed?: readonly BuildCommand[];
   /** The generated entry points' code, by name; they are imported as `entry:NAME`. */
   entries: ReadonlyMap<string, string>;
   /** Further entry points that were found: path of the source to name of the output. */
@@ -101,7 +101,7 @@ async function loadSource({ path }: OnLoadArgs, options: SourceOptions): Promise
     return { contents: ownRuntime(options.runtime), resolveDir: dirname(path) };
   }
   if (path === `${options.root}/lib/skel/plugin_list.ts`) {
-    return { contents: pluginList(options.known ?? options.plugins), loader: "ts" };
+    return { contents: pluginList(options.listed ?? options.plugins), loader: "ts" };
   }
   if (path === `${options.root}/lib/install/contents.ts` && options.client) {
     return { contents: installContents(options.plugins, options.client), loader: "ts" };

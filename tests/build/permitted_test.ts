@@ -4,22 +4,23 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { findCommands } from "../../scripts/build/commands.ts";
 import { permissionFlags } from "../../scripts/build/permissions.ts";
 import { fromFileUrl } from "../support/paths.ts";
+import { outputWithInput } from "../support/plugins.ts";
+import { kernelTest } from "../support/sandbox.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 const ADDRESS = "10.1.2.3/24";
 
 /** What each of them is asked for: one address. */
-const CONFIGURATIONS: Readonly<Record<string, (dataDir: string) => object>> = {
-  static: () => ({ type: "static", addresses: [{ address: ADDRESS }] }),
-  "host-local": (dataDir) => ({
+const CONFIGURATIONS: Readonly<Record<string, object>> = {
+  static: { type: "static", addresses: [{ address: ADDRESS }] },
+  "host-local": {
     type: "host-local",
-    dataDir,
     ranges: [[{ subnet: "10.1.2.0/24", rangeStart: "10.1.2.3" }]],
-  }),
+  },
 };
 
 const limited = findCommands(ROOT).filter(({ kind, entry }) =>
@@ -31,28 +32,15 @@ Deno.test("plugins that are not permitted everything are known here", () => {
 });
 
 for (const { name, entry } of limited) {
-  Deno.test(`${name} does its work with no more than its permissions`, () => {
-    const dataDir = Deno.makeTempDirSync({ prefix: "cni-permitted-test-" });
-    try {
-      const config = {
-        cniVersion: "1.1.0",
-        name: "limited",
-        type: name,
-        ipam: CONFIGURATIONS[name]!(dataDir),
-      };
-      const call = (command: string, more = {}) => {
-        const input = `${dataDir}/input`;
-        Deno.writeTextFileSync(input, JSON.stringify({ ...config, ...more }));
-        return run(entry, command, input);
-      };
-      const result = JSON.parse(call("ADD"));
-      assertEquals(result.ips.map(({ address }: { address: string }) => address), [ADDRESS]);
-      assertEquals(call("CHECK", { prevResult: result }), "");
-      assertEquals(call("DEL"), "");
-      assertEquals(JSON.parse(call("ADD")).ips.length, 1);
-    } finally {
-      Deno.removeSync(dataDir, { recursive: true });
-    }
+  kernelTest(`${name} does its work with no more than its permissions`, () => {
+    const config = { cniVersion: "1.1.0", name: "limited", type: name, ipam: CONFIGURATIONS[name] };
+    const call = (command: string, more = {}) =>
+      run(entry, command, JSON.stringify({ ...config, ...more }));
+    const result = JSON.parse(call("ADD"));
+    assertEquals(result.ips.map(({ address }: { address: string }) => address), [ADDRESS]);
+    assertEquals(call("CHECK", { prevResult: result }), "");
+    assertEquals(call("DEL"), "");
+    assertEquals(JSON.parse(call("ADD")).ips.length, 1);
   });
 }
 
@@ -62,28 +50,19 @@ function permissionsOf(entry: string): string[] {
 
 /** Runs a plugin from source. @returns what it printed */
 function run(entry: string, command: string, input: string): string {
-  // deno run reads standard input from the shell's file: outputSync() takes none.
-  const { success, stdout, stderr } = new Deno.Command("sh", {
-    args: [
-      "-c",
-      'exec "$0" run --quiet --no-prompt "$@" < "$INPUT"',
-      Deno.execPath(),
-      ...permissionsOf(entry),
-      entry,
-    ],
-    env: {
-      CNI_COMMAND: command,
-      CNI_CONTAINERID: "c",
-      CNI_NETNS: "/none",
-      CNI_IFNAME: "eth0",
-      CNI_PATH: "/none",
-      CNI_ARGS: "",
-      CNI_NETNS_OVERRIDE: "",
-      INPUT: input,
-      NO_COLOR: "1",
-    },
-  }).outputSync();
-  const [out, error] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  assert(success, `${command} failed:\n${out}${error}`);
-  return out!;
+  const env = {
+    ...Deno.env.toObject(), // Deno's cache is found by it.
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: "c",
+    CNI_NETNS: "/none",
+    CNI_IFNAME: "eth0",
+    CNI_PATH: "/none",
+    CNI_ARGS: "",
+    CNI_NETNS_OVERRIDE: "",
+    NO_COLOR: "1",
+  };
+  const args = ["run", "--quiet", "--no-prompt", ...permissionsOf(entry), entry];
+  const { code, stdout, stderr } = outputWithInput(Deno.execPath(), input, env, args);
+  assertEquals(code, 0, `${command} failed:\n${stdout}${stderr}`);
+  return stdout;
 }
