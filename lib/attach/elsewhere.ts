@@ -7,7 +7,8 @@ import { enterVisible } from "./visible.ts";
 
 /**
  * Whether an attachment has an interface in another namespace than its ADD's: a runtime has called
- * ADD twice without a DEL. It is found by its alias, that of a veth pair at the host's end.
+ * ADD twice without a DEL. It is found by its alias, that of a veth pair at this host's end: a veth
+ * interface with that alias in another namespace is another host's, as of a node in a container.
  */
 export function runsElsewhere({ attachment, netns }: AddCall<unknown>): boolean {
   const alias = attachmentAlias(attachment);
@@ -19,7 +20,7 @@ export function runsElsewhere({ attachment, netns }: AddCall<unknown>): boolean 
   if (pairs.some(({ parentNetnsId }) => parentNetnsId !== ownId)) return true;
   for (const { netns, rtnl } of enterVisible(hostNs)) {
     if (own?.is(netns)) continue;
-    if (rtnl.link.list().some((link) => link.alias === alias)) return true;
+    if (rtnl.link.list().some((link) => link.alias === alias && link.kind !== "veth")) return true;
   }
   return false;
 }

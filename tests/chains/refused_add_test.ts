@@ -58,20 +58,22 @@ for (const [type, { needs }] of Object.entries(PLUGINS)) {
     prepare(sandbox, type);
     using noop = new NoopPlugins("ipam-under-test");
     const netns = sandbox.container();
+    const containerId = crypto.randomUUID(); // other tests' interfaces may be visible, too
+    const call = { command: "ADD", netns, containerId } as const;
     const config = { ...configOf(type), ipam: { type: "ipam-under-test" } };
     const env = { CNI_PATH: `${noop.path}:${pluginDirectory()}` };
     const commands = () =>
       noop.calls().filter(({ plugin }) => plugin === "ipam-under-test")
         .map(({ env }) => env.CNI_COMMAND);
     noop.reply("ipam-under-test", "ADD", { script: "kill -9 $$" });
-    const killed = pluginError(sandbox, { command: "ADD", config, netns, env });
+    const killed = pluginError(sandbox, { ...call, config, env });
     assertMatch(killed.msg, /killed by SIGKILL/);
     assertEquals(commands(), ["ADD", "DEL"]);
     noop.reply("ipam-under-test", "ADD", { stdout: "not JSON" });
-    pluginError(sandbox, { command: "ADD", config, netns, env });
+    pluginError(sandbox, { ...call, config, env });
     assertEquals(commands(), ["ADD", "DEL", "ADD", "DEL"]);
     noop.reply("ipam-under-test", "ADD", { stdout: { code: 11, msg: "later" }, exit: 1 });
-    assertEquals(pluginError(sandbox, { command: "ADD", config, netns, env }).code, 11);
+    assertEquals(pluginError(sandbox, { ...call, config, env }).code, 11);
     assertEquals(commands(), ["ADD", "DEL", "ADD", "DEL", "ADD"]);
     assertEquals(sandbox.links(netns), []);
 
@@ -79,11 +81,33 @@ for (const [type, { needs }] of Object.entries(PLUGINS)) {
     if (type === "host-device") return; // refused before IPAM
     const ips = [{ address: "10.7.0.9/24", gateway: "10.7.0.1" }];
     noop.reply("ipam-under-test", "ADD", { stdout: { cniVersion: "1.1.0", ips } });
-    plugin(sandbox, { command: "ADD", config, netns, env });
+    plugin(sandbox, { ...call, config, env });
     noop.reply("ipam-under-test", "ADD", { script: "kill -9 $$" });
     if (type === "vlan") Object.assign(config, { vlanId: 8 });
-    pluginError(sandbox, { command: "ADD", config, netns: sandbox.container(), env });
+    pluginError(sandbox, { ...call, config, netns: sandbox.container(), env });
     assertEquals(commands().slice(5), ["ADD", "ADD"]);
     assertEquals(sandbox.links(netns), ["eth0"]);
   }, { needs });
 }
+
+kernelTest(
+  "the pair of another host's container with the same names keeps no address",
+  (sandbox) => {
+    using noop = new NoopPlugins("ipam-under-test");
+    const otherHost = sandbox.container();
+    const containerId = crypto.randomUUID();
+    const pair = ["link", "add", "veth0", "type", "veth", "peer", "name", "eth0"];
+    sandbox.run("ip", pair, { netns: otherHost });
+    const alias = ["link", "set", "veth0", "alias", `cni:net/${containerId}/eth0`];
+    sandbox.run("ip", alias, { netns: otherHost });
+    noop.reply("ipam-under-test", "ADD", { script: "kill -9 $$" });
+    pluginError(sandbox, {
+      command: "ADD",
+      config: { ...configOf("ptp"), ipam: { type: "ipam-under-test" } },
+      netns: sandbox.container(),
+      containerId,
+      env: { CNI_PATH: `${noop.path}:${pluginDirectory()}` },
+    });
+    assertEquals(noop.order(), ["ipam-under-test ADD", "ipam-under-test DEL"]);
+  },
+);
