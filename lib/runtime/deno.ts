@@ -12,6 +12,7 @@ import type {
   Symbols,
   WriteOptions,
 } from "./types.ts";
+import { cString } from "./c_string.ts";
 import { decodeText } from "./decode.ts";
 import { findProgram } from "./find_program.ts";
 import { post } from "./post.ts";
@@ -49,7 +50,7 @@ export function denoRuntime(): Runtime {
     },
     addressOf: (buffer) =>
       Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer as ArrayBufferView<ArrayBuffer>)),
-    run,
+    run: runner(),
     http,
     inheritedAs: (descriptors) => descriptors,
     sha512Hex: sha512WithCache(),
@@ -133,14 +134,35 @@ function bind<S extends Symbols>(library: string, symbols: S): Bound<S> {
   return Deno.dlopen(library, table).symbols as unknown as Bound<S>;
 }
 
+/** The C functions that a program which inherits descriptors is started with. */
+const START_SYMBOLS = {
+  fcntl: ["i32", "i32", "i32", "i32"], //  int fcntl(int fd, int command, int argument)
+  access: ["i32", "buffer", "i32"], //     int access(const char *path, int mode)
+} as const satisfies Symbols;
+
+type StartLibrary = Bound<typeof START_SYMBOLS>;
+
+/** Makes the function that runs programs. It binds C functions once, if they are needed. */
+function runner(): Runtime["run"] {
+  let bound: StartLibrary | undefined;
+  return async (program, args, options) => {
+    if (options.inherit?.length) bound ??= bind("libc.so.6", START_SYMBOLS);
+    return await run(program, args, options, bound);
+  };
+}
+
+/** @param libc given where descriptors are inherited */
 async function run(
   program: string,
   args: readonly string[],
   options: RunOptions,
+  libc: StartLibrary | undefined,
 ): Promise<RunOutput> {
   const path = options.env ? options.env.PATH : Deno.env.get("PATH");
-  const file = findProgram(files, program, path);
-  const child = inheriting(options.inherit, () =>
+  // A file that is missing costs Deno an Error with its stack; PATH has several directories.
+  const exists = libc && ((file: string) => libc.access(cString(file), F_OK) === 0);
+  const file = findProgram(files, program, path, exists);
+  const child = inheriting(libc, options.inherit, () =>
     spawn(file, {
       args: [...args],
       env: options.env,
@@ -197,6 +219,9 @@ function http({ ca, cert, key, proxies = false }: HttpOptions = {}): HttpClient 
   }
 }
 
+/** `unistd.h` */
+const F_OK = 0;
+
 /** `fcntl.h` */
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
@@ -205,9 +230,13 @@ const FD_CLOEXEC = 1;
  * Keeps execve(2) from closing `descriptors` while `start` runs: Deno itself passes on only the
  * three standard streams. `start` returns after the execve(2), and no other thread starts programs.
  */
-function inheriting<T>(descriptors: readonly number[] = [], start: () => T): T {
-  if (descriptors.length === 0) return start();
-  const { fcntl } = bind("libc.so.6", { fcntl: ["i32", "i32", "i32", "i32"] });
+function inheriting<T>(
+  libc: StartLibrary | undefined,
+  descriptors: readonly number[] = [],
+  start: () => T,
+): T {
+  if (!libc) return start();
+  const { fcntl } = libc;
   for (const descriptor of descriptors) fcntl(descriptor, F_SETFD, 0);
   try {
     return start();
