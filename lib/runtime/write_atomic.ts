@@ -1,5 +1,5 @@
 import { runtime } from "./mod.ts";
-import { isMissing } from "./errors.ts";
+import { errnoCode, isMissing } from "./errors.ts";
 
 /**
  * Writes a file so that a reader, and a machine that loses power, sees the old content or the new
@@ -16,13 +16,29 @@ export function writeAtomic(
   { sync = true }: { sync?: boolean } = {},
 ): void {
   const temporary = unfinished(path);
+  const write = () => runtime.files.write(temporary, data, { mode, create: "new", sync });
   try {
-    removeIfPresent(temporary);
-    runtime.files.write(temporary, data, { mode, create: "new", sync });
+    unlessRefused(write, "EEXIST", () => {
+      removeIfPresent(temporary); // a killed writer's
+      write();
+    });
     runtime.files.rename(temporary, path);
   } catch (error) {
     removeIfPresent(temporary);
     throw error;
+  }
+}
+
+/**
+ * Does what seldom needs anything first: to look for it every time would take longer than the rest.
+ * @param otherwise done where the kernel refuses `act` with `code`
+ */
+export function unlessRefused(act: () => void, code: string, otherwise: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    if (errnoCode(error) !== code) throw error;
+    otherwise();
   }
 }
 

@@ -12,7 +12,12 @@
 import { errnoCode, ifPresent, isMissing, messageOf } from "../runtime/errors.ts";
 import { warn as warnCaller } from "../runtime/caller.ts";
 import { runtime } from "../runtime/mod.ts";
-import { removeIfPresent, removeWritten, writeAtomic } from "../runtime/write_atomic.ts";
+import {
+  removeIfPresent,
+  removeWritten,
+  unlessRefused,
+  writeAtomic,
+} from "../runtime/write_atomic.ts";
 import { CniError } from "../types/error.ts";
 import { encodeJson, isObject, type JsonObject, parseJson } from "../types/json.ts";
 import { readRegularFile } from "./regular_file.ts";
@@ -91,10 +96,13 @@ export class RecordStore<T> {
       ...(format === undefined ? {} : { [FORMAT_KEY]: format }),
       ...encode(record),
     });
+    const write = () => writeAtomic(path, text, 0o600, { sync });
     try {
       runtime.files.makeDirectory(directory, 0o700);
-      if (!removeEmptyDirectory(path)) throw new Error(FULL_DIRECTORY);
-      writeAtomic(path, text, 0o600, { sync });
+      unlessRefused(write, "EISDIR", () => {
+        if (!removeEmptyDirectory(path)) throw new Error(FULL_DIRECTORY);
+        write();
+      });
     } catch (error) {
       throw CniError.io(`cannot write ${what}, ${path}: ${messageOf(error)}`);
     }

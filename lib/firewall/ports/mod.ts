@@ -56,7 +56,7 @@ export async function publishPorts(request: PortRequest, netns: string): Promise
   const notes = portsNotes();
   const siblings = siblingsOf(attachment);
   const hadRules = notes.has(attachment);
-  const earlier = notes.read(attachment);
+  const earlier = hadRules ? notes.read(attachment) : undefined;
   // DEL reads the note: there must be no rules that it does not list, should this be killed.
   if (earlier) notes.remove(attachment);
   try {
