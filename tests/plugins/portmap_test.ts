@@ -427,31 +427,53 @@ for (const backend of BACKENDS) {
     assertEquals(/hostports4_/.test(sandbox.ruleset()), false);
   });
 
-  contract(
-    "a program that fails or is killed after it has added the rules leaves none",
-    (sandbox) => {
-      const { containers: [first, second] } = bridgeNetwork(sandbox);
-      assert(first && second);
-      plugin(sandbox, call(second, "ADD", [map(8081)], { backend }));
-      const before = leftovers(sandbox);
-      for (const tool of ["nft", "iptables-restore", "ip6tables-restore"]) {
-        for (const end of ["exit 3", "kill -9 $$", "kill -15 $$"]) {
-          const bin = `/run/test/${tool}-${end.replaceAll(/\W/g, "")}`;
-          Deno.mkdirSync(bin);
-          const script =
-            `#!/bin/sh\nPATH="\${PATH#${bin}:}"\n${tool} "$@"\ntouch ${bin}/done\n${end}\n`;
-          Deno.writeTextFileSync(`${bin}/${tool}`, script, { mode: 0o755 });
-          const env = { PATH: `${bin}:${Deno.env.get("PATH")}` };
-          const options = { backend, ...programNeeded };
-          const add = call(first, "ADD", [map(8080), map(53, "udp")], options);
-          const { code } = tryPlugin(sandbox, { ...add, env });
-          assertEquals(code, hasFile(`${bin}/done`) ? 1 : 0, `${tool}: ${end}`);
-          if (code === 0) plugin(sandbox, call(first, "DEL"));
-          assertEquals(leftovers(sandbox), before, `${tool}: ${end}`);
+  for (const others of [1, 0]) {
+    contract(
+      `a program that ends badly after it has added the rules leaves none: ${others} others`,
+      (sandbox) => {
+        const { containers: [first, second] } = bridgeNetwork(sandbox);
+        assert(first && second);
+        if (others > 0) plugin(sandbox, call(second, "ADD", [map(8081)], { backend }));
+        const state = () => [leftovers(sandbox), guards(sandbox), notes()];
+        const before = others > 0 ? state() : [[], [], []];
+        for (const tool of ["nft", "iptables-restore", "ip6tables-restore"]) {
+          for (const end of ["exit 3", "kill -9 $$", "kill -15 $$"]) {
+            const bin = `/run/test/${tool}-${end.replaceAll(/\W/g, "")}`;
+            Deno.mkdirSync(bin);
+            const script =
+              `#!/bin/sh\nPATH="\${PATH#${bin}:}"\n${tool} "$@"\ntouch ${bin}/done\n${end}\n`;
+            Deno.writeTextFileSync(`${bin}/${tool}`, script, { mode: 0o755 });
+            const env = { PATH: `${bin}:${Deno.env.get("PATH")}` };
+            const options = { backend, ...programNeeded };
+            const add = call(first, "ADD", [map(8080), map(53, "udp")], options);
+            const { code } = tryPlugin(sandbox, { ...add, env });
+            assertEquals(code, hasFile(`${bin}/done`) ? 1 : 0, `${tool}: ${end}`);
+            if (code === 0) plugin(sandbox, call(first, "DEL"));
+            assertEquals(state(), before, `${tool}: ${end}`);
+          }
         }
-      }
-    },
-  );
+      },
+    );
+  }
+
+  contract("the first port of a host takes no more programs than the next", (sandbox) => {
+    const { containers } = bridgeNetwork(sandbox);
+    const bin = "/run/test/counted";
+    Deno.mkdirSync(bin);
+    for (const tool of ["iptables", "iptables-save", "iptables-restore", "nft"]) {
+      const script =
+        `#!/bin/sh\nPATH="\${PATH#${bin}:}"\necho ${tool} >>${bin}/log\nexec ${tool} "$@"\n`;
+      Deno.writeTextFileSync(`${bin}/${tool}`, script, { mode: 0o755 });
+    }
+    const env = { PATH: `${bin}:${Deno.env.get("PATH")}` };
+    for (const [i, each] of containers.entries()) {
+      Deno.writeTextFileSync(`${bin}/log`, "");
+      plugin(sandbox, { ...call(each, "ADD", [map(8080 + i)], { backend }), env });
+      const programs = Deno.readTextFileSync(`${bin}/log`).split("\n").filter(Boolean);
+      assertEquals(programs, backend === "iptables" ? ["iptables-save", "iptables-restore"] : []);
+      assertEquals(guards(sandbox).length, 2);
+    }
+  });
 
   contract("whoever has an address now takes over what was left of its last owner", (sandbox) => {
     const { containers: [first], outside } = bridgeNetwork(sandbox, 1);

@@ -58,18 +58,25 @@ const DNAT = "CNI-HOSTPORT-DNAT";
 const SETMARK = "CNI-HOSTPORT-SETMARK";
 const MASQ = "CNI-HOSTPORT-MASQ";
 const GUARD = "CNI-HOSTPORT-LOCAL";
+const GUARD_DROPS = [
+  line`-A ${GUARD} -d 127.0.0.0/8 ! -i lo -j DROP`,
+  line`-A ${GUARD} -s 127.0.0.0/8 ! -i lo -j DROP`,
+];
+const GUARD_ENTRY = line`-A PREROUTING -j ${GUARD}`;
+const GUARD_LINES = [line`-N ${GUARD}`, ...GUARD_DROPS, GUARD_ENTRY];
 const FAMILIES = [4, 6] as const;
 /** The largest number of ports in one multiport match. */
 const MAX_PORTS = 15;
 
 /** @see PortMapper */
 export const portMapperIptables: PortMapper = {
-  async add(published, earlier, siblings = []) {
+  async add(published, earlier, siblings = [], more = { guard: false }) {
     const { attachment, publications } = published;
     const sharing = siblings.filter((each) => sharesChain(each.attachment, attachment));
     const others = siblings.filter((each) => !sharing.includes(each));
     for (const publication of publications) {
-      await addFamily(published, publication, sharing, others);
+      const guarding = more.guard && publication.address.ip.family === 4 ? freshGuard() : [];
+      await addFamily(published, publication, { sharing, others, guarding });
     }
     if (!earlier) return;
     // A family in which nothing is published any more still has its earlier rules.
@@ -159,19 +166,13 @@ export const portMapperIptables: PortMapper = {
     const entered = present.some((rule) =>
       rule.chain === "PREROUTING" && nftTargetOf(rule) === GUARD
     );
-    const entry = line`-A PREROUTING -j ${GUARD}`;
-    const drops = [
-      line`-A ${GUARD} -d 127.0.0.0/8 ! -i lo -j DROP`,
-      line`-A ${GUARD} -s 127.0.0.0/8 ! -i lo -j DROP`,
-    ];
     const count = present.filter(({ chain }) => chain === GUARD).length;
-    if (entered && count >= drops.length) return;
+    if (entered && count >= GUARD_DROPS.length) return;
     const merge = ({ chains, rules }: SavedTable) => [
       ...(chains.has(GUARD) ? [] : [line`-N ${GUARD}`]),
-      ...[...drops, entry].filter((rule) => !rules.includes(rule)),
+      ...[...GUARD_DROPS, GUARD_ENTRY].filter((rule) => !rules.includes(rule)),
     ];
-    const all = [line`-N ${GUARD}`, ...drops, entry];
-    await restoreOrMerge(4, "raw", all, merge, "guard 127.0.0.0/8");
+    await restoreOrMerge(4, "raw", GUARD_LINES, merge, "guard 127.0.0.0/8");
   },
 
   async unguardLoopback() {
@@ -182,15 +183,26 @@ export const portMapperIptables: PortMapper = {
   },
 };
 
-/**
- * Adds the rules of one family.
- * @param sharing published ports of other interfaces of the container, in the same chain
- */
+/** Makes the lines for the guard where there is nothing of it; none where there is, or may be. */
+function freshGuard(): readonly RuleLine[] {
+  return mayHaveChain(4, "raw", GUARD) ? [] : GUARD_LINES;
+}
+
+/** What the rules of one family depend on beside the ports. */
+interface Surroundings {
+  /** Published ports of other interfaces of the container, in the same chain. */
+  sharing: readonly Published[];
+  /** Those of its other networks. */
+  others: readonly Published[];
+  /** Lines for table `raw`. */
+  guarding: readonly RuleLine[];
+}
+
+/** Adds the rules of one family. */
 async function addFamily(
   { attachment, options }: Published,
   publication: Publication,
-  sharing: readonly Published[],
-  others: readonly Published[],
+  { sharing, others, guarding }: Surroundings,
 ): Promise<void> {
   const { family } = publication.address.ip;
   const chain = chainOf(attachment);
@@ -219,7 +231,8 @@ async function addFamily(
     ),
   ];
   const purpose = `publish ports of ${attachment.containerId}`;
-  await restore(family, { nat: commands }, purpose);
+  // Tables are changed one after the other: where `nat` is refused, there is no guard.
+  await restore(family, { nat: commands, raw: guarding }, purpose);
 }
 
 /**

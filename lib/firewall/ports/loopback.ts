@@ -21,6 +21,7 @@ import { lockRules, NOTES_DIRECTORY } from "../notes/lock.ts";
 import { fieldsOf, textOf, wordOf } from "../notes/note_store.ts";
 import { PORT_MAPPERS } from "./mappers.ts";
 import { portsNotes } from "./notes.ts";
+import { madeNothing, type Published } from "./types.ts";
 
 /**
  * Sets `route_localnet` on the interface that leads to a container, after the guard that drops
@@ -35,21 +36,35 @@ export async function openLoopback(
   if (!link) return;
   using _lock = await lockRules();
   await withBackend(backend, [4], async (chosen) => {
-    const noted = notedGuard();
-    // There must be no guard that is not noted, should this be killed: nobody would remove it.
-    if (noted !== chosen) guardNotes().write(GUARD_NAME, chosen);
-    try {
-      await (await PORT_MAPPERS.of(chosen)).guardLoopback();
-    } catch (error) {
-      if (noted === undefined) guardNotes().remove(GUARD_NAME);
-      else if (noted !== chosen) guardNotes().write(GUARD_NAME, noted);
-      throw error;
-    }
+    await noteGuard(chosen, async () => await (await PORT_MAPPERS.of(chosen)).guardLoopback());
   });
   const key = sysctlOf(link.name);
   if (readSysctl(key) === "1") return;
   openedInterfaces().write(String(link.index), { name: link.name, index: link.index });
   writeSysctl(key, "1");
+}
+
+/** Whether published ports need {@link openLoopback}. */
+export function opensLoopback({ publications, options }: Omit<Published, "attachment">): boolean {
+  return options.snat && publications.some(({ address: { ip } }) => ip.family === 4);
+}
+
+/**
+ * Makes the guard with `make`, and notes its backend. The caller holds the lock.
+ * @throws what `make` throws; where there is a guard for all that, {@link closeLoopbackUnlessUsed}
+ *   finds it
+ */
+export async function noteGuard(backend: Backend, make: () => Promise<void>): Promise<void> {
+  const noted = notedGuard();
+  // There must be no guard that is not noted, should this be killed: nobody would remove it.
+  if (noted !== backend) guardNotes().write(GUARD_NAME, backend);
+  try {
+    await make();
+  } catch (error) {
+    if (noted && noted !== backend) guardNotes().write(GUARD_NAME, noted);
+    else if (!noted && madeNothing(error)) guardNotes().remove(GUARD_NAME);
+    throw error;
+  }
 }
 
 /**

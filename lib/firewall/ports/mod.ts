@@ -26,12 +26,12 @@ import {
   expectUnclaimed,
   type Forwarding,
   forwardingsOf,
+  madeNothing,
   PortTakenError,
   type Publication,
   type Published,
 } from "./types.ts";
-import { MissingTool } from "../../host/tool.ts";
-import { closeLoopbackUnlessUsed, restoreGuard } from "./loopback.ts";
+import { closeLoopbackUnlessUsed, noteGuard, opensLoopback, restoreGuard } from "./loopback.ts";
 import { PORT_MAPPERS } from "./mappers.ts";
 import { type PortsNote, portsNotes } from "./notes.ts";
 
@@ -67,18 +67,20 @@ export async function publishPorts(request: PortRequest, netns: string): Promise
       const add = async () => {
         await expectUnclaimedElsewhere(published, backend);
         const replaced = earlier?.backend === backend ? earlier : undefined;
-        await mapper.add(published, replaced, own);
+        // Over the rules of an earlier ADD, which stay where the guard is refused, it is made later.
+        const guard = !hadRules && opensLoopback(published);
+        const make = () => mapper.add(published, replaced, own, { guard });
+        await (guard ? noteGuard(backend, make) : make());
       };
       try {
         await unlessTakenByGone(add);
         addSibling(attachment);
         notes.write(note);
       } catch (error) {
-        // One family's rules may exist already, or a program was killed that had made them.
-        const nothingMade = error instanceof PortTakenError || error instanceof MissingTool;
-        if (!hadRules && !nothingMade) {
+        if (!hadRules && !madeNothing(error)) {
           await mapper.remove(attachment, undefined, own);
           removeSibling(attachment);
+          await closeLoopbackUnlessUsed();
         }
         throw error;
       }
