@@ -475,6 +475,19 @@ for (const backend of BACKENDS) {
     }
   });
 
+  contract("a port that is taken in one family is published in none", (sandbox) => {
+    const { containers: [first, second] } = bridgeNetwork(sandbox);
+    assert(first && second);
+    const ips = [{ address: `${first.ipv6}/64`, interface: 2 }];
+    const onlySix = { ...first, result: { ...first.result, ips } };
+    plugin(sandbox, call(onlySix, "ADD", [map(8080)], { backend }));
+    const state = () => [leftovers(sandbox), guards(sandbox), notes().sort()];
+    const before = state();
+    const error = pluginError(sandbox, call(second, "ADD", [map(8080)], { backend }));
+    assertStringIncludes(error.msg, "is published for container");
+    assertEquals(state(), before);
+  });
+
   contract("whoever has an address now takes over what was left of its last owner", (sandbox) => {
     const { containers: [first], outside } = bridgeNetwork(sandbox, 1);
     assert(first);

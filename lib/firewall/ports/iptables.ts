@@ -74,10 +74,17 @@ export const portMapperIptables: PortMapper = {
     const { attachment, publications } = published;
     const sharing = siblings.filter((each) => sharesChain(each.attachment, attachment));
     const others = siblings.filter((each) => !sharing.includes(each));
+    const batches: [4 | 6, Record<string, readonly RuleLine[]>][] = [];
     for (const publication of publications) {
-      const guarding = more.guard && publication.address.ip.family === 4 ? freshGuard() : [];
-      await addFamily(published, publication, { sharing, others, guarding });
+      const { family } = publication.address.ip;
+      const nat = await rulesOf(published, publication, sharing, others);
+      const raw = more.guard && family === 4 ? freshGuard() : [];
+      // Tables are changed one after the other: where `nat` is refused, there is no guard.
+      batches.push([family, { nat, raw }]);
     }
+    // Only now that nobody has a port of either family.
+    const purpose = `publish ports of ${attachment.containerId}`;
+    for (const [family, tables] of batches) await restore(family, tables, purpose);
     if (!earlier) return;
     // A family in which nothing is published any more still has its earlier rules.
     const isLeft = (family: 4 | 6) =>
@@ -188,22 +195,18 @@ function freshGuard(): readonly RuleLine[] {
   return mayHaveChain(4, "raw", GUARD) ? [] : GUARD_LINES;
 }
 
-/** What the rules of one family depend on beside the ports. */
-interface Surroundings {
-  /** Published ports of other interfaces of the container, in the same chain. */
-  sharing: readonly Published[];
-  /** Those of its other networks. */
-  others: readonly Published[];
-  /** Lines for table `raw`. */
-  guarding: readonly RuleLine[];
-}
-
-/** Adds the rules of one family. */
-async function addFamily(
+/**
+ * Makes the lines that publish ports of one family.
+ * @param sharing published ports of other interfaces of the container, in the same chain
+ * @param others those of its other networks
+ * @throws {PortTakenError} when another container has one of the ports
+ */
+async function rulesOf(
   { attachment, options }: Published,
   publication: Publication,
-  { sharing, others, guarding }: Surroundings,
-): Promise<void> {
+  sharing: readonly Published[],
+  others: readonly Published[],
+): Promise<RuleLine[]> {
   const { family } = publication.address.ip;
   const chain = chainOf(attachment);
   const saved = await savedTable(family, "nat");
@@ -217,7 +220,7 @@ async function addFamily(
   const stale = staleChains(saved, attachment, publication);
   const entries = saved.rulesIn(DNAT).filter((rule) => !stale.includes(targetOf(rule) ?? ""));
   const behind = firstEntriesOf(others, entries);
-  const commands = [
+  return [
     ...missingSkeleton(saved, options),
     ...stale.flatMap((name) => removal(saved, name)),
     line`-N ${chain}`,
@@ -230,9 +233,6 @@ async function addFamily(
       entryRules(chain, attachment, each.publication, behind)
     ),
   ];
-  const purpose = `publish ports of ${attachment.containerId}`;
-  // Tables are changed one after the other: where `nat` is refused, there is no guard.
-  await restore(family, { nat: commands, raw: guarding }, purpose);
 }
 
 /**

@@ -21,7 +21,7 @@ import { lockRules, NOTES_DIRECTORY } from "../notes/lock.ts";
 import { fieldsOf, textOf, wordOf } from "../notes/note_store.ts";
 import { PORT_MAPPERS } from "./mappers.ts";
 import { portsNotes } from "./notes.ts";
-import { madeNothing, type Published } from "./types.ts";
+import { PortTakenError, type Published } from "./types.ts";
 
 /**
  * Sets `route_localnet` on the interface that leads to a container, after the guard that drops
@@ -62,7 +62,7 @@ export async function noteGuard(backend: Backend, make: () => Promise<void>): Pr
     await make();
   } catch (error) {
     if (noted && noted !== backend) guardNotes().write(GUARD_NAME, noted);
-    else if (!noted && madeNothing(error)) guardNotes().remove(GUARD_NAME);
+    else if (!noted && error instanceof PortTakenError) guardNotes().remove(GUARD_NAME);
     throw error;
   }
 }

@@ -26,7 +26,6 @@ import {
   expectUnclaimed,
   type Forwarding,
   forwardingsOf,
-  madeNothing,
   PortTakenError,
   type Publication,
   type Published,
@@ -77,7 +76,8 @@ export async function publishPorts(request: PortRequest, netns: string): Promise
         addSibling(attachment);
         notes.write(note);
       } catch (error) {
-        if (!hadRules && !madeNothing(error)) {
+        // A program may have ended badly after its work, and one family's rules be there already.
+        if (!hadRules && !(error instanceof PortTakenError)) {
           await mapper.remove(attachment, undefined, own);
           removeSibling(attachment);
           await closeLoopbackUnlessUsed();

@@ -4,7 +4,6 @@ import type { IpAddress } from "../../ip/address.ts";
 import type { Cidr } from "../../ip/cidr.ts";
 import { CniError } from "../../types/error.ts";
 import type { Attachment } from "../../types/attachment.ts";
-import { MissingTool } from "../../host/tool.ts";
 
 /** A port of the host and the port of a container that it leads to. */
 export interface PortMapping {
@@ -85,7 +84,7 @@ export interface PortMapper {
    * @param siblings its notes of the container's other attachments, in the order of their ADDs:
    * where they have the same port it leads to them, and this attachment waits
    * @param more.guard makes what {@link guardLoopback} makes, too, where it takes no time of its own
-   * @throws {PortTakenError} naming the container that has the port
+   * @throws {PortTakenError} naming the container that has the port; no rule was added then
    */
   add(
     published: Published,
@@ -142,14 +141,6 @@ export class PortTakenError extends CniError {
         `${owner.text} already; choose another hostPort, or remove that container first`,
     );
   }
-}
-
-/**
- * Whether an error says that no rule was made. Others leave it open: a program may have ended badly
- * after its work, and one family's rules may be there already.
- */
-export function madeNothing(error: unknown): boolean {
-  return error instanceof PortTakenError || error instanceof MissingTool;
 }
 
 /**
