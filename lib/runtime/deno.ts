@@ -151,7 +151,7 @@ function runner(): Runtime["run"] {
   };
 }
 
-/** @param libc given where descriptors are inherited */
+/** @param libc given where descriptors are, or were, inherited */
 async function run(
   program: string,
   args: readonly string[],

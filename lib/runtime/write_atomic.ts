@@ -30,8 +30,8 @@ export function writeAtomic(
 }
 
 /**
- * Does what seldom needs anything first: to look for it every time would take longer than the rest.
- * @param otherwise done where the kernel refuses `act` with `code`
+ * Does `act`; where the kernel refuses it with `code`, does `otherwise`. It is for what is seldom in
+ * the way: looking for that first would take longer than the rest.
  */
 export function unlessRefused(act: () => void, code: string, otherwise: () => void): void {
   try {

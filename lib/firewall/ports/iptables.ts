@@ -58,33 +58,24 @@ const DNAT = "CNI-HOSTPORT-DNAT";
 const SETMARK = "CNI-HOSTPORT-SETMARK";
 const MASQ = "CNI-HOSTPORT-MASQ";
 const GUARD = "CNI-HOSTPORT-LOCAL";
-const GUARD_DROPS = [
-  line`-A ${GUARD} -d 127.0.0.0/8 ! -i lo -j DROP`,
-  line`-A ${GUARD} -s 127.0.0.0/8 ! -i lo -j DROP`,
-];
-const GUARD_ENTRY = line`-A PREROUTING -j ${GUARD}`;
-const GUARD_LINES = [line`-N ${GUARD}`, ...GUARD_DROPS, GUARD_ENTRY];
 const FAMILIES = [4, 6] as const;
 /** The largest number of ports in one multiport match. */
 const MAX_PORTS = 15;
 
 /** @see PortMapper */
 export const portMapperIptables: PortMapper = {
-  async add(published, earlier, siblings = [], more = { guard: false }) {
+  async add(published, earlier, siblings = []) {
     const { attachment, publications } = published;
     const sharing = siblings.filter((each) => sharesChain(each.attachment, attachment));
     const others = siblings.filter((each) => !sharing.includes(each));
-    const batches: [4 | 6, Record<string, readonly RuleLine[]>][] = [];
+    const added: [4 | 6, RuleLine[]][] = [];
     for (const publication of publications) {
       const { family } = publication.address.ip;
-      const nat = await rulesOf(published, publication, sharing, others);
-      const raw = more.guard && family === 4 ? freshGuard() : [];
-      // Tables are changed one after the other: where `nat` is refused, there is no guard.
-      batches.push([family, { nat, raw }]);
+      added.push([family, await rulesOf(published, publication, sharing, others)]);
     }
-    // Only now that nobody has a port of either family.
+    // Nothing is added before every family was looked at: somebody may have a port of the last.
     const purpose = `publish ports of ${attachment.containerId}`;
-    for (const [family, tables] of batches) await restore(family, tables, purpose);
+    for (const [family, nat] of added) await restore(family, { nat }, purpose);
     if (!earlier) return;
     // A family in which nothing is published any more still has its earlier rules.
     const isLeft = (family: 4 | 6) =>
@@ -173,13 +164,19 @@ export const portMapperIptables: PortMapper = {
     const entered = present.some((rule) =>
       rule.chain === "PREROUTING" && nftTargetOf(rule) === GUARD
     );
+    const entry = line`-A PREROUTING -j ${GUARD}`;
+    const drops = [
+      line`-A ${GUARD} -d 127.0.0.0/8 ! -i lo -j DROP`,
+      line`-A ${GUARD} -s 127.0.0.0/8 ! -i lo -j DROP`,
+    ];
     const count = present.filter(({ chain }) => chain === GUARD).length;
-    if (entered && count >= GUARD_DROPS.length) return;
+    if (entered && count >= drops.length) return;
     const merge = ({ chains, rules }: SavedTable) => [
       ...(chains.has(GUARD) ? [] : [line`-N ${GUARD}`]),
-      ...[...GUARD_DROPS, GUARD_ENTRY].filter((rule) => !rules.includes(rule)),
+      ...[...drops, entry].filter((rule) => !rules.includes(rule)),
     ];
-    await restoreOrMerge(4, "raw", GUARD_LINES, merge, "guard 127.0.0.0/8");
+    const all = [line`-N ${GUARD}`, ...drops, entry];
+    await restoreOrMerge(4, "raw", all, merge, "guard 127.0.0.0/8");
   },
 
   async unguardLoopback() {
@@ -189,11 +186,6 @@ export const portMapperIptables: PortMapper = {
     await restoreDeletions(4, "raw", find, purpose);
   },
 };
-
-/** Makes the lines for the guard where there is nothing of it; none where there is, or may be. */
-function freshGuard(): readonly RuleLine[] {
-  return mayHaveChain(4, "raw", GUARD) ? [] : GUARD_LINES;
-}
 
 /**
  * Makes the lines that publish ports of one family.

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { MissingTool } from "../../host/tool.ts";
 import { readSysctl, trySysctl, writeSysctl } from "../../host/sysctl.ts";
 import type { IpAddress } from "../../ip/address.ts";
 import { NetlinkError } from "../../nl/error.ts";
@@ -21,7 +22,7 @@ import { lockRules, NOTES_DIRECTORY } from "../notes/lock.ts";
 import { fieldsOf, textOf, wordOf } from "../notes/note_store.ts";
 import { PORT_MAPPERS } from "./mappers.ts";
 import { portsNotes } from "./notes.ts";
-import { PortTakenError, type Published } from "./types.ts";
+import type { PortMapper } from "./types.ts";
 
 /**
  * Sets `route_localnet` on the interface that leads to a container, after the guard that drops
@@ -36,7 +37,16 @@ export async function openLoopback(
   if (!link) return;
   using _lock = await lockRules();
   await withBackend(backend, [4], async (chosen) => {
-    await noteGuard(chosen, async () => await (await PORT_MAPPERS.of(chosen)).guardLoopback());
+    const noted = notedGuard();
+    // There must be no guard that is not noted, should this be killed: nobody would remove it.
+    if (noted !== chosen) guardNotes().write(GUARD_NAME, chosen);
+    const mapper = await PORT_MAPPERS.of(chosen);
+    try {
+      await mapper.guardLoopback();
+    } catch (error) {
+      if (noted !== chosen) await takeBackGuard(mapper, noted);
+      throw error;
+    }
   });
   const key = sysctlOf(link.name);
   if (readSysctl(key) === "1") return;
@@ -44,27 +54,19 @@ export async function openLoopback(
   writeSysctl(key, "1");
 }
 
-/** Whether published ports need {@link openLoopback}. */
-export function opensLoopback({ publications, options }: Omit<Published, "attachment">): boolean {
-  return options.snat && publications.some(({ address: { ip } }) => ip.family === 4);
-}
-
 /**
- * Makes the guard with `make`, and notes its backend. The caller holds the lock.
- * @throws what `make` throws; where there is a guard for all that, {@link closeLoopbackUnlessUsed}
- *   finds it
+ * Takes back a guard that could not be made: a program may have ended badly after its work. What
+ * cannot be removed stays noted, for a DEL to remove.
+ * @param earlier the backend that was noted before
  */
-export async function noteGuard(backend: Backend, make: () => Promise<void>): Promise<void> {
-  const noted = notedGuard();
-  // There must be no guard that is not noted, should this be killed: nobody would remove it.
-  if (noted !== backend) guardNotes().write(GUARD_NAME, backend);
+async function takeBackGuard(mapper: PortMapper, earlier: Backend | undefined): Promise<void> {
   try {
-    await make();
+    await mapper.unguardLoopback();
   } catch (error) {
-    if (noted && noted !== backend) guardNotes().write(GUARD_NAME, noted);
-    else if (!noted && error instanceof PortTakenError) guardNotes().remove(GUARD_NAME);
-    throw error;
+    if (!(error instanceof MissingTool)) return;
   }
+  if (earlier) guardNotes().write(GUARD_NAME, earlier);
+  else guardNotes().remove(GUARD_NAME);
 }
 
 /**
@@ -80,7 +82,8 @@ export async function closeLoopbackUnlessUsed(): Promise<void> {
   if (claims.flat().length > 0) return; // the Go plugins'
   await resetOpened();
   if (hasOpenInterface()) return;
-  await (await PORT_MAPPERS.of(guard)).unguardLoopback();
+  // There may have been ports of another backend before those of the noted one.
+  await PORT_MAPPERS.inUse(BACKENDS, (mapper) => mapper.unguardLoopback());
   guardNotes().remove(GUARD_NAME);
   removeIfPresent(EARLIER_GUARD_NOTE);
 }

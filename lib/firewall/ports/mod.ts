@@ -30,7 +30,8 @@ import {
   type Publication,
   type Published,
 } from "./types.ts";
-import { closeLoopbackUnlessUsed, noteGuard, opensLoopback, restoreGuard } from "./loopback.ts";
+import { MissingTool } from "../../host/tool.ts";
+import { closeLoopbackUnlessUsed, restoreGuard } from "./loopback.ts";
 import { PORT_MAPPERS } from "./mappers.ts";
 import { type PortsNote, portsNotes } from "./notes.ts";
 
@@ -66,21 +67,18 @@ export async function publishPorts(request: PortRequest, netns: string): Promise
       const add = async () => {
         await expectUnclaimedElsewhere(published, backend);
         const replaced = earlier?.backend === backend ? earlier : undefined;
-        // Over the rules of an earlier ADD, which stay where the guard is refused, it is made later.
-        const guard = !hadRules && opensLoopback(published);
-        const make = () => mapper.add(published, replaced, own, { guard });
-        await (guard ? noteGuard(backend, make) : make());
+        await mapper.add(published, replaced, own);
       };
       try {
         await unlessTakenByGone(add);
         addSibling(attachment);
         notes.write(note);
       } catch (error) {
-        // A program may have ended badly after its work, and one family's rules be there already.
-        if (!hadRules && !(error instanceof PortTakenError)) {
+        // One family's rules may exist already, or a program was killed that had made them.
+        const nothingMade = error instanceof PortTakenError || error instanceof MissingTool;
+        if (!hadRules && !nothingMade) {
           await mapper.remove(attachment, undefined, own);
           removeSibling(attachment);
-          await closeLoopbackUnlessUsed();
         }
         throw error;
       }

@@ -83,14 +83,12 @@ export interface PortMapper {
    * @param earlier this backend's note of an earlier ADD of the same attachment
    * @param siblings its notes of the container's other attachments, in the order of their ADDs:
    * where they have the same port it leads to them, and this attachment waits
-   * @param more.guard makes what {@link guardLoopback} makes, too, where it takes no time of its own
    * @throws {PortTakenError} naming the container that has the port; no rule was added then
    */
   add(
     published: Published,
     earlier?: Published,
     siblings?: readonly Published[],
-    more?: { guard: boolean },
   ): Promise<void>;
   /**
    * Adds the rules of several attachments, as {@link add} does; with nftables each table is listed
