@@ -23,7 +23,7 @@ import { untilReady } from "./until_ready.ts";
 
 /** Makes the runtime of Deno. @see Runtime */
 export function denoRuntime(): Runtime {
-  let errnoLocation: (() => Deno.PointerValue) | undefined;
+  let errno: Deno.UnsafePointerView | undefined;
   return {
     name: "deno",
     version: Deno.version.deno,
@@ -40,14 +40,15 @@ export function denoRuntime(): Runtime {
     userId: () => Deno.uid() ?? -1,
     env: (name) => Deno.env.get(name),
     environment: () => Deno.env.toObject(),
-    bind: (library, symbols) => bind(library, symbols),
-    errno() {
-      errnoLocation ??= Deno.dlopen("libc.so.6", {
-        __errno_location: { parameters: [], result: "pointer" },
-      }).symbols.__errno_location;
-      const location = errnoLocation();
-      return location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
+    bind(library, symbols) {
+      if (errno) return bind(library, symbols);
+      // Bound with the first function: what Deno does to bind it when that has failed may set errno.
+      const bound = bind(library, { ...symbols, ...ERRNO_SYMBOLS });
+      const location = bound.__errno_location() as unknown as Deno.PointerValue;
+      if (location !== null) errno = new Deno.UnsafePointerView(location);
+      return bound;
     },
+    errno: () => errno?.getInt32() ?? 0,
     addressOf: (buffer) =>
       Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer as ArrayBufferView<ArrayBuffer>)),
     run: runner(),
@@ -125,6 +126,9 @@ function fileInfo(info: Deno.FileInfo): FileInfo {
     changedMs: info.ctime?.getTime() ?? 0,
   };
 }
+
+/** `errno.h`, of glibc and of musl: the address of the calling thread's errno. */
+const ERRNO_SYMBOLS = { __errno_location: ["pointer"] } as const satisfies Symbols;
 
 function bind<S extends Symbols>(library: string, symbols: S): Bound<S> {
   const table: Record<string, Deno.ForeignFunction> = {};
