@@ -22,6 +22,19 @@ export function ifPresent<T>(read: () => T): T | undefined {
   }
 }
 
+/**
+ * Does `act`; where the kernel refuses it with `code`, does `otherwise`. It is for what is seldom in
+ * the way: looking for that first would take longer than the rest.
+ */
+export function unlessRefused(act: () => void, code: string, otherwise: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    if (errnoCode(error) !== code) throw error;
+    otherwise();
+  }
+}
+
 /** Returns the message of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -3,23 +3,30 @@ import { Descriptor, O_RDONLY } from "../libc/descriptor.ts";
 import { findProgram } from "./find_program.ts";
 import { runtime } from "./mod.ts";
 
-/** Makes directories with files of the given names and modes; returns their paths. */
-function directories(...contents: Record<string, number>[]): string[] {
-  const parent = Deno.makeTempDirSync();
-  return contents.map((files, i) => {
-    const path = `${parent}/${i}`;
-    Deno.mkdirSync(path);
-    for (const [name, mode] of Object.entries(files)) {
-      Deno.writeTextFileSync(`${path}/${name}`, "", { mode });
-    }
-    return path;
-  });
+/** Directories with files of the given names and modes, which go when this is disposed. */
+class Directories implements Disposable {
+  readonly #parent = Deno.makeTempDirSync({ prefix: "cni-find-program-" });
+  readonly paths: string[];
+
+  constructor(...contents: Record<string, number>[]) {
+    this.paths = contents.map((files, i) => {
+      const path = `${this.#parent}/${i}`;
+      Deno.mkdirSync(path);
+      for (const [name, mode] of Object.entries(files)) {
+        Deno.writeTextFileSync(`${path}/${name}`, "", { mode });
+      }
+      return path;
+    });
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.#parent, { recursive: true });
+  }
 }
 
 Deno.test("findProgram() takes the first that may be executed, in absolute directories only", () => {
-  const [empty, plain, program, later] = directories({}, { tool: 0o644 }, { tool: 0o755 }, {
-    tool: 0o755,
-  }) as [string, string, string, string];
+  using made = new Directories({}, { tool: 0o644 }, { tool: 0o755 }, { tool: 0o755 });
+  const [empty, plain, program, later] = made.paths as [string, string, string, string];
   const path = [".", "", empty, "/no/such", plain, program, later].join(":");
   assertEquals(findProgram(runtime.files, "tool", path), `${program}/tool`);
   assertEquals(findProgram(runtime.files, "./tool", path), "./tool");
@@ -30,7 +37,8 @@ Deno.test("findProgram() takes the first that may be executed, in absolute direc
 });
 
 Deno.test("findProgram() asks for the properties of files that exist, and of no others", () => {
-  const [empty, program] = directories({}, { tool: 0o755 }) as [string, string];
+  using made = new Directories({}, { tool: 0o755 });
+  const [empty, program] = made.paths as [string, string];
   const asked: string[] = [];
   const stat = (path: string) => {
     asked.push(path);
@@ -43,7 +51,8 @@ Deno.test("findProgram() asks for the properties of files that exist, and of no 
 });
 
 Deno.test("a program that inherits a descriptor is looked for as one that inherits none", async () => {
-  const [empty, plain, program] = directories({}, { true: 0o644 }, {}) as [string, string, string];
+  using made = new Directories({}, { true: 0o644 }, {});
+  const [empty, plain, program] = made.paths as [string, string, string];
   Deno.symlinkSync("/bin/true", `${program}/true`);
   using descriptor = Descriptor.open("/dev/null", O_RDONLY);
   for (const inherit of [[], [descriptor.number]]) {

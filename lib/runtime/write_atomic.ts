@@ -1,5 +1,5 @@
 import { runtime } from "./mod.ts";
-import { errnoCode, isMissing } from "./errors.ts";
+import { isMissing, unlessRefused } from "./errors.ts";
 
 /**
  * Writes a file so that a reader, and a machine that loses power, sees the old content or the new
@@ -26,19 +26,6 @@ export function writeAtomic(
   } catch (error) {
     removeIfPresent(temporary);
     throw error;
-  }
-}
-
-/**
- * Does `act`; where the kernel refuses it with `code`, does `otherwise`. It is for what is seldom in
- * the way: looking for that first would take longer than the rest.
- */
-export function unlessRefused(act: () => void, code: string, otherwise: () => void): void {
-  try {
-    act();
-  } catch (error) {
-    if (errnoCode(error) !== code) throw error;
-    otherwise();
   }
 }
 

@@ -9,15 +9,10 @@
  *
  * @module
  */
-import { errnoCode, ifPresent, isMissing, messageOf } from "../runtime/errors.ts";
+import { errnoCode, ifPresent, isMissing, messageOf, unlessRefused } from "../runtime/errors.ts";
 import { warn as warnCaller } from "../runtime/caller.ts";
 import { runtime } from "../runtime/mod.ts";
-import {
-  removeIfPresent,
-  removeWritten,
-  unlessRefused,
-  writeAtomic,
-} from "../runtime/write_atomic.ts";
+import { removeIfPresent, removeWritten, writeAtomic } from "../runtime/write_atomic.ts";
 import { CniError } from "../types/error.ts";
 import { encodeJson, isObject, type JsonObject, parseJson } from "../types/json.ts";
 import { readRegularFile } from "./regular_file.ts";

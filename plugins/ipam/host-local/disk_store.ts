@@ -14,7 +14,7 @@ import { FileLock } from "../../../lib/host/lock.ts";
 import { IpAddress } from "../../../lib/ip/address.ts";
 import { isGone, type RecordedNetNs } from "../../../lib/ns/recorded.ts";
 import { warn } from "../../../lib/runtime/caller.ts";
-import { errnoCode, ifPresent, messageOf } from "../../../lib/runtime/errors.ts";
+import { errnoCode, ifPresent, messageOf, unlessRefused } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { removeIfPresent } from "../../../lib/runtime/write_atomic.ts";
 import { CniError } from "../../../lib/types/error.ts";
@@ -383,18 +383,12 @@ export class DiskStore implements Store {
    */
   #renameTemporary(name: string): void {
     const [temporary, path] = [this.#path(TEMPORARY), this.#path(name)];
-    try {
-      runtime.files.rename(temporary, path);
-      return;
-    } catch (error) {
-      if (errnoCode(error) !== "EISDIR") throw error;
-    }
-    if (this.#removeFile(name)) {
-      runtime.files.rename(temporary, path);
-    } else {
+    const rename = () => runtime.files.rename(temporary, path);
+    unlessRefused(rename, "EISDIR", () => {
+      if (this.#removeFile(name)) return rename();
       removeIfPresent(temporary);
       warn(`host-local: ${path} is a directory that is not empty; move it away\n`);
-    }
+    });
   }
 
   /** Links the temporary file to a name; false when there is a file of that name. */

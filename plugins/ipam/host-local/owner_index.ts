@@ -14,7 +14,7 @@
  * @module
  */
 import { readLinkIfPresent, removeDirectory } from "../../../lib/libc/names.ts";
-import { errnoCode, ifPresent } from "../../../lib/runtime/errors.ts";
+import { errnoCode, ifPresent, unlessRefused } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { removeIfPresent } from "../../../lib/runtime/write_atomic.ts";
 import type { RecordedNetNs } from "../../../lib/ns/recorded.ts";
@@ -124,13 +124,11 @@ export class OwnerIndex {
       return;
     }
     const replacement = this.#path(NEW);
-    try {
-      runtime.files.symlink(target, replacement);
-    } catch (error) {
-      if (errnoCode(error) !== "EEXIST") throw error;
+    const make = () => runtime.files.symlink(target, replacement);
+    unlessRefused(make, "EEXIST", () => {
       runtime.files.remove(replacement); // what a killed process has left
-      runtime.files.symlink(target, replacement);
-    }
+      make();
+    });
     runtime.files.rename(replacement, path);
   }
 
