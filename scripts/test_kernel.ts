@@ -13,7 +13,7 @@ import { commandFile, guestEnvironment } from "./test_kernel/guest_command.ts";
 import { initramfs } from "./test_kernel/initramfs.ts";
 import { Interruption } from "./test_kernel/interruption.ts";
 import { fetchKernel, type Kernel } from "./test_kernel/kernel.ts";
-import { type End, RunningMachine } from "./test_kernel/machine.ts";
+import { type End, type Machine, RunningMachine } from "./test_kernel/machine.ts";
 import { linkTests } from "./test_kernel/link_tests.ts";
 import { installPackages } from "./test_kernel/packages.ts";
 
@@ -35,7 +35,8 @@ options:
   --help             print this
 
 The exit status is COMMAND's; 124 when the guest was stopped after the timeout, 125 when it ended
-without a status or did not start, 130 when it was interrupted.
+without a status or did not start, 130 when it was interrupted. A guest whose processors lock up,
+which emulated ones do now and then, is booted again, once.
 
 Debian's packages provide everything: missing ones are installed, for which this must be root. The
 kernel is unpacked to cni-test-kernel in $XDG_CACHE_HOME or ~/.cache, and used again.
@@ -45,6 +46,9 @@ kernel is unpacked to cni-test-kernel in $XDG_CACHE_HOME or ~/.cache, and used a
 const TIMED_OUT = 124;
 const FAILED = 125;
 const INTERRUPTED = 130;
+
+/** How much of the kernel's console is shown: the traces of two processors, after a panic. */
+const CONSOLE_LINES = 120;
 
 const ROOT = decodeURIComponent(new URL("..", import.meta.url).pathname).replace(/\/$/, "");
 
@@ -104,27 +108,47 @@ async function runGuest(
   const progress = new Progress();
   await installPackages(progress);
   const kernel = await fetchKernel(progress, signal);
-  const work = await Deno.makeTempDir({ prefix: "cni-test-kernel-" });
-  try {
-    const machine = await prepare(kernel, words, work, report ?? `${work}/report`);
-    const { control, report: reports } = machine.shares;
-    const output = `${reports}/output.log`;
-    await using guest = new RunningMachine(machine, seconds, signal);
-    const booted = await progress.step(
-      "boot",
-      `Linux ${kernel.release}`,
-      () => appears(output, guest.end),
-      (up) => `Linux ${kernel.release}${up ? "" : " did not come up"}`,
-    );
-    const start = performance.now();
-    if (booted) await follow(output, guest.end);
-    const status = exitStatus(await guest.end, `${control}/status`, machine.console, seconds);
-    const took = ((performance.now() - start) / 1000).toFixed(1);
-    progress.note(`Linux ${kernel.release}: status ${status} after ${took} s`);
-    return status;
-  } finally {
-    await Deno.remove(work, { recursive: true });
+  for (let isFirst = true;; isFirst = false) {
+    const work = await Deno.makeTempDir({ prefix: "cni-test-kernel-" });
+    try {
+      const machine = await prepare(kernel, words, work, report ?? `${work}/report`);
+      const end = await runMachine(machine, kernel, seconds, progress, signal);
+      const status = readStatus(machine);
+      // An emulator's processors sometimes wait for each other for ever. It is none of the command's
+      // doing, which has all of another machine.
+      if (isFirst && end === "off" && status === undefined && hasLockedUp(machine.console)) {
+        console.error(endOfConsole(machine, "locked up, and is booted again, this once"));
+        continue;
+      }
+      return exitStatus(end, status, machine, seconds);
+    } finally {
+      await Deno.remove(work, { recursive: true });
+    }
   }
+}
+
+/** Runs a machine until its end, and prints its command's output meanwhile. */
+async function runMachine(
+  machine: Machine,
+  { release }: Kernel,
+  seconds: number,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<End> {
+  const output = `${machine.shares.report}/output.log`;
+  await using guest = new RunningMachine(machine, seconds, signal);
+  const booted = await progress.step(
+    "boot",
+    `Linux ${release}`,
+    () => appears(output, guest.end),
+    (up) => `Linux ${release}${up ? "" : " did not come up"}`,
+  );
+  const start = performance.now();
+  if (booted) await follow(output, guest.end);
+  const end = await guest.end;
+  const took = ((performance.now() - start) / 1000).toFixed(1);
+  progress.note(`Linux ${release}: status ${readStatus(machine) ?? "none"} after ${took} s`);
+  return end;
 }
 
 /**
@@ -146,7 +170,12 @@ async function testCommand(bin: string | undefined): Promise<string[]> {
 }
 
 /** Writes the files that the guest is started with. */
-async function prepare(kernel: Kernel, words: readonly string[], work: string, report: string) {
+async function prepare(
+  kernel: Kernel,
+  words: readonly string[],
+  work: string,
+  report: string,
+): Promise<Machine> {
   const control = `${work}/control`;
   await Deno.mkdir(control);
   await Deno.mkdir(report, { recursive: true });
@@ -171,16 +200,35 @@ async function prepare(kernel: Kernel, words: readonly string[], work: string, r
   };
 }
 
-function exitStatus(end: End, statusFile: string, consoleFile: string, seconds: number): number {
-  const status = Number.parseInt(readIfPresent(statusFile));
-  if (status >= 0) return status;
+function exitStatus(
+  end: End,
+  status: number | undefined,
+  machine: Machine,
+  seconds: number,
+): number {
+  if (status !== undefined) return status;
   if (end === "signal") return INTERRUPTED;
-  const lines = readIfPresent(consoleFile).trim().split("\n").slice(-30).join("\n") || "(nothing)";
   const what = end === "deadline"
     ? `was stopped after ${seconds} seconds (--timeout)`
     : "ended before its command did";
-  console.error(`test_kernel: the guest ${what}; its console ends with:\n${lines}`);
+  console.error(endOfConsole(machine, what));
   return end === "deadline" ? TIMED_OUT : FAILED;
+}
+
+/** Reads the status that the command ended with; undefined where it has not ended. */
+function readStatus({ shares }: Machine): number | undefined {
+  const status = Number.parseInt(readIfPresent(`${shares.control}/status`));
+  return status >= 0 ? status : undefined;
+}
+
+function endOfConsole(machine: Machine, what: string): string {
+  const lines = readIfPresent(machine.console).trim().split("\n").slice(-CONSOLE_LINES).join("\n");
+  return `test_kernel: the guest ${what}; its console ends with:\n${lines || "(nothing)"}`;
+}
+
+/** Whether the kernel panicked because its processors did not get any further (`softlockup_panic`). */
+function hasLockedUp(consoleFile: string): boolean {
+  return readIfPresent(consoleFile).includes("Kernel panic - not syncing: softlockup");
 }
 
 function readIfPresent(path: string): string {

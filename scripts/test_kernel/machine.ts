@@ -18,7 +18,11 @@ export type End = "off" | "deadline" | "signal";
 /**
  * Parameters for the kernel.
  *
+ * - loglevel=5: errors and warnings, to which the traces of a lockup belong.
  * - panic=-1: a panic restarts the machine at once, which `-no-reboot` makes its end.
+ * - softlockup_panic, watchdog_thresh: a processor that has been in the kernel for 2 minutes does not
+ *   come back. An interrupt between emulated processors can get lost. After 20 seconds, the default,
+ *   it may as well be the machine below that stood still.
  * - norandmaps: the emulator keeps translated code by address. Programs that are mapped where they
  *   were the last time need not be translated again: `deno` starts 2.7 times as fast.
  * - tsc=reliable: without it the kernel may settle on a clock that is read through a device.
@@ -26,8 +30,9 @@ export type End = "off" | "deadline" | "signal";
  *   kernel panics ("IO-APIC + timer doesn't work").
  * - security=selinux: processes have labels. Without a policy nothing is refused.
  */
-const KERNEL_PARAMETERS =
-  "console=ttyS0 quiet panic=-1 norandmaps tsc=reliable no_timer_check security=selinux";
+const KERNEL_PARAMETERS = "console=ttyS0 loglevel=5 panic=-1 " +
+  "softlockup_panic=1 softlockup_all_cpu_backtrace=1 watchdog_thresh=60 " +
+  "norandmaps tsc=reliable no_timer_check security=selinux";
 
 /**
  * The processor: all that can be emulated, but not what is slower than doing without it. V8 guards
