@@ -5,7 +5,8 @@
  *
  * @module
  */
-import { errnoCode, ifPresent } from "../runtime/errors.ts";
+import { errnoCode } from "../runtime/errors.ts";
+import { ifExists } from "../runtime/if_exists.ts";
 import { runtime } from "../runtime/mod.ts";
 import { CniError, ErrorCode } from "../types/error.ts";
 import type { NetlinkRequest } from "../nl/socket.ts";
@@ -247,7 +248,7 @@ export function mayHaveRules(family: 4 | 6, table: string, chain: string): boole
  */
 function mayBeLegacy(family: 4 | 6, table: string): boolean {
   const path = `/proc/thread-self/net/ip${family === 4 ? "" : "6"}_tables_names`;
-  const names = ifPermitted(() => ifPresent(() => runtime.files.readText(path)) ?? "");
+  const names = ifPermitted(() => ifExists(path, () => runtime.files.readText(path)) ?? "");
   return names === undefined || names.split("\n").includes(table);
 }
 

@@ -21,6 +21,7 @@ import {
 import { cstring } from "../netlink/codec.ts";
 import { NFT_EXPRESSIONS, type ReceivedExpression } from "../netlink/nftables_expressions.ts";
 import type { NetlinkRequest, NetlinkSocket } from "../nl/socket.ts";
+import { errnoNumber } from "../runtime/errno.ts";
 import type { NftChain } from "./chain.ts";
 import type { NftRule } from "./rule.ts";
 import type { NftFamily, NftTable } from "./table.ts";
@@ -30,6 +31,7 @@ export type Generation = Uint8Array;
 
 /** errno of a kernel without nf_tables, or without the family: nothing can exist. */
 const NO_NFTABLES = ["ENOENT", "EINVAL", "EOPNOTSUPP", "EPROTONOSUPPORT", "EAFNOSUPPORT"];
+const NOTHING = NO_NFTABLES.map((name) => errnoNumber(name)!);
 
 /**
  * Whether a table exists: `nft list table …`.
@@ -39,7 +41,7 @@ export function hasTable({ family, table }: NftTable): boolean {
   return unlessMissing(false, (socket) => {
     const purpose = `look for table ${family} ${table}`;
     const payload = NFT_TABLE.encode({ family: NFPROTO[family], name: table });
-    return socket.request({ type: NFT_GETTABLE, payload, purpose }).length > 0;
+    return socket.request({ type: NFT_GETTABLE, payload, purpose, nothing: NOTHING }).length > 0;
   });
 }
 
@@ -60,8 +62,8 @@ export function usesOf({ family, table, chain }: NftChain): number | undefined {
   return unlessMissing(undefined, (socket) => {
     const purpose = `look for chain ${chain} in table ${family} ${table}`;
     const payload = NFT_CHAIN.encode({ family: NFPROTO[family], table, name: chain });
-    const answers = socket.request({ type: NFT_GETCHAIN, payload, purpose });
-    return readAnswer(answers, purpose, NFT_CHAIN.decode).use;
+    const answers = socket.request({ type: NFT_GETCHAIN, payload, purpose, nothing: NOTHING });
+    return answers.length === 0 ? undefined : readAnswer(answers, purpose, NFT_CHAIN.decode).use;
   });
 }
 

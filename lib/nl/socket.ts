@@ -63,6 +63,11 @@ export interface NetlinkRequest {
    */
   isGet?: boolean;
   /**
+   * The numbers of errors that say that there is nothing: the answer is then empty. An Error takes
+   * longer than the request.
+   */
+  nothing?: readonly number[];
+  /**
    * It is over once the kernel tells of the change, which {@link NetlinkRequest.flags} ask for: the
    * acknowledgement may come when the kernel has waited for something else.
    */
@@ -326,7 +331,10 @@ export class NetlinkSocket implements Disposable {
   /** Receives until the answer to `sequence` is complete. @throws {NetlinkError} a refusal */
   #collect(
     sequence: number,
-    { purpose, isGet = false, endsWithEcho = false }: Omit<NetlinkRequest, "type" | "payload">,
+    { purpose, isGet = false, nothing = [], endsWithEcho = false }: Omit<
+      NetlinkRequest,
+      "type" | "payload"
+    >,
   ) {
     const payloads: Uint8Array[] = [];
     let interrupted = false;
@@ -340,7 +348,9 @@ export class NetlinkSocket implements Disposable {
         return isGet || endsWithEcho;
       }
       const outcome = message.payload.length < 4 ? { errno: 0 } : readOutcome(message);
-      if (outcome.errno !== 0) throw NetlinkError.from(purpose, outcome);
+      if (outcome.errno !== 0 && !nothing.includes(outcome.errno)) {
+        throw NetlinkError.from(purpose, outcome);
+      }
       return true;
     }, () => new NetlinkError(purpose, EAGAIN, NO_ANSWER));
     return { payloads, interrupted, lost };

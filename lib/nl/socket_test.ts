@@ -126,6 +126,15 @@ Deno.test("request() fails with errno's name, what was asked for, and each reque
   assertEquals(script.sent.map(({ sequence }) => sequence), [1, 2]);
 });
 
+Deno.test("request() returns nothing where a refusal says that there is nothing", () => {
+  const refused = (errno: number) => ({ ...ack, payload: s32.encode(-errno) });
+  const script = new Script([[[refused(2)]], [[refused(1)]]]);
+  const socket = new NetlinkSocket(script);
+  assertEquals(socket.request({ ...request, nothing: [22, 2] }), []);
+  const error = assertThrows(() => socket.request({ ...request, nothing: [2] }), NetlinkError);
+  assertEquals(error.code, "EPERM");
+});
+
 Deno.test("request() says so when its answer was lost, or none came", () => {
   const script = new Script([[lost], []]);
   const socket = new NetlinkSocket(script);

@@ -1,4 +1,3 @@
-import { isMissing } from "../runtime/errors.ts";
 import type { Files } from "../runtime/types.ts";
 import type { Description } from "./describe.ts";
 
@@ -34,11 +33,7 @@ export function observedFiles(
       change("symlink", path, { target }, () => files.symlink(target, path)),
     remove(path) {
       // Removing what does not exist changes nothing.
-      try {
-        files.lstat(path);
-      } catch (error) {
-        if (isMissing(error)) return files.remove(path);
-      }
+      if (!files.exists(path)) return files.remove(path);
       change("remove", path, {}, () => files.remove(path));
     },
   };

@@ -66,6 +66,7 @@ function callFiles(own: Runtime, call: CallContext): Files {
     realPath: (path) => files.realPath(at(path)),
     remove: (path) => files.remove(at(path)),
     makeDirectory: (path, mode) => masked(() => files.makeDirectory(at(path), mode)),
+    exists: (path) => files.exists(at(path)),
     list: (path) => files.list(at(path)),
     stat: (path) => files.stat(at(path)),
     lstat: (path) => files.lstat(at(path)),

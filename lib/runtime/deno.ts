@@ -14,6 +14,8 @@ import type {
 } from "./types.ts";
 import { cString } from "./c_string.ts";
 import { decodeText } from "./decode.ts";
+import { errnoNumber } from "./errno.ts";
+import { isMissing } from "./errors.ts";
 import { findProgram } from "./find_program.ts";
 import { post } from "./post.ts";
 import { readToEnd } from "./read_to_end.ts";
@@ -23,7 +25,8 @@ import { untilReady } from "./until_ready.ts";
 
 /** Makes the runtime of Deno. @see Runtime */
 export function denoRuntime(): Runtime {
-  let errno: Deno.UnsafePointerView | undefined;
+  const foreign = new Foreign();
+  const files = filesOf(foreign);
   return {
     name: "deno",
     version: Deno.version.deno,
@@ -40,18 +43,11 @@ export function denoRuntime(): Runtime {
     userId: () => Deno.uid() ?? -1,
     env: (name) => Deno.env.get(name),
     environment: () => Deno.env.toObject(),
-    bind(library, symbols) {
-      if (errno) return bind(library, symbols);
-      // Bound with the first function: what Deno does to bind it when that has failed may set errno.
-      const bound = bind(library, { ...symbols, ...ERRNO_SYMBOLS });
-      const location = bound.__errno_location() as unknown as Deno.PointerValue;
-      if (location !== null) errno = new Deno.UnsafePointerView(location);
-      return bound;
-    },
-    errno: () => errno?.getInt32() ?? 0,
+    bind: (library, symbols) => foreign.bind(library, symbols),
+    errno: () => foreign.errno,
     addressOf: (buffer) =>
       Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer as ArrayBufferView<ArrayBuffer>)),
-    run: runner(),
+    run: (program, args, options) => run(foreign, files, program, args, options),
     http,
     inheritedAs: (descriptors) => descriptors,
     sha512Hex: sha512WithCache(),
@@ -82,35 +78,49 @@ export function denoRuntime(): Runtime {
   };
 }
 
-const files: Files = {
-  read: (path) => Deno.readFileSync(path),
-  readText: (path) => Deno.readTextFileSync(path),
-  write(path, data, options: WriteOptions = {}) {
-    using file = Deno.openSync(path, {
-      write: true,
-      truncate: options.create !== "new" && !options.over,
-      create: options.create === undefined,
-      createNew: options.create === "new",
-      mode: options.create === "never" ? undefined : options.mode ?? 0o644,
-    });
-    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
-    for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
-    if (options.over) file.truncateSync(bytes.length);
-    if (options.sync) file.syncSync();
-  },
-  rename: (from, to) => Deno.renameSync(from, to),
-  link: (existing, path) => Deno.linkSync(existing, path),
-  symlink: (target, path) => Deno.symlinkSync(target, path),
-  readLink: (path) => Deno.readLinkSync(path),
-  realPath: (path) => Deno.realPathSync(path),
-  remove: (path) => Deno.removeSync(path),
-  makeDirectory: (path, mode) => Deno.mkdirSync(path, { recursive: true, mode }),
-  list: (path) => Array.from(Deno.readDirSync(path), (entry) => entry.name),
-  stat: (path) => fileInfo(Deno.statSync(path)),
-  lstat: (path) => fileInfo(Deno.lstatSync(path)),
-  chmod: (path, mode) => Deno.chmodSync(path, mode),
-  setModified: (path, ms) => Deno.utimeSync(path, new Date(ms), new Date(ms)),
-};
+function filesOf(foreign: Foreign): Files {
+  return {
+    read: (path) => Deno.readFileSync(path),
+    readText: (path) => Deno.readTextFileSync(path),
+    write(path, data, options: WriteOptions = {}) {
+      using file = Deno.openSync(path, {
+        write: true,
+        truncate: options.create !== "new" && !options.over,
+        create: options.create === undefined,
+        createNew: options.create === "new",
+        mode: options.create === "never" ? undefined : options.mode ?? 0o644,
+      });
+      const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+      for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+      if (options.over) file.truncateSync(bytes.length);
+      if (options.sync) file.syncSync();
+    },
+    rename: (from, to) => Deno.renameSync(from, to),
+    link: (existing, path) => Deno.linkSync(existing, path),
+    symlink: (target, path) => Deno.symlinkSync(target, path),
+    readLink: (path) => Deno.readLinkSync(path),
+    realPath: (path) => Deno.realPathSync(path),
+    remove: (path) => Deno.removeSync(path),
+    makeDirectory: (path, mode) => Deno.mkdirSync(path, { recursive: true, mode }),
+    exists(path) {
+      if (foreign.isPermitted) {
+        const { faccessat } = foreign.libc;
+        const result = faccessat(AT_FDCWD, cString(path), F_OK, AT_SYMLINK_NOFOLLOW);
+        return result === 0 || !MISSING.includes(foreign.errno);
+      }
+      try {
+        return Deno.lstatSync(path) !== undefined;
+      } catch (error) {
+        return !isMissing(error);
+      }
+    },
+    list: (path) => Array.from(Deno.readDirSync(path), (entry) => entry.name),
+    stat: (path) => fileInfo(Deno.statSync(path)),
+    lstat: (path) => fileInfo(Deno.lstatSync(path)),
+    chmod: (path, mode) => Deno.chmodSync(path, mode),
+    setModified: (path, ms) => Deno.utimeSync(path, new Date(ms), new Date(ms)),
+  };
+}
 
 function fileInfo(info: Deno.FileInfo): FileInfo {
   return {
@@ -130,6 +140,44 @@ function fileInfo(info: Deno.FileInfo): FileInfo {
 /** `errno.h`, of glibc and of musl: the address of the calling thread's errno. */
 const ERRNO_SYMBOLS = { __errno_location: ["pointer"] } as const satisfies Symbols;
 
+/** The C functions that this adapter itself calls. */
+const OWN_SYMBOLS = {
+  fcntl: ["i32", "i32", "i32", "i32"], //             int fcntl(int fd, int command, int argument)
+  faccessat: ["i32", "i32", "buffer", "i32", "i32"], // int faccessat(int dir, const char *path, int mode, int flags)
+} as const satisfies Symbols;
+
+/** C functions, which Deno's foreign function interface calls. */
+class Foreign {
+  #errno: Deno.UnsafePointerView | undefined;
+  #libc: Bound<typeof OWN_SYMBOLS> | undefined;
+
+  /** Binds a library's functions. */
+  bind<S extends Symbols>(library: string, symbols: S): Bound<S> {
+    if (this.#errno) return bind(library, symbols);
+    // Bound with the first function: what Deno does to bind it when that has failed may set errno.
+    const bound = bind(library, { ...symbols, ...ERRNO_SYMBOLS });
+    const location = bound.__errno_location() as unknown as Deno.PointerValue;
+    if (location !== null) this.#errno = new Deno.UnsafePointerView(location);
+    return bound;
+  }
+
+  /** C `errno`. */
+  get errno(): number {
+    return this.#errno?.getInt32() ?? 0;
+  }
+
+  /** Whether Deno was permitted to call any. */
+  get isPermitted(): boolean {
+    return this.#libc !== undefined ||
+      Deno.permissions.querySync({ name: "ffi" }).state === "granted";
+  }
+
+  /** The adapter's own functions, bound once. */
+  get libc(): Bound<typeof OWN_SYMBOLS> {
+    return this.#libc ??= this.bind("libc.so.6", OWN_SYMBOLS);
+  }
+}
+
 function bind<S extends Symbols>(library: string, symbols: S): Bound<S> {
   const table: Record<string, Deno.ForeignFunction> = {};
   for (const [name, [result, ...parameters]] of Object.entries(symbols)) {
@@ -138,35 +186,16 @@ function bind<S extends Symbols>(library: string, symbols: S): Bound<S> {
   return Deno.dlopen(library, table).symbols as unknown as Bound<S>;
 }
 
-/** The C functions that a program which inherits descriptors is started with. */
-const START_SYMBOLS = {
-  fcntl: ["i32", "i32", "i32", "i32"], //  int fcntl(int fd, int command, int argument)
-  access: ["i32", "buffer", "i32"], //     int access(const char *path, int mode)
-} as const satisfies Symbols;
-
-type StartLibrary = Bound<typeof START_SYMBOLS>;
-
-/** Makes the function that runs programs. It binds C functions once, if they are needed. */
-function runner(): Runtime["run"] {
-  let bound: StartLibrary | undefined;
-  return async (program, args, options) => {
-    if (options.inherit?.length) bound ??= bind("libc.so.6", START_SYMBOLS);
-    return await run(program, args, options, bound);
-  };
-}
-
-/** @param libc given where descriptors are, or were, inherited */
 async function run(
+  foreign: Foreign,
+  files: Files,
   program: string,
   args: readonly string[],
   options: RunOptions,
-  libc: StartLibrary | undefined,
 ): Promise<RunOutput> {
   const path = options.env ? options.env.PATH : Deno.env.get("PATH");
-  // A file that is missing costs Deno an Error with its stack; PATH has several directories.
-  const exists = libc && ((file: string) => libc.access(cString(file), F_OK) === 0);
-  const file = findProgram(files, program, path, exists);
-  const child = inheriting(libc, options.inherit, () =>
+  const file = findProgram(files, program, path);
+  const child = inheriting(foreign, options.inherit, () =>
     spawn(file, {
       args: [...args],
       env: options.env,
@@ -229,18 +258,23 @@ const F_OK = 0;
 /** `fcntl.h` */
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
+const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+
+/** What `errno` says where there is no file. */
+const MISSING = [errnoNumber("ENOENT"), errnoNumber("ENOTDIR")];
 
 /**
  * Keeps execve(2) from closing `descriptors` while `start` runs: Deno itself passes on only the
  * three standard streams. `start` returns after the execve(2), and no other thread starts programs.
  */
 function inheriting<T>(
-  libc: StartLibrary | undefined,
+  foreign: Foreign,
   descriptors: readonly number[] = [],
   start: () => T,
 ): T {
-  if (!libc) return start();
-  const { fcntl } = libc;
+  if (descriptors.length === 0) return start();
+  const { fcntl } = foreign.libc;
   for (const descriptor of descriptors) fcntl(descriptor, F_SETFD, 0);
   try {
     return start();

@@ -18,3 +18,14 @@ Deno.test("errno() binds nothing after the call that failed, which could set err
     Object.assign(Deno, { dlopen });
   }
 });
+
+Deno.test({
+  name: "exists() needs no permission to call C functions",
+  permissions: { read: true },
+  fn() {
+    const { files } = denoRuntime();
+    const { filename, dirname } = import.meta;
+    const paths = [filename!, `${dirname}/none`, `${filename}/none`, `/${"x".repeat(300)}`];
+    assertEquals(paths.map((path) => files.exists(path)), [true, false, false, true]);
+  },
+});

@@ -10,7 +10,6 @@ const USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
  * Only absolute directories of `path` are looked in: an empty entry or `.` means the working
  * directory, where anybody may have put a file of that name.
  * @param path the text of PATH; the usual directories when absent
- * @param exists asked before `files.stat()`, which throws where there is nothing
  * @throws {Error} with `code` ENOENT when there is none; EACCES when the only ones may not be
  *   executed
  */
@@ -18,14 +17,13 @@ export function findProgram(
   files: Files,
   name: string,
   path = USUAL_PATH,
-  exists: (file: string) => boolean = () => true,
 ): string {
   if (name.includes("/")) return name;
   let code = "ENOENT";
   for (const directory of path.split(":")) {
     if (!directory.startsWith("/")) continue;
     const file = `${directory}/${name}`;
-    const kind = exists(file) ? kindOf(files, file) : "none";
+    const kind = files.exists(file) ? kindOf(files, file) : "none";
     if (kind === "program") return file;
     if (kind === "not executable") code = "EACCES";
   }

@@ -119,6 +119,11 @@ export interface Files {
   remove(path: string): void;
   /** Makes a directory and those above it; one that is there already is fine. */
   makeDirectory(path: string, mode?: number): void;
+  /**
+   * Whether there is a file of any kind, a symbolic link that leads nowhere included; also where
+   * that may not be looked at. For what is mostly missing: the others' errors take longer.
+   */
+  exists(path: string): boolean;
   /** Lists the names in a directory, unsorted. */
   list(path: string): string[];
   stat(path: string): FileInfo;

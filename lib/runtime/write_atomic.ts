@@ -40,6 +40,7 @@ export function removeWritten(path: string): void {
 
 /** Removes a file; one that is not there is fine. Returns whether there was one. */
 export function removeIfPresent(path: string): boolean {
+  if (!runtime.files.exists(path)) return false;
   try {
     runtime.files.remove(path);
     return true;

@@ -9,7 +9,8 @@
  *
  * @module
  */
-import { errnoCode, ifPresent, isMissing, messageOf, unlessRefused } from "../runtime/errors.ts";
+import { errnoCode, ifPresent, messageOf, unlessRefused } from "../runtime/errors.ts";
+import { ifExists } from "../runtime/if_exists.ts";
 import { warn as warnCaller } from "../runtime/caller.ts";
 import { runtime } from "../runtime/mod.ts";
 import { removeIfPresent, removeWritten, writeAtomic } from "../runtime/write_atomic.ts";
@@ -105,18 +106,14 @@ export class RecordStore<T> {
 
   /** Reads a record; undefined without a file, or where it has no readable record. */
   read(name: string): T | undefined {
-    const found = this.#read(this.path(name));
+    const path = this.path(name);
+    const found = ifExists(path, () => this.#read(path));
     return found && "record" in found ? found.record : undefined;
   }
 
   /** Whether there is a file of that name, readable or not. */
   has(name: string): boolean {
-    try {
-      runtime.files.lstat(this.path(name));
-      return true;
-    } catch (error) {
-      return !isMissing(error);
-    }
+    return runtime.files.exists(this.path(name));
   }
 
   /**
@@ -227,7 +224,7 @@ function isOlder(path: string, ms: number): boolean {
 
 /** Removes an empty directory with the name of a record. @returns false for one with content */
 function removeEmptyDirectory(path: string): boolean {
-  const info = ifPresent(() => runtime.files.lstat(path));
+  const info = ifExists(path, () => runtime.files.lstat(path));
   if (!info?.isDirectory) return true;
   try {
     runtime.files.remove(path);

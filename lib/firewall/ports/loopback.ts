@@ -13,6 +13,7 @@ import { NetlinkError } from "../../nl/error.ts";
 import type { Link } from "../../rtnl/link.ts";
 import type { Rtnl } from "../../rtnl/rtnl.ts";
 import { ifPresent } from "../../runtime/errors.ts";
+import { ifExists } from "../../runtime/if_exists.ts";
 import { runtime } from "../../runtime/mod.ts";
 import { removeIfPresent } from "../../runtime/write_atomic.ts";
 import { RecordStore } from "../../state/record_store.ts";
@@ -142,7 +143,7 @@ const EARLIER_GUARD_NOTE = `${NOTES_DIRECTORY}/loopback-guard`;
 function notedGuard(): Backend | undefined {
   const noted = guardNotes().read(GUARD_NAME);
   if (noted) return noted;
-  const text = ifPresent(() => runtime.files.readText(EARLIER_GUARD_NOTE));
+  const text = ifExists(EARLIER_GUARD_NOTE, () => runtime.files.readText(EARLIER_GUARD_NOTE));
   return BACKENDS.find((name) => name === text);
 }
 

@@ -1,4 +1,5 @@
-import { ifPresent, messageOf } from "../../../lib/runtime/errors.ts";
+import { messageOf } from "../../../lib/runtime/errors.ts";
+import { ifExists } from "../../../lib/runtime/if_exists.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import { isShared, type Sysctl } from "./sysctls.ts";
@@ -42,7 +43,7 @@ function shared(key: string): CniError {
 export function readAllowList(): RegExp[] | undefined {
   let text: string | undefined;
   try {
-    text = ifPresent(() => runtime.files.readText(ALLOW_LIST));
+    text = ifExists(ALLOW_LIST, () => runtime.files.readText(ALLOW_LIST));
   } catch (error) {
     throw CniError.io(`cannot read the allow-list ${ALLOW_LIST}: ${messageOf(error)}`);
   }

@@ -39,6 +39,7 @@ export async function underFault<T>(
   const strike = (files: Files, name: keyof Files, args: unknown[]) => {
     calls++;
     if (calls < nth || calls > nth && kind !== "kill") return;
+    if (kind !== "kill" && name === "exists") return; // It says no errors.
     if (kind !== "kill") throw Object.assign(new Error(`${kind}: injected`), { code: kind });
     if (calls === nth && name === "write") writeHalf(files, args as Parameters<Files["write"]>);
     throw new Killed("killed");

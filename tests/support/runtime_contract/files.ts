@@ -188,6 +188,20 @@ export const FILES: readonly Case[] = [
     },
   },
   {
+    name: "exists() finds what is there, and takes for that what may not be looked at",
+    expected: { there: [true, true, true, true], missing: [false, false, false], unknown: true },
+    run({ runtime: { files }, directory }) {
+      files.write(`${directory}/file`, "");
+      files.symlink("file", `${directory}/link`);
+      files.symlink("nowhere", `${directory}/dangling`);
+      return {
+        there: ["", "/file", "/link", "/dangling"].map((name) => files.exists(directory + name)),
+        missing: ["/none", "/none/x", "/file/x"].map((name) => files.exists(directory + name)),
+        unknown: files.exists(`${directory}/${"x".repeat(300)}`),
+      };
+    },
+  },
+  {
     name: "remove() takes files, links and empty directories, and nothing else",
     expected: ["ENOTEMPTY", "ENOENT", "ENOTDIR", ["full"], ["inner"]],
     run({ runtime: { files }, directory }) {
