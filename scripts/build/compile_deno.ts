@@ -10,20 +10,15 @@ export class NoBaseExecutable extends Error {
 /** What `deno compile` prints where its base executable is missing, or is none. */
 const ABOUT_BASE = /denort|base binary|invalid object/i;
 
-/** What every executable gives V8. */
-const V8_FLAGS = [
-  // Handing work to other threads of V8's costs more than these take over: without, 2 % less of
-  // loopback's CPU time and 5 of firewall's, and a resident server that is called by many on two
-  // processors makes a quarter more ADDs a second.
-  "--single-threaded",
-];
-
 /**
  * What an executable that lives for milliseconds gives V8. Feedback for its compilers is allocated once
  * a function was called 8 times, and it is optimized after 400: waiting ten times as long takes 4 % of
  * loopback's CPU time and 9 of bridge's.
  */
 const V8_FLAGS_OF_PLUGINS = [
+  // Handing work to other threads costs more than these take over: without, 2 % less of loopback's
+  // CPU time and 5 of firewall's.
+  "--single-threaded",
   "--invocation-count-for-feedback-allocation=100",
   "--invocation-count-for-maglev=4000",
   "--invocation-count-for-maglev-osr=2000",
@@ -33,13 +28,16 @@ const V8_FLAGS_OF_PLUGINS = [
 
 /** What an executable that is mostly the resident server gives V8. */
 const V8_FLAGS_OF_SERVERS = [
+  // Several threads that collect garbage on two processors take a quarter of a storm's ADDs a second.
+  "--single-threaded-gc",
   // Every function is compiled at once, without being optimized. A storm's ADD takes 2.0 ms of its
   // thread's time, and 2.3 with a plugin's flags.
   "--always-sparkplug",
-  // Optimizing a function takes the thread a millisecond in the middle of somebody's request. Where
-  // that is after 400 calls of it, as usual, most functions' turn is within the first hundred
-  // requests, and host-local's ADD took a sixteenth longer.
-  "--invocation-count-for-maglev=1000",
+  // Another thread optimizes what is called often, from the first dozen requests on, by what was
+  // noted since the first call. A chain's ADD takes a twelfth less time than where the serving thread
+  // does that itself, which takes a millisecond in the middle of somebody's request.
+  "--no-lazy-feedback-allocation",
+  "--invocation-count-for-maglev=150",
   // MB. With 1, which is where it begins by default, every second call waits 0.5 ms for a collection:
   // a chain's ADDs took a tenth longer. With 8 or 16 they take no less, but the server more memory.
   "--min-semi-space-size=4",
@@ -64,7 +62,7 @@ export async function compileWithDeno(
   target: Target,
   { permissions, resident }: DenoOptions,
 ): Promise<void> {
-  const flags = [...V8_FLAGS, ...resident ? V8_FLAGS_OF_SERVERS : V8_FLAGS_OF_PLUGINS];
+  const flags = resident ? V8_FLAGS_OF_SERVERS : V8_FLAGS_OF_PLUGINS;
   if (target.libc === "musl") {
     throw new Error(`Deno is there for glibc only, and not for ${target.deno}; --runtime bun is`);
   }
