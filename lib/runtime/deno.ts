@@ -14,7 +14,6 @@ import type {
 } from "./types.ts";
 import { cString } from "./c_string.ts";
 import { decodeText } from "./decode.ts";
-import { errnoNumber } from "./errno.ts";
 import { isMissing } from "./errors.ts";
 import { findProgram } from "./find_program.ts";
 import { post } from "./post.ts";
@@ -105,14 +104,15 @@ function filesOf(foreign: Foreign): Files {
     exists(path) {
       if (foreign.isPermitted) {
         const { faccessat } = foreign.libc;
-        const result = faccessat(AT_FDCWD, cString(path), F_OK, AT_SYMLINK_NOFOLLOW);
-        return result === 0 || !MISSING.includes(foreign.errno);
+        return faccessat(AT_FDCWD, cString(path), F_OK, AT_SYMLINK_NOFOLLOW) === 0 ||
+          !MISSING.includes(foreign.errno);
       }
       try {
-        return Deno.lstatSync(path) !== undefined;
+        Deno.lstatSync(path);
       } catch (error) {
         return !isMissing(error);
       }
+      return true;
     },
     list: (path) => Array.from(Deno.readDirSync(path), (entry) => entry.name),
     stat: (path) => fileInfo(Deno.statSync(path)),
@@ -261,8 +261,8 @@ const FD_CLOEXEC = 1;
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 
-/** What `errno` says where there is no file. */
-const MISSING = [errnoNumber("ENOENT"), errnoNumber("ENOTDIR")];
+/** `asm-generic/errno-base.h`: ENOENT and ENOTDIR. */
+const MISSING = [2, 20];
 
 /**
  * Keeps execve(2) from closing `descriptors` while `start` runs: Deno itself passes on only the
