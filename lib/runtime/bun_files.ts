@@ -24,8 +24,6 @@ const AT_SYMLINK_NOFOLLOW = 0x100;
 const SYS_STATX = process.arch === "arm64" ? 291 : 332;
 /** `linux/stat.h` */
 const STATX_BASIC_STATS = 0x7ff;
-/** `sizeof(struct statx)` */
-const STATX_SIZE = 256;
 const S_IFMT = 0o170000;
 const [S_IFREG, S_IFDIR, S_IFLNK] = [0o100000, 0o040000, 0o120000];
 
@@ -121,12 +119,12 @@ export function bunFiles(c: FileLibrary): BunFiles {
     }
   }
 
-  const statx = (path: Uint8Array, flags: number, into: Uint8Array) =>
-    c.functions.syscall(SYS_STATX, AT_FDCWD, path, flags, STATX_BASIC_STATS, into);
-
   function stat(path: string, flags: number): FileInfo {
-    const [name, buffer] = [cString(path), new Uint8Array(STATX_SIZE)];
-    call(() => statx(name, flags, buffer), `look at ${path}`);
+    const [name, buffer] = [cString(path), new Uint8Array(256)]; // struct statx
+    call(
+      () => c.functions.syscall(SYS_STATX, AT_FDCWD, name, flags, STATX_BASIC_STATS, buffer),
+      `look at ${path}`,
+    );
     return fileInfo(new DataView(buffer.buffer));
   }
 
@@ -195,8 +193,9 @@ export function bunFiles(c: FileLibrary): BunFiles {
       files.makeDirectory(path, mode);
     },
     exists(path) {
-      const result = statx(cString(path), AT_SYMLINK_NOFOLLOW, new Uint8Array(STATX_SIZE));
-      return Number(result) !== -1 || ![ENOENT, ENOTDIR].includes(c.errno[0]!);
+      // EINVAL: a file that is no symbolic link.
+      const length = c.functions.readlink(cString(path), new Uint8Array(1), 1);
+      return Number(length) !== -1 || ![ENOENT, ENOTDIR].includes(c.errno[0]!);
     },
     list(path) {
       const name = cString(path);

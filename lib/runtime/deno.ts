@@ -103,9 +103,9 @@ function filesOf(foreign: Foreign): Files {
     makeDirectory: (path, mode) => Deno.mkdirSync(path, { recursive: true, mode }),
     exists(path) {
       if (foreign.isPermitted) {
-        const { faccessat } = foreign.libc;
-        return faccessat(AT_FDCWD, cString(path), F_OK, AT_SYMLINK_NOFOLLOW) === 0 ||
-          !MISSING.includes(foreign.errno);
+        // EINVAL: a file that is no symbolic link.
+        const length = foreign.libc.readlink(cString(path), new Uint8Array(1), 1n);
+        return length !== -1n || !MISSING.includes(foreign.errno);
       }
       try {
         Deno.lstatSync(path);
@@ -142,8 +142,8 @@ const ERRNO_SYMBOLS = { __errno_location: ["pointer"] } as const satisfies Symbo
 
 /** The C functions that this adapter itself calls. */
 const OWN_SYMBOLS = {
-  fcntl: ["i32", "i32", "i32", "i32"], //             int fcntl(int fd, int command, int argument)
-  faccessat: ["i32", "i32", "buffer", "i32", "i32"], // int faccessat(int dir, const char *path, int mode, int flags)
+  fcntl: ["i32", "i32", "i32", "i32"], //            int fcntl(int fd, int command, int argument)
+  readlink: ["i64", "buffer", "buffer", "usize"], // ssize_t readlink(const char *path, char *, size_t)
 } as const satisfies Symbols;
 
 /** C functions, which Deno's foreign function interface calls. */
@@ -252,14 +252,9 @@ function http({ ca, cert, key, proxies = false }: HttpOptions = {}): HttpClient 
   }
 }
 
-/** `unistd.h` */
-const F_OK = 0;
-
 /** `fcntl.h` */
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
-const AT_FDCWD = -100;
-const AT_SYMLINK_NOFOLLOW = 0x100;
 
 /** `asm-generic/errno-base.h`: ENOENT and ENOTDIR. */
 const MISSING = [2, 20];

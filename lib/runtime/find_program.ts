@@ -23,6 +23,7 @@ export function findProgram(
   for (const directory of path.split(":")) {
     if (!directory.startsWith("/")) continue;
     const file = `${directory}/${name}`;
+    // Asked first: most directories of a long PATH have no such file, and an error takes longer.
     const kind = files.exists(file) ? kindOf(files, file) : "none";
     if (kind === "program") return file;
     if (kind === "not executable") code = "EACCES";

@@ -120,8 +120,8 @@ export interface Files {
   /** Makes a directory and those above it; one that is there already is fine. */
   makeDirectory(path: string, mode?: number): void;
   /**
-   * Whether there is a file of any kind, a symbolic link that leads nowhere included; also where
-   * that may not be looked at. For what is mostly missing: the others' errors take longer.
+   * Tells whether there is a file of any kind, a symbolic link that leads nowhere included. One that
+   * cannot be looked at counts as there. For what is mostly missing: an error takes longer.
    */
   exists(path: string): boolean;
   /** Lists the names in a directory, unsorted. */
