@@ -11,6 +11,7 @@ import { obstacleTo } from "../nftables/batch.ts";
 import { listBaseChains } from "../nftables/state.ts";
 import { warn } from "../runtime/caller.ts";
 import type { Command } from "../nftables/command.ts";
+import type { Note, NoteStore } from "./notes/note_store.ts";
 
 /**
  * Expects that the kernel would accept `commands` of nftables. None is applied.
@@ -26,13 +27,21 @@ export function requireNft(option: string, commands: readonly Command[]): void {
  * Chooses the backend that is asked for, or iptables where it works, or nftables.
  * @param option what needs it, as the configuration spells it
  * @param commands what it would add with nftables
- * @throws {CniError} code 50 when that backend, or without one both, do not work
+ * @param notes where it would note its rules
+ * @throws {CniError} code 50 when that backend, or without one both, do not work, or no note can be
+ * written
  */
 export async function availableBackend(
   wanted: Backend | undefined,
   option: string,
   commands: () => readonly Command[],
+  notes: Pick<NoteStore<Note>, "requireWritable">,
 ): Promise<Backend> {
+  try {
+    notes.requireWritable();
+  } catch (error) {
+    throw notAvailable(error);
+  }
   if (wanted === "nftables") {
     const obstacle = obstacleOf(option, commands());
     if (obstacle) throw notAvailable(await withAlternative(obstacle, [4]));

@@ -132,6 +132,23 @@ export class RecordStore<T> {
   }
 
   /**
+   * Expects for STATUS that a record could be written.
+   * @throws {CniError} code 5
+   */
+  requireWritable(): void {
+    const { directory, what } = this.#kind;
+    // Of this name a killed process leaves what is swept.
+    const path = `${this.path("status")}.tmp`;
+    try {
+      runtime.files.makeDirectory(directory, 0o700);
+      runtime.files.write(path, "{}", { mode: 0o600 });
+      removeIfPresent(path);
+    } catch (error) {
+      throw CniError.io(`cannot write ${what} in ${directory}: ${messageOf(error)}`);
+    }
+  }
+
+  /**
    * Reads every record, in the order of file names.
    * @throws {CniError} code 5 when the directory is there and cannot be read
    */

@@ -44,6 +44,19 @@ class Fixture implements Disposable {
 
 const RED: Color = { name: "red", shade: 3 };
 
+Deno.test("requireWritable() makes the directory, leaves nothing, and says where it cannot write", () => {
+  using fixture = new Fixture();
+  fixture.store.requireWritable();
+  assertEquals(fixture.files(), []);
+  fixture.put("status.color.json.tmp", "a killed process's");
+  fixture.store.requireWritable();
+  assertEquals(fixture.files(), []);
+  using other = new Fixture({ directory: "/proc/version/colors" });
+  const { store } = other;
+  const error = assertThrows(() => store.requireWritable(), CniError, "/proc/version/colors");
+  assertEquals(error.code, 5);
+});
+
 Deno.test("RecordStore gives back what it was given, with the number of the format on disk", () => {
   using fixture = new Fixture();
   const { store } = fixture;

@@ -102,7 +102,8 @@ function hostTests(
   const calls = (sandbox: Sandbox, netns: NetNs) => {
     prepare(sandbox);
     const config = configure(configOf(each), sandbox, netns);
-    return (host: Host, command: string) => call(host, command, config, netns.path);
+    return (host: Host, command: string, more: Config = {}) =>
+      call(host, command, { ...config, ...more }, netns.path);
   };
 
   kernelTest(`${type} works on a read-only root, without an environment`, (sandbox) => {
@@ -126,6 +127,10 @@ function hostTests(
         assertEquals(state(), before);
         // portmap's tables and maps are no attachment's, and stay.
         assertEquals(/\b(8080|c1)\b/.exec(sandbox.ruleset())?.[0], undefined);
+        if (/\/(run|var\/lib)\/cni\b/.test(added.answer.msg)) {
+          const { answer } = call(host, "STATUS", { cniVersion: "1.1.0" });
+          assertEquals(answer?.code, 50, `STATUS says ready; ADD: ${added.answer.msg}`);
+        }
       }
       const removed = call(host, "DEL");
       assertEquals(removed.code, 0, JSON.stringify(removed.answer));

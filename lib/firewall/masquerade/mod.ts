@@ -122,7 +122,7 @@ export async function requireMasquerade(backend?: Backend): Promise<void> {
   const option = backend ? `"ipMasqBackend": "${backend}"` : '"ipMasq"';
   const { availableBackend } = await import("../available.ts");
   const { masqueradeNeeds } = await import("./nftables.ts");
-  await availableBackend(backend, option, masqueradeNeeds);
+  await availableBackend(backend, option, masqueradeNeeds, masqueradeNotes());
 }
 
 /**

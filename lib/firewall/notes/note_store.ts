@@ -79,6 +79,11 @@ export class NoteStore<T extends Note> {
     this.#records.write(attachmentHash(note.attachment), note);
   }
 
+  /** As {@link RecordStore.requireWritable}. */
+  requireWritable(): void {
+    this.#records.requireWritable();
+  }
+
   /** Reads an attachment's note; undefined without one, or where it cannot be read. */
   read(attachment: Attachment): T | undefined {
     return this.readHash(attachmentHash(attachment));

@@ -239,7 +239,7 @@ export async function requirePorts(
   const option = backend ? `"backend": "${backend}"` : "portmap";
   const { availableBackend, warnOfDrops } = await import("../available.ts");
   const { portsNeeds } = await import("./nftables.ts");
-  const chosen = await availableBackend(backend, option, portsNeeds);
+  const chosen = await availableBackend(backend, option, portsNeeds, portsNotes());
   if (chosen === "nftables" && hasConditions) await requireConditions();
   warnOfDrops(chosen);
 }

@@ -32,7 +32,8 @@ export async function availableFilter(options: Options): Promise<FilterBackend> 
   const { filterSkeleton } = await import("../../../lib/firewall/filter/nftables.ts");
   const option = backend ? `"backend": "${backend}"` : "firewall";
   const needs = () => filterSkeleton([adminChainOf(options)]);
-  return await availableBackend(backend as Backend || undefined, option, needs);
+  const { filterNotes } = await import("../../../lib/firewall/filter/notes.ts");
+  return await availableBackend(backend as Backend || undefined, option, needs, filterNotes());
 }
 
 /**

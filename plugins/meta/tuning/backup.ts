@@ -47,10 +47,19 @@ export function writeBackup(
   return earlier;
 }
 
+/** Expects for STATUS that backups can be written. @throws {CniError} code 5 */
+export function requireBackups(directory: string): void {
+  expectDataDir(() => storeIn(directory).requireWritable());
+}
+
 /** Writes a backup in the place of the earlier one. @throws {CniError} code 5 naming the file */
 export function replaceBackup(directory: string, attachment: Attachment, backup: Backup): void {
+  expectDataDir(() => storeIn(directory).write(nameOf(attachment), backup));
+}
+
+function expectDataDir(work: () => void): void {
   try {
-    storeIn(directory).write(nameOf(attachment), backup);
+    work();
   } catch (error) {
     throw CniError.io(
       `${messageOf(error)}; "dataDir" must name a directory that can be written to`,

@@ -11,15 +11,13 @@ import { NetNs } from "../../../lib/ns/netns.ts";
 import { Rtnl } from "../../../lib/rtnl/rtnl.ts";
 import { findHostEnd } from "../../../lib/rtnl/veth.ts";
 import { requirePrivileges } from "../../../lib/rtnl/privileges.ts";
-import { ifPresent } from "../../../lib/runtime/errors.ts";
-import { runtime } from "../../../lib/runtime/mod.ts";
 import { type AddCall, type AnyPlugin, definePlugin } from "../../../lib/skel/plugin.ts";
 import { requirePrevResult } from "../../../lib/skel/prev_result.ts";
 import { runPlugin } from "../../../lib/skel/run_plugin.ts";
 import { CniError } from "../../../lib/types/error.ts";
 import type { Result } from "../../../lib/types/result.ts";
 import { checkAllowed } from "./allow_list.ts";
-import { removeStaleBackups, writeBackup } from "./backup.ts";
+import { removeStaleBackups, requireBackups, writeBackup } from "./backup.ts";
 import {
   backupDirectory,
   dataDirectory,
@@ -57,7 +55,7 @@ const tuning: AnyPlugin = definePlugin<Options>({
     requirePrivileges();
     try {
       checkAllowed(readSysctls(call, "IFNAME"));
-      expectDirectory(dataDirectory(call.options));
+      requireBackups(dataDirectory(call.options));
     } catch (error) {
       throw CniError.notAvailable(CniError.from(error).message);
     }
@@ -94,13 +92,6 @@ function add(call: AddCall<Options>): Result {
   changeLink(inside, link, wanted, ["mac", "promisc", "mtu", "allmulti", "txQLen"]);
   if (hostEnd) host.link.set(hostEnd, { mtu: wanted.mtu });
   return updateResult(prevResult, call.ifName, wanted);
-}
-
-/** Expects that a path, where it exists, is a directory. */
-function expectDirectory(path: string): void {
-  const info = ifPresent(() => runtime.files.stat(path));
-  if (!info || info.isDirectory) return;
-  throw CniError.io(`"dataDir" is ${JSON.stringify(path)}, which is not a directory`);
 }
 
 export default tuning;
