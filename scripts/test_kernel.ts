@@ -14,7 +14,7 @@ import { initramfs } from "./test_kernel/initramfs.ts";
 import { Interruption } from "./test_kernel/interruption.ts";
 import { fetchKernel, type Kernel } from "./test_kernel/kernel.ts";
 import { type End, type Machine, RunningMachine } from "./test_kernel/machine.ts";
-import { linkTests } from "./test_kernel/link_tests.ts";
+import { lackingLinks, linkTests } from "./test_kernel/link_tests.ts";
 import { installPackages } from "./test_kernel/packages.ts";
 
 const USAGE =
@@ -29,6 +29,7 @@ and a cable between them.
 
 options:
   --bin DIR          test the executables in DIR instead
+  --lacking          only tests that this machine skips, for want of something in its own kernel
   --report DIR       keep what the command writes to $CNI_TEST_REPORT, with its output
                      (output.log) and the kernel's (console.log)
   --timeout SECONDS  stop the guest after so long (default: 1800)
@@ -59,6 +60,7 @@ interface Options {
   /** The command; the link tests when empty. */
   words: string[];
   bin?: string;
+  lacking: boolean;
   report?: string;
   seconds: number;
 }
@@ -67,7 +69,7 @@ interface Options {
 function readOptions(args: readonly string[]): Options | undefined {
   const parsed = parseArgs(args, {
     "--": true,
-    boolean: ["help"],
+    boolean: ["help", "lacking"],
     string: ["bin", "report", "timeout"],
     alias: { help: "h" },
     unknown(argument) {
@@ -83,13 +85,14 @@ function readOptions(args: readonly string[]): Options | undefined {
   return {
     words,
     bin: parsed.bin ? resolve(CALLED_FROM, parsed.bin as string) : undefined,
+    lacking: Boolean(parsed.lacking),
     report: parsed.report ? resolve(CALLED_FROM, parsed.report as string) : undefined,
     seconds: Number(timeout),
   };
 }
 
 async function main(options: Options): Promise<number> {
-  const words = options.words.length > 0 ? options.words : await testCommand(options.bin);
+  const words = options.words.length > 0 ? options.words : await testCommand(options);
   using interruption = new Interruption();
   const { signal } = interruption;
   try {
@@ -154,7 +157,7 @@ async function runMachine(
 /**
  * Makes the command of the link tests, with executables: the sources are five times as slow here.
  */
-async function testCommand(bin: string | undefined): Promise<string[]> {
+async function testCommand({ bin, lacking }: Options): Promise<string[]> {
   const directory = bin ?? await build({
     root: ROOT,
     output: `${ROOT}/dist/test-kernel`,
@@ -166,7 +169,8 @@ async function testCommand(bin: string | undefined): Promise<string[]> {
   });
   const script = `${ROOT}/scripts/run_tests.ts`;
   const tests = linkTests().map((path) => `${ROOT}/${path}`);
-  return [Deno.execPath(), "run", "-A", script, "--bin", directory, ...tests];
+  const only = lacking ? ["env", `CNI_TEST_LACKING=${lackingLinks().join(" ")}`] : [];
+  return [...only, Deno.execPath(), "run", "-A", script, "--bin", directory, ...tests];
 }
 
 /** Writes the files that the guest is started with. */

@@ -96,12 +96,16 @@ export interface KernelTestOptions {
   needs?: readonly Requirement[];
 }
 
+/** What a test needs one of to be run: `deno task test:kernel --lacking`. Unset for every test. */
+const LACKING = Deno.env.get("CNI_TEST_LACKING")?.split(" ");
+
 /** A test against the real kernel, in a {@link Sandbox} of its own. */
 export function kernelTest(
   name: string,
   test: (sandbox: Sandbox) => void | Promise<void>,
   { needs = [] }: KernelTestOptions = {},
 ): void {
+  if (LACKING && !needs.some((need) => LACKING.includes(need))) return;
   const reason = missing(["root", "ip", ...needs]);
   if (reason) reportSkip(name, reason);
   Deno.test({
