@@ -24,24 +24,29 @@ export function requireNft(option: string, commands: readonly Command[]): void {
 }
 
 /**
- * Chooses the backend that is asked for, or iptables where it works, or nftables.
- * @param option what needs it, as the configuration spells it
- * @param commands what it would add with nftables
- * @param notes where it would note its rules
- * @throws {CniError} code 50 when that backend, or without one both, do not work, or no note can be
- * written
+ * Expects that rules could be noted.
+ * @param notes their store
+ * @throws {CniError} code 50
  */
-export async function availableBackend(
-  wanted: Backend | undefined,
-  option: string,
-  commands: () => readonly Command[],
-  notes: Pick<NoteStore<Note>, "requireWritable">,
-): Promise<Backend> {
+export function requireNotes(notes: Pick<NoteStore<Note>, "requireWritable">): void {
   try {
     notes.requireWritable();
   } catch (error) {
     throw notAvailable(error);
   }
+}
+
+/**
+ * Chooses the backend that is asked for, or iptables where it works, or nftables.
+ * @param option what needs it, as the configuration spells it
+ * @param commands what it would add with nftables
+ * @throws {CniError} code 50 when that backend, or without one both, do not work
+ */
+export async function availableBackend(
+  wanted: Backend | undefined,
+  option: string,
+  commands: () => readonly Command[],
+): Promise<Backend> {
   if (wanted === "nftables") {
     const obstacle = obstacleOf(option, commands());
     if (obstacle) throw notAvailable(await withAlternative(obstacle, [4]));

@@ -141,8 +141,11 @@ export class RecordStore<T> {
     const path = `${this.path("status")}.tmp`;
     try {
       runtime.files.makeDirectory(directory, 0o700);
-      runtime.files.write(path, "{}", { mode: 0o600 });
-      removeIfPresent(path);
+      try {
+        runtime.files.write(path, "{}", { mode: 0o600 });
+      } finally {
+        removeIfPresent(path); // A full disk may have taken the name, and not the text.
+      }
     } catch (error) {
       throw CniError.io(`cannot write ${what} in ${directory}: ${messageOf(error)}`);
     }

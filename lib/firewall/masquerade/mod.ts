@@ -120,9 +120,10 @@ export async function gcMasquerade(
  */
 export async function requireMasquerade(backend?: Backend): Promise<void> {
   const option = backend ? `"ipMasqBackend": "${backend}"` : '"ipMasq"';
-  const { availableBackend } = await import("../available.ts");
+  const { availableBackend, requireNotes } = await import("../available.ts");
   const { masqueradeNeeds } = await import("./nftables.ts");
-  await availableBackend(backend, option, masqueradeNeeds, masqueradeNotes());
+  requireNotes(masqueradeNotes());
+  await availableBackend(backend, option, masqueradeNeeds);
 }
 
 /**

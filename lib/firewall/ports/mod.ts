@@ -237,9 +237,10 @@ export async function requirePorts(
   hasConditions: boolean,
 ): Promise<void> {
   const option = backend ? `"backend": "${backend}"` : "portmap";
-  const { availableBackend, warnOfDrops } = await import("../available.ts");
+  const { availableBackend, requireNotes, warnOfDrops } = await import("../available.ts");
   const { portsNeeds } = await import("./nftables.ts");
-  const chosen = await availableBackend(backend, option, portsNeeds, portsNotes());
+  requireNotes(portsNotes());
+  const chosen = await availableBackend(backend, option, portsNeeds);
   if (chosen === "nftables" && hasConditions) await requireConditions();
   warnOfDrops(chosen);
 }

@@ -32,8 +32,7 @@ export async function availableFilter(options: Options): Promise<FilterBackend> 
   const { filterSkeleton } = await import("../../../lib/firewall/filter/nftables.ts");
   const option = backend ? `"backend": "${backend}"` : "firewall";
   const needs = () => filterSkeleton([adminChainOf(options)]);
-  const { filterNotes } = await import("../../../lib/firewall/filter/notes.ts");
-  return await availableBackend(backend as Backend || undefined, option, needs, filterNotes());
+  return await availableBackend(backend as Backend || undefined, option, needs);
 }
 
 /**
@@ -41,7 +40,9 @@ export async function availableFilter(options: Options): Promise<FilterBackend> 
  * @throws {CniError} as {@link availableFilter}
  */
 export async function requireFilter(options: Options): Promise<void> {
+  const { requireNotes, warnOfDrops } = await import("../../../lib/firewall/available.ts");
+  const { filterNotes } = await import("../../../lib/firewall/filter/notes.ts");
+  requireNotes(filterNotes());
   const backend = await availableFilter(options);
-  const { warnOfDrops } = await import("../../../lib/firewall/available.ts");
   warnOfDrops(backend);
 }
