@@ -24,7 +24,7 @@ export { type Neighbour, Neighbours } from "./lib/rtnl/neighbour.ts";
 export { type NewRoute, type NextHop, type Route, Routes } from "./lib/rtnl/route.ts";
 export { type Rule, Rules } from "./lib/rtnl/rule.ts";
 export { addVethPair, type NewVethPair, type VethPair } from "./lib/rtnl/veth.ts";
-export { readSysctl, trySysctl, writeSysctl } from "./lib/host/sysctl.ts";
+export { readSysctl, trySysctl, writeSysctl } from "./lib/ns/sysctl.ts";
 export { enableForwarding } from "./lib/host/forwarding.ts";
 
 // Constants of the kernel's headers: `linux/rtnetlink.h`, `linux/if.h`, `linux/if_bridge.h`,

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { trySysctl } from "../host/sysctl.ts";
+import { trySysctl } from "../ns/sysctl.ts";
 import { macForAddresses } from "../ip/mac.ts";
 import { addressOf, configureInterface } from "../ipam/configure.ts";
 import { hasIpam, type IpamResult } from "../ipam/delegate.ts";

@@ -1,4 +1,4 @@
-import { readSysctl, writeSysctl } from "./sysctl.ts";
+import { readSysctl, writeSysctl } from "../ns/sysctl.ts";
 
 const KEYS = { 4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding" } as const;
 

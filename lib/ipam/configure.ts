@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readSysctl, trySysctl, writeSysctl } from "../host/sysctl.ts";
+import { readSysctl, trySysctl, writeSysctl } from "../ns/sysctl.ts";
 import { IpAddress } from "../ip/address.ts";
 import { Cidr } from "../ip/cidr.ts";
 import { NetlinkError } from "../nl/error.ts";

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { runtime } from "../runtime/mod.ts";
+import { currentIdentity } from "../ns/netns.ts";
 import { type FileId, isSameFile } from "../runtime/same_file.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "./socket.ts";
 
@@ -20,7 +20,7 @@ let kept: { socket: NetlinkSocket; namespace: FileId } | undefined;
  * @throws {SystemError}
  */
 export function netfilter(): NetlinkSocket {
-  const namespace = runtime.files.stat("/proc/thread-self/ns/net");
+  const namespace = currentIdentity();
   if (kept && isSameFile(kept.namespace, namespace)) return kept.socket;
   kept?.socket[Symbol.dispose]();
   kept = undefined;

@@ -28,6 +28,33 @@ const OWN = "/proc/thread-self/ns/net";
  */
 let first: NetNs | undefined;
 
+/** The identity of {@link first}, where {@link keepNamespace} was called: the first thread is there. */
+let home: FileId | undefined;
+
+/** The namespace that {@link NetNs.run} has the first thread in; never across an `await`. */
+let entered: NetNs | undefined;
+
+/**
+ * Has the process's first thread, which calls this, stay in its namespace but for {@link NetNs.run}.
+ * Nobody need ask the kernel any more where the thread is: a path below /proc/thread-self takes it
+ * longer than entering a namespace and leaving it. For a process that serves many calls.
+ */
+export function keepNamespace(): void {
+  first = NetNs.current();
+  const { dev, ino } = first;
+  home = { dev, ino };
+}
+
+/** Tells whether the calling thread is in the namespace of {@link keepNamespace}. */
+export function isAtHome(): boolean {
+  return home !== undefined && entered === undefined;
+}
+
+/** Finds the identity of the namespace that the calling thread is in. @throws {Error} with `code` */
+export function currentIdentity(): FileId {
+  return home === undefined ? runtime.files.stat(OWN) : entered ?? home;
+}
+
 /** What a function run inside a namespace may return: anything but a promise. */
 export type Synchronous<T> = T extends PromiseLike<unknown> ? never : T;
 
@@ -46,7 +73,7 @@ export class NetNs implements Disposable {
 
   /** The namespace that the calling thread is in. */
   static current(): NetNs {
-    return new NetNs(OWN, Descriptor.open(OWN, O_RDONLY));
+    return isAtHome() ? first! : new NetNs(OWN, Descriptor.open(OWN, O_RDONLY));
   }
 
   /** Device number: with {@link ino} it names the namespace, whatever path leads there. */
@@ -134,22 +161,25 @@ export class NetNs implements Disposable {
    * @throws {CniError} code 999 without the privilege to enter (CAP_SYS_ADMIN)
    */
   run<T>(inside: () => Synchronous<T>): T {
-    const own = runtime.files.stat(OWN);
+    const own = currentIdentity();
     if (this.is(own)) return inside();
     if (isFirstThread()) first ??= NetNs.current();
-    using other = first?.is(own) ? undefined : NetNs.current();
-    const home = other ?? first!;
+    const outer = entered;
+    using other = outer || first?.is(own) ? undefined : NetNs.current();
+    const back = outer ?? other ?? first!;
     enterByDescriptor(this.descriptor, this.path);
+    if (home) entered = this;
     try {
       return inside();
     } finally {
-      leaveTo(home);
+      entered = outer;
+      leaveTo(back);
     }
   }
 
   /** Closes the descriptor; the namespace stays as long as a mount, process or socket holds it. */
   [Symbol.dispose](): void {
-    this.#descriptor[Symbol.dispose]();
+    if (this !== first) this.#descriptor[Symbol.dispose]();
   }
 }
 

@@ -10,6 +10,7 @@ import { setNiceness } from "../libc/priority.ts";
 import { releaseFilePages } from "../libc/file_pages.ts";
 import type { Socket } from "../libc/socket.ts";
 import { snapshot } from "../runtime/async_storage.ts";
+import { keepNamespace } from "../ns/netns.ts";
 import { withoutDeleted } from "../runtime/deleted.ts";
 import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
@@ -55,6 +56,7 @@ const OWN_SOCKET = "cni-serve";
 export async function serve({ socketPath, idleMs }: ServeOptions): Promise<number> {
   takeRuntimeOptions();
   setNiceness(NICENESS);
+  keepNamespace();
   const passed = passedSocket(SERVER);
   // listen(2) puts this process into the socket's credentials: a client sees there whether the
   // server runs, or a service manager has to start it.

@@ -8,7 +8,7 @@ import { hexOf } from "../runtime/hex.ts";
 import { hostVethName } from "../ip/hash_names.ts";
 import { attachmentAlias, networkGroup } from "../ip/mark.ts";
 import type { NetNs } from "../ns/netns.ts";
-import { runtime } from "../runtime/mod.ts";
+import { trySysctl } from "../ns/sysctl.ts";
 import type { Attachment } from "../types/attachment.ts";
 import { CniError } from "../types/error.ts";
 import type { Link, NamedLink } from "./link.ts";
@@ -149,11 +149,6 @@ function randomName(): string {
  * for the container's hardware address on behalf of packets it forwards.
  */
 function prepareFarEnd(name: string): void {
-  for (const key of ["accept_ra", "accept_dad"]) {
-    try {
-      runtime.files.write(`/proc/sys/net/ipv6/conf/${name}/${key}`, "0", { create: "never" });
-    } catch {
-      // Without IPv6, or with /proc/sys read-only, the interface works all the same.
-    }
-  }
+  // Without IPv6, or with /proc/sys read-only, the interface works all the same.
+  for (const key of ["accept_ra", "accept_dad"]) trySysctl(`net/ipv6/conf/${name}/${key}`, "0");
 }

@@ -1,7 +1,8 @@
+import { currentIdentity } from "../ns/netns.ts";
 import { warn } from "../runtime/caller.ts";
 import { ifPresent, messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
-import { isSameFile } from "../runtime/same_file.ts";
+import { type FileId, isSameFile } from "../runtime/same_file.ts";
 import type { FileInfo } from "../runtime/types.ts";
 import { CniError } from "../types/error.ts";
 import type { CommandRule } from "./commands.ts";
@@ -38,9 +39,9 @@ export function containerNetns(
 /**
  * Looks at the plugin's namespace; undefined without permission to: it cannot change one either.
  */
-function ownNamespace(): FileInfo | undefined {
+function ownNamespace(): FileId | undefined {
   try {
-    return runtime.files.stat("/proc/thread-self/ns/net");
+    return currentIdentity();
   } catch (error) {
     if (error instanceof Error && error.name === "NotCapable") return undefined;
     throw error;

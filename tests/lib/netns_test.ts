@@ -85,6 +85,59 @@ kernelTest(
   { needs: ["strace"] },
 );
 
+kernelTest(
+  "a thread that stays in its namespace needs not ask where it is, and is always right",
+  (sandbox) => {
+    for (const name of ["blue", "red"]) createNetNs(name)[Symbol.dispose]();
+    const lib = new URL("../../lib/", import.meta.url).href;
+    // In a process of its own: it says so once and for all.
+    const script = `
+      import { keepNamespace, NetNs } from "${lib}ns/netns.ts";
+      import { readSysctl, trySysctl, writeSysctl } from "${lib}ns/sysctl.ts";
+      keepNamespace();
+      const [blue, red] = ["blue", "red"].map((name) => NetNs.open("/run/netns/" + name));
+      const key = "net/ipv4/conf/lo/tag";
+      const inode = () => {
+        using current = NetNs.current();
+        return [current.ino, Deno.statSync("/proc/thread-self/ns/net").ino];
+      };
+      const seen = [inode()];
+      writeSysctl(key, "1");
+      blue.run(() => {
+        seen.push(inode());
+        writeSysctl(key, "2");
+        red.run(() => {
+          seen.push(inode());
+          writeSysctl(key, "3");
+        });
+        seen.push(inode());
+        writeSysctl(key, String(Number(readSysctl(key)) + 20));
+      });
+      seen.push(inode());
+      writeSysctl(key, String(Number(readSysctl(key)) + 10));
+      let error;
+      try {
+        readSysctl("net/ipv4/conf/none/tag");
+      } catch ({ message }) {
+        error = message;
+      }
+      console.log(JSON.stringify({ seen, error, isSet: trySysctl("net/ipv6/conf/lo/none", "1") }));
+    `;
+    Deno.writeTextFileSync("/run/test/script.ts", script);
+    const deno = ["run", "--allow-all", "--no-check", "/run/test/script.ts"];
+    const { seen, error, isSet } = JSON.parse(sandbox.run(Deno.execPath(), deno));
+    using blue = NetNs.open("/run/netns/blue");
+    using red = NetNs.open("/run/netns/red");
+    const here = Deno.statSync("/proc/thread-self/ns/net").ino;
+    const inodes = [here, blue.ino, red.ino, blue.ino, here];
+    assertEquals(seen, inodes.map((inode) => [inode, inode]));
+    assert(error.includes("/proc/sys/net/ipv4/conf/none/tag"), error);
+    assertEquals(isSet, false);
+    const tag = () => Deno.readTextFileSync("/proc/sys/net/ipv4/conf/lo/tag").trim();
+    assertEquals([tag(), blue.run(tag), red.run(tag)], ["11", "22", "3"]);
+  },
+);
+
 kernelTest("open() says what is wrong: nothing there, or no network namespace", () => {
   Deno.writeTextFileSync("/run/test/file", "");
   const cases = [

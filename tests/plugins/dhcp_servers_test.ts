@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { writeSysctl } from "../../lib/host/sysctl.ts";
+import { writeSysctl } from "../../lib/ns/sysctl.ts";
 import type { NetNs } from "../../lib/ns/netns.ts";
 import type { BindingReport } from "../../plugins/ipam/dhcp/protocol.ts";
 import {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { writeSysctl } from "../../lib/host/sysctl.ts";
+import { writeSysctl } from "../../lib/ns/sysctl.ts";
 import type { NetNs } from "../../lib/ns/netns.ts";
 import type { State } from "../../plugins/ipam/dhcp/binding.ts";
 import { ask, DEFAULT_SOCKET } from "../../plugins/ipam/dhcp/daemon_client.ts";

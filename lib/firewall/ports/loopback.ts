@@ -7,7 +7,7 @@
  * @module
  */
 import { MissingTool } from "../../host/tool.ts";
-import { readSysctl, trySysctl, writeSysctl } from "../../host/sysctl.ts";
+import { readSysctl, trySysctl, writeSysctl } from "../../ns/sysctl.ts";
 import type { IpAddress } from "../../ip/address.ts";
 import { NetlinkError } from "../../nl/error.ts";
 import type { Link } from "../../rtnl/link.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { trySysctl } from "../../../lib/host/sysctl.ts";
+import { trySysctl } from "../../../lib/ns/sysctl.ts";
 import type { Cidr } from "../../../lib/ip/cidr.ts";
 import { addressOf, resolveRoutes } from "../../../lib/ipam/configure.ts";
 import type { NewRoute } from "../../../lib/rtnl/route.ts";

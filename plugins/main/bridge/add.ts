@@ -2,7 +2,7 @@ import { requestedMac } from "../../../lib/attach/requested_mac.ts";
 import { reserve } from "../../../lib/attach/reserve.ts";
 import { takeBackPair } from "../../../lib/attach/veth_pair.ts";
 import { enableForwarding } from "../../../lib/host/forwarding.ts";
-import { trySysctl } from "../../../lib/host/sysctl.ts";
+import { trySysctl } from "../../../lib/ns/sysctl.ts";
 import { macForAddresses } from "../../../lib/ip/mac.ts";
 import { addressOf, configureInterface } from "../../../lib/ipam/configure.ts";
 import { hasIpam } from "../../../lib/ipam/delegate.ts";

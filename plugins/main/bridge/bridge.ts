@@ -1,4 +1,4 @@
-import { trySysctl, trySysctlValue } from "../../../lib/host/sysctl.ts";
+import { trySysctl, trySysctlValue } from "../../../lib/ns/sysctl.ts";
 import { isOwnMac, provisionalMac } from "../../../lib/ip/mac.ts";
 import { BR_BOOLOPT_NO_LL_LEARN } from "../../../lib/netlink/link_data.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { trySysctl } from "../../../lib/host/sysctl.ts";
+import { trySysctl } from "../../../lib/ns/sysctl.ts";
 import { Cidr } from "../../../lib/ip/cidr.ts";
 import { NetlinkError } from "../../../lib/nl/error.ts";
 import type { Link } from "../../../lib/rtnl/link.ts";

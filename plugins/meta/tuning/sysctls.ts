@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { writeSysctl } from "../../../lib/host/sysctl.ts";
+import { writeSysctl } from "../../../lib/ns/sysctl.ts";
 import { errnoCode, ifPresent, messageOf } from "../../../lib/runtime/errors.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
 import type { FileInfo } from "../../../lib/runtime/types.ts";

@@ -1,4 +1,4 @@
-import { trySysctl } from "../../../../lib/host/sysctl.ts";
+import { trySysctl } from "../../../../lib/ns/sysctl.ts";
 import { IpAddress } from "../../../../lib/ip/address.ts";
 import type { Cidr } from "../../../../lib/ip/cidr.ts";
 import { macBytes } from "../../../../lib/ip/mac.ts";
