@@ -71,26 +71,14 @@ async function configure(
   const addresses = ips.map((entry) => addressOf(entry).ip);
   const present = await inside.link.getMeanwhile(ifName);
   const { up: wasUp, kind } = present;
-  const target = { inside, netns: sandbox, ifName, noDad, link: present };
+  const target = { inside, netns: sandbox, ifName, noDad, arpNotify: true, link: present };
   // An interface that is up by now was used to get the address, which may belong to its MAC address.
   const preferredMac = macFromAddress && !wasUp ? macForAddresses(addresses) : undefined;
-  const notified = sandbox.run(() => notify(ifName));
+  // The kernel announces what it can: closing a packet socket of ours waits for an RCU grace period.
+  const advertises = sandbox.run(() => trySysctl(`net/ipv6/conf/${ifName}/ndisc_notify`, "1"));
   const link = await configureInterface({ ...target, preferredMac }, { ips, routes });
   // Hardware may find its carrier only after the kernel has announced what it has.
-  const isSilent = (family: 4 | 6) => wasUp || kind === "" || !notified[family];
+  const isSilent = (family: 4 | 6) => wasUp || kind === "" || family === 6 && !advertises;
   announce(sandbox, link, addresses.filter(({ family }) => isSilent(family)));
   return link;
-}
-
-/**
- * Has the kernel announce the addresses of an interface that comes up, and IPv6 addresses of which
- * it has found no other user. It costs nothing, and closing a packet socket waits for an RCU grace
- * period.
- * @returns whether it will, for each family
- */
-function notify(ifName: string): Record<4 | 6, boolean> {
-  return {
-    4: trySysctl(`net/ipv4/conf/${ifName}/arp_notify`, "1"),
-    6: trySysctl(`net/ipv6/conf/${ifName}/ndisc_notify`, "1"),
-  };
 }

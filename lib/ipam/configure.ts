@@ -28,6 +28,8 @@ export interface Target {
    * looking for duplicates would take more than a second.
    */
   noDad: boolean;
+  /** IPv4: have the kernel announce addresses when the interface comes up. */
+  arpNotify?: boolean;
   /** Hardware address to set. */
   mac?: string;
   /** Hardware address to set, unless another interface on the same parent has it. */
@@ -74,12 +76,12 @@ async function preferMac({ link: links }: Rtnl, link: Link, mac: string): Promis
  * taken.
  */
 async function setUp(
-  { inside, noDad, mac, preferredMac }: Target,
+  { inside, noDad, arpNotify, mac, preferredMac }: Target,
   link: Link,
   addresses: readonly Cidr[],
 ): Promise<void> {
   try {
-    await inside.addAndSetUpMeanwhile(link, addresses, { noDad, mac });
+    await inside.addAndSetUpMeanwhile(link, addresses, { noDad, mac, arpNotify });
   } catch (error) {
     if (!preferredMac || !isAddressInUse(error)) throw error;
     await inside.link.setMeanwhile(link, { address: link.address, up: true });

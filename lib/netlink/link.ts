@@ -133,6 +133,22 @@ export type LinkMessage = Value<typeof LINK>;
 /** @see LINK */
 export type LinkAttributes = Attributes<typeof rows>;
 
+const IPV4_CONF = attributes(() => ({ arpNotify: attr(22, s32) })); // IPV4_DEVCONF_ARP_NOTIFY
+
+/**
+ * A link message that sets parameters which sysctls of `net/ipv4/conf/LINK` set, too: IFLA_AF_SPEC,
+ * AF_INET, IFLA_INET_CONF. `linux/ip.h` has their numbers.
+ */
+export const LINK_SYSCTLS = message(
+  ifinfomsg,
+  attributes(() => ({
+    families: nested(
+      26, //                            IFLA_AF_SPEC: by address family
+      attributes(() => ({ ipv4: nested(2, attributes(() => ({ conf: nested(1, IPV4_CONF) }))) })),
+    ),
+  })),
+);
+
 /** A link message of the bridge family that sets a port's attributes: IFLA_PROTINFO, nested. */
 export const BRIDGE_PORT_LINK = message(
   ifinfomsg,

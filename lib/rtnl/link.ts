@@ -4,6 +4,7 @@ import {
   IFF_PROMISC,
   IFF_UP,
   LINK,
+  LINK_SYSCTLS,
   RTEXT_FILTER_SKIP_STATS,
   RTM_DELLINK,
   RTM_DELLINKPROP,
@@ -279,6 +280,16 @@ export class Links {
     });
     const purpose = `set bridge port attributes of ${nameOf(ref)}`;
     this.socket.request({ type: RTM_SETLINK, payload, purpose });
+  }
+
+  /**
+   * The request of `sysctl -w net.ipv4.conf.LINK.arp_notify=1`: the kernel announces the IPv4 addresses of
+   * a link when it is set up. A file of /proc/sys takes the longer to open, the more network namespaces
+   * there are, and it may be read-only.
+   */
+  announcing({ index, name }: NamedLink): NetlinkRequest {
+    const payload = LINK_SYSCTLS.encode({ index, families: { ipv4: { conf: { arpNotify: 1 } } } });
+    return { type: RTM_SETLINK, payload, purpose: `set arp_notify of interface ${name}` };
   }
 
   /** `ip link property del dev LINK altname NAME` */

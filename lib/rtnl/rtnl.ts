@@ -87,14 +87,16 @@ export class Rtnl implements Disposable {
    * while other calls go on. What comes after a request that the kernel refuses is done, too.
    * @param options.noDad IPv6: use addresses at once, without looking for a duplicate first
    * @param options.mac a hardware address to set; its own when absent
+   * @param options.arpNotify first has the kernel announce the IPv4 addresses: {@link Links.announcing}
    * @throws {NetlinkError} the first refusal
    */
   async addAndSetUpMeanwhile(
     link: Link,
     addresses: readonly Cidr[],
-    { noDad, mac }: { noDad?: boolean; mac?: string },
+    { noDad, mac, arpNotify }: { noDad?: boolean; mac?: string; arpNotify?: boolean },
   ): Promise<void> {
     await this.socket.requestAllMeanwhile([
+      ...arpNotify ? [this.link.announcing(link)] : [],
       ...addresses.map((address) => addition(link, address, { noDad })),
       this.link.changing(link, { address: mac, up: true }),
     ]);

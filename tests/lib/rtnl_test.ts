@@ -44,11 +44,17 @@ kernelTest(
     rtnl.link.add({ name: "br0", kind: "bridge" });
     const link = rtnl.link.get("br0");
     const addresses = ["10.1.0.2/24", "fd00::2/64"].map(Cidr.parse);
-    await rtnl.addAndSetUpMeanwhile(link, addresses, { noDad: true, mac: "02:00:00:00:00:01" });
+    const options = { noDad: true, mac: "02:00:00:00:00:01", arpNotify: true };
+    await rtnl.addAndSetUpMeanwhile(link, addresses, options);
     const [shown] = sandbox.ip("address show dev br0 scope global");
     const of = (one: { local: string; prefixlen: number }) => `${one.local}/${one.prefixlen}`;
     assertEquals(shown.addr_info.map(of), addresses.map(String));
     assertEquals([shown.flags.includes("UP"), shown.address], [true, "02:00:00:00:00:01"]);
+    const changed = sandbox.run("sysctl", ["-n", "net.ipv4.conf.br0.arp_notify"]);
+    assertEquals([changed, sandbox.run("sysctl", ["-n", "net.ipv4.conf.all.arp_notify"])], [
+      "1\n",
+      "0\n",
+    ]);
     const again = [Cidr.parse("10.1.0.3/24"), ...addresses];
     const error = await assertRejects(
       () => rtnl.addAndSetUpMeanwhile(link, again, {}),

@@ -71,7 +71,7 @@ kernelTest(
 );
 
 kernelTest(
-  "macvlan: a neighbour's stale entry is corrected even with arp_notify off",
+  "macvlan: a neighbour's stale entry is corrected even where /proc/sys is read-only",
   (sandbox) => {
     addUplink(sandbox);
     using wire = new Capture("up1");

@@ -136,7 +136,7 @@ async function addLayer3(
   if (options.macspoofchk) await guardAddress(call, target.port, own ?? link.address);
   sandbox.run(() => tuneInterface(ifName, options));
   // With accept_dad off addresses are usable at once, without the flag that "no DAD" would leave.
-  const end = { inside, netns: sandbox, ifName, noDad: false, link, mac: own };
+  const end = { inside, netns: sandbox, ifName, noDad: false, arpNotify: true, link, mac: own };
   const configured = await configureInterface(end, result);
 
   let vlanInterface: string | undefined;
@@ -162,11 +162,10 @@ async function guardAddress(call: AddCall<Options>, port: NamedLink, mac: string
   );
 }
 
-/** Announces the IPv4 address when it is set; looks for duplicates of IPv6 addresses, or not. */
+/** Looks for duplicates of IPv6 addresses, or not. */
 function tuneInterface(ifName: string, { enabledad }: Options): void {
   if (enabledad) trySysctl(`net/ipv6/conf/${ifName}/enhanced_dad`, "1");
   trySysctl(`net/ipv6/conf/${ifName}/accept_dad`, enabledad ? "1" : "0");
-  trySysctl(`net/ipv4/conf/${ifName}/arp_notify`, "1");
 }
 
 function describe({ name, address }: Link): Interface {
