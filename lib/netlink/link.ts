@@ -45,6 +45,12 @@ const common = {
   txqlen: attr(13, u32), //           IFLA_TXQLEN        packets
   group: attr(27, u32), //            IFLA_GROUP
   netnsFd: attr(28, u32), //          IFLA_NET_NS_FD     descriptor of the namespace to be in
+};
+
+const peer = {
+  ...common,
+  txQueues: attr(31, u32), //         IFLA_NUM_TX_QUEUES
+  rxQueues: attr(32, u32), //         IFLA_NUM_RX_QUEUES
 } satisfies Record<keyof VethPeer, unknown>;
 
 const BRIDGE = attributes(() => ({
@@ -85,7 +91,7 @@ const TUN = attributes(() => ({
 }));
 
 const VETH = attributes(() => ({
-  peer: attr(1, message(ifinfomsg, attributes(() => common))), // VETH_INFO_PEER: a link message inside
+  peer: attr(1, message(ifinfomsg, attributes(() => peer))), // VETH_INFO_PEER: a link message inside
 }));
 
 /** A bridge port's attributes. `linux/if_link.h` */

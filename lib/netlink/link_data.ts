@@ -66,6 +66,10 @@ export interface VethPeer {
   txqlen?: number;
   /** The group of `ip link … group`; 0 when absent. */
   group?: number;
+  /** How many queues it has for what it sends; one for each processor when absent. */
+  txQueues?: number;
+  /** How many it has for what it receives; one for each processor when absent. */
+  rxQueues?: number;
   /** Descriptor of the namespace to be in; the pair's own when absent. */
   netnsFd?: number;
 }

@@ -73,8 +73,16 @@ export async function addVethPair(pair: NewVethPair): Promise<VethPair> {
 /** Makes both ends, which are down. */
 async function create(pair: NewVethPair): Promise<VethPair> {
   const { inside, host, hostNs, name, mtu, address, hostAddress, attachment } = pair;
-  // Without a queue length of 0 the kernel would give the far end 1000 packets.
-  const end = { netnsFd: hostNs.descriptor, mtu, address: hostAddress, txqlen: 0 };
+  const end = {
+    netnsFd: hostNs.descriptor,
+    mtu,
+    address: hostAddress,
+    txqlen: 0, // else 1000 packets
+    // Of one for each processor the kernel uses one, and to leave out the others it waits for an RCU grace
+    // period, while nobody can change an interface.
+    txQueues: 1,
+    rxQueues: 1,
+  };
   for (let attempt = 1;; attempt++) {
     const isOwnName = attachment !== undefined && attempt === 1;
     const peer = isOwnName ? hostVethName(attachment) : randomName();

@@ -107,6 +107,7 @@ kernelTest("bridge: ADD makes a dual-stack network as the Go plugin does", (sand
   const { state, hairpin, isolated } = port.linkinfo.info_slave_data;
   assertEquals([port.master, port.operstate, state], ["br0", "UP", "forwarding"]);
   assertEquals([port.txqlen, hairpin, isolated], [undefined, false, false]);
+  assertEquals([port.num_tx_queues, port.num_rx_queues], [1, 1]);
   assertEquals(addresses(sandbox, "br0"), ["10.9.0.1/24", "fd00:9::1/64"]);
   assertEquals(mac(sandbox, "br0"), "0a:58:0a:09:00:01");
   const bridge = sandbox.ip("-d link show dev br0")[0];
