@@ -7,7 +7,7 @@ import { SOCK_DGRAM, Socket } from "./socket.ts";
 
 Deno.test("AsyncWrite writes to sockets, any number at the same time", async () => {
   using poller = new Poller();
-  const pairs = Array.from({ length: 40 }, () => Socket.pair(AF_UNIX, SOCK_DGRAM));
+  const pairs = Array.from({ length: 100 }, () => Socket.pair(AF_UNIX, SOCK_DGRAM));
   const writes = pairs.map(([from], i) =>
     AsyncWrite.start(from.descriptor, new TextEncoder().encode(`datagram ${i}`))
   );

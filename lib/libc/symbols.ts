@@ -30,7 +30,6 @@ export const transfers = group({
 /** Writing by another thread. `aio.h` */
 export const asyncIo = group({
   aio_write: ["i32", "buffer"], //                        int aio_write(struct aiocb *)
-  aio_error: ["i32", "buffer"], //                        int aio_error(const struct aiocb *)
 });
 
 /** What memory is needed for. `sys/mman.h` */
