@@ -1,4 +1,5 @@
 import type { Snapshot } from "../runtime/async_storage.ts";
+import { Deadlines } from "./deadlines.ts";
 import { Epoll, type Readiness } from "./epoll.ts";
 import { END_ID, WATCHED_ID } from "./poll_ids.ts";
 import { pollReadable } from "./poll.ts";
@@ -41,6 +42,7 @@ const HOPS = 16;
 export class Poller implements Disposable {
   readonly #epoll = new Epoll();
   readonly #watched = new Map<number, () => void>();
+  readonly #deadlines = new Deadlines();
   /** Never the same twice: what is reported may be gone, and its descriptor's number another's. */
   #nextId = 1;
   /** What the Worker waits for: {@link #end}, and {@link #epoll} while it is left to it. */
@@ -135,6 +137,7 @@ export class Poller implements Disposable {
     this.#isEnding = true;
     clearTimeout(this.#rest);
     this.#watched.clear();
+    this.#deadlines[Symbol.dispose]();
     this.#end[0].send(new Uint8Array(1));
   }
 
@@ -143,12 +146,12 @@ export class Poller implements Disposable {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const end = (isReadable: boolean) => {
       watch[Symbol.dispose](); // Now: it would be reported again first.
-      clearTimeout(timer);
+      inTime();
       ended();
       resolve(isReadable);
     };
     const watch = this.watch({ descriptor }, () => end(true));
-    const timer = setTimeout(end, ms, false);
+    const inTime = this.#deadlines.add(ms, () => end(false));
     return promise;
   }
 
