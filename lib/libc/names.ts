@@ -15,6 +15,9 @@ import { SystemError } from "./system_error.ts";
 /** The longest target of a link, and the NUL. `limits.h` */
 const PATH_MAX = 4096;
 
+/** Where every target is read into: it is decoded at once. */
+const target = new Uint8Array(PATH_MAX);
+
 const MISSING = [errnoNumber("ENOENT"), errnoNumber("ENOTDIR")];
 
 /**
@@ -23,7 +26,6 @@ const MISSING = [errnoNumber("ENOENT"), errnoNumber("ENOTDIR")];
  */
 export function readLinkIfPresent(path: string): string | undefined {
   const { readlink } = names();
-  const target = new Uint8Array(PATH_MAX);
   const length = Number(readlink(cString(fromCaller(path)), target, target.length));
   if (length >= 0) return decodeText(target.subarray(0, length));
   const errno = runtime.errno();

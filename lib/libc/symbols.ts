@@ -37,6 +37,11 @@ export const memoryAdvice = group({
   madvise: ["i32", "u64", "usize", "i32"], //             int madvise(void *, size_t, int advice)
 });
 
+/** The C library's memory. Not in musl. `malloc.h` */
+export const allocation = group({
+  mallopt: ["i32", "i32", "i32"], //                      int mallopt(int parameter, int value)
+});
+
 /** Writing to the disk. `unistd.h` */
 export const synchronization = group({
   fsync: ["i32", "i32"], //                               int fsync(int fd)

@@ -4,6 +4,7 @@
  * @module
  */
 import { type InProcessPlugin, registeredPlugin } from "../invoke/in_process.ts";
+import { joinFreedAtOnce } from "../libc/allocation.ts";
 import { execute } from "../libc/execute.ts";
 import { Poller } from "../libc/poller.ts";
 import { setNiceness } from "../libc/priority.ts";
@@ -57,6 +58,7 @@ export async function serve({ socketPath, idleMs }: ServeOptions): Promise<numbe
   takeRuntimeOptions();
   setNiceness(NICENESS);
   keepNamespace();
+  joinFreedAtOnce();
   const passed = passedSocket(SERVER);
   // listen(2) puts this process into the socket's credentials: a client sees there whether the
   // server runs, or a service manager has to start it.

@@ -27,6 +27,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   "lib/invoke/in_process.ts: lastRead": "a file's content, used for the same file only",
   "lib/libc/async_write.ts: #underWay":
     "keeps the memory of what the kernel reads, whoever sent it",
+  "lib/libc/names.ts: target": "what is in it is decoded before anybody else's turn",
   "lib/netlink/codec.ts: LITTLE": "a constant",
   "lib/nl/transport.ts: buffer": "what is in it is taken out before anybody else's turn",
   "lib/nftables/set.ts: nextId": "numbers that differ within a batch; any will do",
