@@ -19,6 +19,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
     "lib/ip/",
     "lib/libc/",
     "lib/ns/netns.ts",
+    "lib/ns/sysctl.ts",
     "lib/skel/",
     "lib/server/",
     "lib/invoke/in_process.ts",
@@ -47,7 +48,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   link: ["lib/netlink/", "lib/rtnl/", "lib/attach/owner.ts"],
   /** What writes lines to a file, for a trace and a log. */
   lines: ["lib/libc/line_file.ts"],
-  /** Commands that keep state on the host: records, locks, sysctls. */
+  /** Commands that keep state on the host: records, locks. */
   state: ["lib/state/", "lib/host/", "lib/ns/recorded.ts"],
   /** Plugins that make an interface and give it addresses. */
   attach: ["lib/attach/", "lib/invoke/", "lib/ipam/", "lib/ns/"],
