@@ -125,6 +125,15 @@ export const ACCEPTED: readonly AcceptedDifference[] = [
     reason: "until they have, a second or two, a container's first IPv6 packets go nowhere",
   },
   {
+    id: "queues",
+    plugins: ["bridge", "ptp"],
+    lines: / host link \S+ num_[rt]x_queues: /,
+    what: "host ends have one queue for each direction",
+    reason:
+      "the kernel has one for each processor, of which it uses one, and keeps everybody from " +
+      "changing interfaces while it leaves out the others; a container's end has them",
+  },
+  {
     id: "masquerading-del",
     plugins: ["bridge", "ptp"],
     lines: /^DEL: 999 .*iptables -t nat -D POSTROUTING .* does not exist.*, ours: success/s,
