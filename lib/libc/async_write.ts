@@ -66,7 +66,7 @@ export class AsyncWrite {
   /**
    * EINPROGRESS while it is under way, 0 once it has succeeded, else its error. Not by aio_error(3): that
    * waits for a lock of the C library's, whose holder may have to wait for a processor. In a storm of
-   * calls that took a tenth of this thread's time.
+   * calls that took a seventh of this thread's time.
    */
   get errno(): number {
     return this.#control.getInt32(ERROR_CODE, true);

@@ -22,14 +22,15 @@ const NS_GET_NSTYPE = 0xb703;
 const OWN = "/proc/thread-self/ns/net";
 
 /**
- * The namespace that the process's first thread was in when it first entered another one. Kept open,
+ * The namespace that the process's first thread was in when it first entered another one, or since
+ * {@link keepNamespace}. Kept open,
  * since it goes back to the same one every time, and opening a file of /proc takes as long as entering
  * and leaving. Not for other threads: nobody would close it when they end.
  */
 let first: NetNs | undefined;
 
-/** The identity of {@link first}, where {@link keepNamespace} was called: the first thread is there. */
-let home: FileId | undefined;
+/** Whether the first thread leaves {@link first} in {@link NetNs.run} only. */
+let isKept = false;
 
 /** The namespace that {@link NetNs.run} has the first thread in; never across an `await`. */
 let entered: NetNs | undefined;
@@ -41,18 +42,17 @@ let entered: NetNs | undefined;
  */
 export function keepNamespace(): void {
   first = NetNs.current();
-  const { dev, ino } = first;
-  home = { dev, ino };
+  isKept = true;
 }
 
 /** Tells whether the calling thread is in the namespace of {@link keepNamespace}. */
 export function isAtHome(): boolean {
-  return home !== undefined && entered === undefined;
+  return isKept && entered === undefined;
 }
 
 /** Finds the identity of the namespace that the calling thread is in. @throws {Error} with `code` */
 export function currentIdentity(): FileId {
-  return home === undefined ? runtime.files.stat(OWN) : entered ?? home;
+  return isKept ? entered ?? first! : runtime.files.stat(OWN);
 }
 
 /** What a function run inside a namespace may return: anything but a promise. */
@@ -168,7 +168,7 @@ export class NetNs implements Disposable {
     using other = outer || first?.is(own) ? undefined : NetNs.current();
     const back = outer ?? other ?? first!;
     enterByDescriptor(this.descriptor, this.path);
-    if (home) entered = this;
+    if (isKept) entered = this;
     try {
       return inside();
     } finally {
@@ -177,7 +177,10 @@ export class NetNs implements Disposable {
     }
   }
 
-  /** Closes the descriptor; the namespace stays as long as a mount, process or socket holds it. */
+  /**
+   * Closes the descriptor, but for that of {@link keepNamespace}; the namespace stays as long as a
+   * mount, process or socket holds it.
+   */
   [Symbol.dispose](): void {
     if (this !== first) this.#descriptor[Symbol.dispose]();
   }

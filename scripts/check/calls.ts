@@ -16,7 +16,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   "lib/ns/netns.ts: runtime.write": "a thread that cannot leave a namespace ends the process",
   "lib/ns/netns.ts: runtime.exit": "a thread that cannot leave a namespace ends the process",
   "lib/ns/netns.ts: first": "compared with where the thread is, whoever's call it does",
-  "lib/ns/netns.ts: home": "where the thread is, whoever's call it does",
+  "lib/ns/netns.ts: isKept": "a fact about the thread",
   "lib/ns/netns.ts: entered": "where the thread is, in what does not wait",
   "lib/ns/netns.ts: isFirst": "a fact about the thread",
   "lib/ns/sysctl.ts: kept": "directories of the namespace that the thread stays in",
