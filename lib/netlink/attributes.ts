@@ -145,8 +145,8 @@ export function packAttributes(parts: readonly RawAttribute[]): Uint8Array {
   const bytes = new Uint8Array(size);
   let offset = 0;
   for (const { type, payload } of parts) {
-    bytes.set(u16.encode(HEADER + payload.length), offset);
-    bytes.set(u16.encode(type), offset + 2);
+    u16.put(bytes, offset, HEADER + payload.length);
+    u16.put(bytes, offset + 2, type);
     bytes.set(payload, offset + HEADER);
     offset += HEADER + align(payload.length);
   }

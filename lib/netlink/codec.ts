@@ -27,9 +27,16 @@ export type Value<C> = C extends Codec<infer T> ? T : never;
 
 const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-/** A codec of numbers, which can read one in the middle of a message. */
+/** A codec of numbers, which can read and write one in the middle of a message. */
 interface NumberCodec extends Fixed<number> {
   at(bytes: Uint8Array, offset: number): number;
+  put(bytes: Uint8Array, offset: number, value: number): void;
+}
+
+/** The codec of a C structure. */
+export interface Struct<T> extends Fixed<T> {
+  /** Writes a value into the middle of a message; members that it lacks are left as they are. */
+  put(bytes: Uint8Array, offset: number, value: Partial<T>): void;
 }
 
 /**
@@ -45,14 +52,18 @@ function number(size: number, little: boolean, signed = false): NumberCodec {
     }
     return signed ? value | 0 : value;
   };
+  const put = (bytes: Uint8Array, offset: number, value: number) => {
+    for (let i = 0, rest = value; i < size; i++, rest = Math.floor(rest / 256)) {
+      bytes[offset + (little ? i : size - 1 - i)] = rest;
+    }
+  };
   return {
     size,
     at,
+    put,
     encode(value) {
       const bytes = new Uint8Array(size);
-      for (let i = 0; i < size; i++) {
-        bytes[little ? i : size - 1 - i] = Math.floor(value / 256 ** i);
-      }
+      put(bytes, 0, value);
       return bytes;
     },
     decode: (bytes) => at(bytes, 0),
@@ -131,24 +142,23 @@ export const mac: Codec<string> = { encode: macBytes, decode: formatMac };
 /** A C structure: its members one after another, each aligned by the table itself (`pad`). */
 export function struct<M extends Record<string, NumberCodec>>(
   members: M,
-): Fixed<{ [K in keyof M]: number }> & { zero: { [K in keyof M]: number } } {
+): Struct<{ [K in keyof M]: number }> {
   const rows = Object.entries(members);
-  let size = 0;
-  const zero: Record<string, number> = {};
-  for (const [name, member] of rows) {
-    size += member.size;
-    zero[name] = 0;
-  }
+  const size = rows.reduce((sum, [, member]) => sum + member.size, 0);
+  const put = (bytes: Uint8Array, start: number, value: { [K in keyof M]?: number }) => {
+    let offset = start;
+    for (const [name, member] of rows) {
+      const given = value[name];
+      if (given !== undefined) member.put(bytes, offset, given);
+      offset += member.size;
+    }
+  };
   return {
     size,
-    zero: zero as { [K in keyof M]: number },
+    put,
     encode(value) {
       const bytes = new Uint8Array(size);
-      let offset = 0;
-      for (const [name, member] of rows) {
-        bytes.set(member.encode(value[name]!), offset);
-        offset += member.size;
-      }
+      put(bytes, 0, value);
       return bytes;
     },
     decode(bytes) {

@@ -6,7 +6,7 @@
  */
 import { noteWritten } from "../runtime/observer.ts";
 import { align, unpackAttributes } from "./attributes.ts";
-import { type Codec, cstring, type Fixed, s32, struct, u16, u32 } from "./codec.ts";
+import { type Codec, cstring, s32, type Struct, struct, u16, u32 } from "./codec.ts";
 
 /** The type of an error, and of the acknowledgement, which is error 0. netlink(7) */
 export const NLMSG_ERROR = 2;
@@ -42,10 +42,9 @@ export interface Message {
 /** The bytes of one message. */
 export function packMessage(message: Message): Uint8Array<ArrayBuffer> {
   const { type, flags, sequence, payload } = message;
-  const bytes = new Uint8Array(align(nlmsghdr.size + payload.length));
-  bytes.set(
-    nlmsghdr.encode({ length: nlmsghdr.size + payload.length, type, flags, sequence, port: 0 }),
-  );
+  const length = nlmsghdr.size + payload.length;
+  const bytes = new Uint8Array(align(length));
+  nlmsghdr.put(bytes, 0, { length, type, flags, sequence, port: 0 });
   bytes.set(payload, nlmsghdr.size);
   return bytes;
 }
@@ -91,14 +90,14 @@ function extendedText(bytes: Uint8Array): string | undefined {
 
 /** A family's header and its attributes as one value. */
 export function message<H extends object, A extends object>(
-  header: Fixed<H> & { zero: H },
+  header: Struct<H>,
   table: Codec<A>,
 ): Codec<Partial<H> & A> {
   return {
     encode(value) {
       const attributes = table.encode(value);
       const bytes = new Uint8Array(align(header.size) + attributes.length);
-      bytes.set(header.encode({ ...header.zero, ...value }));
+      header.put(bytes, 0, value);
       bytes.set(attributes, align(header.size));
       noteWritten(bytes, value);
       return bytes;
