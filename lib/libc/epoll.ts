@@ -21,7 +21,7 @@ const EPOLLONESHOT = 1 << 30;
 export type Readiness = "read" | "write";
 const EVENTS_OF = { read: EPOLLIN, write: EPOLLOUT } as const;
 
-/** How many events {@link epollWait} takes at once. */
+/** How many events are taken at once. */
 const EVENTS = 64;
 
 const EINTR = errnoNumber("EINTR");
@@ -29,6 +29,9 @@ const EINTR = errnoNumber("EINTR");
 /** A set of descriptors to wait for. One that is ready is reported by every {@link Epoll.wait}. */
 export class Epoll implements Disposable {
   readonly #descriptor: Descriptor;
+  /** For every change and every wait: memory of their own takes longer than they do. */
+  readonly #event = new EventList(1);
+  readonly #events = new EventList(EVENTS);
 
   /** `epoll_create1(2)`. @throws {SystemError} */
   constructor() {
@@ -69,18 +72,14 @@ export class Epoll implements Disposable {
 
   /** Waits as {@link epollWait} does. */
   wait(ms: number): number[] {
-    return epollWait(this.descriptor, ms);
+    return waitInto(this.#events, this.descriptor, ms);
   }
 
   #control(operation: number, descriptor: number, id: number, events: number): void {
     const { epoll_ctl } = epolls();
-    const { size, data } = eventLayout();
-    const event = new Uint8Array(size);
-    const view = new DataView(event.buffer);
-    view.setUint32(0, events, true);
-    view.setUint32(data, id, true);
+    this.#event.set(events, id);
     call(
-      () => epoll_ctl(this.descriptor, operation, descriptor, event),
+      () => epoll_ctl(this.descriptor, operation, descriptor, this.#event.bytes),
       () => `wait for descriptor ${descriptor}`,
     );
   }
@@ -96,22 +95,41 @@ export class Epoll implements Disposable {
  * @returns an empty list when the time is over, or a signal came before
  */
 export function epollWait(descriptor: number, ms: number): number[] {
-  const { epoll_wait } = epolls();
-  const { size, data } = eventLayout();
-  const events = new Uint8Array(EVENTS * size);
-  const count = epoll_wait(descriptor, events, EVENTS, ms);
-  if (count < 0) {
-    const errno = runtime.errno();
-    if (errno === EINTR) return [];
-    throw new SystemError("wait for descriptors", errno);
-  }
-  const view = new DataView(events.buffer);
-  const ids: number[] = [];
-  for (let i = 0; i < count; i++) ids.push(view.getUint32(i * size + data, true));
-  return ids;
+  return waitInto(new EventList(EVENTS), descriptor, ms);
 }
 
-/** `struct epoll_event`: packed on x86-64, and only there. `linux/eventpoll.h` */
-function eventLayout(): { size: number; data: number } {
-  return runtime.machine === "x86_64" ? { size: 12, data: 4 } : { size: 16, data: 8 };
+function waitInto(events: EventList, descriptor: number, ms: number): number[] {
+  const { epoll_wait } = epolls();
+  const count = epoll_wait(descriptor, events.bytes, EVENTS, ms);
+  if (count >= 0) return events.ids(count);
+  const errno = runtime.errno();
+  if (errno === EINTR) return [];
+  throw new SystemError("wait for descriptors", errno);
+}
+
+/** An array of `struct epoll_event`: packed on x86-64, and only there. `linux/eventpoll.h` */
+class EventList {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #view: DataView;
+  /** The size of an event, and the place of what belongs to the user. */
+  readonly #layout = runtime.machine === "x86_64" ? { size: 12, data: 4 } : { size: 16, data: 8 };
+
+  constructor(count: number) {
+    this.bytes = new Uint8Array(new ArrayBuffer(count * this.#layout.size));
+    this.#view = new DataView(this.bytes.buffer);
+  }
+
+  /** Sets the first event. */
+  set(events: number, id: number): void {
+    this.#view.setUint32(0, events, true);
+    this.#view.setUint32(this.#layout.data, id, true);
+  }
+
+  /** The ids of the first `count` events. */
+  ids(count: number): number[] {
+    const { size, data } = this.#layout;
+    const ids: number[] = [];
+    for (let i = 0; i < count; i++) ids.push(this.#view.getUint32(i * size + data, true));
+    return ids;
+  }
 }
