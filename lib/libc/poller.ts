@@ -22,6 +22,12 @@ const REST_MS = 20;
 const SOON_MS = 1;
 
 /**
+ * How long a thread waits where everybody who has work for it waits for a descriptor. What they may wait
+ * for besides is late by as much. Milliseconds.
+ */
+const ALL_WAIT_MS = 1;
+
+/**
  * How many microtasks those who were called get before this thread looks what else is ready. A look more or
  * less does no harm.
  */
@@ -37,7 +43,7 @@ const HOPS = 16;
  *
  * A message of the Worker's takes 0.1 ms, after a pause 0.2. So this thread looks by itself as long as it
  * finds something, and waits by itself where nobody has work for it: {@link Poller.begin} and
- * {@link Poller.end} count that.
+ * {@link Poller.end} count that. Where all who have some wait for descriptors, it waits a moment.
  */
 export class Poller implements Disposable {
   readonly #epoll = new Epoll();
@@ -51,14 +57,18 @@ export class Poller implements Disposable {
   readonly #end: readonly [own: Socket, watched: Socket] = Socket.pair(AF_UNIX, SOCK_DGRAM);
   /** How many have work for this thread. The first is whoever made this object. */
   #work = 1;
+  /** How many of them wait for a descriptor. */
+  #waiting = 0;
   #isLeft = false;
   /** The number of microtasks before {@link #look}; 0 when it is not about to be called. */
   #hops = 0;
   /** When the runtime last had an event for this thread. Milliseconds. */
   #lastEvent = 0;
   readonly #asItself: Snapshot;
-  /** Ends the time that the runtime has for its events. */
+  /** Ends the time that the runtime has for its events, of a thread without work. */
   #rest: ReturnType<typeof setTimeout> | undefined;
+  /** Ends the same of a thread with work. */
+  #turn: ReturnType<typeof setTimeout> | undefined;
   #isEnding = false;
 
   /**
@@ -91,16 +101,15 @@ export class Poller implements Disposable {
     const id = this.#nextId++;
     this.#epoll.add(descriptor, id, readiness);
     this.#watched.set(id, ready);
-    return {
-      [Symbol.dispose]: () => {
-        if (this.#watched.delete(id)) this.#epoll.remove(descriptor);
-      },
-    };
+    return new Watch(() => {
+      if (this.#watched.delete(id)) this.#epoll.remove(descriptor);
+    });
   }
 
   /** Waits until there is something to read. Returns whether there is: false when `ms` are over before. */
   readable(descriptor: number, ms: number): Promise<boolean> {
-    return this.#readable(descriptor, ms, () => {});
+    this.#waiting++;
+    return this.#readable(descriptor, ms, () => this.#waiting--);
   }
 
   /**
@@ -136,6 +145,7 @@ export class Poller implements Disposable {
   [Symbol.dispose](): void {
     this.#isEnding = true;
     clearTimeout(this.#rest);
+    clearTimeout(this.#turn);
     this.#watched.clear();
     this.#deadlines[Symbol.dispose]();
     this.#end[0].send(new Uint8Array(1));
@@ -188,16 +198,28 @@ export class Poller implements Disposable {
     let ready: readonly number[] = [];
     try {
       if (left > 0) {
-        if (isIdle) this.#takeBack();
-        ready = this.#epoll.wait(isIdle ? Math.ceil(left) : 0);
+        const ms = isIdle ? Math.ceil(left) : this.#waiting >= this.#work ? ALL_WAIT_MS : 0;
+        if (ms > 0) this.#takeBack();
+        ready = this.#epoll.wait(ms);
       }
       for (const id of ready) this.#watched.get(id)?.();
     } finally {
       if (ready.length > 0) this.#lookSoon();
+      else if (left <= 0 && !isIdle) this.#lookAfterTurn();
       else this.#leave();
       if (isIdle && ready.length === 0) this.#waitAgainSoon();
     }
   }
+
+  /** Looks again, once the runtime told of its events: sooner than a message of the Worker's comes. */
+  #lookAfterTurn(): void {
+    if (!this.#isLeft) this.#turn ??= setTimeout(this.#turnOver, 0);
+  }
+
+  readonly #turnOver = () => {
+    this.#turn = undefined;
+    this.#lookAfterEvent();
+  };
 
   /** Waits again, unless there is work by then, once the runtime had time for its events. */
   #waitAgainSoon(): void {
@@ -226,6 +248,15 @@ export class Poller implements Disposable {
     this.#workers[Symbol.dispose]();
     this.#epoll[Symbol.dispose]();
     for (const socket of this.#end) socket[Symbol.dispose]();
+  }
+}
+
+/** A descriptor that is watched. V8 makes an object of a class several times as fast as one with its own method. */
+class Watch implements Disposable {
+  constructor(readonly end: () => void) {}
+
+  [Symbol.dispose](): void {
+    this.end();
   }
 }
 

@@ -119,6 +119,59 @@ Deno.test("a thread without work waits itself", async () => {
   assert(await succeeds(() => hearsBoth(poller, () => poller.end(), () => poller.begin())));
 });
 
+Deno.test("a thread waits a moment itself where all who have work wait for a descriptor", async () => {
+  using poller = new Poller();
+  const [[a, toA], [b, toB]] = [
+    Socket.pair(AF_UNIX, SOCK_DGRAM),
+    Socket.pair(AF_UNIX, SOCK_DGRAM),
+  ];
+  const waitsItself = async (isWaiting: boolean) => {
+    const readable = isWaiting ? poller.readable(b.descriptor, 60_000) : undefined;
+    toA.send(bytes("for a"));
+    await next(poller, a);
+    const start = performance.now();
+    await goOn();
+    const ms = performance.now() - start;
+    toB.send(bytes("for b"));
+    if (readable) assertEquals(await readable, true);
+    b.receive();
+    return ms >= 1;
+  };
+  assert(await succeeds(() => waitsItself(true)), "it did not wait");
+  assert(await succeeds(async () => !await waitsItself(false)), "it waited for somebody with work");
+  for (const socket of [a, toA, b, toB]) socket[Symbol.dispose]();
+});
+
+Deno.test("a thread that always finds something hears of the runtime's events, and needs no Worker", async () => {
+  let messages = 0;
+  const { Worker } = globalThis;
+  globalThis.Worker = class extends Worker {
+    override set onmessage(handler: (event: MessageEvent) => void) {
+      super.onmessage = (event) => {
+        messages++;
+        handler(event);
+      };
+    }
+  };
+  try {
+    using poller = new Poller();
+    const [a, toA] = Socket.pair(AF_UNIX, SOCK_DGRAM);
+    let isOver = false;
+    const over = timer(300).then(() => isOver = true);
+    let heard = 0;
+    for (; !isOver; heard++) {
+      toA.send(bytes("for a"));
+      await next(poller, a);
+    }
+    await over;
+    assert(heard > 100, `only ${heard} were heard`);
+    assert(messages < 10, `the Worker sent ${messages} messages`);
+    for (const socket of [a, toA]) socket[Symbol.dispose]();
+  } finally {
+    globalThis.Worker = Worker;
+  }
+});
+
 /** Waits as long as a timer takes that is set to `ms`. Returns milliseconds. */
 async function timer(ms: number): Promise<number> {
   const start = performance.now();
