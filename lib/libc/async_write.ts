@@ -28,13 +28,10 @@ const EINPROGRESS = errnoNumber("EINPROGRESS")!;
 export class AsyncWrite {
   /** What the other thread uses until the write has ended: it must not be collected before. */
   static readonly #underWay = new Set<AsyncWrite>();
-  readonly #control = new DataView(new ArrayBuffer(AIOCB_SIZE));
-  readonly #data: Uint8Array<ArrayBuffer>;
+  readonly #control: DataView;
 
-  private constructor(data: Uint8Array) {
-    // A copy of its own, whose address nothing changes.
-    this.#data = new Uint8Array(new ArrayBuffer(data.length));
-    this.#data.set(data);
+  private constructor(control: DataView) {
+    this.#control = control;
   }
 
   /**
@@ -44,14 +41,17 @@ export class AsyncWrite {
   static start(descriptor: number, data: Uint8Array): AsyncWrite {
     const underWay = AsyncWrite.#underWay;
     const over = underWay.size < KEPT ? [] : [...underWay].filter(({ hasEnded }) => hasEnded);
-    const write = new AsyncWrite(data);
-    const control = write.#control;
+    // The control block and behind it the data: memory of its own, whose address nothing changes.
+    const bytes = new Uint8Array(new ArrayBuffer(AIOCB_SIZE + data.length));
+    bytes.set(data, AIOCB_SIZE);
+    const control = new DataView(bytes.buffer);
     control.setInt32(0, descriptor, true);
-    control.setBigUint64(AIO_BUF, runtime.addressOf(write.#data), true);
+    control.setBigUint64(AIO_BUF, runtime.addressOf(bytes) + BigInt(AIOCB_SIZE), true);
     control.setBigUint64(AIO_NBYTES, BigInt(data.length), true);
     control.setInt32(SIGEV_NOTIFY, SIGEV_NONE, true);
     const { aio_write } = asyncIo();
-    call(() => aio_write(new Uint8Array(control.buffer)), () => "write by another thread");
+    call(() => aio_write(bytes), () => "write by another thread");
+    const write = new AsyncWrite(control);
     underWay.add(write);
     // Now: the other thread looks once more at what has ended, with a lock that this call has waited for.
     for (const ended of over) underWay.delete(ended);
