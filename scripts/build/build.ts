@@ -103,7 +103,8 @@ interface Making extends BuildOptions {
 
 /** Makes one executable in the staging directory and returns its path. */
 async function compileOne(making: Making): Promise<string> {
-  const { root, runtime, target, staging, progress, name, plugins, listed, entry } = making;
+  const { root, runtime, resident, target, staging, progress, name, plugins, listed, entry } =
+    making;
   const version = JSON.parse(Deno.readTextFileSync(`${root}/deno.json`)).version as string;
   const directory = `${staging}/${name}-modules`;
   const bundled = await progress.step(
@@ -113,7 +114,7 @@ async function compileOne(making: Making): Promise<string> {
       const { file: client } = makeClient(target);
       const commit = await findCommit(root);
       const what = { plugins, listed, entry, client };
-      return await bundle({ root, version, commit, runtime, directory, ...what });
+      return await bundle({ root, version, commit, runtime, resident, directory, ...what });
     },
     ({ metafile }) => {
       const modules = Object.values(metafile.outputs);
@@ -122,7 +123,7 @@ async function compileOne(making: Making): Promise<string> {
     },
   );
   const path = `${staging}/${name}`;
-  const deno = { permissions: making.permissions, resident: making.resident };
+  const deno = { permissions: making.permissions, resident };
   await compile(bundled, { path, name, says: version, runtime, target, deno, progress });
   return path;
 }
