@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Deadlines } from "../libc/deadlines.ts";
 import { Descriptor, O_CREAT, O_NONBLOCK, O_RDONLY } from "../libc/descriptor.ts";
 import { fromCaller, inherit } from "../runtime/caller.ts";
 import { errnoNumber } from "../runtime/errno.ts";
@@ -52,13 +53,13 @@ export interface LockOptions {
  */
 export class FileLock implements Disposable {
   readonly #descriptor: Descriptor;
-  readonly #turn: Disposable;
+  readonly #turn: Turn;
   readonly #inherited: Disposable | undefined;
   readonly #observation: Observation | undefined;
 
   private constructor(
     descriptor: Descriptor,
-    turn: Disposable,
+    turn: Turn,
     inherited: boolean,
     observation: Observation | undefined,
   ) {
@@ -115,33 +116,44 @@ export class FileLock implements Disposable {
  */
 const queues = new Map<string, (() => void)[]>();
 
+/** How long those in the queues wait. */
+const deadlines = new Deadlines();
+
 /** Waits for the turn in the queue, which ends when disposed of; undefined at the deadline. */
-async function takeTurn(path: string, deadlineMs: number): Promise<Disposable | undefined> {
+async function takeTurn(path: string, deadlineMs: number): Promise<Turn | undefined> {
   const queue = queues.get(path);
   if (!queue) {
     queues.set(path, []);
-  } else {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const next = () => resolve(true);
-    queue.push(next);
-    const timer = setTimeout(() => {
-      queue.splice(queue.indexOf(next), 1);
-      resolve(false);
-    }, deadlineMs);
-    const came = await promise;
-    clearTimeout(timer);
-    if (!came) return undefined;
+    return new Turn(path);
   }
-  let over = false;
-  return {
-    [Symbol.dispose]() {
-      if (over) return;
-      over = true;
-      const next = queues.get(path)!.shift();
-      if (next) next();
-      else queues.delete(path);
-    },
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const next = () => {
+    inTime();
+    resolve(true);
   };
+  const inTime = deadlines.add(deadlineMs, () => {
+    queue.splice(queue.indexOf(next), 1);
+    resolve(false);
+  });
+  queue.push(next);
+  return await promise ? new Turn(path) : undefined;
+}
+
+/** The first place in a queue. */
+class Turn implements Disposable {
+  #isOver = false;
+
+  constructor(readonly path: string) {}
+
+  [Symbol.dispose](): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const next = queues.get(this.path)!.shift();
+    if (next) return next();
+    queues.delete(this.path);
+    // A timer would keep the process from ending.
+    if (queues.size === 0) deadlines.rest();
+  }
 }
 
 function open(path: string, flags: number, mode: number): Descriptor {

@@ -16,18 +16,21 @@ export class Deadlines implements Disposable {
     if (deadline.at < this.#next) this.#wake(deadline.at);
     return () => {
       this.#pending.delete(deadline);
-      if (this.#isEnding) this.#endUnlessNeeded();
+      if (this.#isEnding) this.rest();
     };
+  }
+
+  /** Ends the timer where there is no deadline; one that is set later starts it again. */
+  rest(): void {
+    if (this.#pending.size > 0) return;
+    clearTimeout(this.#timer);
+    this.#next = Infinity;
   }
 
   /** Keeps no timer beyond the deadlines that there are now. */
   [Symbol.dispose](): void {
     this.#isEnding = true;
-    this.#endUnlessNeeded();
-  }
-
-  #endUnlessNeeded(): void {
-    if (this.#pending.size === 0) clearTimeout(this.#timer);
+    this.rest();
   }
 
   #wake(at: number): void {
