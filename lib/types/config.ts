@@ -164,9 +164,9 @@ export function isEmptyDns(dns: Dns | undefined): boolean {
 
 /** Returns `object` without the keys whose value is undefined. */
 function withoutUndefined<T extends object>(object: { [K in keyof T]: T[K] | undefined }): T {
-  const rest = { ...object };
-  for (const key of Object.keys(rest) as (keyof T)[]) {
-    if (rest[key] === undefined) delete rest[key];
+  const rest: Partial<T> = {};
+  for (const key of Object.keys(object) as (keyof T)[]) {
+    if (object[key] !== undefined) rest[key] = object[key];
   }
   return rest as T;
 }

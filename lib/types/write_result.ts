@@ -122,9 +122,10 @@ function print(values: object, keys: readonly string[], known: readonly string[]
     const value = all[key];
     if (value !== undefined && (ALWAYS.includes(key) || !isEmpty(value))) printed[key] = value;
   }
-  const unknown = { ...all } as JsonObject;
-  for (const key of known) delete unknown[key];
-  return { ...printed, ...unknown };
+  const unknown = Object.entries(all).filter(([key]) => !known.includes(key));
+  return unknown.length === 0
+    ? printed
+    : { ...printed, ...Object.fromEntries(unknown) } as JsonObject;
 }
 
 function printDns(dns: Dns | undefined): JsonObject {
