@@ -344,7 +344,7 @@ export class DiskStore implements Store {
   #removeFile(name: string): boolean {
     this.#hasChanged = true;
     try {
-      removeIfPresent(this.#path(name));
+      removePresent(this.#path(name));
       return true;
     } catch (error) {
       if (!["EISDIR", "ENOTEMPTY"].includes(errnoCode(error) ?? "")) throw error;
@@ -368,7 +368,7 @@ export class DiskStore implements Store {
         // Never an existing file: it may be a hard link of a reservation.
         runtime.files.write(path, text, { create: "new", mode: 0o600, sync });
         const result = work();
-        if (!isRenamed) removeIfPresent(path);
+        if (!isRenamed) removePresent(path);
         return result;
       } catch (error) {
         removeIfPresent(path);
@@ -405,6 +405,11 @@ export class DiskStore implements Store {
   #path(name: string): string {
     return `${this.#directory}/${name}`;
   }
+}
+
+/** Removes a file that is there, unless somebody else has just done so: to look first takes longer. */
+function removePresent(path: string): void {
+  ifPresent(() => runtime.files.remove(path));
 }
 
 function isAddress(name: string): boolean {
