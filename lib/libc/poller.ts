@@ -108,8 +108,9 @@ export class Poller implements Disposable {
 
   /** Waits until there is something to read. Returns whether there is: false when `ms` are over before. */
   readable(descriptor: number, ms: number): Promise<boolean> {
+    const readable = this.#readable(descriptor, ms, () => this.#waiting--);
     this.#waiting++;
-    return this.#readable(descriptor, ms, () => this.#waiting--);
+    return readable;
   }
 
   /**
