@@ -40,6 +40,12 @@ type End =
 
 const SERVER = "resident server";
 
+/**
+ * How long calls have to end when the server does. `TimeoutStopSec=` of its unit is 90 seconds: what is
+ * killed then takes nothing back. Milliseconds.
+ */
+const DRAIN_MS = 80_000;
+
 /** A pause after which memory is given back. Milliseconds. */
 const PAUSE_MS = 5000;
 
@@ -88,7 +94,7 @@ export async function serve({ socketPath, idleMs }: ServeOptions): Promise<numbe
   const { kind, why } = await end.promise;
   poller.begin();
   log(`ends: ${why}${server.inFlight > 0 ? `; waits for ${server.inFlight} calls` : ""}`);
-  await server.drain();
+  await server.drain(DRAIN_MS);
   if (kind === "again") startAgain(listener, isOwn);
   // The service manager's socket stays, so that it can start the server again.
   if (isOwn) removeIfPresent(socketPath);

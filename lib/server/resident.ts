@@ -12,6 +12,7 @@ import { withoutDeleted } from "../runtime/deleted.ts";
 import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { type FileId, isSameFile } from "../runtime/same_file.ts";
+import { endsWithin } from "../runtime/sleep.ts";
 import { CniError } from "../types/error.ts";
 import { interruptedBy, type PluginOutput, takeBackUnwritten } from "../types/plugin_output.ts";
 import { Acceptor } from "./acceptor.ts";
@@ -81,6 +82,9 @@ interface Caller {
 /** How long the server waits for a request, and for the call to be handed over. Milliseconds. */
 const REQUEST_TIMEOUT_MS = 10_000;
 
+/** How long calls that a server interrupts have to take back what they did. Milliseconds. */
+const GRACE_MS = 8000;
+
 /** A server; it serves until it is disposed of. */
 export class ResidentServer implements Disposable {
   readonly #acceptor: Acceptor;
@@ -134,9 +138,22 @@ export class ResidentServer implements Disposable {
     };
   }
 
-  /** Declines every further call; resolves when no call is under way any more. */
-  async drain(): Promise<void> {
+  /**
+   * Declines every further call; resolves when no call is under way any more. Those that have not ended
+   * after `ms` are interrupted, and what is under way {@link GRACE_MS} later is given up: a plugin or a
+   * reader that hangs must not keep every other call from being served.
+   */
+  async drain(ms: number): Promise<void> {
     this.#draining = true;
+    const ended = this.#ended();
+    if (await endsWithin(ms, ended)) return;
+    const { log } = this.#options;
+    log(`what is under way has not ended after ${ms / 1000} s, and is interrupted`);
+    this.interrupt(interruptedBy("the end of its server"));
+    if (!await endsWithin(GRACE_MS, ended)) log("what is still under way is given up");
+  }
+
+  async #ended(): Promise<void> {
     while (this.#inFlight.size > 0) await Promise.allSettled(this.#inFlight.keys());
     for (const works of this.#unfinished.values()) await Promise.allSettled(works);
   }

@@ -7,6 +7,7 @@ import { observed } from "../observe/observed.ts";
 import { endExecuted, warn } from "../runtime/caller.ts";
 import { messageOf } from "../runtime/errors.ts";
 import type { Outcome } from "../runtime/observer.ts";
+import { endsWithin } from "../runtime/sleep.ts";
 import { CniError } from "../types/error.ts";
 import { describeValue } from "../types/fields.ts";
 import { encodeJson, isObject, type JsonObject } from "../types/json.ts";
@@ -245,16 +246,6 @@ function shapeOf(result: Result): string | undefined {
   } catch (error) {
     return messageOf(error).replace(/^invalid result: /, "");
   }
-}
-
-/** Waits until `work` has settled, but no longer than `ms`. Returns whether it has. */
-async function endsWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const deadline = new Promise<boolean>((resolve) => timer = setTimeout(resolve, ms, false));
-  const ended = work.then(() => true, () => true);
-  const hasEnded = await Promise.race([ended, deadline]);
-  clearTimeout(timer);
-  return hasEnded;
 }
 
 /**
