@@ -104,6 +104,16 @@ Deno.test("DiskStore makes its index anew when that is missing, partial or stale
   assertEquals(owners, ["a:eth0"]);
 });
 
+Deno.test("DiskStore replaces an owner's link in its index", async () => {
+  using directory = new Directory();
+  for (const [address, target] of [["10.0.0.2", "10.0.0.2"], ["10.0.0.3", "10.0.0.2,10.0.0.3"]]) {
+    await directory.work((store) => store.reserve([ip(address!)], A));
+    const links = Array.from(Deno.readDirSync(directory.owners), ({ name }) => name);
+    assertEquals(links, ["a:eth0"]);
+    assertEquals(Deno.readLinkSync(`${directory.owners}/a:eth0`), target);
+  }
+});
+
 Deno.test("DiskStore survives what a killed process leaves", async () => {
   using directory = new Directory();
   await directory.work((store) => store.reserve([ip("10.0.0.2")], A));

@@ -123,6 +123,13 @@ export class OwnerIndex {
       removeIfPresent(path);
       return;
     }
+    // Most owners have none yet.
+    const make = () => runtime.files.symlink(target, path);
+    unlessRefused(make, "EEXIST", () => this.#replace(path, target));
+  }
+
+  /** Gives a link another target, at once: an owner without a link would hold nothing. */
+  #replace(path: string, target: string): void {
     const replacement = this.#path(NEW);
     const make = () => runtime.files.symlink(target, replacement);
     unlessRefused(make, "EEXIST", () => {
