@@ -144,7 +144,8 @@ export function struct<M extends Record<string, NumberCodec>>(
   members: M,
 ): Struct<{ [K in keyof M]: number }> {
   const rows = Object.entries(members);
-  const size = rows.reduce((sum, [, member]) => sum + member.size, 0);
+  let size = 0;
+  for (const [, member] of rows) size += member.size;
   const put = (bytes: Uint8Array, start: number, value: { [K in keyof M]?: number }) => {
     let offset = start;
     for (const [name, member] of rows) {

@@ -107,7 +107,7 @@ export function sortKeys(value: JsonValue): JsonValue {
 }
 
 /** Gives an object an own key, be it `__proto__`, which an assignment takes for its prototype. */
-function setKey(object: JsonObject, key: string, value: JsonValue): void {
+export function setKey(object: JsonObject, key: string, value: JsonValue): void {
   if (key !== "__proto__") {
     object[key] = value;
     return;

@@ -5,7 +5,7 @@
  */
 import { type Dns, DNS_KEYS, isEmptyDns } from "./config.ts";
 import { CniError } from "./error.ts";
-import { encodeJson, type JsonObject, type JsonValue, sortKeys } from "./json.ts";
+import { encodeJson, type JsonObject, type JsonValue, setKey, sortKeys } from "./json.ts";
 import { INTERFACE_KEYS, IP_KEYS, IP_KEYS_01, type Result, ROUTE_KEYS } from "./result.ts";
 import { requireFamily, type VersionFamily } from "./versions.ts";
 
@@ -122,10 +122,11 @@ function print(values: object, keys: readonly string[], known: readonly string[]
     const value = all[key];
     if (value !== undefined && (ALWAYS.includes(key) || !isEmpty(value))) printed[key] = value;
   }
-  const unknown = Object.entries(all).filter(([key]) => !known.includes(key));
-  return unknown.length === 0
-    ? printed
-    : { ...printed, ...Object.fromEntries(unknown) } as JsonObject;
+  for (const key of Object.keys(all)) {
+    const value = all[key];
+    if (value !== undefined && !known.includes(key)) setKey(printed, key, value);
+  }
+  return printed;
 }
 
 function printDns(dns: Dns | undefined): JsonObject {
