@@ -46,9 +46,9 @@ export function isPresent(socket: number, name: string): boolean {
   const ifreq = ifreqOf(name);
   const { ioctl } = descriptors();
   // An Error takes longer than the request.
-  const isAsked = () =>
+  const look = () =>
     ioctl(socket, SIOCGIFFLAGS, ifreq) === 0 ? 1 : runtime.errno() === ENODEV ? 0 : -1;
-  return call(isAsked, () => `look for interface ${name}`) === 1;
+  return call(look, () => `look for interface ${name}`) === 1;
 }
 
 /**

@@ -50,13 +50,13 @@ Deno.test("a server that ends interrupts calls that do not end, and gives up tho
       [1, "interrupted by the end of its server; what had been done was taken back"],
     );
   } finally {
-    for (const client of [hanging, waiting]) {
+    for (const process of [hanging, waiting]) {
       try {
-        client.kill("SIGKILL");
+        process.kill("SIGKILL");
       } catch {
         // It has ended.
       }
-      await client.status;
+      await process.status;
     }
     Deno.removeSync(directory, { recursive: true });
   }
