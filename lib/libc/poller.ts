@@ -65,8 +65,10 @@ export class Poller implements Disposable {
   /** When the runtime last had an event for this thread. Milliseconds. */
   #lastEvent = 0;
   readonly #asItself: Snapshot;
-  /** Ends the time that the runtime has for its events. */
+  /** Ends the time that the runtime has for its events, of a thread without work. */
   #rest: ReturnType<typeof setTimeout> | undefined;
+  /** Ends the same of a thread with work. */
+  #turn: ReturnType<typeof setTimeout> | undefined;
   #isEnding = false;
 
   /**
@@ -144,6 +146,7 @@ export class Poller implements Disposable {
   [Symbol.dispose](): void {
     this.#isEnding = true;
     clearTimeout(this.#rest);
+    clearTimeout(this.#turn);
     this.#watched.clear();
     this.#deadlines[Symbol.dispose]();
     this.#end[0].send(new Uint8Array(1));
@@ -203,19 +206,28 @@ export class Poller implements Disposable {
       for (const id of ready) this.#watched.get(id)?.();
     } finally {
       if (ready.length > 0) this.#lookSoon();
-      // The runtime has had no turn for long: with one it is heard sooner than by a message of the Worker's.
-      else if (left <= 0 && !isIdle) this.#lookAgain(0);
+      else if (left <= 0 && !isIdle) this.#lookAfterTurn();
       else this.#leave();
-      if (isIdle && ready.length === 0) this.#lookAgain(REST_MS);
+      if (isIdle && ready.length === 0) this.#waitAgainSoon();
     }
   }
 
-  /** Looks again once the runtime had `ms` for its events, unless there is work and it is left to the Worker. */
-  #lookAgain(ms: number): void {
+  /** Looks again, once the runtime told of its events: sooner than a message of the Worker's comes. */
+  #lookAfterTurn(): void {
+    if (!this.#isLeft) this.#turn ??= setTimeout(this.#turnOver, 0);
+  }
+
+  readonly #turnOver = () => {
+    this.#turn = undefined;
+    this.#lookAfterEvent();
+  };
+
+  /** Waits again, unless there is work by then, once the runtime had time for its events. */
+  #waitAgainSoon(): void {
     clearTimeout(this.#rest);
     this.#rest = setTimeout(() => {
-      if (this.#work === 0 || !this.#isLeft) this.#lookAfterEvent();
-    }, ms);
+      if (this.#work === 0) this.#lookAfterEvent();
+    }, REST_MS);
   }
 
   /** Leaves the waiting to the Worker. */
