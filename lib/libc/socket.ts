@@ -12,7 +12,7 @@ export const SOCK_RAW = 3;
 export const SOL_SOCKET = 1;
 
 /** A write to a closed connection is an error, not a signal that ends the process. */
-const MSG_NOSIGNAL = 0x4000;
+export const MSG_NOSIGNAL = 0x4000;
 /** recvfrom(2) returns a datagram's whole length, however much of it was copied. */
 const MSG_TRUNC = 0x20;
 

@@ -59,10 +59,9 @@ export const systemConfiguration = group({
   confstr: ["usize", "i32", "buffer", "usize"], //        size_t confstr(int name, char *, size_t)
 });
 
-/** How full a pipe is. `fcntl.h`, `sys/ioctl.h` */
+/** Pipes. `fcntl.h` */
 export const pipes = group({
   fcntl: ["i32", "i32", "i32", "i32"], //                 int fcntl(int fd, int cmd, int arg)
-  ioctl: ["i32", "i32", "u64", "buffer"], //              int ioctl(int fd, unsigned long request, int *)
 });
 
 /** Socket options. `sys/socket.h` */

@@ -83,7 +83,8 @@ export async function serve({ socketPath, idleMs }: ServeOptions): Promise<numbe
   runtime.onSignal(["SIGTERM", "SIGINT", "SIGHUP"], (why) => end.resolve({ kind: "signal", why }));
   runtime.onCrash((error) => {
     log(`nobody awaited this: ${error instanceof Error ? error.stack : messageOf(error)}`);
-    server.interrupt(CniError.internal("the server's code has failed; its log says where"));
+    const failure = CniError.internal("the server's code has failed; its log says where");
+    server.interrupt(() => failure);
     end.resolve({ kind: "again", why: "its code has failed" });
   });
   if (!isOwn) watchIdle(server, idleMs, () => end.resolve({ kind: "idle", why: "nobody calls" }));
@@ -102,13 +103,22 @@ export async function serve({ socketPath, idleMs }: ServeOptions): Promise<numbe
   return 0;
 }
 
+/** Variables that hold a path, or several. */
+const PATHS = ["CNI_NETNS", "CNI_PATH", "CNI_LOG_FILE"] as const;
+
+/** Paths that mean another file in each process: proc(5), and what /dev has links to. */
+const OF_PROCESS =
+  /(?:^|:)\/+(?:proc\/+(?:thread-)?self|dev\/+(?:fd|stdin|stdout|stderr))(?:[/:]|$)/;
+
 /** Returns why the client has to execute the executable; undefined where the call is served. */
 function refuse(argv0: string, environment: ServedCall["environment"]): string | undefined {
   const { CNI_COMMAND, CNI_TRACE_FD } = environment;
   if (!pluginOf(argv0)) return "name of no plugin";
   // The descriptor is one of the client's, and is not passed.
   if (CNI_TRACE_FD) return "call with CNI_TRACE_FD";
-  return CNI_COMMAND ? undefined : "call without CNI_COMMAND";
+  if (!CNI_COMMAND) return "call without CNI_COMMAND";
+  const name = PATHS.find((name) => OF_PROCESS.test(environment[name] ?? ""));
+  return name && `${name} below /proc/self or /dev`;
 }
 
 /** Finds the plugin that a name stands for. */

@@ -10,7 +10,7 @@ import { runtime } from "./mod.ts";
 import { withUmask } from "./umask.ts";
 
 /** The context in a process that serves one call: the process's own. */
-const PROCESS: Pick<CallContext, "ending" | "inherited"> = { inherited: new Set() };
+const PROCESS: Pick<CallContext, "ending" | "inherited" | "warned"> = { inherited: new Set() };
 
 /** Reads a variable of the call's environment; undefined when it is not set. */
 export function callerEnv(name: string): string | undefined {
@@ -38,6 +38,15 @@ export function warn(text: string): void {
   } catch {
     // There is nowhere else to write it.
   }
+}
+
+/** As {@link warn}, but of several calls with one text, in a call or a process of one, only the first. */
+export function warnOnce(text: string): void {
+  const call = currentCall() ?? PROCESS;
+  call.warned ??= new Set();
+  if (call.warned.has(text)) return;
+  call.warned.add(text);
+  warn(text);
 }
 
 /** Makes a path valid in the whole process: a relative one starts at the call's directory. */

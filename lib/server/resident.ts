@@ -93,7 +93,7 @@ export class ResidentServer implements Disposable {
   readonly #executable = runtime.files.stat("/proc/self/exe");
   readonly #since = new Date();
   /** Interrupts each call under way. */
-  readonly #inFlight = new Map<Promise<void>, (why: CniError) => void>();
+  readonly #inFlight = new Map<Promise<void>, (why: (command: string) => CniError) => void>();
   /** Work that goes on after its call was answered, by container ID. */
   readonly #unfinished = new Map<string, Set<Promise<unknown>>>();
   readonly #declined: Record<string, number> = {};
@@ -149,7 +149,7 @@ export class ResidentServer implements Disposable {
     if (await endsWithin(ms, ended)) return;
     const { log } = this.#options;
     log(`what is under way has not ended after ${ms / 1000} s, and is interrupted`);
-    this.interrupt(interruptedBy("the end of its server"));
+    this.interrupt((command) => interruptedBy("the end of its server", command));
     if (!await endsWithin(GRACE_MS, ended)) log("what is still under way is given up");
   }
 
@@ -158,8 +158,8 @@ export class ResidentServer implements Disposable {
     for (const works of this.#unfinished.values()) await Promise.allSettled(works);
   }
 
-  /** Ends every call that is under way, as a signal would. */
-  interrupt(why: CniError): void {
+  /** Ends every call that is under way, as a signal would. @param why makes the error, of CNI_COMMAND */
+  interrupt(why: (command: string) => CniError): void {
     for (const interrupt of this.#inFlight.values()) interrupt(why);
   }
 
@@ -227,7 +227,8 @@ export class ResidentServer implements Disposable {
     const interruption = Promise.withResolvers<never>();
     interruption.promise.catch(() => {}); // It may reject when nobody waits for it any more.
     const done = Promise.withResolvers<void>();
-    this.#inFlight.set(done.promise, interruption.reject);
+    const { CNI_COMMAND = "" } = request.environment;
+    this.#inFlight.set(done.promise, (why) => interruption.reject(why(CNI_COMMAND)));
     try {
       socket.send(ACCEPTED);
       const descriptors = await socket.receiveStreams(REQUEST_TIMEOUT_MS);
@@ -254,10 +255,10 @@ export class ResidentServer implements Disposable {
     const ended = Promise.withResolvers<void>();
     let isGone = false;
     socket.listen({
-      signal: (name) => interruption.reject(interruptedBy(name)),
+      signal: (name) => interruption.reject(interruptedBy(name, environment.CNI_COMMAND)),
       gone: () => {
         isGone = true;
-        const error = interruptedBy("the end of its caller");
+        const error = interruptedBy("the end of its caller", environment.CNI_COMMAND);
         // At once: a reader sees the end only when every process has closed them.
         streams.close(error);
         interruption.reject(error);
@@ -294,7 +295,8 @@ export class ResidentServer implements Disposable {
         const exitCode = await this.#deliver(reply, socket, streams);
         streams[Symbol.dispose]();
         if (!isGone) socket.end(exitCode === 0 ? SUCCEEDED : FAILED);
-        if (isGone) await reply.settled;
+        // What goes on after that needs the caller's directory, which is closed with the call.
+        await reply.settled;
       });
     } finally {
       ended.resolve();

@@ -1,9 +1,10 @@
-import { Descriptor, O_NOCTTY, O_NONBLOCK, O_WRONLY } from "../libc/descriptor.ts";
+import { Descriptor, O_NOCTTY, O_NONBLOCK, O_RDONLY, O_WRONLY } from "../libc/descriptor.ts";
+import type { Readiness } from "../libc/epoll.ts";
 import { pollReadable, pollWritable } from "../libc/poll.ts";
 import type { Watcher } from "../libc/poller.ts";
-import { descriptors as calls, pipes, transfers } from "../libc/symbols.ts";
+import { MSG_NOSIGNAL, SOL_SOCKET } from "../libc/socket.ts";
+import { descriptors as calls, pipes, socketOptions, sockets, transfers } from "../libc/symbols.ts";
 import { SystemError } from "../libc/system_error.ts";
-import type { Readiness } from "../libc/epoll.ts";
 import { concat } from "../runtime/concat.ts";
 import { errnoNumber } from "../runtime/errno.ts";
 import { runtime } from "../runtime/mod.ts";
@@ -11,28 +12,45 @@ import { sleep } from "../runtime/sleep.ts";
 
 /** Bytes that a pipe takes in one write, whole or not at all. pipe(7) */
 const PIPE_BUF = 4096;
-/** The buffer that every stream is read into: the bytes are copied from it at once. */
+/** The buffer that every stream is read into. */
 const buffer = new Uint8Array(65536);
 /** `linux/fcntl.h`, `asm-generic/ioctls.h` */
 const F_GETPIPE_SZ = 1032;
-const FIONREAD = 0x541b;
 const TCGETS = 0x5401;
 /** At least the size of `struct termios`. Bytes. */
 const TERMIOS = 64;
-/** Pause before writing again where poll(2) finds room that a write does not. Milliseconds. */
-const WRITE_PAUSE_MS = 5;
+/** `asm-generic/socket.h`, `bits/socket.h` */
+const SO_TYPE = 3;
+const MSG_DONTWAIT = 0x40;
+/** Pause before trying again where poll(2) finds what a read or a write does not. Milliseconds. */
+const PAUSE_MS = 5;
 
 const EAGAIN = errnoNumber("EAGAIN");
 const EINTR = errnoNumber("EINTR");
 
+/** A stream of the caller's, in use. */
+interface Stream {
+  readonly descriptor: Descriptor;
+  /** Why a read or a write does not block. */
+  readonly kind:
+    /** A pipe or a terminal, as an open file of this process alone, in non-blocking mode. */
+    | "own"
+    /** MSG_DONTWAIT */
+    | "socket"
+    /** A file, which never does; or poll(2) has just said so. */
+    | "other";
+}
+
 /**
  * The three standard streams of a caller, by the descriptors that it passed. The caller shares these
- * open files: they are never made non-blocking, and no read or write blocks. poll(2) says which are
- * ready.
+ * open files: they are never made non-blocking, and no read or write blocks, whoever else reads and
+ * writes them meanwhile.
  */
 export class PassedStreams implements Disposable {
-  readonly #descriptors: readonly Descriptor[];
+  readonly #descriptors: Descriptor[];
   readonly #poller: Watcher;
+  /** Those that were used, by number. */
+  readonly #used: (Stream | undefined)[] = [];
   /** Why the streams were closed; undefined while they are open. */
   #closed: { reason: unknown } | undefined;
   /** Ends each wait for a descriptor. */
@@ -42,8 +60,7 @@ export class PassedStreams implements Disposable {
 
   /** @param descriptors standard input, output and error; they are closed with this object */
   constructor(descriptors: readonly Descriptor[], poller: Watcher) {
-    const [input, output, error] = descriptors;
-    this.#descriptors = [input!, forWriting(output!), forWriting(error!)];
+    this.#descriptors = [...descriptors];
     this.#poller = poller;
   }
 
@@ -53,14 +70,12 @@ export class PassedStreams implements Disposable {
    * @throws what the streams were closed for
    */
   async readInput(limit: number): Promise<Uint8Array> {
-    const { read } = transfers();
     const chunks: Uint8Array[] = [];
     for (let size = 0; size <= limit;) {
-      await this.#ready(0, "read");
-      const count = transfer(() => read(this.#number(0), buffer, buffer.length), "read");
-      if (count === 0) break;
-      chunks.push(buffer.slice(0, count));
-      size += count ?? 0;
+      const chunk = await this.#transfer(0, "read", read);
+      if (chunk.length === 0) break;
+      chunks.push(chunk);
+      size += chunk.length;
     }
     return concat(chunks);
   }
@@ -92,34 +107,68 @@ export class PassedStreams implements Disposable {
   }
 
   async #write(stream: 1 | 2, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const { write } = transfers();
     for (let done = 0; done < bytes.length;) {
-      await this.#ready(stream, "write");
-      const part = bytes.slice(done, done + this.#room(stream, bytes.length - done));
-      const count = transfer(() => write(this.#number(stream), part, part.length), "write");
-      if (count === undefined) await sleep(WRITE_PAUSE_MS);
-      else done += count;
+      done += await this.#transfer(stream, "write", (into) => {
+        // As much as there is room for, so that nearly every answer arrives whole or not at all, should this
+        // process be killed. Not on standard error, whose pipe other processes write to, too.
+        const isAll = stream === 1 && into.kind !== "other";
+        return write(into, bytes.slice(done, isAll ? undefined : done + PIPE_BUF));
+      });
     }
   }
 
   /**
-   * Returns the number of bytes that can be written at once: of an empty pipe its whole capacity,
-   * so that nearly every answer arrives whole or not at all, should this process be killed. Not on
-   * standard error, whose pipe other processes write to, too.
+   * Reads or writes once that can be done without waiting.
+   * @param attempt does it, and returns what came of it; undefined where it cannot be done now
    */
-  #room(stream: 1 | 2, wanted: number): number {
-    if (wanted <= PIPE_BUF) return wanted;
-    if (stream === 2) return PIPE_BUF;
-    const { fcntl, ioctl } = pipes();
-    const size = fcntl(this.#number(stream), F_GETPIPE_SZ, 0);
-    const queued = new Int32Array(1);
-    const isEmpty = ioctl(this.#number(stream), FIONREAD, queued) === 0 && queued[0] === 0;
-    return size > PIPE_BUF && isEmpty ? size : PIPE_BUF;
+  async #transfer<T>(
+    stream: 0 | 1 | 2,
+    readiness: Readiness,
+    attempt: (stream: Stream) => T | undefined,
+  ): Promise<T> {
+    const poll = readiness === "read" ? pollReadable : pollWritable;
+    for (let hasWaited = false;; hasWaited = true) {
+      const its = this.#open(stream);
+      const { number } = its.descriptor;
+      if (its.kind !== "other" || poll([number], 0).length > 0) {
+        const done = attempt(its);
+        if (done !== undefined) return done;
+        // Somebody else was first, or poll(2) finds room that a write does not.
+        if (hasWaited) await sleep(PAUSE_MS);
+      }
+      if (poll([number], 0).length === 0) await this.#ready(number, readiness);
+    }
   }
 
-  #number(stream: 0 | 1 | 2): number {
+  /** Returns a stream for reading, or for writing. @throws what the streams were closed for */
+  #open(stream: 0 | 1 | 2): Stream {
     if (this.#closed) throw this.#reason();
-    return this.#descriptors[stream]!.number;
+    return this.#used[stream] ??= this.#openAnew(stream);
+  }
+
+  /**
+   * Opens a pipe or a terminal anew, in non-blocking mode: whoever shares the caller's may read or write
+   * between poll(2) and this process, and write(2) to a terminal waits until there is room for all.
+   */
+  #openAnew(stream: 0 | 1 | 2): Stream {
+    const descriptor = this.#descriptors[stream]!;
+    const { number } = descriptor;
+    const isPipe = pipes().fcntl(number, F_GETPIPE_SZ, 0) > 0;
+    if (!isPipe && calls().ioctl(number, TCGETS, new Uint8Array(TERMIOS)) !== 0) {
+      const [type, length] = [new Int32Array(1), Uint32Array.of(4)];
+      const isSocket = socketOptions().getsockopt(number, SOL_SOCKET, SO_TYPE, type, length) === 0;
+      return { descriptor, kind: isSocket ? "socket" : "other" };
+    }
+    try {
+      const flags = (stream === 0 ? O_RDONLY : O_WRONLY) | O_NONBLOCK | O_NOCTTY;
+      const own = Descriptor.open(`/proc/self/fd/${number}`, flags);
+      descriptor[Symbol.dispose]();
+      this.#descriptors[stream] = own;
+      return { descriptor: own, kind: "own" };
+    } catch {
+      // Nobody reads from the pipe, or the terminal has been hung up: writing fails, too.
+      return { descriptor, kind: "other" };
+    }
   }
 
   /** Returns why the streams are closed. */
@@ -127,11 +176,8 @@ export class PassedStreams implements Disposable {
     return this.#closed?.reason ?? new Error("the call has ended");
   }
 
-  /** Waits until a read or a write would not block. */
-  async #ready(stream: 0 | 1 | 2, readiness: Readiness): Promise<void> {
-    const descriptor = this.#number(stream);
-    const poll = readiness === "read" ? pollReadable : pollWritable;
-    if (poll([descriptor], 0).length > 0) return;
+  /** Waits until poll(2) would say that a descriptor is ready. */
+  async #ready(descriptor: number, readiness: Readiness): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     using watch = this.#poller.watch({ descriptor }, resolve, readiness);
     const end = () => {
@@ -147,28 +193,33 @@ export class PassedStreams implements Disposable {
   }
 }
 
-/**
- * Opens a terminal anew, in non-blocking mode: write(2) to one waits until there is room for all,
- * where poll(2) says that there is room for a byte. Returns other files as they are.
- */
-function forWriting(descriptor: Descriptor): Descriptor {
-  if (calls().ioctl(descriptor.number, TCGETS, new Uint8Array(TERMIOS)) !== 0) return descriptor;
-  try {
-    const path = `/proc/self/fd/${descriptor.number}`;
-    const terminal = Descriptor.open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY);
-    descriptor[Symbol.dispose]();
-    return terminal;
-  } catch {
-    return descriptor; // It has been hung up: writing fails, too.
-  }
+/** Reads what there is, nothing at the end; undefined where there is nothing yet. */
+function read({ descriptor, kind }: Stream): Uint8Array | undefined {
+  const { number } = descriptor;
+  const { length } = buffer;
+  const count = kind === "socket"
+    ? sockets().recvfrom(number, buffer, length, MSG_DONTWAIT, null, null)
+    : transfers().read(number, buffer, length);
+  const size = counted(count, "read");
+  // A copy at once: others read into the buffer in their turn.
+  return size === undefined ? undefined : buffer.slice(0, size);
 }
 
-/** Reads or writes, and returns the number of bytes; undefined where it has to be tried again. */
-function transfer(invoke: () => number | bigint, verb: string): number | undefined {
-  const result = Number(invoke());
-  if (result >= 0) return result;
+/** Writes. Returns the number of bytes; undefined where there is no room now. */
+function write({ descriptor, kind }: Stream, bytes: Uint8Array<ArrayBuffer>): number | undefined {
+  const { number } = descriptor;
+  const { length } = bytes;
+  const count = kind === "socket"
+    ? sockets().sendto(number, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, null, 0)
+    : transfers().write(number, bytes, length);
+  return counted(count, "write");
+}
+
+/** Returns the number of bytes that were transferred; undefined where it has to be tried again. */
+function counted(result: number | bigint, verb: string): number | undefined {
+  const count = Number(result);
+  if (count >= 0) return count;
   const errno = runtime.errno();
-  // Another process with the same open file has made it non-blocking, and used it first.
   if (errno === EAGAIN || errno === EINTR) return undefined;
   throw new SystemError(verb, errno);
 }

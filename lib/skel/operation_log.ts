@@ -6,7 +6,7 @@
  */
 import { O_CREAT } from "../libc/descriptor.ts";
 import { LineFile } from "../libc/line_file.ts";
-import { warn } from "../runtime/caller.ts";
+import { warnOnce } from "../runtime/caller.ts";
 import { messageOf } from "../runtime/errors.ts";
 import { runtime } from "../runtime/mod.ts";
 import { encodeJson, type JsonObject } from "../types/json.ts";
@@ -23,9 +23,6 @@ interface Operation {
   durationMs: number;
   reply: Reply;
 }
-
-/** Log files whose failure was reported already. */
-const reported = new Set<string>();
 
 /** Performs an operation, and appends its line. */
 export async function logged(
@@ -49,9 +46,7 @@ function append(operation: Operation): void {
     using lines = LineFile.open(file, O_CREAT);
     lines.append(encodeJson(lineOf(operation, level === "debug")));
   } catch (error) {
-    if (reported.has(file)) return;
-    reported.add(file);
-    warn(`CNI_LOG_FILE: ${messageOf(error)}; operations go on without a log\n`);
+    warnOnce(`CNI_LOG_FILE: ${messageOf(error)}; operations go on without a log\n`);
   }
 }
 

@@ -49,7 +49,7 @@ function interruption(): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => {}); // Nobody may be waiting any more.
   runtime.onCrash(reject);
-  const told = (signal: EndSignal) => reject(interruptedBy(signal));
+  const told = (signal: EndSignal) => reject(interruptedBy(signal, runtime.env("CNI_COMMAND")));
   runtime.onSignal(["SIGTERM", "SIGINT", "SIGHUP"], told);
   return promise;
 }

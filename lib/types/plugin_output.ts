@@ -32,7 +32,11 @@ export async function takeBackUnwritten(
   return [why, ...undone].join("; ") + "\n";
 }
 
-/** Makes the error of a call that a signal, or the end of its caller, has interrupted. */
-export function interruptedBy(what: string): CniError {
-  return CniError.internal(`interrupted by ${what}; what had been done was taken back`);
+/**
+ * Makes the error of a call that a signal, or the end of its caller, has interrupted.
+ * @param command CNI_COMMAND: only an ADD is taken back
+ */
+export function interruptedBy(what: string, command: string | undefined): CniError {
+  const then = command === "ADD" ? "what had been done was taken back" : `call ${command} again`;
+  return CniError.internal(`interrupted by ${what}; ${then}`);
 }

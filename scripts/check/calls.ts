@@ -6,7 +6,6 @@ import type { Source } from "./sources.ts";
  * either, nor is `lib/runtime`, which wraps the process.
  */
 const PROCESSES: Readonly<Record<string, string>> = {
-  "lib/skel/dispatch.ts": "what a process, or the server, calls a plugin with",
   "lib/skel/run_plugin.ts": "the process around a plugin that was executed",
   "plugins/ipam/dhcp/commands.ts": "the DHCP daemon, a process of its own",
 };
@@ -20,6 +19,10 @@ const ALLOWED: Readonly<Record<string, string>> = {
   "lib/ns/netns.ts: entered": "where the thread is, in what does not wait",
   "lib/ns/netns.ts: isFirst": "a fact about the thread",
   "lib/ns/sysctl.ts: kept": "directories of the namespace that the thread stays in",
+  "lib/firewall/filter/filters.ts: FILTERS": "loads code, and keeps nothing",
+  "lib/firewall/masquerade/masqueraders.ts: MASQUERADERS": "loads code, and keeps nothing",
+  "lib/firewall/ports/mappers.ts: PORT_MAPPERS": "loads code, and keeps nothing",
+  "lib/host/lock.ts: deadlines": "the timer of those who wait in the queues",
   "lib/host/lock.ts: queues": "says in which order calls get a lock",
   "lib/invoke/in_process.ts: given": "holds a value for each call",
   "lib/invoke/in_process.ts: registered": "written once, before any call: what this executable is",
@@ -34,6 +37,9 @@ const ALLOWED: Readonly<Record<string, string>> = {
   "lib/nl/netfilter.ts: kept": "a socket whose requests are answered before anybody else's turn",
 };
 
+/** What a process, or the server, does a call with. */
+const CALLED = /^(?:plugins\/[^/]+\/[^/]+\/main|lib\/skel\/dispatch)\.ts$/;
+
 /** The process's own: a call's come from `lib/runtime/caller.ts`, its arguments or its request. */
 const PROCESS_VALUES = new Set(
   "env environment write readStdin isTerminal args argv0 onSignal onCrash exit".split(" "),
@@ -42,14 +48,17 @@ const PROCESS_VALUES = new Set(
 /** `runtime.env`, `runtime["env"]`, and `const { env } = runtime`. */
 const USE = /\bruntime(?:\.|\[")(\w+)|\{([^{}]*)\} = runtime\b/g;
 
+/** The whole runtime by another name, whose uses are not found. */
+const OTHER_NAME = /\b(\w+)(?:: \w+)? = runtime;/g;
+
 /** What can be changed, where it is written as the value of a constant. */
 const CHANGEABLE =
-  /\[\];|\{\};|new (?:Map|Set|WeakMap|WeakSet|AbortController|Int32Array|Uint8Array|BigInt64Array|TextDecoder|Worker)\b/
+  /\[\](?: as [^;\n]*)?;|\{\};|Object\.create\(null\)|new (?!(?:TextEncoder|RegExp|Error)\b)\w+/
     .source;
 
 /** Variables of a module and of a class, and constants that hold what can be changed. */
 const STATES = [
-  /^(?:export )?let (\w+)/gm,
+  /^(?:export )?let [[{ ]*(\w+)/gm,
   new RegExp(`^(?:export )?const (\\w+)\\b(?!: Readonly)[^=\\n]*= (?:${CHANGEABLE})`, "gm"),
   /^ +(?:private |protected |public )?static (?!readonly)(#?\w+)(?:: [^=\n;]*)?(?: = |;$)/gm,
   new RegExp(
@@ -58,11 +67,12 @@ const STATES = [
   ),
 ];
 
-/** A module's constant that is an object, and a change of one of its properties. */
-const OBJECT = /^(?:export )?const (\w+)\b[^=\n]*= \{/gm;
+/** A module's constant that is an object or a list, and a change of what is in it. */
+const OBJECT = /^(?:export )?const (\w+)\b[^=\n]*= [{[]/gm;
 const changes = (name: string) =>
   new RegExp(
-    `(?<![\\w.#])${name}(?:\\.#?\\w+|\\[[^\\]\\n]+\\])+ ?(?:=(?!=)|[-+*|&?]+=|\\+\\+|--)`,
+    `(?<![\\w.#])${name}(?:(?:\\.#?\\w+|\\[[^\\]\\n]+\\])+ ?(?:=(?!=)|[-+*|&?]+=|\\+\\+|--)|` +
+      "\\.(?:push|pop|shift|unshift|splice|sort|reverse|fill|copyWithin)\\()",
   );
 
 /**
@@ -105,7 +115,9 @@ function valuesOfProcess(code: string): string[] {
     ([, name, several = ""]) =>
       name ? [name] : several.split(",").map((part) => part.split(":")[0]!.trim()),
   );
-  return [...new Set(names.flat())].filter((name) => PROCESS_VALUES.has(name));
+  const values = [...new Set(names.flat())].filter((name) => PROCESS_VALUES.has(name));
+  const renamed = Array.from(code.matchAll(OTHER_NAME), ([, name]) => `${name}`);
+  return [...values, ...renamed];
 }
 
 /** Lists the variables and constants by which code keeps something for the calls that follow. */
@@ -118,11 +130,9 @@ function statesOf(code: string): string[] {
   return [...new Set([...declared, ...changed])];
 }
 
-/** Lists the files that plugins import, and those that they import in turn. */
+/** Lists what does a call: plugins, what calls them, and what these import, directly or not. */
 function reachable(texts: ReadonlyMap<string, string>): string[] {
-  const seen = new Set(
-    [...texts.keys()].filter((path) => /^plugins\/[^/]+\/[^/]+\/main\.ts$/.test(path)),
-  );
+  const seen = new Set([...texts.keys()].filter((path) => CALLED.test(path)));
   for (const path of seen) {
     for (const target of importsOf({ path, text: texts.get(path)! })) {
       if (texts.has(target) && !Object.hasOwn(PROCESSES, target)) seen.add(target);

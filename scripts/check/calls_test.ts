@@ -28,6 +28,7 @@ Deno.test("what belongs to the process is found in what a call reaches", () => {
     ["const { files, env } = runtime;", "runtime.env"],
     ["const { write: say } = runtime;", "runtime.write"],
     ['const text = runtime["environment"]();', "runtime.environment"],
+    ["const all = runtime;", "runtime.all"],
   ], [
     "const { files } = runtime;",
     'runtime.files.write(path, "");',
@@ -36,11 +37,21 @@ Deno.test("what belongs to the process is found in what a call reaches", () => {
     "if (import.meta.main) runtime.exit(await main(runtime.args));",
   ]);
   assertEquals(found('runtime.env("PATH");', "lib/runtime/a.ts"), [], "that is the process's");
+  const dispatch = { path: "lib/skel/dispatch.ts", text: 'await import("./log.ts");' };
+  const log = { path: "lib/skel/log.ts", text: "let count = 0;" };
+  const [first] = findings([dispatch, log]);
+  assertEquals(first?.startsWith("lib/skel/log.ts: count is"), true, "what every call has part in");
 });
 
 Deno.test("a state that all calls share is found in what a call reaches", () => {
   expectFound([
     ["let count = 0;", "count"],
+    ["let [a, b] = [1, 2];", "a"],
+    ["let { a } = b;", "a"],
+    ["const names = [] as string[];", "names"],
+    ["const byName: Record<string, string> = Object.create(null);", "byName"],
+    ["const queue = new Queue();", "queue"],
+    ['const names = ["a"];\nfunction a() {\n  names.push("b");\n}', "names"],
     ["export let count: number | undefined;", "count"],
     ["const seen = new Set<string>();", "seen"],
     ["const seen: Map<string, string> = new Map();", "seen"],
@@ -55,6 +66,8 @@ Deno.test("a state that all calls share is found in what a call reaches", () => 
     ["const state = { count: 0 };\nfunction a() {\n  state.count += 2;\n}", "state"],
   ], [
     "const LIMIT = 3;",
+    'const NAMES = ["a"];\nconst last = NAMES.at(-1);',
+    "const ENCODER = new TextEncoder();",
     "const NAMES: Readonly<Record<string, string>> = {};",
     "function a() {\n  let count = 0;\n  const seen = new Set();\n}",
     "class A {\n  static readonly #LIMIT = 64;\n  static make(): A {\n  }\n}",

@@ -6,6 +6,7 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ACCEPT_TIMEOUT_S } from "../../lib/server/protocol.ts";
+import { sleep } from "../../lib/runtime/sleep.ts";
 import { Collector } from "../support/collector.ts";
 import { BackgroundProcess, eventually } from "../support/process.ts";
 import { LATE_THREADS, usedAtRest } from "../support/process_use.ts";
@@ -32,6 +33,9 @@ for (const runtime of ["deno", "bun"] as const) {
   });
 }
 
+/** Bytes that a pipe has room for, and that it takes in one write, whole or not at all. pipe(7) */
+const [PIPE_SIZE, PIPE_BUF] = [65536, 4096];
+
 /** The process that has done a call, by its result. */
 function servedBy(stdout: string): number {
   return Number(/served by (\d+)/.exec(stdout)?.[1]);
@@ -56,7 +60,13 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
         before: ["/bin/sh", "-c", `umask ${umask}; exec "$0"`],
         cwd: directory,
         env: { WHO, PATH: `${directory}/bin:/usr/bin:/bin` },
-        steps: { add: [["write", "here"], ["wait", go], ["run", "who"], ["warn", WHO]] },
+        config: { ipam: { type: "host-local", subnet: "10.9.0.0/24", dataDir: "state" } },
+        steps: {
+          add: [
+            ...[["write", "here"], ["wait", go], ["run", "who"], ["warn", WHO]] as const,
+            ["delegate", "host-local"],
+          ],
+        },
       }).reply;
     const both = [call(a, "a", "077"), call(b, "b", "002")];
     for (const directory of [a, b]) await appears(`${directory}/here`);
@@ -66,6 +76,11 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     assertEquals([servedBy(ofA!.stdout), servedBy(ofB!.stdout)], [server.pid, server.pid]);
     const modes = [a, b].map((directory) => Deno.statSync(`${directory}/here`).mode! & 0o777);
     assertEquals(modes, [0o600, 0o664]);
+    const reserved = [a, b].map((directory) => {
+      const { mode } = Deno.statSync(`${directory}/state/net`);
+      return [Deno.readTextFileSync(`${directory}/state/net/10.9.0.2`), mode! & 0o777];
+    });
+    assertEquals(reserved, [["a\r\neth0", 0o700], ["b\r\neth0", 0o755]]);
     const { served, inFlight, declined, pid, runtime, ...rest } = await project.status();
     assertEquals([served, inFlight, declined, pid], [2, 0, {}, server.pid]);
     assert(Date.parse(rest.since) <= Date.now() && rest.memory > 0, JSON.stringify(rest));
@@ -133,6 +148,10 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
       "another capability set": other("setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"),
       "call without CNI_COMMAND": { env: { CNI_COMMAND: "" } },
       "call with CNI_TRACE_FD": { env: { CNI_TRACE_FD: "77" } },
+      // Another file in each process.
+      "CNI_LOG_FILE below /proc/self or /dev": { env: { CNI_LOG_FILE: "/dev/stderr" } },
+      "CNI_NETNS below /proc/self or /dev": { env: { CNI_NETNS: "/proc//self/fd/0" } },
+      "CNI_PATH below /proc/self or /dev": { env: { CNI_PATH: `${project.bin}:/dev/fd/0` } },
     };
     for (const [reason, call] of Object.entries(cases)) {
       const { code, stdout, stderr } = await project.call(call);
@@ -141,6 +160,19 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
       assert(reason in declined, `${reason}: ${Object.keys(declined).join(", ")}`);
       assertEquals(served, 0);
       if (stdout !== "") assert(servedBy(stdout) !== server.pid);
+    }
+    const { code, stdout } = await project.call({ env: { CNI_LOG_FILE: "/dev/../dev/null" } });
+    assertEquals([code, servedBy(stdout)], [0, server.pid]);
+  },
+
+  async "each call is told what keeps its log from being written"(project) {
+    await using _server = await project.start();
+    for (const containerId of ["a", "b"]) {
+      const { code, stderr } = await project.call({
+        containerId,
+        env: { CNI_LOG_FILE: "/nowhere/log" },
+      });
+      assertEquals([code, stderr.split(": ")[0]], [0, "CNI_LOG_FILE"]);
     }
   },
 
@@ -192,7 +224,9 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     assertEquals([declined["another root directory"], served], [1, 0]);
   },
 
-  async "a call is interrupted by its client's signal, and another's programs live on"(project) {
+  async "a call is interrupted by its client's signal, and another's program and plugin live on"(
+    project,
+  ) {
     await using server = await project.start();
     const directory = project.directory();
     Deno.mkdirSync(`${directory}/bin`);
@@ -201,22 +235,71 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
       `#!/bin/sh\ntouch ${directory}/$WHO\nwhile [ ! -e ${directory}/go ]; do sleep 0.02; done\necho ended\n`,
       { mode: 0o755 },
     );
-    const call = (WHO: string) =>
+    const third = `${project.bin}/third`;
+    Deno.writeTextFileSync(
+      third,
+      `#!/bin/sh\n${directory}/bin/slow >&2\necho '{"cniVersion":"1.1.0"}'\n`,
+      { mode: 0o755 },
+    );
+    const call = (WHO: string, ...step: [string, string]) =>
       project.begin({
         containerId: WHO,
         env: { WHO, PATH: `${directory}/bin:/usr/bin:/bin` },
-        steps: { add: [["make", `${directory}/made-${WHO}`], ["run", "slow"]] },
+        steps: { add: [["make", `${directory}/made-${WHO}`], step] },
       });
-    const [a, b] = [call("a"), call("b")];
-    await Promise.all([appears(`${directory}/a`), appears(`${directory}/b`)]);
+    const [a, b, c] = [
+      call("a", "run", "slow"),
+      call("b", "run", "slow"),
+      call("c", "delegate", "third"),
+    ];
+    await Promise.all(["a", "b", "c"].map((who) => appears(`${directory}/${who}`)));
     a.process.kill("SIGTERM");
     const interrupted = await a.reply;
     assertEquals([interrupted.code, interrupted.signal], [1, null]);
     assertStringIncludes(JSON.parse(interrupted.stdout).msg, "interrupted by SIGTERM");
     assert(!exists(`${directory}/made-a`), "what was made is taken back");
     Deno.writeTextFileSync(`${directory}/go`, "");
-    const other = await b.reply;
-    assertEquals([other.code, other.stderr, servedBy(other.stdout)], [0, "ended\n", server.pid]);
+    for (const { reply } of [b, c]) {
+      const other = await reply;
+      assertEquals([other.code, other.stderr, servedBy(other.stdout)], [0, "ended\n", server.pid]);
+    }
+    Deno.removeSync(third);
+  },
+
+  async "what an interruption leaves under way stays in its caller's directory"(project) {
+    await using server = await project.start();
+    const [a, b] = [project.directory(), project.directory()];
+    const first = project.begin({
+      command: "DEL",
+      containerId: "a",
+      cwd: a,
+      steps: { del: [["write", "began"], ["wait", "go"], ["write", "made-by-a"]] },
+    });
+    await appears(`${a}/began`);
+    first.process.kill("SIGTERM");
+    const { code, stdout } = await first.reply;
+    assertEquals([code, JSON.parse(stdout).msg], [1, "interrupted by SIGTERM; call DEL again"]);
+    const others = ["b", "c", "d"].map((containerId) =>
+      project.begin({
+        containerId,
+        cwd: b,
+        steps: { add: [["write", `${containerId}-began`], ["wait", "end"]] },
+      })
+    );
+    for (const who of ["b", "c", "d"]) await appears(`${b}/${who}-began`);
+    Deno.writeTextFileSync(`${b}/go`, "");
+    Deno.writeTextFileSync(`${a}/go`, "");
+    await appears(`${a}/made-by-a`);
+    assert(!exists(`${b}/made-by-a`));
+    Deno.writeTextFileSync(`${b}/end`, "");
+    for (const { reply } of others) {
+      const { code, stdout } = await reply;
+      assertEquals([code, servedBy(stdout)], [0, server.pid]);
+    }
+    await eventually(
+      async () => (await project.status()).inFlight === 0,
+      () => "the end of the DEL",
+    );
   },
 
   async "a client that is killed lets go at once, and what follows waits for what is taken back"(
@@ -343,6 +426,78 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
       assertEquals([code, servedBy(stdout)], [0, server.pid], stdout);
       break;
     }
+  },
+
+  async "calls that share a pipe hold nobody up, each other or anybody else"(project) {
+    await using server = await project.start();
+    const directory = project.directory();
+    const fifo = `${directory}/fifo`;
+    assertEquals((await new Deno.Command("mkfifo", { args: [fifo] }).output()).code, 0);
+    const begin = (redirection: string, add: [string, string][]) =>
+      ["a", "b"].map((containerId) =>
+        project.begin({
+          containerId,
+          before: ["/bin/sh", "-c", `exec "$0" ${redirection}${fifo}`],
+          steps: { add },
+        })
+      );
+    const twoWait = async () => {
+      await eventually(async () => (await project.status()).inFlight === 2, () => "two calls");
+      await sleep(200); // Both have come to where they wait.
+    };
+    const expectServed = async () => {
+      const { code, stdout } = await project.call({ containerId: "other" });
+      assertEquals([code, servedBy(stdout)], [0, server.pid]);
+    };
+    // Bytes for one of two readers.
+    using both = await Deno.open(fifo, { read: true, write: true });
+    const readers = begin("<", []);
+    await twoWait();
+    both.writeSync(new TextEncoder().encode('{"cniVersion":"1.1.0"'));
+    await expectServed();
+    both.close();
+    for (const { reply } of readers) assertEquals((await reply).code, 1);
+
+    // Room for one of two writers.
+    const opener = await Deno.open(fifo, { read: true, write: true });
+    using reader = await Deno.open(fifo, { read: true });
+    const filler = await Deno.open(fifo, { write: true });
+    opener.close();
+    filler.writeSync(new Uint8Array(PIPE_SIZE));
+    const writers = begin("2>", [["warn", "x".repeat(PIPE_BUF - 1)]]);
+    await twoWait();
+    filler.close();
+    reader.readSync(new Uint8Array(PIPE_BUF));
+    await expectServed();
+    let rest = 0;
+    for await (const { length } of reader.readable) rest += length;
+    assertEquals(rest, PIPE_SIZE + PIPE_BUF);
+    for (const { reply } of writers) assertEquals((await reply).code, 0);
+  },
+
+  async "a plugin of somebody else's that hangs holds nobody up, and ends with its call"(project) {
+    await using server = await project.start();
+    const third = `${project.bin}/third`;
+    const directory = project.directory();
+    Deno.writeTextFileSync(third, `#!/bin/sh\necho $$ >${directory}/at\nexec sleep 1000\n`, {
+      mode: 0o755,
+    });
+    const hangs = project.begin({ containerId: "hangs", steps: { add: [["delegate", "third"]] } });
+    await eventually(
+      () => exists(`${directory}/at`) && Deno.readTextFileSync(`${directory}/at`) !== "",
+      () => "the plugin",
+    );
+    for (let i = 0; i < 50; i++) {
+      const { code, stdout } = await project.call({ containerId: `c${i}` });
+      assertEquals([code, servedBy(stdout)], [0, server.pid]);
+    }
+    hangs.process.kill("SIGTERM");
+    const { code, stdout } = await hangs.reply;
+    assertEquals(code, 1);
+    assertStringIncludes(JSON.parse(stdout).msg, "interrupted by SIGTERM");
+    const pid = Deno.readTextFileSync(`${directory}/at`).trim();
+    await eventually(() => !exists(`/proc/${pid}`), () => "the plugin's end");
+    Deno.removeSync(third);
   },
 
   async "a server that is killed or stopped has run a handler at most once"(project) {
@@ -482,7 +637,7 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     assertEquals(await server.stop(), 0);
   },
 
-  async "a service manager's first call starts it; it ends when nobody calls, and starts again"(
+  async "a service manager's first call starts it, and it ends when nobody calls, without the socket"(
     project,
   ) {
     if (missing(["systemd-socket-activate"])) {

@@ -1,7 +1,7 @@
 import { MACHINES, makeClient } from "../../scripts/client/client.ts";
 import { BackgroundProcess, eventually } from "./process.ts";
 import { PROBE_PLUGIN } from "./probe_plugin.ts";
-import { ScratchProject } from "./scratch_project.ts";
+import { ROOT, ScratchProject } from "./scratch_project.ts";
 
 /** How a call is made. */
 export interface ProbeCall {
@@ -9,6 +9,8 @@ export interface ProbeCall {
   containerId?: string;
   /** Steps by command in lower case; see `probe_plugin.ts`. */
   steps?: Record<string, readonly (readonly [step: string, value: string | number])[]>;
+  /** Further keys of the configuration. */
+  config?: Record<string, unknown>;
   env?: Record<string, string>;
   cwd?: string;
   /** What runs the client in turn. */
@@ -44,9 +46,22 @@ export async function main(args) {
 }
 `;
 
-/** An executable with the plugin `probe`, its client, and a server for it. */
+const HOST_LOCAL = "plugins/ipam/host-local";
+
+/** The files of host-local, without its tests, by path from the project's directory. */
+function hostLocal(): Record<string, string> {
+  const names = Array.from(Deno.readDirSync(`${ROOT}/${HOST_LOCAL}`), ({ name }) => name)
+    .filter((name) => !name.endsWith("_test.ts"));
+  return Object.fromEntries(
+    names.map((name) => `${HOST_LOCAL}/${name}`)
+      .map((path) => [path, Deno.readTextFileSync(`${ROOT}/${path}`)]),
+  );
+}
+
+/** An executable with the plugins `probe` and host-local, a client of probe, and a server for it. */
 export class ResidentProject implements Disposable {
   readonly #project = new ScratchProject({
+    ...hostLocal(),
     "plugins/main/probe/main.ts": PROBE_PLUGIN,
     "plugins/main/probe/permissions.json": '"all"',
     "cni.ts": CNI,
@@ -117,8 +132,8 @@ export class ResidentProject implements Disposable {
 
   /** Calls the client. */
   begin(call: ProbeCall = {}): ProbeProcess {
-    const { command = "ADD", containerId = "c1", steps = {}, env = {}, cwd, before = [], hold } =
-      call;
+    const { command = "ADD", containerId = "c1", steps = {}, config: keys, env = {}, cwd } = call;
+    const { before = [], hold } = call;
     const [program, ...args] = [...before, `${this.bin}/probe`];
     const process = new Deno.Command(program!, {
       args,
@@ -141,6 +156,7 @@ export class ResidentProject implements Disposable {
       cniVersion: "1.1.0",
       name: "net",
       type: "probe",
+      ...keys,
       ...steps,
       "cni.dev/valid-attachments": [],
     });

@@ -1,6 +1,7 @@
 import { fromFileUrl } from "./paths.ts";
 
-const ROOT = fromFileUrl(new URL("../..", import.meta.url));
+/** This project's directory. */
+export const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 
 /** What building takes. */
 const PARTS = [
