@@ -4,13 +4,16 @@
  * @module
  */
 import { runtime } from "../runtime/mod.ts";
+import { errnoNumber } from "../runtime/errno.ts";
 import { Descriptor } from "./descriptor.ts";
+import { pollReadable } from "./poll.ts";
 import { attempt, type Socket, SOL_SOCKET } from "./socket.ts";
 import { messages, socketOptions, sockets } from "./symbols.ts";
 import { call } from "./call.ts";
 
 /** `sys/socket.h` */
 const SO_PEERCRED = 17;
+const SO_PEERPIDFD = 77;
 const SCM_RIGHTS = 1;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 /** Bytes of `struct cmsghdr`, and of `struct msghdr`. */
@@ -35,6 +38,21 @@ export function peerCredentials(socket: Socket): PeerCredentials {
   );
   const [pid, uid, gid] = credentials;
   return { pid: pid!, uid: uid!, gid: gid! };
+}
+
+/**
+ * Tells whether the process that made a connection has exited: SO_PEERPIDFD, pidfd_open(2). As long as it
+ * has not, its PID is nobody else's. Undefined where the kernel does not say (before Linux 6.5).
+ */
+export function peerHasExited(socket: Socket): boolean | undefined {
+  const { getsockopt } = socketOptions();
+  const [number, length] = [new Int32Array(1), Uint32Array.of(4)];
+  if (getsockopt(socket.descriptor, SOL_SOCKET, SO_PEERPIDFD, number, length) !== 0) {
+    // Of one that nobody waits for any more some kernels give no descriptor.
+    return runtime.errno() === errnoNumber("ENOPROTOOPT") ? undefined : true;
+  }
+  using pidfd = new Descriptor(number[0]!);
+  return pollReadable([pidfd.number], 0).length > 0;
 }
 
 /** Bytes of a stream, and descriptors that came with them. */

@@ -6,6 +6,7 @@
 import { type InProcessPlugin, registeredPlugin } from "../invoke/in_process.ts";
 import { joinFreedAtOnce } from "../libc/allocation.ts";
 import { execute } from "../libc/execute.ts";
+import { pollWritable } from "../libc/poll.ts";
 import { Poller } from "../libc/poller.ts";
 import { setNiceness } from "../libc/priority.ts";
 import { releaseFilePages } from "../libc/file_pages.ts";
@@ -61,7 +62,9 @@ const OWN_SOCKET = "cni-serve";
 
 /** Serves until a signal or the idle timeout. @returns the exit status */
 export async function serve({ socketPath, idleMs }: ServeOptions): Promise<number> {
-  takeRuntimeOptions();
+  // Now: what the runtimes say later follows a file that is renamed.
+  const executable = withoutDeleted(runtime.executable);
+  takeRuntimeOptions(executable);
   setNiceness(NICENESS);
   keepNamespace();
   joinFreedAtOnce();
@@ -96,7 +99,7 @@ export async function serve({ socketPath, idleMs }: ServeOptions): Promise<numbe
   poller.begin();
   log(`ends: ${why}${server.inFlight > 0 ? `; waits for ${server.inFlight} calls` : ""}`);
   await server.drain(DRAIN_MS);
-  if (kind === "again") startAgain(listener, isOwn);
+  if (kind === "again") startAgain(executable, listener, isOwn);
   // The service manager's socket stays, so that it can start the server again.
   if (isOwn) removeIfPresent(socketPath);
   server[Symbol.dispose]();
@@ -152,14 +155,14 @@ function watchIdle(server: ResidentServer, idleMs: number, idle: () => void): vo
 }
 
 /** Executes the file at the executable's path, with the same socket: no connection is lost. */
-function startAgain(listener: Socket, isOwn: boolean): never {
+function startAgain(executable: string, listener: Socket, isOwn: boolean): never {
   const environment = {
     ...runtime.environment(),
     LISTEN_PID: String(runtime.pid),
     LISTEN_FDS: "1",
     ...isOwn ? { LISTEN_FDNAMES: OWN_SOCKET } : {},
   };
-  executeSelf(environment, { [FIRST_PASSED]: listener.descriptor });
+  executeSelf(executable, environment, { [FIRST_PASSED]: listener.descriptor });
 }
 
 /** Gives memory back in each pause between calls that lasts for {@link PAUSE_MS}, or a little longer. */
@@ -179,13 +182,14 @@ function watchPauses(server: ResidentServer): void {
  * Executes this program anew where its runtime takes options for a server from the environment, and has
  * not been given all of them. Those that are set already stay as they are.
  */
-function takeRuntimeOptions(): void {
+function takeRuntimeOptions(executable: string): void {
   const environment = runtime.environment();
   const options = runtime.serverEnvironment;
   if (Object.keys(options).every((name) => environment[name] !== undefined)) return;
   const isPassed = environment.LISTEN_PID === String(runtime.pid);
   try {
-    executeSelf({ ...options, ...environment }, isPassed ? { [FIRST_PASSED]: FIRST_PASSED } : {});
+    const passed: Record<number, number> = isPassed ? { [FIRST_PASSED]: FIRST_PASSED } : {};
+    executeSelf(executable, { ...options, ...environment }, passed);
   } catch (error) {
     log(`goes on without its runtime's options for a server: ${messageOf(error)}`);
   }
@@ -193,15 +197,29 @@ function takeRuntimeOptions(): void {
 
 /** Executes the file at the executable's path with the same arguments. @throws {SystemError} */
 function executeSelf(
+  path: string,
   environment: Readonly<Record<string, string>>,
   inherited: Readonly<Record<number, number>>,
 ): never {
-  const path = withoutDeleted(runtime.executable);
   const args = runtime.files.readText("/proc/self/cmdline").split("\0").slice(0, -1);
   execute(path, args, environment, inherited);
 }
 
-/** Writes a line to standard error, which is the service manager's log. */
+/** Characters that are written at once: less than PIPE_BUF bytes, whatever they are. pipe(7) */
+const LOG_PART = 1000;
+
+/**
+ * Writes a line to standard error, which is the service manager's log. What cannot be written, or not at
+ * once, is dropped: no call fails or waits for it.
+ */
 function log(text: string): void {
-  runtime.write(2, `cni serve: ${text}\n`);
+  const line = `cni serve: ${text}\n`;
+  try {
+    for (let done = 0; done < line.length; done += LOG_PART) {
+      if (pollWritable([2], 0).length === 0) return;
+      runtime.write(2, line.slice(done, done + LOG_PART));
+    }
+  } catch {
+    // Nobody reads it, or the disk is full.
+  }
 }

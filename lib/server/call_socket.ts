@@ -2,6 +2,7 @@ import type { Descriptor } from "../libc/descriptor.ts";
 import {
   type PeerCredentials,
   peerCredentials,
+  peerHasExited,
   type Received,
   receivePassed,
 } from "../libc/passed.ts";
@@ -55,6 +56,11 @@ export class CallSocket implements Disposable {
 
   get peer(): PeerCredentials {
     return peerCredentials(this.#socket);
+  }
+
+  /** As {@link peerHasExited}. */
+  get peerHasExited(): boolean | undefined {
+    return peerHasExited(this.#socket);
   }
 
   /** Reads the first message; undefined where none comes in time, or the client disconnects. */

@@ -3,6 +3,7 @@ import { Poller } from "../libc/poller.ts";
 import { AF_UNIX } from "../libc/sockaddr.ts";
 import { SOCK_STREAM, Socket } from "../libc/socket.ts";
 import { CallSocket, type ClientMessage } from "./call_socket.ts";
+import { listenAt } from "./listen.ts";
 import { ACCEPTED, MAGIC, REQUEST_LIMIT, STATUS_MAGIC } from "./protocol.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -78,4 +79,28 @@ Deno.test("a client that is gone is no error, whatever it left unread", async ()
   socket.send(ACCEPTED);
   client[Symbol.dispose](); // The kernel says ECONNRESET then.
   assertEquals(await socket.receiveStreams(10_000), undefined);
+});
+
+Deno.test("a connection tells whether the process that made it has exited", async () => {
+  const directory = Deno.makeTempDirSync({ prefix: "peer-" });
+  const path = `${directory}/server.sock`;
+  using listener = listenAt(path, { server: "test server", mode: 0o600 });
+  const connect = `await Deno.connect({ transport: "unix", path: ${JSON.stringify(path)} });
+    await new Promise((resolve) => setTimeout(resolve, 60_000));`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--quiet", "--unstable-net", connect],
+    stdin: "null",
+  }).spawn();
+  using poller = new Poller();
+  try {
+    await poller.readable(listener.descriptor, 60_000);
+    using socket = new CallSocket(listener.accept()!, poller);
+    const before = socket.peerHasExited;
+    child.kill("SIGKILL");
+    await child.status;
+    const isKnown = before !== undefined; // Linux 6.5
+    assertEquals([before, socket.peerHasExited], isKnown ? [false, true] : [undefined, undefined]);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
 });

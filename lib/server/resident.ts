@@ -91,6 +91,8 @@ export class ResidentServer implements Disposable {
   readonly #options: ResidentOptions;
   readonly #own = identityOf("/proc/thread-self");
   readonly #executable = runtime.files.stat("/proc/self/exe");
+  /** Where it was when this server started: what the runtimes say follows a file that is renamed. */
+  readonly #path = withoutDeleted(runtime.executable);
   readonly #since = new Date();
   /** Interrupts each call under way. */
   readonly #inFlight = new Map<Promise<void>, (why: (command: string) => CniError) => void>();
@@ -139,7 +141,8 @@ export class ResidentServer implements Disposable {
   }
 
   /**
-   * Declines every further call; resolves when no call is under way any more. Those that have not ended
+   * Declines every further call, but for those that have to wait for what is being taken back; resolves when
+   * none is under way any more. Those that have not ended
    * after `ms` are interrupted, and what is under way {@link GRACE_MS} later is given up: a plugin or a
    * reader that hangs must not keep every other call from being served.
    */
@@ -154,8 +157,10 @@ export class ResidentServer implements Disposable {
   }
 
   async #ended(): Promise<void> {
-    while (this.#inFlight.size > 0) await Promise.allSettled(this.#inFlight.keys());
-    for (const works of this.#unfinished.values()) await Promise.allSettled(works);
+    while (this.#inFlight.size + this.#unfinished.size > 0) {
+      const works = [...this.#unfinished.values()].flatMap((works) => [...works]);
+      await Promise.allSettled([...this.#inFlight.keys(), ...works]);
+    }
   }
 
   /** Ends every call that is under way, as a signal would. @param why makes the error, of CNI_COMMAND */
@@ -171,16 +176,19 @@ export class ResidentServer implements Disposable {
   async #serve(socket: CallSocket): Promise<void> {
     using _socket = socket;
     try {
+      const { pid } = socket.peer;
+      // Before anything is waited for: a process that is gone may have left its PID to another.
+      using opened = pid === 0 ? undefined : openProcess(pid);
       const message = await socket.readRequest(REQUEST_TIMEOUT_MS);
       if (message?.kind === "status") return socket.send(JSON.stringify(this.status()));
       if (message?.kind === "unreadable") return this.#decline(socket, message.why);
       if (!message) return;
       const { request } = message;
-      const { pid } = socket.peer;
-      if (pid === 0) return this.#decline(socket, "another PID namespace");
-      using opened = openProcess(pid);
+      if (!opened) return this.#decline(socket, "another PID namespace");
       const process = `/proc/self/fd/${opened.number}`;
       const identity = identityOf(process, this.#own.isLabelled);
+      // The kernel noted who connected; until here another may have been opened in its place.
+      if (socket.peerHasExited) return this.#decline(socket, "process that is gone");
       const why = this.#refuse(request, process, identity);
       if (why !== undefined) return this.#decline(socket, why);
       using directory = openWorkingDirectory(process);
@@ -200,13 +208,15 @@ export class ResidentServer implements Disposable {
     process: string,
     identity: Identity,
   ): string | undefined {
-    if (this.#draining) return "shutdown";
+    // By itself such a call would not wait, and what is taken back would be its own.
+    const hasToWait = () => this.#unfinishedBefore(request.environment).length > 0;
+    if (this.#draining && !hasToWait()) return "shutdown";
     const difference = differenceBetween(identity, this.#own);
     if (difference) return `another ${difference}`;
     const { executable } = request;
     const path = executable.startsWith("/") ? executable : `${process}/cwd/${executable}`;
     if (!isFile(path, this.#executable)) {
-      const isReplaced = !isFile(withoutDeleted(runtime.executable), this.#executable);
+      const isReplaced = !isFile(this.#path, this.#executable);
       if (isReplaced) this.#options.outdated("its executable was replaced");
       return "another executable";
     }
@@ -340,19 +350,25 @@ export class ResidentServer implements Disposable {
     work.then(remove, remove);
   }
 
+  /** Lists the unfinished work that a call waits for: its container's; for GC every container's. */
+  #unfinishedBefore(
+    { CNI_COMMAND = "", CNI_CONTAINERID = "" }: CallRequest["environment"],
+  ): Promise<unknown>[] {
+    if (CNI_COMMAND === "GC") return [...this.#unfinished.values()].flatMap((works) => [...works]);
+    const isOfContainer = ["ADD", "DEL", "CHECK"].includes(CNI_COMMAND);
+    return isOfContainer ? [...this.#unfinished.get(CNI_CONTAINERID) ?? []] : [];
+  }
+
   /**
-   * Waits for the unfinished work of a call's container; of every container for GC. A call that somebody
+   * Waits for the unfinished work that a call has to wait for. A call that somebody
    * makes for another call waits for none: the other one waits for it, and has waited before.
    */
   async #awaitUnfinished(
-    { CNI_COMMAND, CNI_CONTAINERID = "" }: CallRequest["environment"],
+    environment: CallRequest["environment"],
     { process }: Caller,
     own: Promise<void>,
   ): Promise<void> {
-    const all = CNI_COMMAND === "GC"
-      ? [...this.#unfinished.values()].flatMap((works) => [...works])
-      : [...this.#unfinished.get(CNI_CONTAINERID) ?? []];
-    const others = all.filter((work) => work !== own);
+    const others = this.#unfinishedBefore(environment).filter((work) => work !== own);
     if (others.length > 0 && !descendsFrom(process, runtime.pid)) await Promise.allSettled(others);
   }
 }

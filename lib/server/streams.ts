@@ -37,8 +37,10 @@ interface Stream {
     | "own"
     /** MSG_DONTWAIT */
     | "socket"
-    /** A file, which never does; or poll(2) has just said so. */
-    | "other";
+    /** Does not wait; of a device poll(2) says that it is ready. */
+    | "file"
+    /** A pipe that cannot be opened anew: poll(2) has just said that it is ready. */
+    | "shared";
 }
 
 /**
@@ -111,7 +113,7 @@ export class PassedStreams implements Disposable {
       done += await this.#transfer(stream, "write", (into) => {
         // As much as there is room for, so that nearly every answer arrives whole or not at all, should this
         // process be killed. Not on standard error, whose pipe other processes write to, too.
-        const isAll = stream === 1 && into.kind !== "other";
+        const isAll = stream === 1 && into.kind !== "shared";
         return write(into, bytes.slice(done, isAll ? undefined : done + PIPE_BUF));
       });
     }
@@ -130,7 +132,8 @@ export class PassedStreams implements Disposable {
     for (let hasWaited = false;; hasWaited = true) {
       const its = this.#open(stream);
       const { number } = its.descriptor;
-      if (its.kind !== "other" || poll([number], 0).length > 0) {
+      const mayBlock = its.kind === "file" || its.kind === "shared";
+      if (!mayBlock || poll([number], 0).length > 0) {
         const done = attempt(its);
         if (done !== undefined) return done;
         // Somebody else was first, or poll(2) finds room that a write does not.
@@ -157,7 +160,7 @@ export class PassedStreams implements Disposable {
     if (!isPipe && calls().ioctl(number, TCGETS, new Uint8Array(TERMIOS)) !== 0) {
       const [type, length] = [new Int32Array(1), Uint32Array.of(4)];
       const isSocket = socketOptions().getsockopt(number, SOL_SOCKET, SO_TYPE, type, length) === 0;
-      return { descriptor, kind: isSocket ? "socket" : "other" };
+      return { descriptor, kind: isSocket ? "socket" : "file" };
     }
     try {
       const flags = (stream === 0 ? O_RDONLY : O_WRONLY) | O_NONBLOCK | O_NOCTTY;
@@ -167,7 +170,7 @@ export class PassedStreams implements Disposable {
       return { descriptor: own, kind: "own" };
     } catch {
       // Nobody reads from the pipe, or the terminal has been hung up: writing fails, too.
-      return { descriptor, kind: "other" };
+      return { descriptor, kind: "shared" };
     }
   }
 

@@ -623,17 +623,105 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
 
   async "an executable that is replaced takes over, with no call lost"(project) {
     await using server = await project.start();
-    const before = (await project.status()).since;
-    Deno.copyFileSync(project.executable, `${project.executable}.new`);
-    Deno.renameSync(`${project.executable}.new`, project.executable);
-    const calls = Array.from({ length: 20 }, (_, i) => project.call({ containerId: `c${i}` }));
-    for (const { code } of await Promise.all(calls)) assertEquals(code, 0);
-    await server.until(
-      () => server.output.split("ready at").length === 3,
-      "it did not start again",
+    const { executable } = project;
+    const ways: Record<string, () => void> = {
+      "renamed over it": () => {},
+      "moved away before": () => Deno.renameSync(executable, `${executable}.old`),
+      "removed before": () => Deno.removeSync(executable),
+    };
+    for (const [count, [way, make]] of Object.entries(ways).entries()) {
+      const before = (await project.status()).since;
+      Deno.copyFileSync(executable, `${executable}.new`);
+      make();
+      Deno.renameSync(`${executable}.new`, executable);
+      const calls = Array.from({ length: 20 }, (_, i) => project.call({ containerId: `c${i}` }));
+      for (const { code } of await Promise.all(calls)) assertEquals(code, 0);
+      const isReady = () => server.output.split("ready at").length === count + 3;
+      await server.until(isReady, `it did not start again: ${way}`);
+      assertEquals(servedBy((await project.call()).stdout), server.pid);
+      assert((await project.status()).since !== before);
+    }
+    Deno.removeSync(`${executable}.old`);
+    assertEquals(await server.stop(), 0);
+  },
+
+  async "while it ends, what follows a call that is taken back waits for that"(project) {
+    await using server = await project.start();
+    const third = `${project.bin}/third`;
+    const directory = project.directory();
+    const [at, undoing, go, note] = ["at", "undoing", "go", "note"].map((name) =>
+      `${directory}/${name}`
+    ) as [string, string, string, string];
+    Deno.writeTextFileSync(
+      third,
+      `#!/bin/sh
+[ "$CNI_COMMAND" = DEL ] || exec echo '{"cniVersion":"1.1.0"}'
+touch ${undoing}
+while [ ! -e ${go} ]; do sleep 0.02; done
+`,
+      { mode: 0o755 },
     );
-    assertEquals(servedBy((await project.call()).stdout), server.pid);
-    assert((await project.status()).since !== before);
+    const add = project.begin({
+      steps: { add: [["undelegate", "third"], ["write", at], ["wait", go]] },
+    });
+    await appears(at);
+    add.process.kill("SIGKILL");
+    await add.reply;
+    await appears(undoing);
+    Deno.kill(server.pid, "SIGTERM");
+    await server.until(() => server.output.includes("ends: SIGTERM"), "the end");
+    const del = project.begin({ command: "DEL", steps: { del: [["note", note]] } });
+    const other = await project.call({ containerId: "other" });
+    assertEquals(other.code, 0);
+    assert(servedBy(other.stdout) !== server.pid, "others are declined");
+    await sleep(300);
+    assert(!exists(note), "the DEL waits");
+    Deno.writeTextFileSync(go, "");
+    assertEquals((await del.reply).code, 0);
+    assertEquals(Deno.readTextFileSync(note), `${server.pid}\n`);
+    assertEquals(await server.end(), 0);
+    Deno.removeSync(third);
+  },
+
+  async "a log that nobody can write fails no call, and keeps no server from ending"(project) {
+    const directory = project.directory();
+    await using server = new BackgroundProcess("/bin/sh", [
+      "-c",
+      'exec "$0" serve --socket "$1" 2>/dev/full',
+      ...[project.executable, project.socket],
+    ]);
+    await appears(project.socket);
+    const made = `${directory}/made`;
+    const other = project.begin({
+      containerId: "other",
+      steps: { add: [["make", made], ["wait", `${directory}/go`]] },
+    });
+    await appears(made);
+    const failed = await project.call({ steps: { add: [["throw", "of the code"]] } });
+    assertEquals([failed.code, JSON.parse(failed.stdout).code], [1, 999]);
+    const { code, stdout } = await project.call();
+    assertEquals([code, servedBy(stdout)], [0, server.pid]);
+    Deno.writeTextFileSync(`${directory}/go`, "");
+    assertEquals((await other.reply).code, 0);
+    assertEquals(await server.stop(), 0);
+  },
+
+  async "VERSION waits for no other call"(project) {
+    await using server = await project.start();
+    const directory = project.directory();
+    const at = `${directory}/at`;
+    const gc = project.begin({
+      command: "GC",
+      containerId: "",
+      steps: { gc: [["write", at], ["wait", `${directory}/go`]] },
+    });
+    await appears(at);
+    gc.process.kill("SIGKILL");
+    await gc.reply;
+    const { code } = await project.call({ command: "VERSION", containerId: "" });
+    const { served, inFlight } = await project.status();
+    assertEquals([code, served, inFlight], [0, 1, 1]);
+    Deno.writeTextFileSync(`${directory}/go`, "");
     assertEquals(await server.stop(), 0);
   },
 
