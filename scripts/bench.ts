@@ -11,15 +11,18 @@ import { parseArgs } from "../lib/deps/parse_args.ts";
 import { createNetNs, removeNetNs } from "../lib/ns/named.ts";
 import { NetNs } from "../lib/ns/netns.ts";
 import { Rtnl } from "../lib/rtnl/rtnl.ts";
-import { sleepSync } from "../lib/runtime/sleep.ts";
+import { sleep } from "../lib/runtime/sleep.ts";
 import { add, type Attachment, type Cost, del, peakMemory } from "./bench/attach.ts";
 import { type Case, CASES } from "./bench/cases.ts";
 import { chart, type Figures, type Group } from "./bench/chart.ts";
 import { benchCluster } from "./bench/cluster.ts";
 import { copyExecutables } from "./bench/copies.ts";
+import { undoAtEnd } from "./bench/ending.ts";
 import { startResident } from "./bench/resident.ts";
+import { benchStart } from "./bench/start.ts";
 import { benchStorm } from "./bench/storm.ts";
 import { median, medianRatio } from "./bench/statistics.ts";
+import { findBun } from "./build/find_bun.ts";
 import { hasProgram, isFile } from "./support/files.ts";
 import { isIsolated, reexecIsolated } from "./support/isolate.ts";
 import { ownState } from "./support/own_state.ts";
@@ -36,6 +39,7 @@ const HELP = `Measures ADD and DEL, whole process.
 usage: deno task bench [OPTION…] [CASE…]
        deno task bench --cluster [--bin DIR] [--runs N]
        deno task bench --storm [--bin DIR] [--against DIR]… [--runs N]
+       deno task bench --start [--bin DIR] [--against DIR]… [--runs N]
 
   --bin DIR      the executables to measure (default: dist/bin); "NAME=DIR" says what they are
                  called in the chart
@@ -44,8 +48,10 @@ usage: deno task bench [OPTION…] [CASE…]
   --cluster      cluster-local, against one etcd that this starts: addresses a second, of a pool
                  that fills up, and beside host-local (a minute)
   --storm        200 ADDs of bridge by 16 callers at the same time, then their DELs: calls a second,
-                 the slowest call in milliseconds, and the memory of a server: the most, and
-                 what it keeps when nobody calls
+                 the slowest call of all runs in milliseconds, the first run's, too, and the memory
+                 of a server: the most, and what it keeps when nobody calls
+  --start        loopback's VERSION, beside an empty executable made by Bun: milliseconds, CPU, and
+                 the ratio of CPU to the empty one's; not of plugins that are clients
   --fill N       for host-local: N addresses are taken already
   --chart FILE   where to draw the chart, as SVG (default: dist/bench.svg)
   --json FILE    where to write the figures
@@ -58,7 +64,7 @@ Executables are copied first: how a file lies in the page cache decides a tenth 
 
 A directory whose plugins are clients (build --resident) is measured with its server running, which
 has made ${WARM_UPS} attachments of the case before; its memory is the server's, the most that it has
-used so far.
+used so far. Where it did not do every call itself there are no figures, but an error.
 
 It happens in namespaces of its own. Medians are in milliseconds: from start to end ("ms"), and of
 the processors' time, as user and in the kernel, of a plugin and of all that it starts ("CPU", which
@@ -76,7 +82,7 @@ const LIFE_MS = 100;
 /** How long it lives at most while the kernel looks for other users of its IPv6 addresses. */
 const SETTLE_MS = 3000;
 const args = parseArgs(Deno.args, {
-  boolean: ["help", "cluster", "storm"],
+  boolean: ["help", "cluster", "storm", "start"],
   string: ["bin", "against", "runs", "fill", "chart", "json", "from"],
   collect: ["against"],
   default: { bin: `${ROOT}dist/bin`, runs: "15", fill: "0", chart: `${ROOT}dist/bench.svg` },
@@ -92,7 +98,11 @@ if (args.from !== undefined) {
   );
   Deno.exit(0);
 }
-if (!isIsolated()) Deno.exit(await reexecIsolated({ network: true }));
+if (!isIsolated()) {
+  // What is fetched is there before the network is left.
+  const prepare = async () => void (args.start && await findBun());
+  Deno.exit(await reexecIsolated({ network: true, prepare }));
+}
 
 const runs = Number(args.runs);
 const fill = Number(args.fill);
@@ -114,57 +124,57 @@ if (args.cluster) {
   await benchCluster(directories[0]!, runs);
   Deno.exit(0);
 }
-prepareUplink();
-const residents = directories.map((directory, i) => startResident(directory, letter(i)));
-const copies = directories.map((directory, i) =>
-  residents[i] ? undefined : copyExecutables(directory)
-);
-/** The directories of the executables that are started. */
-const measured = directories.map((_, i) => residents[i]?.directory ?? copies[i]!);
-const tidyUp = () => {
-  for (const resident of residents) resident?.stop();
-  for (const copy of copies) if (copy) Deno.removeSync(copy, { recursive: true });
-};
-if (args.storm) {
-  await benchStorm(directories, measured, residents, runs);
-  tidyUp();
+if (args.start) {
+  await benchStart(directories, runs);
   Deno.exit(0);
 }
+using undo = undoAtEnd();
+prepareUplink();
+const residents = directories.map((directory, i) => startResident(directory, letter(i), undo));
+/** The directories of the executables that are started. */
+const measured = directories.map((directory, i) =>
+  residents[i]?.directory ?? copyExecutables(directory, undo)
+);
 const groups: Group[] = [];
-console.log(directories.map((directory, i) => `${bold(letter(i))}  ${directory}`).join("\n"));
-console.log(`${runs} runs${fill ? `, ${fill} addresses taken` : ""}\n`);
-console.log(header());
-for (const test of CASES) {
-  if (wanted.length > 0 && !wanted.includes(test.name)) continue;
-  const lacking = (test.needs ?? []).find((program) => !hasProgram(program));
-  if (lacking) {
-    console.log(dim(`${test.name}: left out, ${lacking} is not installed`));
-    continue;
-  }
-  const present = directories.map((directory) =>
-    test.plugins.every(({ type, ipam }) =>
-      isFile(`${directory}/${type}`) &&
-      (!ipam || isFile(`${directory}/${(ipam as { type: string }).type}`))
-    )
-  );
-  if (!present[0]) {
-    console.log(dim(`${test.name}: left out, ${directories[0]} has not all of its plugins`));
-    continue;
-  }
-  report(test, measure(test, present));
-}
-Deno.mkdirSync(`${ROOT}dist`, { recursive: true });
-const series = given.map(({ name }, i) => name ?? directories[i]!);
-const figures: Figures = { runs, series, groups };
-Deno.writeTextFileSync(String(args.chart), chart(figures));
-console.log(`\nchart: ${args.chart}`);
-if (args.json !== undefined) {
-  Deno.writeTextFileSync(String(args.json), JSON.stringify(figures, null, 2) + "\n");
-  console.log(`figures: ${args.json}`);
-}
-tidyUp();
+if (args.storm) await benchStorm(directories, measured, residents, runs);
+else await benchCases();
 
-function measure(test: Case, complete: readonly boolean[]): Measurement {
+/** Measures the cases that are wanted, prints the figures and draws the chart. */
+async function benchCases(): Promise<void> {
+  console.log(directories.map((directory, i) => `${bold(letter(i))}  ${directory}`).join("\n"));
+  console.log(`${runs} runs${fill ? `, ${fill} addresses taken` : ""}\n`);
+  console.log(header());
+  for (const test of CASES) {
+    if (wanted.length > 0 && !wanted.includes(test.name)) continue;
+    const lacking = (test.needs ?? []).find((program) => !hasProgram(program));
+    if (lacking) {
+      console.log(dim(`${test.name}: left out, ${lacking} is not installed`));
+      continue;
+    }
+    const present = directories.map((directory) =>
+      test.plugins.every(({ type, ipam }) =>
+        isFile(`${directory}/${type}`) &&
+        (!ipam || isFile(`${directory}/${(ipam as { type: string }).type}`))
+      )
+    );
+    if (!present[0]) {
+      console.log(dim(`${test.name}: left out, ${directories[0]} has not all of its plugins`));
+      continue;
+    }
+    report(test, await measure(test, present));
+  }
+  Deno.mkdirSync(`${ROOT}dist`, { recursive: true });
+  const series = given.map(({ name }, i) => name ?? directories[i]!);
+  const figures: Figures = { runs, series, groups };
+  Deno.writeTextFileSync(String(args.chart), chart(figures));
+  console.log(`\nchart: ${args.chart}`);
+  if (args.json !== undefined) {
+    Deno.writeTextFileSync(String(args.json), JSON.stringify(figures, null, 2) + "\n");
+    console.log(`figures: ${args.json}`);
+  }
+}
+
+async function measure(test: Case, complete: readonly boolean[]): Promise<Measurement> {
   const present = [...complete];
   const result: Measurement = {
     add: directories.map(() => []),
@@ -172,17 +182,18 @@ function measure(test: Case, complete: readonly boolean[]): Measurement {
     memory: [],
   };
   for (let run = -1; run < runs; run++) {
-    directories.forEach((_, i) => {
-      if (!present[i]) return;
+    for (const [i, directory] of measured.entries()) {
+      if (!present[i]) continue;
       prefill(dataDirOf(i));
-      inContainer((netns) => {
+      await inContainer(async (netns) => {
         const containerId = `bench-${run + 1}-${i}`;
-        const attachment = { directory: measured[i]!, dataDir: dataDirOf(i), netns, containerId };
+        const about = { directory, resident: residents[i], dataDir: dataDirOf(i) };
+        const attachment = { ...about, netns, containerId };
         let added, deleted;
         try {
           if (run < 0 && residents[i]) warmUp(test, attachment);
           added = add(test, attachment);
-          live(netns);
+          await live(netns);
           deleted = del(test, attachment, added.result);
         } catch (error) {
           if (i === 0) throw error;
@@ -197,14 +208,18 @@ function measure(test: Case, complete: readonly boolean[]): Measurement {
         result.add[i]!.push(added);
         result.del[i]!.push(deleted);
       });
-    });
+    }
   }
-  result.memory = directories.map((_, i) => {
-    const resident = residents[i];
-    if (resident) return resident.memory().peakMemory / 1024;
-    const about = { directory: measured[i]!, dataDir: dataDirOf(i), containerId: "memory" };
-    return present[i] ? inContainer((netns) => peakMemory(test, { ...about, netns })) : undefined;
-  });
+  for (const resident of residents) resident?.checkServed();
+  for (const [i, directory] of measured.entries()) {
+    result.memory[i] = residents[i]
+      ? residents[i].memory().peakMemory / 1024
+      : present[i]
+      ? await inContainer((netns) =>
+        peakMemory(test, { directory, dataDir: dataDirOf(i), netns, containerId: "memory" })
+      )
+      : undefined;
+  }
   return result;
 }
 
@@ -258,16 +273,16 @@ function letter(i: number): string {
   return String.fromCharCode(65 + i);
 }
 
-/** Calls `use` with a container of its own. */
-function inContainer<T>(use: (netns: string) => T): T {
+/** Calls `use` with a container of its own. Signals are heard of while this waits. */
+async function inContainer<T>(use: (netns: string) => T | Promise<T>): Promise<T> {
   const name = `bench-${crypto.randomUUID().slice(0, 8)}`;
   const netns = createNetNs(name);
   try {
-    return use(netns.path);
+    return await use(netns.path);
   } finally {
     netns[Symbol.dispose]();
     removeNetNs(name);
-    sleepSync(LIFE_MS);
+    await sleep(LIFE_MS);
   }
 }
 
@@ -276,12 +291,12 @@ function inContainer<T>(use: (netns: string) => T): T {
  * no routes, and so a link with one is removed in half the time, which no container's life is so
  * short as to see.
  */
-function live(netns: string): void {
+async function live(netns: string): Promise<void> {
   const latest = performance.now() + SETTLE_MS;
   using container = NetNs.open(netns);
   using inside = Rtnl.open(container);
   using host = Rtnl.open();
-  do sleepSync(LIFE_MS); while (
+  do await sleep(LIFE_MS); while (
     performance.now() < latest &&
     [host, inside].some((rtnl) => rtnl.address.list({ family: 6 }).some((one) => one.tentative))
   );

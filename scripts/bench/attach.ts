@@ -8,6 +8,7 @@ import { Descriptor, O_RDONLY } from "../../lib/libc/descriptor.ts";
 import { runtime } from "../../lib/runtime/mod.ts";
 import { isFile } from "../support/files.ts";
 import type { Case } from "./cases.ts";
+import type { Resident } from "./resident.ts";
 
 const { dup2, getrusage } = runtime.bind("libc.so.6", {
   dup2: ["i32", "i32", "i32"],
@@ -21,6 +22,8 @@ const MEMORY_FILE = "/run/bench-memory";
 /** One attachment that is measured. */
 export interface Attachment {
   directory: string;
+  /** The server that the directory's clients are of. */
+  resident?: Resident;
   /** host-local's: one for each directory, since another's writes cost the next one time. */
   dataDir: string;
   netns: string;
@@ -94,6 +97,12 @@ function runCnitool(command: string, { plugins }: Case, attachment: Attachment):
   });
 }
 
+/** Executes a plugin's VERSION. */
+export function version(directory: string, type: string): Cost {
+  const config = { cniVersion: "1.0.0" };
+  return withInput(config, () => timed(type, [], { directory }, { CNI_COMMAND: "VERSION" }));
+}
+
 /** Executes one plugin, as a container runtime does. */
 function runPlugin(
   command: string,
@@ -108,17 +117,24 @@ function runPlugin(
     ...own,
     ...(prevResult === undefined ? {} : { prevResult }),
   };
+  attachment.resident?.noteCalls(1);
+  return withInput(config, () =>
+    timed(String(plugin.type), [], attachment, {
+      CNI_COMMAND: command,
+      CNI_CONTAINERID: attachment.containerId,
+      CNI_NETNS: attachment.netns,
+      CNI_IFNAME: "eth0",
+    }));
+}
+
+/** Runs a process with a configuration as its standard input. */
+function withInput(config: object, run: () => Run): Run {
   const file = "/run/bench-stdin";
   Deno.writeTextFileSync(file, JSON.stringify(config));
   // outputSync takes no piped input, so our own standard input becomes the plugin's.
   using input = Descriptor.open(file, O_RDONLY);
   call(() => dup2(input.number, 0), () => "redirect standard input");
-  return timed(String(plugin.type), [], attachment, {
-    CNI_COMMAND: command,
-    CNI_CONTAINERID: attachment.containerId,
-    CNI_NETNS: attachment.netns,
-    CNI_IFNAME: "eth0",
-  });
+  return run();
 }
 
 function withDataDir(
@@ -136,7 +152,7 @@ interface Run extends Cost {
 function timed(
   name: string,
   args: readonly string[],
-  { directory, memory }: Attachment,
+  { directory, memory }: Pick<Attachment, "directory" | "memory">,
   env: Record<string, string>,
 ): Run {
   const executable = `${directory}/${name}`;
