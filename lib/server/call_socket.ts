@@ -198,9 +198,11 @@ function parseRequest(body: Uint8Array): CallRequest | undefined {
   const environment: Record<string, string> = Object.create(null);
   for (const variable of variables) {
     const end = variable.indexOf("=", 1);
+    // Not a variable, or an argument: a plugin's own command must not be taken for a call.
+    if (end < 0) return undefined;
     const name = variable.slice(0, end);
     // Of two with one name, the first one counts, as for getenv(3).
-    if (end > 0 && !(name in environment)) environment[name] = variable.slice(end + 1);
+    if (!(name in environment)) environment[name] = variable.slice(end + 1);
   }
   return { executable, argv0, environment };
 }

@@ -36,7 +36,7 @@ async function read(...parts: Uint8Array[]): Promise<ClientMessage | undefined> 
 }
 
 Deno.test("readRequest() reads a call, however it comes", async () => {
-  const body = encode("/opt/cni/bin/cni\0bridge\0A=1\0B=x=y\nz\0A=2\0=C\0D\0E=\0");
+  const body = encode("/opt/cni/bin/cni\0bridge\0A=1\0B=x=y\nz\0A=2\0E=\0");
   const whole = request(body);
   const environment = Object.assign(Object.create(null), { A: "1", B: "x=y\nz", E: "" });
   const expected = {
@@ -60,7 +60,13 @@ Deno.test("readRequest() says what is no call, and takes nothing that is cut off
   };
   assertEquals(await unreadable(message(MAGIC + 1, 0)), "another protocol");
   assertEquals(await unreadable(message(MAGIC, REQUEST_LIMIT + 1)), "request too long");
-  for (const body of [encode(""), encode("/cni"), encode("/cni\0"), encode("\0bridge\0")]) {
+  const bodies = ["", "/cni", "/cni\0", "\0bridge\0"].map(encode);
+  // What is no variable could be an argument.
+  const call = "CNI_COMMAND=VERSION\0";
+  for (const text of ["--version", "daemon", "", "=C"]) {
+    bodies.push(encode(`/cni\0bridge\0${text}\0${call}`), encode(`/cni\0bridge\0${call}${text}\0`));
+  }
+  for (const body of bodies) {
     assertEquals(await unreadable(request(body)), "request that cannot be read");
   }
   assertEquals(

@@ -5,7 +5,8 @@
  *
  * 1. Client: the request. {@link MAGIC}, and how many bytes follow, both 32 bits in the machine's
  *    byte order; then texts that each end with a NUL: the path of the executable that it would
- *    execute without a server, and its own arguments and environment, as they are in its memory.
+ *    execute without a server, and its own name and environment, as they are in its memory. With
+ *    arguments it asks nobody: a request with a text that is no variable is none.
  * 2. Server: {@link ACCEPTED}, or {@link DECLINED} and the end of the connection.
  * 3. Client: {@link GO}, and with that byte standard input, output and error (`SCM_RIGHTS`, unix(7)).
  *    Until here it may close the connection at any time and execute the executable instead: the
