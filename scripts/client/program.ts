@@ -39,8 +39,10 @@ const STANDARD_OUTPUT = 1;
 const SOCKADDR_UN = 110;
 /** `sizeof(struct signalfd_siginfo)`: signalfd(2) */
 const SIGINFO = 128;
-/** Linux executes no file by a longer path, its NUL included: `linux/limits.h`. */
+/** The longest path that Linux takes, its NUL included: `linux/limits.h`. */
 const PATH_MAX = 4096;
+/** The longest {@link AT_EXECFN}: execveat(2) with a directory puts its descriptor before the path. */
+const EXECFN_MAX = "/dev/fd/2147483647/".length + PATH_MAX;
 
 /** The error object of a call that was handed over and not answered. */
 const LOST = errorObject(
@@ -106,7 +108,7 @@ export function clientData(socketPath: string, acceptTimeout: number): Datum[] {
     { name: "heard", zeros: 8 },
     { name: "reply", zeros: 8 },
     { name: "signal", zeros: SIGINFO },
-    { name: "path", zeros: PATH_MAX + 8 },
+    { name: "path", zeros: EXECFN_MAX + SIBLING.length },
   ];
 }
 
@@ -180,7 +182,7 @@ function findExecutable(): Instruction[] {
     { op: "if", left: "result", is: "==", right: 0, goTo: "measure" },
 
     { op: "label", name: "beside" },
-    // Copies the directory of `pointer`, which is shorter than `path`, then "cni" and its NUL.
+    // Copies `pointer`, of EXECFN_MAX bytes at most, then puts "cni" and a NUL after its directory.
     { op: "set", to: "executable", value: { datum: "path" } },
     { op: "set", to: "socket", value: "executable" }, // where the name begins
     { op: "label", name: "next character" },

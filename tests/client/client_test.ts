@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { sleep } from "../../lib/runtime/sleep.ts";
 import {
   ACCEPT_TIMEOUT_S,
@@ -16,6 +16,7 @@ import {
   SUCCEEDED,
 } from "../../lib/server/protocol.ts";
 import { MACHINES, makeClient } from "../../scripts/client/client.ts";
+import { clientData } from "../../scripts/client/program.ts";
 import { missing, type Reason, reportSkip } from "../support/requirements.ts";
 import { Conversation } from "../support/scripted_server.ts";
 
@@ -132,6 +133,13 @@ async function take(conversation: Conversation): Promise<void> {
   await conversation.say(ACCEPTED);
   assertEquals(await conversation.byte(), GO);
 }
+
+Deno.test("a client has room for the longest path that it can be executed by", () => {
+  const path = clientData("/socket", 1).find(({ name }) => name === "path")!;
+  // execveat(2) with a directory's descriptor, and a name of 4,095 bytes in that directory.
+  const longest = "/dev/fd/2147483647/".length + 4095 + "cni\0".length;
+  assert("zeros" in path && path.zeros >= longest);
+});
 
 for (const machine of MACHINES) {
   const isHost = machine.name === Deno.build.arch;
