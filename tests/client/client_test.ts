@@ -13,6 +13,7 @@ import {
   DECLINED,
   FAILED,
   GO,
+  START_TIMEOUT_S,
   SUCCEEDED,
 } from "../../lib/server/protocol.ts";
 import { MACHINES, makeClient } from "../../scripts/client/client.ts";
@@ -122,10 +123,36 @@ class Fixture implements Disposable {
     return await Promise.all([served, work()]);
   }
 
+  /** Listens while `work` runs, and asserts that nobody has connected. */
+  async expectNoCall<W>(work: () => Promise<W>): Promise<W> {
+    using listener = Deno.listen({ transport: "unix", path: this.socket });
+    const result = await work();
+    // Who connects now comes after whoever has connected before, even if that is gone.
+    using last = await Deno.connect({ transport: "unix", path: this.socket });
+    await last.write(Uint8Array.of(FAILED));
+    using first = await listener.accept();
+    const bytes = new Uint8Array(8);
+    assertEquals([await first.read(bytes), bytes[0]], [1, FAILED], "the client has connected");
+    return result;
+  }
+
   [Symbol.dispose](): void {
     Deno.removeSync(this.directory, { recursive: true });
   }
 }
+
+/** Waits for something, and tells how long that took. Seconds. */
+async function timed<T>(work: Promise<T>): Promise<[T, number]> {
+  const begin = performance.now();
+  const result = await work;
+  return [result, (performance.now() - begin) / 1000];
+}
+
+/** An environment of a megabyte: a socket has no room for it until the server reads. */
+const LONG = Object.fromEntries(
+  // One variable has 128 kB at most.
+  Array.from({ length: 10 }, (_, i) => [`BIG${i}`, "x".repeat(100_000)]),
+);
 
 /** Takes a request, and the call. */
 async function take(conversation: Conversation): Promise<void> {
@@ -133,6 +160,14 @@ async function take(conversation: Conversation): Promise<void> {
   await conversation.say(ACCEPTED);
   assertEquals(await conversation.byte(), GO);
 }
+
+Deno.test("a client waits a second for a server that runs, five for one that is started", () => {
+  assertEquals([ACCEPT_TIMEOUT_S, START_TIMEOUT_S], [1, 5]);
+  for (const { elfMachine } of MACHINES) {
+    const { file } = makeClient({ elfMachine });
+    assertEquals(file, makeClient({ elfMachine, acceptTimeout: 1, startTimeout: 5 }).file);
+  }
+});
 
 Deno.test("a client has room for the longest path that it can be executed by", () => {
   const path = clientData("/socket", 1).find(({ name }) => name === "path")!;
@@ -290,21 +325,20 @@ for (const machine of MACHINES) {
 
   test("it gives up on a server that is stopped, or hangs, and closes the connection", async (fixture) => {
     fixture.write({ acceptTimeout: ACCEPT_TIMEOUT_S });
-    const [, ended] = await fixture.serve(async (conversation) => {
+    const [, [ended, seconds]] = await fixture.serve(async (conversation) => {
       try {
         await conversation.request();
       } catch {
         return; // The machine has been slower than the client is patient.
       }
       assertEquals(await conversation.byte(), undefined);
-    }, () => fixture.start().ended);
+    }, () => timed(fixture.start().ended));
     expectExecuted(ended);
+    assert(0.9 < seconds && seconds < 3, `after ${seconds} s`);
   });
 
   test("it sends the executable's path, its arguments and its whole environment", async (fixture) => {
-    const BIG = "x".repeat(100_000); // one variable has 128 kB at most
-    const variables = Array.from({ length: 10 }, (_, i) => [`BIG${i}`, BIG]);
-    for (const env of [{}, Object.fromEntries(variables), { EMPTY: "", ODD: "a=b\nc" }]) {
+    for (const env of [{}, LONG, { EMPTY: "", ODD: "a=b\nc" }]) {
       const [request, ended] = await fixture.serve(async (conversation) => {
         const request = await conversation.request();
         await conversation.say(ACCEPTED);
@@ -368,17 +402,19 @@ for (const machine of MACHINES) {
   });
 
   test("with arguments it asks no server", async (fixture) => {
-    using _listener = Deno.listen({ transport: "unix", path: fixture.socket });
-    const { code, stdout } = await fixture.start({ args: ["--version"] }).ended;
+    fixture.write({ acceptTimeout: ACCEPT_TIMEOUT_S });
+    const run = () => fixture.start({ args: ["--version"] }).ended;
+    const { code, stdout } = await fixture.expectNoCall(run);
     assertEquals([code, stdout], [7, EXECUTED("1 --version")]);
   });
 
-  hostTest("with a standard stream closed it executes the executable", async (fixture) => {
-    using _listener = Deno.listen({ transport: "unix", path: fixture.socket });
-    for (const closed of ["<&-", "2>&-"]) {
+  hostTest("with a standard stream closed it asks no server", async (fixture) => {
+    fixture.write({ acceptTimeout: ACCEPT_TIMEOUT_S });
+    for (const closed of ["<&-", ">&-", "2>&-"]) {
       const before = ["/bin/sh", "-c", `exec "$0" ${closed}`];
-      const { code, stdout } = await fixture.start({ before }).ended;
-      assertEquals([code, stdout.split("\n")[0]], [7, "executed 0  WHO=me"]);
+      const { code, stdout } = await fixture.expectNoCall(() => fixture.start({ before }).ended);
+      const expected = closed === ">&-" ? "" : "executed 0  WHO=me";
+      assertEquals([code, stdout.split("\n")[0]], [7, expected]);
     }
   });
 
@@ -411,20 +447,23 @@ for (const machine of MACHINES) {
         const connects = ["socket", "setsockopt", "connect", "rt_sigprocmask"].every((name) =>
           name !== call
         );
-        const run = () => fixture.start({ before: strace }).ended;
-        const [, ended] = connects
+        const run = () => timed(fixture.start({ before: strace }).ended);
+        const [, [ended, seconds]] = connects
           ? await fixture.serve(async (conversation) => {
             try {
               await conversation.request();
               await conversation.say(ACCEPTED);
-            } catch {
-              return; // It may not even have asked.
+            } catch (error) {
+              // It may not even have asked, but has sent nothing wrong.
+              assert(!/this is no request/.test(String(error)));
+              return;
             }
             // Nothing is known of who listens: it is taken for a server that runs.
             assertEquals(await conversation.byte(), call === "kill" ? GO : undefined);
             if (call === "kill") await conversation.say(SUCCEEDED);
           }, run)
-          : [undefined, await run()];
+          : [undefined, await fixture.expectNoCall(run)];
+        assert(seconds < PATIENCE_S / 2, `after ${seconds} s`); // It did not wait for an answer.
         if (call === "kill") return assertEquals(ended.code, 0);
         if (call !== "rt_sigprocmask") return expectExecuted(ended);
         assertEquals([ended.code, JSON.parse(ended.stdout).code], [1, 5]);
@@ -438,11 +477,7 @@ for (const machine of MACHINES) {
     async (fixture) => {
       fixture.write({ acceptTimeout: ACCEPT_TIMEOUT_S, startTimeout: PATIENCE_S });
       const before = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=kill:error=ESRCH"];
-      const long = Object.fromEntries(
-        Array.from({ length: 10 }, (_, i) => [`BIG${i}`, "x".repeat(100_000)]),
-      );
-      // A long environment has no room in the socket until the server reads.
-      for (const env of [{}, long]) {
+      for (const env of [{}, LONG]) {
         const [, ended] = await fixture.serve(async (conversation) => {
           await sleep(1000 * ACCEPT_TIMEOUT_S + 500);
           await take(conversation);
@@ -453,6 +488,41 @@ for (const machine of MACHINES) {
     },
     ["strace"],
   );
+
+  hostTest(
+    "it has more patience where the first process listens",
+    async (fixture) => {
+      fixture.write({ acceptTimeout: ACCEPT_TIMEOUT_S, startTimeout: PATIENCE_S });
+      const first = new URL("first_process_main.ts", import.meta.url).pathname;
+      const deno = [Deno.execPath(), "run", "-A", "--no-check", first, fixture.socket];
+      const { HOME = "", DENO_DIR = `${HOME}/.cache/deno` } = Deno.env.toObject();
+      const ended = await fixture.start({
+        before: ["unshare", "--pid", "--fork", "--kill-child", ...deno],
+        env: { HOME, DENO_DIR },
+      }).ended;
+      assertEquals(ended, { code: 0, signal: null, stdout: "", stderr: "" });
+    },
+    ["root", "unshare"],
+  );
+
+  for (const call of ["ppoll", "read"]) {
+    hostTest(
+      `it waits on where ${call} is interrupted once the call is the server's`,
+      async (fixture) => {
+        const inject = `inject=${call}:error=EINTR:when=2`;
+        const [, ended] = await fixture.serve(
+          async (conversation) => {
+            await take(conversation);
+            await conversation.say(SUCCEEDED);
+            await conversation.byte();
+          },
+          () => fixture.start({ before: ["strace", "-qq", "-o", "/dev/null", "-e", inject] }).ended,
+        );
+        assertEquals(ended, { code: 0, signal: null, stdout: "", stderr: "" });
+      },
+      ["strace"],
+    );
+  }
 
   for (const [call, when] of [["ppoll", 2], ["read", 2]] as const) {
     hostTest(
