@@ -48,9 +48,12 @@ export const SUCCEEDED = byte("0");
 /** The server: the exit status is 1. */
 export const FAILED = byte("1");
 
-/** How long the client waits for {@link ACCEPTED} from a server that runs. Seconds. */
+/**
+ * How long the client waits for a server that runs, to read the request and to say {@link ACCEPTED}
+ * together; and as long before that to be connected. Seconds.
+ */
 export const ACCEPT_TIMEOUT_S = 1;
-/** The same where a service manager listens and has to start the server. Seconds. */
+/** The same, once connected, where a service manager listens and has to start the server. Seconds. */
 export const START_TIMEOUT_S = 5;
 
 /** Signals that the client forwards. signal(7) */

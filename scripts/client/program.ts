@@ -19,12 +19,14 @@ const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 const SO_SNDTIMEO = 21;
 const SCM_RIGHTS = 1;
+const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const SIGPIPE = 13;
 const SIG_BLOCK = 0;
 const SIG_SETMASK = 2;
 const SFD_CLOEXEC = 0o2000000;
 const POLLIN = 1;
+const POLLOUT = 4;
 const ESRCH = 3;
 const EINTR = 4;
 /** The auxiliary vector's entry with the path that was executed. getauxval(3) */
@@ -34,6 +36,8 @@ const AT_FDCWD = -100;
 /** Permission to execute a file: access(2) */
 const X_OK = 1;
 const STANDARD_OUTPUT = 1;
+/** No send waits for room: only ppoll(2) takes account of the time that has passed. */
+const AT_ONCE = MSG_NOSIGNAL + MSG_DONTWAIT;
 
 /** `sizeof(struct sockaddr_un)`: unix(7) */
 const SOCKADDR_UN = 110;
@@ -82,8 +86,8 @@ export function clientData(socketPath: string, acceptTimeout: number): Datum[] {
     { name: "self", bytes: new TextEncoder().encode("/proc/self/exe\0") },
     { name: "address", bytes: address },
     { name: "go", bytes: Uint8Array.of(GO) },
-    // struct timeval; struct timespec, which ppoll(2) decrements
-    { name: "sendTimeout", words: [acceptTimeout, 0] },
+    // struct timeval for connect(2); then struct timespec, from which ppoll(2) subtracts what it
+    // waits: whatever is waited for until the call is the server's has this time together.
     { name: "timeout", words: [acceptTimeout, 0] },
     // the signals that are blocked, and those of them that are forwarded
     { name: "blocked", words: [FORWARDED | bit(SIGPIPE)] },
@@ -99,12 +103,12 @@ export function clientData(socketPath: string, acceptTimeout: number): Datum[] {
     // struct msghdr: the request, and what hands the call over
     { name: "message", words: [0, 0, { datum: "parts" }, 3, 0, 0, 0] },
     { name: "handover", words: [0, 0, { datum: "goPart" }, 1, { datum: "streams" }, 32, 0] },
-    // struct pollfd: the socket, the signals. POLLIN is in the bits 32 to 47
-    { name: "polled", words: [POLLIN * 2 ** 32, POLLIN * 2 ** 32] },
+    // struct pollfd: the socket, at first for room in it, and the signals. The events are in the
+    // bits 32 to 47
+    { name: "polled", words: [POLLOUT * 2 ** 32, POLLIN * 2 ** 32] },
     // struct ucred, and its size
     { name: "peer", zeros: 16 },
     { name: "peerSize", words: [12] },
-    { name: "total", zeros: 8 },
     { name: "heard", zeros: 8 },
     { name: "reply", zeros: 8 },
     { name: "signal", zeros: SIGINFO },
@@ -216,8 +220,6 @@ function findExecutable(): Instruction[] {
     { op: "store", value: "end", to: { datum: "parts", offset: 40 }, size: 8 },
     { op: "add", to: "pointer", by: "end" },
     { op: "store", value: "pointer", to: { datum: "header", offset: 4 }, size: 4 },
-    { op: "add", to: "pointer", by: 8 },
-    { op: "store", value: "pointer", to: { datum: "total" }, size: 8 },
   ];
 }
 
@@ -238,7 +240,13 @@ function connect(startTimeout: number): Instruction[] {
     // A number below 3 is that of a standard stream which is closed.
     { op: "if", left: "result", is: "<", right: 3, goTo: "execute" },
     { op: "set", to: "socket", value: "result" },
-    ...limitSending(),
+    // Where the queue of connections is full, connect(2) waits as long as a send would.
+    {
+      op: "system",
+      call: "setsockopt",
+      with: ["socket", SOL_SOCKET, SO_SNDTIMEO, { datum: "timeout" }, 16],
+    },
+    { op: "if", left: "result", is: "<", right: 0, goTo: "execute" },
     { op: "system", call: "connect", with: ["socket", { datum: "address" }, SOCKADDR_UN] },
     { op: "if", left: "result", is: "<", right: 0, goTo: "execute" },
     {
@@ -253,8 +261,6 @@ function connect(startTimeout: number): Instruction[] {
     { op: "if", left: "result", is: "!=", right: -ESRCH, goTo: "prepare" },
     { op: "label", name: "starting" },
     { op: "store", value: startTimeout, to: { datum: "timeout" }, size: 8 },
-    { op: "store", value: startTimeout, to: { datum: "sendTimeout" }, size: 8 },
-    ...limitSending(),
 
     { op: "label", name: "prepare" },
     { op: "system", call: "signalfd4", with: [-1, { datum: "forwarded" }, 8, SFD_CLOEXEC] },
@@ -264,31 +270,40 @@ function connect(startTimeout: number): Instruction[] {
   ];
 }
 
-/** Sets how long the socket waits for room: a long environment has none until the server reads. */
-function limitSending(): Instruction[] {
-  return [
-    {
-      op: "system",
-      call: "setsockopt",
-      with: ["socket", SOL_SOCKET, SO_SNDTIMEO, { datum: "sendTimeout" }, 16],
-    },
-    { op: "if", left: "result", is: "<", right: 0, goTo: "execute" },
-  ];
-}
-
 /** Sends the request and hands the call over: after the last instruction it is the server's. */
 function request(): Instruction[] {
   return [
-    { op: "system", call: "sendmsg", with: ["socket", { datum: "message" }, MSG_NOSIGNAL] },
-    { op: "load", to: "pointer", from: { datum: "total" }, size: 8 },
-    { op: "if", left: "result", is: "!=", right: "pointer", goTo: "execute" },
+    { op: "system", call: "sendmsg", with: ["socket", { datum: "message" }, AT_ONCE] },
+    // The rest, of a long environment, is the end of the last part, whose size is in `end`. After an
+    // error the rest is longer than all, as it is longer than that part where the path is in it.
+    { op: "set", to: "pointer", value: "end" },
+    { op: "load", to: "end", from: { datum: "header", offset: 4 }, size: 4 },
+    { op: "add", to: "end", by: 8 },
+    { op: "subtract", from: "end", by: "result" },
+    { op: "subtract", from: "pointer", by: "end" },
+    { op: "if", left: "pointer", is: "<", right: 0, goTo: "execute" },
+    { op: "load", to: "result", from: { at: "arguments" }, size: 8 },
+    { op: "add", to: "pointer", by: "result" },
+    // Now `pointer` leads to the rest, and `end` is its size.
+    { op: "label", name: "send" },
+    { op: "if", left: "end", is: "!=", right: 0, goTo: "await server" },
+    { op: "store", value: POLLIN, to: { datum: "polled", offset: 4 }, size: 4 },
+    { op: "label", name: "await server" },
     { op: "system", call: "ppoll", with: [{ datum: "polled" }, 1, { datum: "timeout" }, 0, 0] },
     { op: "if", left: "result", is: "!=", right: 1, goTo: "execute" },
+    { op: "if", left: "end", is: "==", right: 0, goTo: "answer" },
+    { op: "system", call: "sendto", with: ["socket", "pointer", "end", AT_ONCE, 0, 0] },
+    { op: "if", left: "result", is: "<", right: 0, goTo: "execute" },
+    { op: "add", to: "pointer", by: "result" },
+    { op: "subtract", from: "end", by: "result" },
+    { op: "goTo", label: "send" },
+
+    { op: "label", name: "answer" },
     { op: "system", call: "read", with: ["socket", { datum: "reply" }, 1] },
     { op: "if", left: "result", is: "!=", right: 1, goTo: "execute" },
     { op: "load", to: "result", from: { datum: "reply" }, size: 1 },
     { op: "if", left: "result", is: "!=", right: ACCEPTED, goTo: "execute" },
-    { op: "system", call: "sendmsg", with: ["socket", { datum: "handover" }, MSG_NOSIGNAL] },
+    { op: "system", call: "sendmsg", with: ["socket", { datum: "handover" }, AT_ONCE] },
     { op: "if", left: "result", is: "!=", right: 1, goTo: "execute" },
   ];
 }

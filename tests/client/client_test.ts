@@ -337,6 +337,33 @@ for (const machine of MACHINES) {
     assert(0.9 < seconds && seconds < 3, `after ${seconds} s`);
   });
 
+  test("it gives up on a server that reads too slowly", async (fixture) => {
+    fixture.write({ acceptTimeout: ACCEPT_TIMEOUT_S });
+    using listener = Deno.listen({ transport: "unix", path: fixture.socket });
+    const served = listener.accept().then(async (connection) => {
+      using _connection = connection;
+      const buffer = new Uint8Array(40_000);
+      // At first it makes room for another part of the environment.
+      for (let read = 0; read < 240_000;) read += await connection.read(buffer) ?? Infinity;
+      while (await connection.read(buffer) !== null) await sleep(400);
+    });
+    const [ended, seconds] = await timed(fixture.start({ env: LONG }).ended);
+    expectExecuted(ended);
+    assert(0.9 < seconds && seconds < 3, `after ${seconds} s`);
+    await served;
+  });
+
+  hostTest("it waits for the request's being read and for the answer together", async (fixture) => {
+    fixture.write({ acceptTimeout: 3 });
+    const [, [ended, seconds]] = await fixture.serve(async (conversation) => {
+      await sleep(2000);
+      await conversation.request();
+      assertEquals(await conversation.byte(), undefined);
+    }, () => timed(fixture.start({ env: LONG }).ended));
+    expectExecuted(ended);
+    assert(2.9 < seconds && seconds < 4.5, `after ${seconds} s`);
+  });
+
   test("it sends the executable's path, its arguments and its whole environment", async (fixture) => {
     for (const env of [{}, LONG, { EMPTY: "", ODD: "a=b\nc" }]) {
       const [request, ended] = await fixture.serve(async (conversation) => {
@@ -431,8 +458,9 @@ for (const machine of MACHINES) {
   /** Every system call that it makes before the call is the server's. */
   const EARLY =
     "rt_sigprocmask socket setsockopt connect getsockopt kill signalfd4 sendmsg ppoll read sendmsg:2";
-  for (const entry of EARLY.split(" ")) {
-    const [call = "", when = "1"] = entry.split(":");
+  // The last one has to be for an environment that the socket has no room for.
+  for (const entry of `${EARLY} sendto:1:long`.split(" ")) {
+    const [call = "", when = "1", long] = entry.split(":");
     hostTest(
       `it executes the executable where ${entry} fails`,
       async (fixture) => {
@@ -447,7 +475,7 @@ for (const machine of MACHINES) {
         const connects = ["socket", "setsockopt", "connect", "rt_sigprocmask"].every((name) =>
           name !== call
         );
-        const run = () => timed(fixture.start({ before: strace }).ended);
+        const run = () => timed(fixture.start({ before: strace, env: long ? LONG : {} }).ended);
         const [, [ended, seconds]] = connects
           ? await fixture.serve(async (conversation) => {
             try {
