@@ -49,6 +49,11 @@ export function warnOnce(text: string): void {
   warn(text);
 }
 
+/** Tells whoever serves the call of a defect in a plugin's code. */
+export function noteDefect(defect: unknown): void {
+  currentCall()?.noteDefect?.(defect);
+}
+
 /** Makes a path valid in the whole process: a relative one starts at the call's directory. */
 export function fromCaller(path: string): string {
   const call = currentCall();

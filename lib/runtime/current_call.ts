@@ -37,6 +37,8 @@ export interface CallContext {
   ending?: AbortController;
   /** Descriptors that a program that changes rules inherits; see `RunOptions.inherit`. */
   readonly inherited: Set<number>;
+  /** Takes what was thrown by a defect of a plugin's code: the call's own, or one that it delegates to. */
+  readonly noteDefect?: (defect: unknown) => void;
   /** What it was warned of by `warnOnce`; made for the first. */
   warned?: Set<string>;
   /** Files as the call sees them; made when they are first asked for. */

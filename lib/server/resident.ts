@@ -283,6 +283,7 @@ export class ResidentServer implements Disposable {
         isAny: () => this.inFlight > 1,
         readable: (descriptor, ms) => this.#options.poller.readable(descriptor, ms),
       },
+      noteDefect: (defect) => log(`a call failed: ${stackOf(defect)}`),
       writeError: (text) => void streams.write(2, text).catch(() => {}),
       inherited: new Set(),
     };
@@ -295,7 +296,6 @@ export class ResidentServer implements Disposable {
           readInput: (limit) => streams.readInput(limit),
           interrupted: interruption.promise,
         });
-        if (reply.defect !== undefined) log(`a call failed: ${stackOf(reply.defect)}`);
         if (reply.settled) {
           this.#leaveUnfinished(
             environment,

@@ -4,7 +4,7 @@
  * @module
  */
 import { observed } from "../observe/observed.ts";
-import { endExecuted, warn } from "../runtime/caller.ts";
+import { endExecuted, noteDefect, warn } from "../runtime/caller.ts";
 import { messageOf } from "../runtime/errors.ts";
 import type { Outcome } from "../runtime/observer.ts";
 import { endsWithin } from "../runtime/sleep.ts";
@@ -110,6 +110,7 @@ function explainDefect(
   request: Request | undefined,
 ): CniError {
   const { message, details } = CniError.from(error);
+  noteDefect(defect);
   warn(`${defect instanceof Error ? defect.stack ?? defect.message : String(defect)}\n`);
   const what = defect instanceof Error ? `${defect.name}: ${message}` : message;
   return CniError.internal(

@@ -597,6 +597,12 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     assertEquals([code, JSON.parse(stdout).code], [1, 999]);
     assertStringIncludes(JSON.parse(stdout).msg, "of the code");
     await server.until(() => /TypeError: of the code\n\s+at /.test(server.output), "no stack");
+    const inner = await project.call({
+      steps: { add: [["delegate", "probe"]], inner: [["throw", "of a delegate's"]] },
+    });
+    assertStringIncludes(JSON.parse(inner.stdout).msg, "of a delegate's");
+    await server.until(() => /TypeError: of a delegate's\n\s+at /.test(server.output), "no stack");
+    assertEquals(server.output.split("TypeError").length, 3, "each is logged once");
     assertEquals((await project.call()).code, 0);
   },
 
