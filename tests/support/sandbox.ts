@@ -114,10 +114,16 @@ export function kernelTest(
     // libc is loaded when it is first used, and stays.
     sanitizeResources: false,
     async fn() {
-      await inSandbox(async (sandbox) => {
-        await using _server = await startResident(Deno.env.get("CNI_TEST_BIN"));
-        await test(sandbox);
-      });
+      try {
+        await inSandbox(async (sandbox) => {
+          await using _server = await startResident(Deno.env.get("CNI_TEST_BIN"));
+          await test(sandbox);
+        });
+      } catch (error) {
+        // Deno shows neither of the two that a SuppressedError has.
+        if (!(error instanceof SuppressedError)) throw error;
+        throw new AggregateError([error.suppressed, error.error], "the test, and what ended it");
+      }
     },
   });
 }
