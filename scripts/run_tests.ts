@@ -13,6 +13,7 @@ import { bundle, stopBundler } from "./build/bundle.ts";
 import { findCommands } from "./build/commands.ts";
 import { multicallEntry } from "./build/entry.ts";
 import { findBun } from "./build/find_bun.ts";
+import { importsOf } from "./check/imports.ts";
 import { programPath } from "./support/files.ts";
 import { isIsolated, reexecIsolated } from "./support/isolate.ts";
 import { testFiles } from "./support/test_files.ts";
@@ -87,12 +88,27 @@ function removeIfEmpty(directory: string): void {
   }
 }
 
-/** Lists the test files that start plugins or cnitool, in order. */
+/** What starts plugins and cnitool for tests. */
+const STARTERS = ["tests/support/plugins.ts", "tests/support/cnitool.ts"];
+
+/** Tests that start executables which they build themselves, and those of the tests' own code. */
+const OTHER_TESTS = /^tests\/(build|support)\//;
+
+/** Lists the test files that start the plugins or cnitool under test, in order. */
 function executableTests(): string[] {
-  return testFiles("tests").filter((path) =>
-    !path.startsWith("tests/build/") && // these start executables that they build themselves
-    /support\/(plugins|cnitool)\.ts"|CNI_TEST_BIN/.test(Deno.readTextFileSync(`${ROOT}/${path}`))
-  );
+  return testFiles("tests").filter((path) => !OTHER_TESTS.test(path) && startsPlugins(path));
+}
+
+/** Tells whether a test file imports, itself or by way of others, what starts plugins. */
+function startsPlugins(file: string): boolean {
+  const found = new Set([file]);
+  for (const path of found) {
+    if (STARTERS.includes(path)) return true;
+    if (!exists(`${ROOT}/${path}`)) continue; // such as a text that looks like an import
+    const text = Deno.readTextFileSync(`${ROOT}/${path}`);
+    for (const imported of importsOf({ path, text })) found.add(imported);
+  }
+  return false;
 }
 
 /** Fetches what builds need: tests build executables in namespaces without a network. */
