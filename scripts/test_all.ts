@@ -27,13 +27,13 @@ const LOGS = `${ROOT}/dist/test-all`;
 /** How much of the output of what failed is shown, in lines. */
 const SHOWN = 60;
 
-/** Builds with Deno what the sources are tested for as well. */
-const FOR_DENO = "build --out dist/deno";
+/** What Deno builds: the sources are tested for it as well. */
+const FOR_DENO = ["build --out dist/deno", "build --resident --out dist/deno"];
 
 /** Arguments of `deno task` that all others build on, one after the other. */
 const FIRST = [
   "check",
-  FOR_DENO,
+  ...FOR_DENO,
   "build --runtime bun --out dist/bun",
   "build --runtime bun --resident --out dist/bun",
 ];
@@ -103,6 +103,7 @@ async function sideBySide(): Promise<string[]> {
     "test --integration --bin dist/deno/bin",
     "test --integration --bin dist/bun/bin",
     "test --integration --bin dist/bun/resident/bin",
+    "test --integration --bin dist/deno/resident/bin",
     "test:kernel --bin dist/bun/bin --timeout 7200",
     `test:kernel --timeout 7200 -- ${Deno.execPath()} task test:faults --suite kill --suite del ` +
     `${filter} --seconds 1800 --bin ${ROOT}/dist/bun/bin`,
@@ -122,7 +123,7 @@ async function run(task: string): Promise<void> {
   console.log(dim(`${minutesSince(begun).padStart(6)} min  deno task ${task}`));
   const output = Deno.openSync(log, { write: true, create: true, truncate: true });
   // The base executable for compiling is perhaps another Deno's than this one; scripts/denort.ts.
-  const compiler = task === FOR_DENO ? Deno.env.get("DENO_COMPILE") : undefined;
+  const compiler = FOR_DENO.includes(task) ? Deno.env.get("DENO_COMPILE") : undefined;
   const child = new Deno.Command(compiler ?? Deno.execPath(), {
     args: ["task", ...task.split(" ")],
     env: { NO_COLOR: "1", ...(go === undefined ? {} : { CNI_TEST_GO: go }) },
