@@ -35,6 +35,12 @@ As root, each kernel test makes network and mount namespaces of its own. As an o
 whole run happens in a user namespace, where the system allows that.
 `;
 
+/** What starts plugins and cnitool for tests. */
+const STARTERS = ["tests/support/plugins.ts", "tests/support/cnitool.ts"];
+
+/** Tests that start executables which they build themselves, and those of the tests' own code. */
+const OTHER_TESTS = /^tests\/(build|support)\//;
+
 const args = parseArgs(Deno.args, {
   boolean: ["unit", "integration", "help"],
   string: ["bin", "filter"],
@@ -87,12 +93,6 @@ function removeIfEmpty(directory: string): void {
     // It was never made, or it is not empty any more.
   }
 }
-
-/** What starts plugins and cnitool for tests. */
-const STARTERS = ["tests/support/plugins.ts", "tests/support/cnitool.ts"];
-
-/** Tests that start executables which they build themselves, and those of the tests' own code. */
-const OTHER_TESTS = /^tests\/(build|support)\//;
 
 /** Lists the test files that start the plugins or cnitool under test, in order. */
 function executableTests(): string[] {
