@@ -19,6 +19,8 @@ const MAY_DECLINE: readonly RegExp[] = [
   // Tests start plugins in containers, behind other mounts, and with less than root has.
   /^another (network|mount|user|PID) namespace$/,
   /^another capability set$/,
+  // Tests kill clients.
+  /^process that is gone$/,
   // The descriptor is the caller's.
   /^call with CNI_TRACE_FD$/,
   // A plugin that is started by hand: the dhcp daemon, and what tells its version.
