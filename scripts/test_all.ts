@@ -41,6 +41,9 @@ const FIRST = [
 /** Suites of faults that take long: they begin early, so that no lane ends long after the other. */
 const LONG_SUITES = ["kill", "soak"];
 
+/** Suites of faults with a resident server: Deno's is another than Bun's. */
+const OF_SERVERS = ["soak", "server", "storm"];
+
 /** Kinds of links that few machines' own kernels have, as cases of faults name them. */
 const LINKS = ["vlan/", "vrf/", "dummy/"];
 
@@ -92,14 +95,15 @@ Deno.exit(failed === 0 ? 0 : 1);
 
 /** Makes the commands that do not depend on each other; those that take longest come first. */
 async function sideBySide(): Promise<string[]> {
-  const faults = (suite: string) =>
-    `test:faults --all --suite ${suite} --jobs 1 --bin dist/bun/bin`;
+  const faults = (suite: string, runtime = "bun") =>
+    `test:faults --all --suite ${suite} --jobs 1 --bin dist/${runtime}/bin`;
   const suites = (await loadSuites([])).map(({ name }) => name);
   const isLong = (name: string) => LONG_SUITES.includes(name);
   const filter = LINKS.map((text) => `--filter ${text}`).join(" ");
   return [
     "test",
-    ...suites.filter(isLong).map(faults),
+    ...suites.filter(isLong).map((suite) => faults(suite)),
+    ...OF_SERVERS.map((suite) => faults(suite, "deno")),
     "test --integration --bin dist/deno/bin",
     "test --integration --bin dist/bun/bin",
     "test --integration --bin dist/bun/resident/bin",
@@ -108,7 +112,7 @@ async function sideBySide(): Promise<string[]> {
     `test:kernel --timeout 7200 -- ${Deno.execPath()} task test:faults --suite kill --suite del ` +
     `${filter} --seconds 1800 --bin ${ROOT}/dist/bun/bin`,
     "test:runtimes --bin dist/bun/bin --resident dist/bun/resident/bin",
-    ...suites.filter((name) => !isLong(name)).map(faults),
+    ...suites.filter((name) => !isLong(name)).map((suite) => faults(suite)),
     "test:cluster --all",
     "test:install --all",
     "test:guides --all --bin dist/bun/bin",
