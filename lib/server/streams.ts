@@ -129,7 +129,7 @@ export class PassedStreams implements Disposable {
     attempt: (stream: Stream) => T | undefined,
   ): Promise<T> {
     const poll = readiness === "read" ? pollReadable : pollWritable;
-    for (let hasWaited = false;; hasWaited = true) {
+    for (let hasWaited = false;;) {
       const its = this.#open(stream);
       const { number } = its.descriptor;
       const mayBlock = its.kind === "file" || its.kind === "shared";
@@ -137,9 +137,14 @@ export class PassedStreams implements Disposable {
         const done = attempt(its);
         if (done !== undefined) return done;
         // Somebody else was first, or poll(2) finds room that a write does not.
-        if (hasWaited) await sleep(PAUSE_MS);
+        if (hasWaited) {
+          await sleep(PAUSE_MS);
+          hasWaited = false;
+          continue; // The streams may have been closed meanwhile, and the number be another's.
+        }
       }
       if (poll([number], 0).length === 0) await this.#ready(number, readiness);
+      hasWaited = true;
     }
   }
 
