@@ -62,9 +62,7 @@ const OWN_SOCKET = "cni-serve";
 
 /** Serves until a signal or the idle timeout. @returns the exit status */
 export async function serve({ socketPath, idleMs }: ServeOptions): Promise<number> {
-  // Now: what the runtimes say later follows a file that is renamed.
-  const executable = withoutDeleted(runtime.executable);
-  takeRuntimeOptions(executable);
+  takeRuntimeOptions();
   setNiceness(NICENESS);
   keepNamespace();
   joinFreedAtOnce();
@@ -99,7 +97,7 @@ export async function serve({ socketPath, idleMs }: ServeOptions): Promise<numbe
   poller.begin();
   log(`ends: ${why}${server.inFlight > 0 ? `; waits for ${server.inFlight} calls` : ""}`);
   await server.drain(DRAIN_MS);
-  if (kind === "again") startAgain(executable, listener, isOwn);
+  if (kind === "again") startAgain(server.path, listener, isOwn);
   // The service manager's socket stays, so that it can start the server again.
   if (isOwn) removeIfPresent(socketPath);
   server[Symbol.dispose]();
@@ -154,15 +152,15 @@ function watchIdle(server: ResidentServer, idleMs: number, idle: () => void): vo
   look();
 }
 
-/** Executes the file at the executable's path, with the same socket: no connection is lost. */
-function startAgain(executable: string, listener: Socket, isOwn: boolean): never {
+/** Executes the file at the server's path, with the same socket: no connection is lost. */
+function startAgain(path: string, listener: Socket, isOwn: boolean): never {
   const environment = {
     ...runtime.environment(),
     LISTEN_PID: String(runtime.pid),
     LISTEN_FDS: "1",
     ...isOwn ? { LISTEN_FDNAMES: OWN_SOCKET } : {},
   };
-  executeSelf(executable, environment, { [FIRST_PASSED]: listener.descriptor });
+  executeSelf(path, environment, { [FIRST_PASSED]: listener.descriptor });
 }
 
 /** Gives memory back in each pause between calls that lasts for {@link PAUSE_MS}, or a little longer. */
@@ -182,20 +180,20 @@ function watchPauses(server: ResidentServer): void {
  * Executes this program anew where its runtime takes options for a server from the environment, and has
  * not been given all of them. Those that are set already stay as they are.
  */
-function takeRuntimeOptions(executable: string): void {
+function takeRuntimeOptions(): void {
   const environment = runtime.environment();
   const options = runtime.serverEnvironment;
   if (Object.keys(options).every((name) => environment[name] !== undefined)) return;
   const isPassed = environment.LISTEN_PID === String(runtime.pid);
   try {
     const passed: Record<number, number> = isPassed ? { [FIRST_PASSED]: FIRST_PASSED } : {};
-    executeSelf(executable, { ...options, ...environment }, passed);
+    executeSelf(withoutDeleted(runtime.executable), { ...options, ...environment }, passed);
   } catch (error) {
     log(`goes on without its runtime's options for a server: ${messageOf(error)}`);
   }
 }
 
-/** Executes the file at the executable's path with the same arguments. @throws {SystemError} */
+/** Executes the file at a path with the same arguments. @throws {SystemError} */
 function executeSelf(
   path: string,
   environment: Readonly<Record<string, string>>,

@@ -91,8 +91,8 @@ export class ResidentServer implements Disposable {
   readonly #options: ResidentOptions;
   readonly #own = identityOf("/proc/thread-self");
   readonly #executable = runtime.files.stat("/proc/self/exe");
-  /** Where it was when this server started: what the runtimes say follows a file that is renamed. */
-  readonly #path = withoutDeleted(runtime.executable);
+  /** The executable's path when this server started: what the runtimes say follows a renamed file. */
+  readonly path = withoutDeleted(runtime.executable);
   readonly #since = new Date();
   /** Interrupts each call under way. */
   readonly #inFlight = new Map<Promise<void>, (why: (command: string) => CniError) => void>();
@@ -216,7 +216,7 @@ export class ResidentServer implements Disposable {
     const { executable } = request;
     const path = executable.startsWith("/") ? executable : `${process}/cwd/${executable}`;
     if (!isFile(path, this.#executable)) {
-      const isReplaced = !isFile(this.#path, this.#executable);
+      const isReplaced = !isFile(this.path, this.#executable);
       if (isReplaced) this.#options.outdated("its executable was replaced");
       return "another executable";
     }
