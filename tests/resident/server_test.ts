@@ -235,11 +235,9 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
       `#!/bin/sh\ntouch ${directory}/$WHO\nwhile [ ! -e ${directory}/go ]; do sleep 0.02; done\necho ended\n`,
       { mode: 0o755 },
     );
-    const third = `${project.bin}/third`;
-    Deno.writeTextFileSync(
-      third,
-      `#!/bin/sh\n${directory}/bin/slow >&2\necho '{"cniVersion":"1.1.0"}'\n`,
-      { mode: 0o755 },
+    using _third = project.plugin(
+      "third",
+      `${directory}/bin/slow >&2\necho '{"cniVersion":"1.1.0"}'\n`,
     );
     const call = (WHO: string, ...step: [string, string]) =>
       project.begin({
@@ -263,7 +261,6 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
       const other = await reply;
       assertEquals([other.code, other.stderr, servedBy(other.stdout)], [0, "ended\n", server.pid]);
     }
-    Deno.removeSync(third);
   },
 
   async "what an interruption leaves under way stays in its caller's directory"(project) {
@@ -477,11 +474,8 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
 
   async "a plugin of somebody else's that hangs holds nobody up, and ends with its call"(project) {
     await using server = await project.start();
-    const third = `${project.bin}/third`;
     const directory = project.directory();
-    Deno.writeTextFileSync(third, `#!/bin/sh\necho $$ >${directory}/at\nexec sleep 1000\n`, {
-      mode: 0o755,
-    });
+    using _third = project.plugin("third", `echo $$ >${directory}/at\nexec sleep 1000\n`);
     const hangs = project.begin({ containerId: "hangs", steps: { add: [["delegate", "third"]] } });
     await eventually(
       () => exists(`${directory}/at`) && Deno.readTextFileSync(`${directory}/at`) !== "",
@@ -497,7 +491,6 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     assertStringIncludes(JSON.parse(stdout).msg, "interrupted by SIGTERM");
     const pid = Deno.readTextFileSync(`${directory}/at`).trim();
     await eventually(() => !exists(`/proc/${pid}`), () => "the plugin's end");
-    Deno.removeSync(third);
   },
 
   async "a server that is killed or stopped has run a handler at most once"(project) {
@@ -535,29 +528,23 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
 
   async "a plugin of somebody else's may execute a client, while a call waits for it"(project) {
     await using server = await project.start();
-    const third = `${project.bin}/third`;
     const directory = project.directory();
-    Deno.writeTextFileSync(
-      third,
-      `#!/bin/sh\nCNI_CONTAINERID=inner exec "${project.bin}/probe"\n`,
-      {
-        mode: 0o755,
-      },
+    using _third = project.plugin(
+      "third",
+      `CNI_CONTAINERID=inner exec "${project.bin}/probe"\n`,
     );
     const { code } = await project.call({
       steps: { add: [["delegate", "third"]], inner: [["note", `${directory}/note`]] },
     });
-    Deno.removeSync(third);
     assertEquals([code, Deno.readTextFileSync(`${directory}/note`)], [0, `${server.pid}\n`]);
     assertEquals((await project.status()).served, 2);
   },
 
   async "it may do so for a call that is taken back, too, which waits for it"(project) {
     await using server = await project.start();
-    const third = `${project.bin}/third`;
     const directory = project.directory();
     const [note, at] = [`${directory}/note`, `${directory}/at`];
-    Deno.writeTextFileSync(third, `#!/bin/sh\n"${project.bin}/probe"\n`, { mode: 0o755 });
+    using _third = project.plugin("third", `"${project.bin}/probe"\n`);
     const running = project.begin({
       steps: {
         add: [["undelegate", "third"], ["write", at], ["wait", `${directory}/go`]],
@@ -573,7 +560,6 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     const notes = () => Deno.readTextFileSync(note);
     await eventually(() => notes() === `${server.pid}\n${server.pid}\n`, notes);
     assertEquals((await del.reply).code, 0);
-    Deno.removeSync(third);
   },
 
   async "a plugin on CNI_PATH that is a client is called in the same process, without a server too"(
@@ -653,19 +639,16 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
 
   async "while it ends, what follows a call that is taken back waits for that"(project) {
     await using server = await project.start();
-    const third = `${project.bin}/third`;
     const directory = project.directory();
     const [at, undoing, go, note] = ["at", "undoing", "go", "note"].map((name) =>
       `${directory}/${name}`
     ) as [string, string, string, string];
-    Deno.writeTextFileSync(
-      third,
-      `#!/bin/sh
-[ "$CNI_COMMAND" = DEL ] || exec echo '{"cniVersion":"1.1.0"}'
+    using _third = project.plugin(
+      "third",
+      `[ "$CNI_COMMAND" = DEL ] || exec echo '{"cniVersion":"1.1.0"}'
 touch ${undoing}
 while [ ! -e ${go} ]; do sleep 0.02; done
 `,
-      { mode: 0o755 },
     );
     const add = project.begin({
       steps: { add: [["undelegate", "third"], ["write", at], ["wait", go]] },
@@ -686,7 +669,6 @@ while [ ! -e ${go} ]; do sleep 0.02; done
     assertEquals((await del.reply).code, 0);
     assertEquals(Deno.readTextFileSync(note), `${server.pid}\n`);
     assertEquals(await server.end(), 0);
-    Deno.removeSync(third);
   },
 
   async "a log that nobody can write fails no call, and keeps no server from ending"(project) {

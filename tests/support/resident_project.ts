@@ -92,6 +92,13 @@ export class ResidentProject implements Disposable {
     return directory;
   }
 
+  /** Makes a plugin of somebody else's on CNI_PATH, which is removed with the returned object. */
+  plugin(name: string, script: string): Disposable {
+    const path = `${this.bin}/${name}`;
+    Deno.writeTextFileSync(path, `#!/bin/sh\n${script}`, { mode: 0o755 });
+    return { [Symbol.dispose]: () => Deno.removeSync(path) };
+  }
+
   /** Lets every user execute the client, and connect to the server that runs. */
   openToAll(): void {
     for (let path = this.bin; path !== "/tmp"; path = path.slice(0, path.lastIndexOf("/"))) {
