@@ -41,8 +41,8 @@ usage: deno task bench [OPTION…] [CASE…]
        deno task bench --storm [--bin DIR] [--against DIR]… [--runs N]
        deno task bench --start [--bin DIR] [--against DIR]… [--runs N]
 
-  --bin DIR      the executables to measure (default: dist/bin); "NAME=DIR" says what they are
-                 called in the chart
+  --bin DIR      the executables to measure (default: dist/bin, and beside them dist/resident/bin
+                 where that is); "NAME=DIR" says what they are called in the chart
   --against DIR  other executables to run side by side, such as /usr/lib/cni; may be given again
   --runs N       runs of each, after one that is not counted (default: 15)
   --cluster      cluster-local, against one etcd that this starts: addresses a second, of a pool
@@ -85,7 +85,7 @@ const args = parseArgs(Deno.args, {
   boolean: ["help", "cluster", "storm", "start"],
   string: ["bin", "against", "runs", "fill", "chart", "json", "from"],
   collect: ["against"],
-  default: { bin: `${ROOT}dist/bin`, runs: "15", fill: "0", chart: `${ROOT}dist/bench.svg` },
+  default: { runs: "15", fill: "0", chart: `${ROOT}dist/bench.svg` },
 });
 if (args.help) {
   console.log(HELP.trimEnd());
@@ -106,7 +106,7 @@ if (!isIsolated()) {
 
 const runs = Number(args.runs);
 const fill = Number(args.fill);
-const given = [args.bin, ...args.against as string[]].map((text) =>
+const given = [...ours(), ...args.against as string[]].map((text) =>
   /^(?:(?<name>[^/]*)=)?(?<path>.+)$/.exec(String(text))!.groups!
 );
 const directories = given.map(({ path }) => Deno.realPathSync(path!));
@@ -117,6 +117,16 @@ interface Measurement {
   add: Cost[][];
   del: Cost[][];
   memory: (number | undefined)[];
+}
+
+/** Names the directories of ours that are measured. */
+function ours(): string[] {
+  if (args.bin !== undefined) return [String(args.bin)];
+  const resident = `${ROOT}dist/resident/bin`;
+  return [
+    `ours=${ROOT}dist/bin`,
+    ...isFile(`${resident}/loopback`) ? [`ours, resident server=${resident}`] : [],
+  ];
 }
 
 ownState();

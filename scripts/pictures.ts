@@ -48,11 +48,13 @@ async function draw(): Promise<void> {
   await script("build", ["--runtime", "bun", "--out", BUN]);
   await script("build", ["--runtime", "bun", "--out", BUN, "--resident"]);
   await script("build", ["--out", DENO], Deno.env.get("DENO_COMPILE"));
+  await script("build", ["--out", DENO, "--resident"], Deno.env.get("DENO_COMPILE"));
   await script("demo", ["--runtime", "bun", "--graph", `${PICTURES}/demo.svg`]);
   await script("bench", [
     ...["--runs", String(runs), "--bin", `Bun=${BUN}/bin`],
     ...["--against", `Bun, resident server=${BUN}/resident/bin`],
-    ...["--against", `Deno=${DENO}/bin`, "--against", `Go=${go}`],
+    ...["--against", `Deno=${DENO}/bin`],
+    ...["--against", `Deno, resident server=${DENO}/resident/bin`, "--against", `Go=${go}`],
     ...["--json", `${PICTURES}/bench.json`, "--chart", `${PICTURES}/bench.svg`],
     ...CASES,
   ]);

@@ -18,11 +18,13 @@ const [MARGIN, BAR, FIGURE, ROW, GAP, LINE, CHARACTER] = [20, 420, 60, 16, 12, 1
 /** A bar more than so many times as long as the third quartile is cut off, so that others show. */
 const CUT = 3;
 
+/** How many colours {@link STYLE} has for bars. */
+const COLOURS = 5;
 /** Colours for a light page and for a dark one. */
 const STYLE = `.page{fill:#fff}text{fill:#0f172a}.dim{fill:#64748b}.cut{stroke:#fff}
-.s0{fill:#2563eb}.s1{fill:#0d9488}.s2{fill:#a855f7}.s3{fill:#94a3b8}
+.s0{fill:#2563eb}.s1{fill:#0d9488}.s2{fill:#a855f7}.s3{fill:#d97706}.s4{fill:#94a3b8}
 @media (prefers-color-scheme:dark){.page{fill:#0d1117}text{fill:#e2e8f0}.dim{fill:#94a3b8}
-.cut{stroke:#0d1117}.s0{fill:#60a5fa}.s1{fill:#2dd4bf}.s2{fill:#c084fc}.s3{fill:#64748b}}`;
+.cut{stroke:#0d1117}.s0{fill:#60a5fa}.s1{fill:#2dd4bf}.s2{fill:#c084fc}.s3{fill:#fbbf24}.s4{fill:#64748b}}`;
 
 /** Draws a bar chart as SVG: a group for each case and command, a colour for each directory. */
 export function chart({ runs, series, groups }: Figures): string {
@@ -40,7 +42,7 @@ export function chart({ runs, series, groups }: Figures): string {
   ];
   let x = MARGIN;
   series.forEach((name, i) => {
-    parts.push(`<rect class="s${i % 4}" x="${x}" y="43" width="12" height="12"/>`);
+    parts.push(`<rect class="s${i % COLOURS}" x="${x}" y="43" width="12" height="12"/>`);
     parts.push(text(x + 18, 53, name, ""));
     x += 18 + name.length * CHARACTER + 24;
   });
@@ -76,7 +78,7 @@ function bar(
     ? [`<path class="cut" stroke-width="3" d="M${end - 16} ${bottom + 1}l6 -${ROW}"/>`]
     : [];
   return [
-    `<rect class="s${i % 4}" x="${left}" y="${top}" width="${width.toFixed(1)}" ` +
+    `<rect class="s${i % COLOURS}" x="${left}" y="${top}" width="${width.toFixed(1)}" ` +
     `height="${ROW - 3}"/>`,
     ...tear,
     text(end + 6, top + 11, value < 10 ? value.toFixed(1) : value.toFixed(0), "dim"),
