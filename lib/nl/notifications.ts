@@ -49,7 +49,7 @@ export class Notifications implements Disposable {
     const messages: Message[] = [];
     for (let lost = false;;) {
       try {
-        const datagram = this.transport.receive(0);
+        const datagram = this.transport.receive();
         if (!datagram) return { messages, lost };
         messages.push(...unpackMessages(datagram));
       } catch (error) {

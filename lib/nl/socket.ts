@@ -30,10 +30,8 @@ export const NETLINK_ROUTE = 0;
 /** The protocol of nftables and of connection tracking. `linux/netlink.h` */
 export const NETLINK_NETFILTER = 12;
 
-/** The kernel answers at once: what has not come by then was lost. */
-const ANSWER_MS = 10_000;
 const LOST = "the kernel's answer was lost";
-const NO_ANSWER = `the kernel did not answer within ${ANSWER_MS / 1000} seconds`;
+const NO_ANSWER = "the kernel did not answer";
 
 const EAGAIN = errnoNumber("EAGAIN")!;
 const ENOBUFS = errnoNumber("ENOBUFS")!;
@@ -123,7 +121,8 @@ export class NetlinkSocket implements Disposable {
 
   #request(request: NetlinkRequest): Uint8Array[] {
     this.#transport.send(this.#requestMessage(request));
-    return this.#answer(request);
+    const answer = this.#answerTo(request);
+    return answered(answer, this.#receiveAll(answer));
   }
 
   /**
@@ -144,10 +143,9 @@ export class NetlinkSocket implements Disposable {
 
   async #requestMeanwhile(request: NetlinkRequest, isLong: boolean): Promise<Uint8Array[]> {
     await this.#acknowledged();
-    const message = this.#requestMessage(request);
-    const sequence = this.#sequence;
-    await this.#sendMeanwhile(message, isLong);
-    return this.#answer(request, sequence);
+    this.#sendMeanwhile(this.#requestMessage(request), isLong);
+    const answer = this.#answerTo(request);
+    return answered(answer, await this.#receiveAllMeanwhile(answer));
   }
 
   /**
@@ -165,16 +163,17 @@ export class NetlinkSocket implements Disposable {
     }
     await this.#acknowledged();
     const before = this.#sequence;
-    await this.#sendMeanwhile(concat(this.#messagesOf(requests)), false);
+    this.#sendMeanwhile(concat(this.#messagesOf(requests)), false);
     let refusal: NetlinkError | undefined;
     const { purpose } = requests[count - 1]!;
-    const { lost } = this.#receiveEach((message) => {
+    const take = (message: Message) => {
       const place = placeAfter(before, message.sequence);
       if (message.type !== NLMSG_ERROR || place > count) return false;
       const outcome = readOutcome(message);
       if (outcome.errno !== 0) refusal ??= NetlinkError.from(requests[place - 1]!.purpose, outcome);
       return place === count;
-    }, () => new NetlinkError(purpose, EAGAIN, NO_ANSWER));
+    };
+    const lost = await this.#receiveAllMeanwhile({ purpose, take });
     if (refusal) throw refusal;
     if (lost) throw new NetlinkError(purpose, ENOBUFS, LOST);
   }
@@ -197,10 +196,11 @@ export class NetlinkSocket implements Disposable {
 
   #dump({ type, flags = 0, payload, purpose }: NetlinkRequest): Uint8Array[] {
     for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
-      const sequence = this.#send(type, flags | NLM_F_DUMP, payload);
-      const { payloads, interrupted, lost } = this.#collect(sequence, { purpose });
+      this.#transport.send(this.#message(type, flags | NLM_F_DUMP, payload));
+      const answer = this.#answerTo({ purpose });
+      const lost = this.#receiveAll(answer);
       if (lost) this.#transport.growReceiveBuffer();
-      if (!interrupted && !lost) return payloads;
+      if (!answer.isInterrupted && !lost) return answer.payloads;
     }
     const why = `the table changed during each of ${DUMP_ATTEMPTS} attempts to read it`;
     throw new NetlinkError(purpose, EAGAIN, why);
@@ -242,7 +242,7 @@ export class NetlinkSocket implements Disposable {
       throw new DatagramTooLarge(`${purpose} (${count} messages)`, error.size, error.limit);
     }
     const refusals: Refusal[] = [];
-    const { lost } = this.#receiveEach((message) => {
+    const { isOver, lost } = this.#receive((message) => {
       // 0 is the beginning, then come the requests.
       const place = placeAfter(before, message.sequence) - 1;
       if (message.type !== NLMSG_ERROR || place > count) return false;
@@ -250,7 +250,8 @@ export class NetlinkSocket implements Disposable {
       if (place === 0) throw BatchError.whole(purpose, count, outcome);
       if (outcome.errno !== 0) refusals.push({ index: place - 1, ...outcome });
       return place === count;
-    }, () => BatchError.whole(purpose, count, { errno: EAGAIN, text: NO_ANSWER }));
+    });
+    if (!isOver) throw BatchError.whole(purpose, count, { errno: EAGAIN, text: NO_ANSWER });
     const [refusal, ...others] = refusals;
     if (refusal) {
       const purposes = requests.map((request) => request.purpose);
@@ -283,24 +284,19 @@ export class NetlinkSocket implements Disposable {
 
   /** Waits until no other thread sends by the socket. */
   async #acknowledged(): Promise<void> {
-    while (!this.#isAcknowledged() && await this.#transport.answered?.(ANSWER_MS));
+    while (!this.#isAcknowledged() && await this.#transport.answered?.());
   }
 
   #isAcknowledged(): boolean {
     if (this.#unacknowledged !== undefined) {
-      this.#receive(() => this.#unacknowledged === undefined, 0);
+      this.#receive(() => this.#unacknowledged === undefined);
     }
     return this.#unacknowledged === undefined;
   }
 
-  #send(type: number, flags: number, payload: Uint8Array): number {
-    this.#transport.send(this.#message(type, flags, payload));
-    return this.#sequence;
-  }
-
   /** As {@link Transport.sendMeanwhile}, for a transport without it, too. */
-  async #sendMeanwhile(datagram: Uint8Array<ArrayBuffer>, isLong: boolean): Promise<void> {
-    if (this.#transport.sendMeanwhile) await this.#transport.sendMeanwhile(datagram, isLong);
+  #sendMeanwhile(datagram: Uint8Array<ArrayBuffer>, isLong: boolean): void {
+    if (this.#transport.sendMeanwhile) this.#transport.sendMeanwhile(datagram, isLong);
     else this.#transport.send(datagram);
   }
 
@@ -322,67 +318,69 @@ export class NetlinkSocket implements Disposable {
     return packMessage({ type, flags: flags | NLM_F_REQUEST, sequence, payload });
   }
 
-  #answer(request: NetlinkRequest, sequence = this.#sequence): Uint8Array[] {
-    const { payloads, lost } = this.#collect(sequence, request);
-    if (!lost) return payloads;
-    throw new NetlinkError(request.purpose, ENOBUFS, LOST);
-  }
-
-  /** Receives until the answer to `sequence` is complete. @throws {NetlinkError} a refusal */
-  #collect(
-    sequence: number,
+  /** Begins the answer to the request that was sent last. */
+  #answerTo(
     { purpose, isGet = false, nothing = [], endsWithEcho = false }: Omit<
       NetlinkRequest,
       "type" | "payload"
     >,
-  ) {
-    const payloads: Uint8Array[] = [];
-    let interrupted = false;
-    const { lost } = this.#receiveEach((message) => {
-      // An answer to an earlier request, one that was given up: not ours.
-      if (message.sequence !== sequence) return false;
-      if (message.flags & NLM_F_DUMP_INTR) interrupted = true;
-      if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) {
-        payloads.push(message.payload);
-        if (endsWithEcho) this.#unacknowledged = sequence;
-        return isGet || endsWithEcho;
-      }
-      const outcome = message.payload.length < 4 ? { errno: 0 } : readOutcome(message);
-      if (outcome.errno !== 0 && !nothing.includes(outcome.errno)) {
-        throw NetlinkError.from(purpose, outcome);
-      }
-      return true;
-    }, () => new NetlinkError(purpose, EAGAIN, NO_ANSWER));
-    return { payloads, interrupted, lost };
+  ): Answer {
+    const sequence = this.#sequence;
+    const answer: Answer = {
+      purpose,
+      payloads: [],
+      isInterrupted: false,
+      take: (message) => {
+        // An answer to an earlier request, one that was given up: not ours.
+        if (message.sequence !== sequence) return false;
+        if (message.flags & NLM_F_DUMP_INTR) answer.isInterrupted = true;
+        if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) {
+          answer.payloads.push(message.payload);
+          if (endsWithEcho) this.#unacknowledged = sequence;
+          return isGet || endsWithEcho;
+        }
+        const outcome = message.payload.length < 4 ? { errno: 0 } : readOutcome(message);
+        if (outcome.errno !== 0 && !nothing.includes(outcome.errno)) {
+          throw NetlinkError.from(purpose, outcome);
+        }
+        return true;
+      },
+    };
+    return answer;
   }
 
   /**
-   * As {@link NetlinkSocket.#receive}, to the end.
-   * @param silence the error for when nothing comes
+   * As {@link NetlinkSocket.#receive}, to the end. The kernel answers while it is sent to: what is not
+   * there then never comes.
+   * @returns whether some were lost
+   * @throws {NetlinkError} where there are too few
    */
-  #receiveEach(
-    handle: (message: Message) => boolean,
-    silence: () => NetlinkError,
-  ): { lost: boolean } {
-    const received = this.#receive(handle, ANSWER_MS);
-    if (!received.isOver) throw silence();
-    return received;
+  #receiveAll({ purpose, take }: Taker): boolean {
+    const { isOver, lost } = this.#receive(take);
+    if (isOver) return lost;
+    throw new NetlinkError(purpose, EAGAIN, NO_ANSWER);
+  }
+
+  /** As {@link NetlinkSocket.#receiveAll}, of what another thread may still be sending. */
+  async #receiveAllMeanwhile({ purpose, take }: Taker): Promise<boolean> {
+    for (;;) {
+      const { isOver, lost } = this.#receive(take);
+      if (isOver) return lost;
+      if (!await this.#transport.answered?.()) throw new NetlinkError(purpose, EAGAIN, NO_ANSWER);
+    }
   }
 
   /**
-   * Gives each message to `handle` until that says it was the last, or none comes in time. Where the
-   * kernel says that some were lost, the rest is read to its end: until then it takes no other dump
-   * (EBUSY), and what is left would be in the way of later answers.
+   * Gives each message to `take` until that says it was the last, or there is none. Where the kernel
+   * says that some were lost, the rest is read to its end: until then it takes no other dump (EBUSY),
+   * and what is left would be in the way of later answers.
    */
-  #receive(
-    handle: (message: Message) => boolean,
-    waitMs: number,
-  ): { isOver: boolean; lost: boolean } {
+  #receive(take: (message: Message) => boolean): { isOver: boolean; lost: boolean } {
     let lost = false;
     for (;;) {
       let datagram: Uint8Array | undefined;
       try {
-        datagram = this.#transport.receive(lost ? 0 : waitMs);
+        datagram = this.#transport.receive();
       } catch (error) {
         if (!(error instanceof SystemError && error.code === "ENOBUFS")) throw error;
         lost = true;
@@ -395,12 +393,36 @@ export class NetlinkSocket implements Disposable {
         if (type === NLMSG_ERROR && sequence === this.#unacknowledged) {
           this.#unacknowledged = undefined;
         }
-        if (!handle(message)) continue;
+        if (!take(message)) continue;
         if (lost) break;
         return { isOver: true, lost };
       }
     }
   }
+}
+
+/** Takes the messages of an answer. */
+interface Taker {
+  /** What the request is for, as it stands in an error. */
+  readonly purpose: string;
+  /**
+   * Takes a message. Returns whether it was the last.
+   * @throws {NetlinkError} a refusal
+   */
+  readonly take: (message: Message) => boolean;
+}
+
+/** What has come of the answer to a request. */
+interface Answer extends Taker {
+  readonly payloads: Uint8Array[];
+  /** The table changed while it was read. */
+  isInterrupted: boolean;
+}
+
+/** Returns the payloads of an answer. @throws {NetlinkError} where some were lost */
+function answered({ purpose, payloads }: Answer, lost: boolean): Uint8Array[] {
+  if (!lost) return payloads;
+  throw new NetlinkError(purpose, ENOBUFS, LOST);
 }
 
 /** Counts from the message with the sequence number `before`: 1 for the next one. */

@@ -1,5 +1,4 @@
 import { AsyncWrite } from "../libc/async_write.ts";
-import { awaitReadable } from "../libc/await_readable.ts";
 import { SOCK_RAW, Socket, SOL_SOCKET } from "../libc/socket.ts";
 import { SystemError } from "../libc/system_error.ts";
 import { u16, u32 } from "../netlink/codec.ts";
@@ -37,25 +36,26 @@ export interface Transport extends Disposable {
    */
   send(datagram: Uint8Array<ArrayBuffer>): void;
   /**
-   * Sends one datagram by another thread, for a request that waits in the kernel, and waits until there
-   * is an answer, while this thread serves other calls. Where there are no others it is sent as by
-   * {@link send}; so it is by a transport without this.
+   * Sends one datagram by another thread, for a request that waits in the kernel: this thread serves
+   * other calls meanwhile. Where there are no others it is sent as by {@link send}; so it is by a
+   * transport without this.
    * @param isLong it waits for 10 ms or more: other calls may come meanwhile
    * @throws {SystemError}
    */
-  sendMeanwhile?(datagram: Uint8Array<ArrayBuffer>, isLong: boolean): Promise<void>;
+  sendMeanwhile?(datagram: Uint8Array<ArrayBuffer>, isLong: boolean): void;
   /**
-   * Waits until there is another answer, while this thread serves other calls. Returns false when none
-   * came in time. A transport without this has every answer once a datagram is sent.
+   * Waits until there is another answer to what is sent by another thread, while this one serves other
+   * calls. Returns false when it is sent, and there is none. A transport without this has every answer
+   * once a datagram is sent.
+   * @throws {SystemError} where it could not be sent
    */
-  answered?(ms: number): Promise<boolean>;
+  answered?(): Promise<boolean>;
   /**
-   * The next datagram from the kernel, valid until the next call of any socket's in this thread.
-   * @param waitMs how long to wait for one; 0 takes what is there
-   * @returns undefined when none came in time
+   * Takes the next datagram from the kernel, valid until the next call of any socket's in this thread.
+   * Returns undefined where there is none.
    * @throws {SystemError} ENOBUFS when some were lost
    */
-  receive(waitMs: number): Uint8Array | undefined;
+  receive(): Uint8Array | undefined;
   /** Makes the receive buffer larger, for answers that come faster than they are read. */
   growReceiveBuffer(): void;
 }
@@ -96,6 +96,8 @@ export class KernelTransport implements Transport {
   readonly socket: Socket;
   readonly #sender = netlinkAddress();
   #isBound = false;
+  /** What another thread sends, or has sent last. */
+  #write: AsyncWrite | undefined;
 
   /**
    * @param protocol NETLINK_ROUTE or NETLINK_NETFILTER
@@ -123,31 +125,29 @@ export class KernelTransport implements Transport {
     }
   }
 
-  async sendMeanwhile(datagram: Uint8Array<ArrayBuffer>, isLong: boolean): Promise<void> {
+  sendMeanwhile(datagram: Uint8Array<ArrayBuffer>, isLong: boolean): void {
     const others = otherCalls();
     // What is short is done before a thread were started for it.
-    if (!others || !isLong && !others.isAny()) return this.send(datagram);
-    const { descriptor } = this.socket;
-    const write = AsyncWrite.start(descriptor, datagram);
-    while (!await others.readable(descriptor, LOOK_MS)) {
-      const { hasEnded, errno } = write;
-      if (hasEnded && errno !== 0) throw new SystemError(SENDING, errno);
-      if (hasEnded) return; // without an answer, unless it has come just now
+    if (!others || !isLong && !others.isAny()) this.send(datagram);
+    else this.#write = AsyncWrite.start(this.descriptor, datagram);
+  }
+
+  async answered(): Promise<boolean> {
+    const [others, write] = [otherCalls(), this.#write];
+    while (others && write && !write.hasEnded) {
+      if (await others.readable(this.descriptor, LOOK_MS)) return true;
     }
+    // The kernel answers while it is sent to: the last answer may have come just now.
+    if (this.socket.waitSync(0)) return true;
+    this.#write = undefined;
+    if (write && write.errno !== 0) throw new SystemError(SENDING, write.errno);
+    return false;
   }
 
-  async answered(ms: number): Promise<boolean> {
-    return await awaitReadable(this.socket, ms);
-  }
-
-  receive(waitMs: number): Uint8Array | undefined {
+  receive(): Uint8Array | undefined {
     for (;;) {
       const length = this.socket.receiveInto(buffer, this.#sender);
-      if (length === undefined) {
-        // The kernel answers while it is sent to: nearly always there is no need to wait.
-        if (waitMs > 0 && this.socket.waitSync(waitMs)) continue;
-        return undefined;
-      }
+      if (length === undefined) return undefined;
       // Anybody may send to a netlink socket; only the kernel has port 0.
       if (u32.decode(this.#sender.subarray(4)) !== 0) continue;
       if (length <= buffer.length) return buffer.subarray(0, length);

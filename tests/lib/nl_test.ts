@@ -1,15 +1,26 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { Poller } from "../../lib/libc/poller.ts";
+import { LINK } from "../../lib/netlink/link.ts";
 import { nftDelete } from "../../lib/nftables/delete.ts";
 import { deleteRule } from "../../lib/nftables/rule.ts";
 import { currentGeneration, listRules } from "../../lib/nftables/state.ts";
-import { BatchError } from "../../lib/nl/error.ts";
+import { BatchError, NetlinkError } from "../../lib/nl/error.ts";
 import { nftablesBatch } from "../../lib/nl/nftables_batch.ts";
 import { Notifications } from "../../lib/nl/notifications.ts";
-import { NETLINK_NETFILTER } from "../../lib/nl/socket.ts";
+import { NETLINK_NETFILTER, NetlinkSocket } from "../../lib/nl/socket.ts";
+import { runInCall } from "../../lib/runtime/current_call.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
 const TABLE = { family: "inet", table: "t" } as const;
 const NFNLGRP_NFTABLES = 7;
+const RTM_DELLINK = 17;
 
 function makeRules(sandbox: Sandbox, count: number): void {
   Deno.writeTextFileSync(
@@ -86,3 +97,50 @@ kernelTest("Notifications says when some were lost, and goes on", async (sandbox
   assert(await events.wait(1000));
   assert(events.receive().messages.length > 0);
 }, { needs: ["nft"] });
+
+kernelTest(
+  "what comes after a refusal is waited for while another thread sends it",
+  async (sandbox) => {
+    const [group, count] = [7, 200];
+    const pairs = Array.from(
+      { length: count },
+      (_, i) => `link add a${i} group ${group} type veth peer name b${i}`,
+    );
+    Deno.writeTextFileSync("/run/test/links", pairs.join("\n"));
+    sandbox.run("ip", ["-batch", "/run/test/links"]);
+    using poller = new Poller();
+    let waits = 0;
+    const others = {
+      isAny: () => true,
+      readable: (descriptor: number, ms: number) => {
+        waits++;
+        return poller.readable(descriptor, ms);
+      },
+    };
+    const deletion = (purpose: string, link: { index: number } | { group: number }) => ({
+      type: RTM_DELLINK,
+      payload: LINK.encode(link),
+      purpose,
+    });
+    const call = {
+      environment: {},
+      directory: "/",
+      writeError: () => {},
+      inherited: new Set<number>(),
+    };
+    const error = await runInCall({ ...call, others }, async () => {
+      using socket = NetlinkSocket.open();
+      return await assertRejects(
+        () =>
+          socket.requestAllMeanwhile([
+            deletion("remove nothing", { index: 9999 }),
+            deletion("remove the group", { group }),
+          ]),
+        NetlinkError,
+      );
+    });
+    assertEquals([error.code, error.message.split(":")[0]], ["ENODEV", "cannot remove nothing"]);
+    assertEquals(sandbox.ip(`link show group ${group}`), []);
+    assert(waits > 0);
+  },
+);

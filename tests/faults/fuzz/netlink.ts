@@ -136,8 +136,8 @@ function record(read: () => unknown): Exchange[] {
       exchanges.push({ sequence: u32.decode(datagram.subarray(SEQUENCE_AT)), datagrams: [] });
       send.call(this, datagram);
     },
-    receive(this: KernelTransport, waitMs) {
-      const datagram = receive.call(this, waitMs);
+    receive(this: KernelTransport) {
+      const datagram = receive.call(this);
       if (datagram) exchanges.at(-1)!.datagrams.push(datagram.slice());
       return datagram;
     },
