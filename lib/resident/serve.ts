@@ -23,6 +23,7 @@ import { ResidentServer, type ServedCall } from "../server/resident.ts";
 import type { PluginOutput } from "../types/plugin_output.ts";
 import { commandName } from "../skel/called_as.ts";
 import { renamed } from "../skel/renamed.ts";
+import { Replacement } from "./replacement.ts";
 import { STDIN_LIMIT } from "../skel/request.ts";
 import { CniError } from "../types/error.ts";
 
@@ -79,8 +80,9 @@ export async function serve({ socketPath, idleMs }: ServeOptions): Promise<numbe
     refuse,
     answer,
     log,
-    outdated: (why) => end.resolve({ kind: "again", why }),
+    outdated: (why) => void replacement.try(() => end.resolve({ kind: "again", why })),
   });
+  const replacement = new Replacement(server.path, poller, log);
   runtime.onSignal(["SIGTERM", "SIGINT", "SIGHUP"], (why) => end.resolve({ kind: "signal", why }));
   runtime.onCrash((error) => {
     log(`nobody awaited this: ${error instanceof Error ? error.stack : messageOf(error)}`);

@@ -637,6 +637,38 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     assertEquals(await server.stop(), 0);
   },
 
+  async "an executable that is replaced by one that does not start yet takes over once that does"(
+    project,
+  ) {
+    await using server = await project.start();
+    const { executable } = project;
+    const { since } = await project.status();
+    const old = `${executable}.old`;
+    Deno.renameSync(executable, old);
+    const waysNot: Record<string, () => void> = {
+      "cannot be executed": () => {},
+      "is another program": () => Deno.symlinkSync("/bin/echo", executable),
+      "ends with status 1": () => Deno.symlinkSync("/bin/false", executable),
+    };
+    for (const [failure, make] of Object.entries(waysNot)) {
+      make();
+      await server.until(async () => {
+        await project.call();
+        return server.output.includes(`goes on, since ${executable} ${failure}`);
+      }, failure);
+      if (failure !== "cannot be executed") Deno.removeSync(executable);
+    }
+    Deno.copyFileSync(old, executable);
+    await server.until(async () => {
+      assertEquals((await project.call()).code, 0);
+      return server.output.split("ready at").length === 3;
+    }, "it did not start again");
+    Deno.removeSync(old);
+    assertEquals(servedBy((await project.call()).stdout), server.pid);
+    assert((await project.status()).since !== since);
+    assertEquals(await server.stop(), 0);
+  },
+
   async "while it ends, what follows a call that is taken back waits for that"(project) {
     await using server = await project.start();
     const directory = project.directory();

@@ -45,7 +45,7 @@ export class BackgroundProcess implements AsyncDisposable {
    * @throws {Error} with its output when that takes too long; it is killed then, since whoever was to
    *   end it may not have got it yet
    */
-  async until(ready: () => boolean, what: string): Promise<void> {
+  async until(ready: () => boolean | Promise<boolean>, what: string): Promise<void> {
     try {
       await eventually(ready, () => `${what}\n${this.output}`);
     } catch (error) {
