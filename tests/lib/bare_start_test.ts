@@ -18,7 +18,7 @@ kernelTest("started bare, as runtimes do to see what it is, nothing acts", (sand
     const [first = ""] = `${stdout}${stderr}`.split("\n");
     assert(first.length > 0, `${name} says nothing`);
     if (kind !== "plugin") continue;
-    assertMatch(first, /^CNI \S+ plugin (\(from source\)|v\d+\.\d+\.\d+)$/);
+    assertMatch(first, new RegExp(`^CNI ${name} plugin (\\(from source\\)|v\\d+\\.\\d+\\.\\d+)$`));
     if (!first.endsWith("(from source)")) {
       assertEquals(VERSION.exec(`${stdout}${stderr}`)![0][0], "v");
     }
