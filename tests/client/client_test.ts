@@ -534,7 +534,7 @@ for (const machine of MACHINES) {
       ["strace"],
       // What an emulator makes of this one is others: none of them fails as that would.
       call === "rt_sigprocmask" && emulator.length > 0
-        ? { lacks: `the machine ${machine.name}`, remedy: "deno task test tests/client, there" }
+        ? { lacks: `a processor of ${machine.name}`, remedy: "deno task test tests/client, there" }
         : undefined,
     );
   }
