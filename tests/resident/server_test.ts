@@ -12,6 +12,7 @@ import { BackgroundProcess, eventually } from "../support/process.ts";
 import { LATE_THREADS, usedAtRest } from "../support/process_use.ts";
 import { appears, exists, ResidentProject } from "../support/resident_project.ts";
 import { missing, type Reason, reportSkip } from "../support/requirements.ts";
+import { MESSAGE_CASES } from "./messages.ts";
 
 for (const runtime of ["deno", "bun"] as const) {
   const lacks: Reason | undefined = runtime === "deno" && !Deno.env.has("DENORT_BIN")
@@ -27,6 +28,11 @@ for (const runtime of ["deno", "bun"] as const) {
     async fn(test) {
       using project = new ResidentProject(runtime);
       for (const [name, run] of Object.entries(CASES)) {
+        await test.step(name, () => run(project));
+      }
+      const lacksStrace = missing(["strace"]);
+      if (lacksStrace) return reportSkip("the server killed at each message", lacksStrace);
+      for (const [name, run] of Object.entries(MESSAGE_CASES)) {
         await test.step(name, () => run(project));
       }
     },

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { BackgroundProcess } from "../process.ts";
 
 /** The k-th call of a system call, from 1, as a program makes it. */
 export interface CallPoint {
@@ -31,15 +32,44 @@ const CHANGING = [
 
 /** The words to put before a program, for its calls to be written to a file. */
 export function countCalls(file: string, syscalls: readonly string[] = CHANGING): string[] {
-  return ["strace", "-qq", "-y", "-s", "64", "-o", file, "-e", `trace=${syscalls.map(optional)}`];
+  return ["strace", "-y", "-s", "64", "-o", file, "-e", `trace=${syscalls.map(optional)}`];
 }
 
 /**
  * The words to put before a program, for it to be killed as it makes a call: before the call does
  * anything.
  */
-export function killAt({ syscall, nth }: CallPoint): string[] {
+export function killAt({ syscall, nth }: Omit<CallPoint, "text">): string[] {
   return inject(syscall, `signal=SIGKILL:when=${nth}`);
+}
+
+/**
+ * The words to put before a program, for it to be stopped as it has made a call; {@link isStopped}
+ * tells by the file when it is.
+ */
+export function stopAt({ syscall, nth }: Omit<CallPoint, "text">, file: string): string[] {
+  return inject(syscall, `signal=SIGSTOP:when=${nth}`, file);
+}
+
+/** What strace writes when the program is stopped. */
+export const STOPPED = "--- stopped by SIGSTOP ---";
+
+/** Whether a program has come to where {@link stopAt} stops it. */
+export function isStopped(file: string): boolean {
+  return Deno.readTextFileSync(file).includes(STOPPED);
+}
+
+/**
+ * Does to a program that runs what would be done to one started behind the words; calls count from
+ * then on.
+ */
+export async function attach(
+  pid: number,
+  [program, ...words]: readonly string[],
+): Promise<BackgroundProcess> {
+  const strace = new BackgroundProcess(program!, [...words, "-p", `${pid}`]);
+  await strace.until(() => strace.output.includes("attached"), "strace");
+  return strace;
 }
 
 /** The words to put before a program, for one of its calls to fail. */
@@ -47,9 +77,8 @@ export function failAt({ syscall, nth }: CallPoint, error: string): string[] {
   return inject(syscall, `error=${error}:when=${nth}`);
 }
 
-function inject(syscall: string, how: string): string[] {
-  const filter = ["-e", `trace=${syscall}`, `--inject=${syscall}:${how}`];
-  return ["strace", "-qq", "-o", "/dev/null", ...filter];
+function inject(syscall: string, how: string, file = "/dev/null"): string[] {
+  return ["strace", "-o", file, "-e", `trace=${syscall}`, `--inject=${syscall}:${how}`];
 }
 
 /** A name that strace may not know on this machine's processor. */
