@@ -8,10 +8,9 @@
  *
  * @module
  */
-import { ABANDONED_MS } from "../../lib/state/record_store.ts";
 import { type FaultNetwork, NETWORKS } from "../support/faults/networks.ts";
 import { expectSuccess } from "../support/faults/runtime.ts";
-import { expectNone, Scene, unknownTo } from "../support/faults/scene.ts";
+import { expectNone, type Remedy, Scene, unknownTo } from "../support/faults/scene.ts";
 import type { Snapshot } from "../support/faults/snapshot.ts";
 import { type CallPoint, changingCalls, countCalls, killAt } from "../support/faults/strace.ts";
 import type { FaultCase, FaultRoom, FaultSuite } from "../support/faults/suite.ts";
@@ -24,8 +23,7 @@ interface Plan {
   command: "ADD" | "DEL" | "CHECK" | "GC";
   /** Whether another attachment lives. */
   isWarm: boolean;
-  /** What the runtime does afterwards. */
-  remedy: "DEL" | "GC";
+  remedy: Remedy;
 }
 
 /** The call that is killed. @param before words to put before the executable */
@@ -40,25 +38,6 @@ function call({ command }: Plan, scene: Scene, before: readonly string[]): Plugi
       return runtime.check(attachment, { before });
     case "GC":
       return runtime.gc(living, { before });
-  }
-}
-
-/** What the runtime does afterwards, in a minute. */
-function recover({ remedy }: Plan, { runtime, attachment, living }: Scene): void {
-  for (const directory of ["/run/cni/tuning", "/run/cni/host-device"]) ageUnfinished(directory);
-  const reply = remedy === "DEL" ? runtime.del(attachment) : runtime.gc(living);
-  expectSuccess(`${remedy} afterwards`, reply);
-}
-
-/** Makes what a killed writer left as old as what GC takes away. */
-function ageUnfinished(directory: string): void {
-  const longAgo = new Date(Date.now() - 2 * ABANDONED_MS);
-  try {
-    for (const { name } of Deno.readDirSync(directory)) {
-      if (name.endsWith(".tmp")) Deno.utimeSync(`${directory}/${name}`, longAgo, longAgo);
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 
@@ -81,7 +60,7 @@ function killCase(plan: Plan): FaultCase {
       const file = "/run/test/strace";
       expectSuccess(command, call(plan, scene, countCalls(file)));
       points = changingCalls(file);
-      recover(plan, scene);
+      expectSuccess(`${remedy} afterwards`, scene.recover(remedy));
       clean = scene.snapshot();
       const left = scene.differences(undefined, { container: true });
       if (isWarm) expectNone(`${command} and ${remedy} by themselves leave`, left);
@@ -92,7 +71,7 @@ function killCase(plan: Plan): FaultCase {
       const scene = prepared(plan, room);
       const { code } = call(plan, scene, killAt(point));
       room.count(code === 137 ? "killed" : "not reached");
-      recover(plan, scene);
+      expectSuccess(`${remedy} afterwards`, scene.recover(remedy));
       const ignored = { container: remedy === "GC" };
       const found = scene.differences(clean, ignored);
       const at = `killed at ${point.text}`;

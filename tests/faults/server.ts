@@ -1,13 +1,13 @@
 /**
  * The resident server is killed as it makes the k-th call that changes something, in the midst of a
- * client's call. The client says so, or does it by itself; DEL then leaves nothing, and
- * GC nothing of a STATUS.
+ * client's call. The client says so, or does it by itself; then DEL, or GC without the attachment,
+ * must leave the host as it was. Another attachment lives, which nothing may happen to.
  *
  * @module
  */
 import { type FaultNetwork, NETWORKS } from "../support/faults/networks.ts";
 import { type CallOptions, expectSuccess, NO_HANG } from "../support/faults/runtime.ts";
-import { expectNone, Scene } from "../support/faults/scene.ts";
+import { expectNone, type Remedy, Scene } from "../support/faults/scene.ts";
 import type { Snapshot } from "../support/faults/snapshot.ts";
 import { type CallPoint, changingCalls, countCalls, killAt } from "../support/faults/strace.ts";
 import type { FaultCase, FaultRoom, FaultSuite } from "../support/faults/suite.ts";
@@ -51,6 +51,19 @@ async function isKilled(server: BackgroundProcess): Promise<boolean> {
 
 type Command = "ADD" | "DEL" | "CHECK" | "GC" | "STATUS";
 
+/** In which call the server is killed, and what the runtime does afterwards. */
+const PLANS: readonly (readonly [Command, Remedy])[] = [
+  ["ADD", "DEL"],
+  ["ADD", "GC"],
+  ["DEL", "DEL"],
+  ["DEL", "GC"],
+  ["CHECK", "DEL"],
+  ["GC", "DEL"],
+  ["GC", "GC"],
+  // Its attempt to write is of no attachment: GC collects what is left of it.
+  ["STATUS", "GC"],
+];
+
 /** The call in the midst of which the server is killed. */
 function call(command: Command, { runtime, attachment, living }: Scene): PluginReply {
   const how: CallOptions = { ...NO_HANG, mayFail: true };
@@ -68,7 +81,10 @@ function call(command: Command, { runtime, attachment, living }: Scene): PluginR
   }
 }
 
-function serverCase(network: FaultNetwork, command: Command): FaultCase {
+function serverCase(
+  network: FaultNetwork,
+  [command, remedy]: readonly [Command, Remedy],
+): FaultCase {
   let points: CallPoint[] = [];
   let clean: Snapshot = new Map();
   /** The host before the call in question, which the server has served so far. */
@@ -79,7 +95,7 @@ function serverCase(network: FaultNetwork, command: Command): FaultCase {
     return scene;
   };
   return {
-    id: `${network.id}/${command}`,
+    id: `${network.id}/${command}/${remedy}`,
     needs: ["strace", ...network.needs ?? []],
     async steps(room) {
       const file = "/run/test/strace";
@@ -88,7 +104,7 @@ function serverCase(network: FaultNetwork, command: Command): FaultCase {
       const before = changingCalls(file).length;
       expectSuccess(command, call(command, scene));
       points = changingCalls(file).slice(before);
-      expectSuccess("DEL", scene.runtime.del(scene.attachment));
+      expectSuccess(remedy, scene.recover(remedy));
       await server.stop();
       clean = scene.snapshot();
       return points.length;
@@ -104,22 +120,17 @@ function serverCase(network: FaultNetwork, command: Command): FaultCase {
       if (code > 1 || code === 1 && stdout !== "" && json === undefined) {
         throw new Error(`${command} ended with ${code}: ${stdout}${stderr}`);
       }
-      const del = () => scene.runtime.del(scene.attachment, { ...NO_HANG, mayFail: true });
-      // With other timing the point is the DEL's, and a runtime makes that again.
-      const first = del();
+      const recover = () => scene.recover(remedy, { ...NO_HANG, mayFail: true });
+      // With other timing the point is the remedy's, and a runtime makes that again.
+      const first = recover();
       const isAgain = first.code !== 0 && await isKilled(server);
-      expectSuccess("DEL afterwards", isAgain ? del() : first);
+      expectSuccess(`${remedy} afterwards`, isAgain ? recover() : first);
       // What came of the point: with other timing it is another call's.
       room.count(await isKilled(server) ? "server killed" : "not reached");
-      const left = () =>
-        scene.differences(clean).filter((line) =>
-          !/^(left|gone) (process|file \/run\/cni\/cni\.sock)/.test(line)
-        );
-      // Its attempt to write is of no attachment: GC collects what is left of it.
-      if (command === "STATUS") {
-        expectSuccess("GC afterwards", scene.runtime.gc(scene.living, NO_HANG));
-      }
-      expectNone(`the server killed at ${point.text}`, left());
+      const left = scene.differences(clean, { container: remedy === "GC" }).filter((line) =>
+        !/^(left|gone) (process|file \/run\/cni\/cni\.sock)/.test(line)
+      );
+      expectNone(`the server killed at ${point.text}`, left);
     },
   };
 }
@@ -127,9 +138,5 @@ function serverCase(network: FaultNetwork, command: Command): FaultCase {
 export const suite: FaultSuite = {
   title: "the resident server killed at every step of a call",
   share: 1,
-  cases: NETWORKS.flatMap((network) =>
-    (["ADD", "DEL", "CHECK", "GC", "STATUS"] as const).map((command) =>
-      serverCase(network, command)
-    )
-  ),
+  cases: NETWORKS.flatMap((network) => PLANS.map((plan) => serverCase(network, plan))),
 };

@@ -1,5 +1,7 @@
+import { ABANDONED_MS } from "../../../lib/state/record_store.ts";
+import type { PluginReply } from "../plugins.ts";
 import type { FaultAttachment, FaultNetwork } from "./networks.ts";
-import { expectSuccess, FaultRuntime } from "./runtime.ts";
+import { type CallOptions, expectSuccess, FaultRuntime } from "./runtime.ts";
 import { differences, type Snapshot, snapshot } from "./snapshot.ts";
 import type { FaultRoom } from "./suite.ts";
 
@@ -16,6 +18,9 @@ export interface SceneOptions {
   /** Changes the host before anything is attached. */
   before?(): void;
 }
+
+/** What the runtime does after a fault: GC without the attachment, with all others that live. */
+export type Remedy = "DEL" | "GC";
 
 /** What of a snapshot's difference is not looked at. */
 export interface Ignored {
@@ -73,11 +78,31 @@ export class Scene {
       .filter((line) => !container || !/^\w+ subject /.test(line));
   }
 
+  /** Does what the runtime does afterwards, in a minute. */
+  recover(remedy: Remedy, options?: CallOptions): PluginReply {
+    for (const directory of ["/run/cni/tuning", "/run/cni/host-device"]) ageUnfinished(directory);
+    return remedy === "DEL"
+      ? this.runtime.del(this.attachment, options)
+      : this.runtime.gc(this.living, options);
+  }
+
   /** Attaches one more, checks it and detaches it, which a host in whatever state must allow. */
   next(): void {
     expectSuccess("the next ADD", this.runtime.add(this.#next));
     expectSuccess("the next CHECK", this.runtime.check(this.#next));
     expectSuccess("the next DEL", this.runtime.del(this.#next));
+  }
+}
+
+/** Makes what a killed writer left as old as what GC takes away. */
+function ageUnfinished(directory: string): void {
+  const longAgo = new Date(Date.now() - 2 * ABANDONED_MS);
+  try {
+    for (const { name } of Deno.readDirSync(directory)) {
+      if (name.endsWith(".tmp")) Deno.utimeSync(`${directory}/${name}`, longAgo, longAgo);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 
