@@ -10,9 +10,16 @@ import { sleep } from "../../lib/runtime/sleep.ts";
 import { Collector } from "../support/collector.ts";
 import { BackgroundProcess, eventually } from "../support/process.ts";
 import { LATE_THREADS, usedAtRest } from "../support/process_use.ts";
-import { appears, exists, ResidentProject } from "../support/resident_project.ts";
+import {
+  appears,
+  exists,
+  type ProbeCall,
+  type ProbeReply,
+  ResidentProject,
+} from "../support/resident_project.ts";
 import { missing, type Reason, reportSkip } from "../support/requirements.ts";
 import { MESSAGE_CASES } from "./messages.ts";
+import { inSandbox } from "../support/sandbox.ts";
 
 for (const runtime of ["deno", "bun"] as const) {
   const lacks: Reason | undefined = runtime === "deno" && !Deno.env.has("DENORT_BIN")
@@ -20,11 +27,13 @@ for (const runtime of ["deno", "bun"] as const) {
       lacks: "a base executable for deno compile",
       remedy: "DENORT_BIN=/path/to/denort deno task test",
     }
-    : missing(["root"]);
+    : missing(["root", "ip"]);
   if (lacks) reportSkip(`the resident server in ${runtime}`, lacks);
   Deno.test({
     name: `the resident server in ${runtime}`,
     ignore: lacks !== undefined,
+    // libc is loaded when it is first used, and stays.
+    sanitizeResources: false,
     async fn(test) {
       using project = new ResidentProject(runtime);
       for (const [name, run] of Object.entries(CASES)) {
@@ -367,68 +376,73 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
     assertEquals([code, links], [0, ["end"]]);
   },
 
-  async "what waits, for whatever it is, holds nobody up"(project) {
-    await using server = await project.start();
-    const directory = project.directory();
-    const { promise: later, resolve: end } = Promise.withResolvers<void>();
-    const open = project.begin({ containerId: "open", hold: later });
-    const waiting = project.begin({
-      containerId: "waiting",
-      steps: { add: [["wait", `${directory}/go`]] },
+  async "what waits, for whatever it is, holds nobody up: 100 calls of others end before it"(
+    project,
+  ) {
+    await inSandbox(async (sandbox) => {
+      await using server = await project.start();
+      const { directory } = sandbox;
+      const go = `${directory}/go`;
+      const untilGo = `while [ ! -e ${go} ]; do sleep 0.02; done`;
+      const { promise: later, resolve } = Promise.withResolvers<void>();
+      const end = () => {
+        Deno.writeTextFileSync(go, "");
+        resolve();
+      };
+      await using holder = new BackgroundProcess("flock", [
+        ...[`${directory}/lock`, "sh", "-c", `echo locked; ${untilGo}`],
+      ]);
+      // What waits, the lock's holder too, would wait for ever where this fails.
+      using _end = { [Symbol.dispose]: end };
+      await holder.until(() => holder.output.includes("locked"), "the lock");
+      const netns = sandbox.container();
+      const sysctl = (path: string, value: number) =>
+        netns.run(() => Deno.writeTextFileSync(`/proc/sys/net/ipv6/${path}`, String(value)));
+      // A minute, of which the plugin waits for five seconds; the test ends it before.
+      sysctl("conf/default/dad_transmits", 60);
+      const tentative = () =>
+        sandbox.ip("address show scope global tentative", netns)
+          .filter(({ addr_info }) => addr_info.length > 0);
+      const waiting: Record<string, ProbeCall> = {
+        "an open input": { hold: later },
+        "a handler": { steps: { add: [["wait", go]] } },
+        "another process's lock": { steps: { add: [["lock", `${directory}/lock`]] } },
+        "a full output": {
+          before: ["/bin/sh", "-c", `"$0" | { ${untilGo}; cat; }`],
+          steps: { add: [["big", 300_000]] },
+        },
+        "duplicate address detection": {
+          env: { CNI_NETNS: netns.path },
+          config: {
+            bridge: "br0",
+            enabledad: true,
+            ipam: { type: "host-local", subnet: "fd00::/64" },
+          },
+          steps: { add: [["delegate", "bridge"]] },
+        },
+      };
+      const replies = Object.entries(waiting).map(([what, call], i) =>
+        [what, project.begin({ containerId: `waits-${i}`, ...call }).reply] as const
+      );
+      await eventually(() => tentative().length === 1, () => "an address that is tentative");
+      const begun = async () => {
+        const { served, inFlight } = await project.status();
+        return served + inFlight === 5;
+      };
+      await eventually(begun, () => "five calls");
+      const others = Array.from({ length: 100 }, (_, i) => project.call({ containerId: `c${i}` }));
+      for (const { code, stdout } of await Promise.all(others)) {
+        assertEquals([code, servedBy(stdout)], [0, server.pid]);
+      }
+      const { served, inFlight } = await project.status();
+      assertEquals([served, inFlight, tentative().length], [100, 5, 1]);
+      sysctl("neigh/eth0/retrans_time_ms", 10);
+      end();
+      for (const [what, reply] of replies) {
+        const { code, stdout } = await reply;
+        assertEquals([code, servedBy(stdout)], [0, server.pid], `${what}: ${stdout}`);
+      }
     });
-    await using holder = new BackgroundProcess("flock", [
-      ...[
-        `${directory}/lock`,
-        "sh",
-        "-c",
-        `echo locked; while [ ! -e ${directory}/go ]; do sleep 0.02; done`,
-      ],
-    ]);
-    await holder.until(() => holder.output.includes("locked"), "the lock");
-    const locked = project.begin({
-      containerId: "locked",
-      steps: { add: [["lock", `${directory}/lock`]] },
-    });
-    const full = project.begin({
-      containerId: "full",
-      before: [
-        "/bin/sh",
-        "-c",
-        `"$0" | { while [ ! -e ${directory}/go ]; do sleep 0.02; done; cat; }`,
-      ],
-      steps: { add: [["big", 300_000]] },
-    });
-    await eventually(async () => (await project.status()).inFlight === 4, () => "four calls");
-    for (let i = 0; i < 100; i++) {
-      const { code, stdout } = await project.call({ containerId: `c${i}` });
-      assertEquals([code, servedBy(stdout)], [0, server.pid]);
-    }
-    Deno.writeTextFileSync(`${directory}/go`, "");
-    end();
-    for (const { reply } of [open, waiting, full, locked]) {
-      const { code, stdout } = await reply;
-      assertEquals([code, servedBy(stdout)], [0, server.pid]);
-    }
-    // Duplicate address detection gives up after five seconds: fewer calls, and once more where the
-    // machine has stood still that long.
-    for (let again = 0;; again++) {
-      const isUnique = `${directory}/unique-${again}`;
-      const unique = project.begin({
-        containerId: "unique",
-        steps: { add: [["unique", isUnique]] },
-      });
-      let isLate = false;
-      unique.reply.then(({ code }) => isLate = code !== 0);
-      const isWaiting = async () => isLate || (await project.status()).inFlight === 1;
-      await eventually(isWaiting, () => "one call");
-      const others = Array.from({ length: 20 }, (_, i) => project.call({ containerId: `c${i}` }));
-      for (const { code } of await Promise.all(others)) assertEquals(code, 0);
-      Deno.writeTextFileSync(isUnique, "");
-      const { code, stdout } = await unique.reply;
-      if (code !== 0 && again < 5) continue;
-      assertEquals([code, servedBy(stdout)], [0, server.pid], stdout);
-      break;
-    }
   },
 
   async "calls that share a pipe hold nobody up, each other or anybody else"(project) {
@@ -768,6 +782,81 @@ while [ ! -e ${go} ]; do sleep 0.02; done
     assertStringIncludes(manager.output, "ends: nobody calls");
     assert(exists(project.socket), "the socket is the service manager's");
     Deno.removeSync(project.socket);
+  },
+
+  async "a service manager's server whose executable is replaced takes over, with no call lost"(
+    project,
+  ) {
+    const lacks = missing(["systemd-socket-activate", "setpriv"]);
+    if (lacks) return reportSkip("socket activation of an executable that is replaced", lacks);
+    const { executable, socket } = project;
+    const directory = project.directory();
+    // The first makes the socket. Those behind wait for a call each, and become the server; they end
+    // with the shell, so that nothing is left where this fails.
+    const start = "sh -c 'LISTEN_PID=$$ exec \"$@\"' sh setpriv --pdeathsig KILL " +
+      'systemd-socket-activate "$@"';
+    await using manager = new BackgroundProcess("systemd-socket-activate", [
+      ...["--listen", socket, "/bin/sh", "-c", `${start} && ${start}`, "sh"],
+      ...[executable, "serve"],
+    ]);
+    const isReady = (starts: number) => () =>
+      manager.output.split("ready at the service manager's socket").length === starts + 1;
+    const inode = (path: string) => Deno.statSync(path).ino;
+    const listener = (pid: number) => Deno.readLinkSync(`/proc/${pid}/fd/3`);
+    await appears(socket);
+
+    const replies: (ProbeReply & { note: string })[] = [];
+    let [count, isEnough] = [0, false];
+    using _end = { [Symbol.dispose]: () => isEnough = true };
+    const callers = Array.from({ length: 4 }, async () => {
+      while (!isEnough) {
+        const [containerId, note] = [`c${count}`, `${directory}/${count++}`];
+        const reply = await project.call({ containerId, steps: { add: [["note", note]] } });
+        replies.push({ ...reply, note });
+      }
+    });
+    await manager.until(isReady(1), "the service manager did not start it");
+    const first = await project.status();
+    const passed = listener(first.pid);
+    let { since } = first;
+    for (const starts of [2, 3]) {
+      await eventually(async () => (await project.status()).served > 0, () => "calls");
+      const [note, go] = [`${directory}/under-way-${starts}`, `${directory}/go-${starts}`];
+      const add = [["note", note], ["wait", go]] as const;
+      const underWay = project.begin({ containerId: "under-way", steps: { add } });
+      await appears(note);
+      Deno.copyFileSync(executable, `${executable}.new`);
+      Deno.renameSync(`${executable}.new`, executable);
+      const isEnding = () =>
+        manager.output.split("ends: its executable was replaced").length === starts;
+      await manager.until(isEnding, "it does not see that it was replaced");
+      Deno.writeTextFileSync(go, "");
+      replies.push({ ...await underWay.reply, note });
+      await manager.until(isReady(starts), "it did not start again");
+      const now = await project.status();
+      assertEquals([now.pid, now.since === since], [first.pid, false]);
+      assertEquals([inode(`/proc/${now.pid}/exe`), listener(now.pid)], [inode(executable), passed]);
+      ({ since } = now);
+    }
+    await eventually(async () => (await project.status()).served > 0, () => "calls");
+    isEnough = true;
+    await Promise.all(callers);
+    for (const { code, stdout, stderr, note } of replies) {
+      assertEquals(code, 0, stdout + stderr);
+      assertEquals(Deno.readTextFileSync(note), `${servedBy(stdout)}\n`, "done once");
+    }
+
+    // It is still the service manager's, which starts it again.
+    Deno.kill(first.pid, "SIGTERM");
+    await eventually(() => !exists(`/proc/${first.pid}`), () => "its end");
+    const { code, stdout } = await project.call();
+    const { pid } = await project.status();
+    assertEquals([code, servedBy(stdout), pid === first.pid], [0, pid, false]);
+    assertEquals([inode(`/proc/${pid}/exe`), listener(pid)], [inode(executable), passed]);
+    assert(isReady(4)(), manager.output);
+    Deno.kill(pid, "SIGTERM");
+    assertEquals(await manager.end(), 0, manager.output);
+    Deno.removeSync(socket);
   },
 
   async "calls leave no descriptor open, and no thread"(project) {

@@ -3,15 +3,13 @@
  * a handler. Its text is the file of a plugin in a project of the test's own.
  *
  * Steps: `note` appends the process and the command to a file; `make` writes a file, which the undo
- * removes; `wait` for a file to be there; take a `lock`; `unique`: wait for duplicate address
- * detection, which ends when a file is there; `run` a program by its name; `delegate` to a plugin,
- * whose steps are `inner`; `undelegate`: the undo calls it, too; `warn`, `log`; `write` a file with
- * mode 0666; `throw`, `reject` what nobody awaits, `big`: so many bytes of result.
+ * removes; `wait` for a file to be there; take a `lock`; `run` a
+ * program by its name; `delegate` to a plugin, whose steps are `inner`; `undelegate`: the undo calls
+ * it, too; `warn`, `log`; `write` a file with mode 0666; `throw`, `reject` what nobody awaits, `big`:
+ * so many bytes of result.
  */
 export const PROBE_PLUGIN = `
 import { FileLock } from "../../../lib/host/lock.ts";
-import { Cidr } from "../../../lib/ip/cidr.ts";
-import { awaitUnique } from "../../../lib/ipam/unique_addresses.ts";
 import { delegateAdd, delegateDel } from "../../../lib/invoke/delegate.ts";
 import { untilEnded, warn } from "../../../lib/runtime/caller.ts";
 import { runtime } from "../../../lib/runtime/mod.ts";
@@ -29,13 +27,6 @@ const STEPS = {
   make: (path, { undo }) => undo.step(path, () => runtime.files.write(path, ""), () => runtime.files.remove(path)),
   async wait(path) { while (!has(path)) await sleep(5); },
   async lock(path) { using _lock = await FileLock.acquire(path); },
-  async unique(path) {
-    const address = Cidr.parse("fd00::2/64");
-    await awaitUnique({
-      address: { list: () => [{ address, tentative: !has(path), duplicate: false }] },
-      link: { get: () => ({ carrier: true }) },
-    }, { name: "eth0" }, [address]);
-  },
   async run(program) {
     const output = await runtime.run(program, [], { timeoutMs: 60000, abort: untilEnded() });
     warn(new TextDecoder().decode(output.stdout) || output.signal + "\\n");

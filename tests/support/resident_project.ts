@@ -46,22 +46,23 @@ export async function main(args) {
 }
 `;
 
-const HOST_LOCAL = "plugins/ipam/host-local";
+/** This project's own plugins that probe can call. */
+const DELEGATES = ["plugins/ipam/host-local", "plugins/main/bridge"];
 
-/** The files of host-local, without its tests, by path from the project's directory. */
-function hostLocal(): Record<string, string> {
-  const names = Array.from(Deno.readDirSync(`${ROOT}/${HOST_LOCAL}`), ({ name }) => name)
+/** The files of a directory, without its tests, by path from the project's directory. */
+function sources(directory: string): Record<string, string> {
+  const names = Array.from(Deno.readDirSync(`${ROOT}/${directory}`), ({ name }) => name)
     .filter((name) => !name.endsWith("_test.ts"));
   return Object.fromEntries(
-    names.map((name) => `${HOST_LOCAL}/${name}`)
+    names.map((name) => `${directory}/${name}`)
       .map((path) => [path, Deno.readTextFileSync(`${ROOT}/${path}`)]),
   );
 }
 
-/** An executable with the plugins `probe` and host-local, a client of probe, and a server for it. */
+/** An executable with the plugins `probe`, bridge and host-local, a client of probe, and a server. */
 export class ResidentProject implements Disposable {
   readonly #project = new ScratchProject({
-    ...hostLocal(),
+    ...Object.assign({}, ...DELEGATES.map(sources)),
     "plugins/main/probe/main.ts": PROBE_PLUGIN,
     "plugins/main/probe/permissions.json": '"all"',
     "cni.ts": CNI,
