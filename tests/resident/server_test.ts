@@ -21,6 +21,9 @@ import { missing, type Reason, reportSkip } from "../support/requirements.ts";
 import { MESSAGE_CASES } from "./messages.ts";
 import { inSandbox } from "../support/sandbox.ts";
 
+/** Less than a plugin waits for duplicate address detection. Milliseconds. */
+const DETECTION_MS = 4000;
+
 for (const runtime of ["deno", "bun"] as const) {
   const lacks: Reason | undefined = runtime === "deno" && !Deno.env.has("DENORT_BIN")
     ? {
@@ -379,70 +382,84 @@ const CASES: Readonly<Record<string, (project: ResidentProject) => Promise<void>
   async "what waits, for whatever it is, holds nobody up: 100 calls of others end before it"(
     project,
   ) {
-    await inSandbox(async (sandbox) => {
-      await using server = await project.start();
-      const { directory } = sandbox;
-      const go = `${directory}/go`;
-      const untilGo = `while [ ! -e ${go} ]; do sleep 0.02; done`;
-      const { promise: later, resolve } = Promise.withResolvers<void>();
-      const end = () => {
-        Deno.writeTextFileSync(go, "");
-        resolve();
-      };
-      await using holder = new BackgroundProcess("flock", [
-        ...[`${directory}/lock`, "sh", "-c", `echo locked; ${untilGo}`],
-      ]);
-      // What waits, the lock's holder too, would wait for ever where this fails.
-      using _end = { [Symbol.dispose]: end };
-      await holder.until(() => holder.output.includes("locked"), "the lock");
-      const netns = sandbox.container();
-      const sysctl = (path: string, value: number) =>
-        netns.run(() => Deno.writeTextFileSync(`/proc/sys/net/ipv6/${path}`, String(value)));
-      // A minute, of which the plugin waits for five seconds; the test ends it before.
-      sysctl("conf/default/dad_transmits", 60);
-      const tentative = () =>
-        sandbox.ip("address show scope global tentative", netns)
-          .filter(({ addr_info }) => addr_info.length > 0);
-      const waiting: Record<string, ProbeCall> = {
-        "an open input": { hold: later },
-        "a handler": { steps: { add: [["wait", go]] } },
-        "another process's lock": { steps: { add: [["lock", `${directory}/lock`]] } },
-        "a full output": {
-          before: ["/bin/sh", "-c", `"$0" | { ${untilGo}; cat; }`],
-          steps: { add: [["big", 300_000]] },
-        },
-        "duplicate address detection": {
-          env: { CNI_NETNS: netns.path },
-          config: {
-            bridge: "br0",
-            enabledad: true,
-            ipam: { type: "host-local", subnet: "fd00::/64" },
+    // Where the machine has stood still for as long as the plugin waits, it is done once more.
+    let isLate = false;
+    for (let again = 0; again === 0 || isLate; again++) {
+      await inSandbox(async (sandbox) => {
+        await using server = await project.start();
+        const { directory } = sandbox;
+        const go = `${directory}/go`;
+        const untilGo = `while [ ! -e ${go} ]; do sleep 0.02; done`;
+        const { promise: later, resolve } = Promise.withResolvers<void>();
+        const end = () => {
+          Deno.writeTextFileSync(go, "");
+          resolve();
+        };
+        await using holder = new BackgroundProcess("flock", [
+          ...[`${directory}/lock`, "sh", "-c", `echo locked; ${untilGo}`],
+        ]);
+        // What waits, the lock's holder too, would wait for ever where this fails.
+        using _end = { [Symbol.dispose]: end };
+        await holder.until(() => holder.output.includes("locked"), "the lock");
+        const netns = sandbox.container();
+        const sysctl = (path: string, value: number) =>
+          netns.run(() => Deno.writeTextFileSync(`/proc/sys/net/ipv6/${path}`, String(value)));
+        // A minute, of which the plugin waits for five seconds; the test ends it before.
+        sysctl("conf/default/dad_transmits", 60);
+        const tentative = () =>
+          sandbox.ip("address show scope global tentative", netns)
+            .filter(({ addr_info }) => addr_info.length > 0);
+        const waiting: Record<string, ProbeCall> = {
+          "an open input": { hold: later },
+          "a handler": { steps: { add: [["wait", go]] } },
+          "another process's lock": { steps: { add: [["lock", `${directory}/lock`]] } },
+          "a full output": {
+            before: ["/bin/sh", "-c", `"$0" | { ${untilGo}; cat; }`],
+            steps: { add: [["big", 300_000]] },
           },
-          steps: { add: [["delegate", "bridge"]] },
-        },
-      };
-      const replies = Object.entries(waiting).map(([what, call], i) =>
-        [what, project.begin({ containerId: `waits-${i}`, ...call }).reply] as const
-      );
-      await eventually(() => tentative().length === 1, () => "an address that is tentative");
-      const begun = async () => {
+          "duplicate address detection": {
+            env: { CNI_NETNS: netns.path },
+            config: {
+              bridge: "br0",
+              enabledad: true,
+              ipam: { type: "host-local", subnet: "fd00::/64" },
+            },
+            steps: { add: [["delegate", "bridge"]] },
+          },
+        };
+        const start = performance.now();
+        const replies = Object.entries(waiting).map(([what, call], i) =>
+          [what, project.begin({ containerId: `waits-${i}`, ...call }).reply] as const
+        );
+        await eventually(() => tentative().length === 1, () => "an address that is tentative");
+        const begun = async () => {
+          const { served, inFlight } = await project.status();
+          return served + inFlight === 5;
+        };
+        await eventually(begun, () => "five calls");
+        const others = Array.from(
+          { length: 100 },
+          (_, i) => project.call({ containerId: `c${i}` }),
+        );
+        for (const { code, stdout } of await Promise.all(others)) {
+          assertEquals([code, servedBy(stdout)], [0, server.pid]);
+        }
         const { served, inFlight } = await project.status();
-        return served + inFlight === 5;
-      };
-      await eventually(begun, () => "five calls");
-      const others = Array.from({ length: 100 }, (_, i) => project.call({ containerId: `c${i}` }));
-      for (const { code, stdout } of await Promise.all(others)) {
-        assertEquals([code, servedBy(stdout)], [0, server.pid]);
-      }
-      const { served, inFlight } = await project.status();
-      assertEquals([served, inFlight, tentative().length], [100, 5, 1]);
-      sysctl("neigh/eth0/retrans_time_ms", 10);
-      end();
-      for (const [what, reply] of replies) {
-        const { code, stdout } = await reply;
-        assertEquals([code, servedBy(stdout)], [0, server.pid], `${what}: ${stdout}`);
-      }
-    });
+        isLate = again < 5 && performance.now() - start > DETECTION_MS;
+        if (isLate) {
+          end();
+          await Promise.all(replies.map(([, reply]) => reply));
+          return;
+        }
+        assertEquals([served, inFlight, tentative().length], [100, 5, 1]);
+        sysctl("neigh/eth0/retrans_time_ms", 10);
+        end();
+        for (const [what, reply] of replies) {
+          const { code, stdout } = await reply;
+          assertEquals([code, servedBy(stdout)], [0, server.pid], `${what}: ${stdout}`);
+        }
+      });
+    }
   },
 
   async "calls that share a pipe hold nobody up, each other or anybody else"(project) {

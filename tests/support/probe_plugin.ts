@@ -3,10 +3,9 @@
  * a handler. Its text is the file of a plugin in a project of the test's own.
  *
  * Steps: `note` appends the process and the command to a file; `make` writes a file, which the undo
- * removes; `wait` for a file to be there; take a `lock`; `run` a
- * program by its name; `delegate` to a plugin, whose steps are `inner`; `undelegate`: the undo calls
- * it, too; `warn`, `log`; `write` a file with mode 0666; `throw`, `reject` what nobody awaits, `big`:
- * so many bytes of result.
+ * removes; `wait` for a file to be there; take a `lock`; `run` a program by its name; `delegate` to a
+ * plugin, whose steps are `inner`; `undelegate`: the undo calls it, too; `warn`, `log`; `write` a file
+ * with mode 0666; `throw`, `reject` what nobody awaits, `big`: so many bytes of result.
  */
 export const PROBE_PLUGIN = `
 import { FileLock } from "../../../lib/host/lock.ts";
