@@ -7,11 +7,13 @@ import { cacheDirectory, hasProgram, isFile } from "../../scripts/support/files.
 
 /**
  * A thing a test cannot do without: privileges, a program (or its path), a kind of link in the
- * kernel, control groups of version 1, the test kernel's machine, which nobody misses.
+ * kernel, control groups of version 1 or (new ones) of 2, the test kernel's machine, which nobody
+ * misses.
  */
 export type Requirement =
   | "root"
   | "cgroup-v1"
+  | "cgroup-v2"
   | "test-kernel"
   | "newer-go-plugins"
   | "newest-go-plugins"
@@ -31,6 +33,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   tc: "iproute2",
   nft: "nftables",
   objdump: "binutils",
+  "/lib/systemd/systemd": "systemd",
   "systemd-analyze": "systemd",
   "systemd-socket-activate": "systemd",
   "systemd-tmpfiles": "systemd",
@@ -112,6 +115,23 @@ function lackingHierarchies(): Reason | undefined {
   };
 }
 
+/** Whether control groups of version 2 can be made below this process's. */
+function lackingUnifiedHierarchy(): Reason | undefined {
+  const script = `mount -t cgroup2 cgroup2 /mnt &&
+    group=$(mktemp -d "/mnt$(sed -n 's/^0:://p' /proc/self/cgroup)/cni-test-XXXXXX") &&
+    rmdir "$group"`;
+  const { success } = new Deno.Command("unshare", {
+    args: ["--mount", "sh", "-c", script],
+    stdout: "null",
+    stderr: "null",
+  }).outputSync();
+  if (success) return undefined;
+  return {
+    lacks: "control groups of version 2 to make others below",
+    remedy: "sudo deno task test, on a kernel with cgroup2",
+  };
+}
+
 /** The directory of an etcd that is newer than the machine's. */
 export const NEWER_ETCD = Deno.env.get("CNI_TEST_ETCD") ?? "/newer-etcd";
 
@@ -127,6 +147,7 @@ function lacking(need: Requirement): Reason | undefined {
     return { lacks: "hardware and kernel modules to do without", remedy: "deno task test:kernel" };
   }
   if (need === "cgroup-v1") return lackingHierarchies();
+  if (need === "cgroup-v2") return lackingUnifiedHierarchy();
   if (need === "newer-go-plugins") return lackingNewerPlugins();
   if (need === "newest-go-plugins") return lackingNewestPlugins();
   if (need.startsWith("kernel:")) return lackingInKernel(need.slice("kernel:".length));

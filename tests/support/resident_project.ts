@@ -70,10 +70,12 @@ export class ResidentProject implements Disposable {
   readonly #directories: string[] = [];
   /** Where the executable `cni` and the client `probe` are. */
   readonly bin = `${this.#project.root}/dist/resident/bin`;
-  readonly socket = `${this.#project.root}/server.sock`;
+  readonly socket: string;
   readonly executable = `${this.bin}/cni`;
 
-  constructor(runtime: "deno" | "bun") {
+  /** @param socket where the server listens; when absent in the project's directory */
+  constructor(runtime: "deno" | "bun", socket?: string) {
+    this.socket = socket ?? `${this.#project.root}/server.sock`;
     const deno = Deno.env.get("DENO_COMPILE") ?? Deno.execPath();
     const script = `${this.#project.root}/scripts/build.ts`;
     const { code, stderr } = new Deno.Command(deno, {
