@@ -15,7 +15,8 @@ import { BatchError, NetlinkError } from "../../lib/nl/error.ts";
 import { nftablesBatch } from "../../lib/nl/nftables_batch.ts";
 import { Notifications } from "../../lib/nl/notifications.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "../../lib/nl/socket.ts";
-import { runInCall } from "../../lib/runtime/current_call.ts";
+import { type OtherCalls, runInCall } from "../../lib/runtime/current_call.ts";
+import { callBeside } from "../support/call_beside.ts";
 import { kernelTest, type Sandbox } from "../support/sandbox.ts";
 
 const TABLE = { family: "inet", table: "t" } as const;
@@ -109,12 +110,13 @@ kernelTest(
     Deno.writeTextFileSync("/run/test/links", pairs.join("\n"));
     sandbox.run("ip", ["-batch", "/run/test/links"]);
     using poller = new Poller();
+    const call = callBeside(poller);
     let waits = 0;
-    const others = {
-      isAny: () => true,
-      readable: (descriptor: number, ms: number) => {
+    const others: OtherCalls = {
+      ...call.others,
+      readable: (descriptor, ms) => {
         waits++;
-        return poller.readable(descriptor, ms);
+        return call.others.readable(descriptor, ms);
       },
     };
     const deletion = (purpose: string, link: { index: number } | { group: number }) => ({
@@ -122,12 +124,6 @@ kernelTest(
       payload: LINK.encode(link),
       purpose,
     });
-    const call = {
-      environment: {},
-      directory: "/",
-      writeError: () => {},
-      inherited: new Set<number>(),
-    };
     const error = await runInCall({ ...call, others }, async () => {
       using socket = NetlinkSocket.open();
       return await assertRejects(

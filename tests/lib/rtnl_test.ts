@@ -8,7 +8,7 @@ import {
 import { IpAddress } from "../../lib/ip/address.ts";
 import { Cidr } from "../../lib/ip/cidr.ts";
 import { errnoNumber } from "../../lib/runtime/errno.ts";
-import { type CallContext, runInCall } from "../../lib/runtime/current_call.ts";
+import { runInCall } from "../../lib/runtime/current_call.ts";
 import { Poller } from "../../lib/libc/poller.ts";
 import { AF_INET } from "../../lib/libc/sockaddr.ts";
 import { SystemError } from "../../lib/libc/system_error.ts";
@@ -21,6 +21,7 @@ import { NetlinkError } from "../../lib/nl/error.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "../../lib/nl/socket.ts";
 import { KernelTransport } from "../../lib/nl/transport.ts";
 import { eventually } from "../support/process.ts";
+import { callBeside } from "../support/call_beside.ts";
 import { kernelTest } from "../support/sandbox.ts";
 
 /** A bridge that is up, for addresses and routes. */
@@ -103,18 +104,6 @@ kernelTest("link: a link goes by its alternative names too, however long", (sand
   assertEquals(rtnl.link.get(index).name, "br1");
   assertEquals([rtnl.link.removeIfPresent(long), rtnl.link.find(index)], [true, undefined]);
 });
-
-/** A call of a process that serves others, too. */
-function callBeside(poller: Poller): CallContext {
-  return {
-    environment: {},
-    directory: "/",
-    umask: 0o022,
-    writeError: () => {},
-    inherited: new Set(),
-    others: { isAny: () => true, readable: (descriptor, ms) => poller.readable(descriptor, ms) },
-  };
-}
 
 kernelTest(
   "link: one that is removed is gone at once from both namespaces, and its name and address are free",

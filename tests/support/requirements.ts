@@ -4,6 +4,7 @@
  * @module
  */
 import { cacheDirectory, hasProgram, isFile } from "../../scripts/support/files.ts";
+import { MOUNT_OWN_GROUP } from "./systemd.ts";
 
 /**
  * A thing a test cannot do without: privileges, a program (or its path), a kind of link in the
@@ -119,9 +120,9 @@ function lackingHierarchies(): Reason | undefined {
 
 /** Whether control groups of version 2 can be made below this process's. */
 function lackingUnifiedHierarchy(): Reason | undefined {
-  const script = `mount -t cgroup2 cgroup2 /mnt &&
-    group=$(mktemp -d "/mnt$(sed -n 's/^0:://p' /proc/self/cgroup)/cni-test-XXXXXX") &&
-    rmdir "$group"`;
+  const script = `set -e
+${MOUNT_OWN_GROUP}
+rmdir "$(mktemp -d "$own/cni-test-XXXXXX")"`;
   const { success } = new Deno.Command("unshare", {
     args: ["--mount", "sh", "-c", script],
     stdout: "null",

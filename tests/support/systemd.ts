@@ -15,10 +15,17 @@ const TARGETS = ["basic", "default", "multi-user", "shutdown", "sockets", "sysin
 /** Nothing outlives the first process of these. */
 const NAMESPACES = ["--pid", "--mount", "--cgroup", "--net", "--uts", "--ipc"];
 
+/**
+ * A shell script that mounts control groups of version 2 at /mnt, and notes the directory of this
+ * process's as `own`.
+ */
+export const MOUNT_OWN_GROUP = `mount -t cgroup2 cgroup2 /mnt
+own=/mnt$(sed -n 's/^0:://p' /proc/self/cgroup)`;
+
 /** Goes into a control group below this process's: systemd makes its own in the one that it is in. */
 const CONFINE = `set -e
-mount -t cgroup2 cgroup2 /mnt
-group=/mnt$(sed -n 's/^0:://p' /proc/self/cgroup)/$1
+${MOUNT_OWN_GROUP}
+group=$own/$1
 mkdir "$group"
 echo $$ >"$group/cgroup.procs"
 shift
@@ -54,8 +61,9 @@ exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin SYSTEMD_UNIT_PATH=
 `;
 
 /** What {@link CONFINE} has made: it is empty when its last process has gone. */
-const REMOVE = `mount -t cgroup2 cgroup2 /mnt
-group=/mnt$(sed -n 's/^0:://p' /proc/self/cgroup)/$1
+const REMOVE = `set -e
+${MOUNT_OWN_GROUP}
+group=$own/$1
 [ ! -e "$group" ] || find "$group" -depth -type d -exec rmdir {} +
 `;
 

@@ -131,7 +131,7 @@ export const podmanRootlessNetworks: Scenario = {
     const left = await inside(
       "find",
       "/var/lib/cni/networks",
-      // By container ID, of which one in 256 begins as the addresses do.
+      // Its files have container IDs for names, of which one in 256 begins as the addresses do.
       ...["-name", ".owners", "-prune"],
       ...["-o", "-name", "10.*", "-print", "-o", "-name", "fd*", "-print"],
     );
